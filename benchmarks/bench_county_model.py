@@ -20,7 +20,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.geography.places import by_fips
-from odforecast.models.county.filter import LEVELS, PHI, RATES, STEP, log_likelihood
+from odforecast.models.county.filter import LEVELS, PHI, STEP, log_likelihood
 from odforecast.models.county.model import County
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel
@@ -46,7 +46,7 @@ def levels(panel: Panel, people: dict[str, float]) -> None:
     told = np.isfinite(low) & np.isfinite(high)
     urban = np.array([panel.urban[s] for s in panel.locations])
     persons = np.array([people.get(s, np.nan) for s in panel.locations])
-    for name, scale in (("LEVELS", np.ones(low.size)), ("RATES", persons / 1e5)):
+    for name, scale in (("levels", np.ones(low.size)), ("rates", persons / 1e5)):
         if np.isnan(scale).all():
             continue
         for code in sorted(set(urban)):
@@ -130,7 +130,7 @@ def constants(folder: Path) -> None:
     factors(panel)
     profile(panel)
     residence(panel)
-    print(f"\nin use: PHI = {PHI}, STEP = {STEP}, LEVELS = {LEVELS}, RATES = {RATES}")
+    print(f"\nin use: PHI = {PHI}, STEP = {STEP}, LEVELS = {LEVELS}")
 
 
 def measured(folder: Path, states: int, origins: int, draws: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ scaled to it.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -108,7 +108,8 @@ def main() -> None:
         return
     for name in ("naive", "auto-ets"):
         print(line(name, origins, *table(run(od.get_model(name))), hub))
-    estimated = Scales(*all_constants()[0].scales())
+    values = all_constants()[0].values
+    estimated = Scales(**{f.name: values[f.name] for f in fields(Scales)})
     for damp in (estimated.damp_us, NATION_DAMP, 0.9):
         for width in (1.0, NATION_WIDTH, 1.35):
             scales = replace(estimated, damp_us=damp, level_us=width * estimated.level_us)

@@ -29,7 +29,7 @@ import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.models.constants import constants_for
 from odforecast.models.statespace.model import CLASSES
-from odforecast.models.statespace.share import all_shares, fitted_part
+from odforecast.models.statespace.share import Part, all_shares, share_inputs
 from odforecast.panel import Panel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,10 +125,11 @@ def borrowed(fitted: od.Fitted) -> od.Fitted:
     """The same fit, its classes filtered and drawn with the numbers of T40.4."""
     inner = fitted.inner
     scales = all_shares()[constants_for(inner.panel.as_of).cutoff, "T40.4"]
-    classes = {
-        name: fitted_part(name, inner.panel, inner.states, inner.adds_up, inner.missing, scales)
-        for name in inner.classes
-    }
+    classes, of = {}, (inner.panel, inner.states, inner.adds_up, inner.missing)
+    for name in inner.classes:
+        inputs = share_inputs(name, *of, scales.late)
+        if inputs is not None:
+            classes[name] = Part(inputs, scales, *inputs.filtered(scales)[:2])
     inner = replace(inner)
     inner.classes = classes
     return replace(fitted, inner=inner)

@@ -14,7 +14,6 @@ from odforecast.models.hierarchy.laplace import (
     LOG_NORMAL,
     MAX_LOG_MEAN,
     SIZE_SD,
-    TAIL,
     counts,
     fitted_log_mean,
     level_center,
@@ -29,7 +28,7 @@ def simulate(
     draws: int,
     rng: np.random.Generator,
     *,
-    tail: float | None = 5.0,
+    tail: float = 5.0,
     center: Floats | None = None,
 ) -> dict[str, Floats]:
     """Parameters and data from the prior, on the months and places of ``inputs``."""
@@ -47,21 +46,17 @@ def simulate(
         z = rng.standard_normal((draws, *shape))
         return np.asarray(z - z.mean(axis=-1, keepdims=True))
 
-    freedom = np.full(draws, tail) if tail else 2.0 + rng.gamma(TAIL[0], 1 / TAIL[1], draws)
-
     def deviations(scale: Floats, damping: Floats, n_nodes: int) -> Floats:
         """Increments (draws, n_nodes, n - 1)."""
         out = np.empty((draws, n_nodes, n - 1))
         start = scale / np.sqrt(1 - damping[:, None] ** 2)
         out[..., 0] = start * rng.standard_normal((draws, n_nodes))
         for k in range(1, n - 1):
-            shock = scale * rng.standard_t(freedom[:, None], (draws, n_nodes))
+            shock = scale * rng.standard_t(tail, (draws, n_nodes))
             out[..., k] = damping[:, None] * out[..., k - 1] + shock
         return out
 
     p: dict[str, Floats] = {}
-    if tail is None:
-        p["tail"] = freedom
     parent = np.zeros((draws, n_states, n - 1))
     if inputs.pooled:
         n_time = inputs.counts.shape[1]
@@ -73,7 +68,7 @@ def simulate(
         slope = rng.standard_normal((draws, size)) @ slope_filter(size).T
         slope *= scale * p["slope_ratio"][:, None]
         p["slope"] = slope[:, -1]
-        steps = slope + scale * rng.standard_t(freedom[:, None], (draws, size))
+        steps = slope + scale * rng.standard_t(tail, (draws, size))
         p["common"] = steps @ bridge[inputs.begin :, start:].T
         parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
     if inputs.regions:
@@ -129,13 +124,11 @@ def _late(
     )
 
 
-def prior_predictive(
-    inputs: Inputs, draws: int = 1000, seed: int = 0, *, tail: float | None = 5.0
-) -> pd.DataFrame:
+def prior_predictive(inputs: Inputs, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """What the priors say about data, next to the data."""
     # Levels have a wide prior by design and say nothing, so the statistics are relative.
     rng = np.random.default_rng(seed)
-    drawn = simulate(inputs, draws, rng, tail=tail)["deaths"]
+    drawn = simulate(inputs, draws, rng)["deaths"]
     n = drawn.shape[2]
     real = np.where(inputs.seen, inputs.counts, np.nan)[None, :, -n:]
     rows = []

@@ -23,6 +23,7 @@ import odforecast as od
 from hierarchy_prior import simulate
 from odforecast.models.hierarchy.laplace import approximate
 from odforecast.models.hierarchy.model import Hierarchical, Limits, container, convergence
+from odforecast.panel import LAYERS
 
 STATES = ("CT", "MA", "ME", "OH", "MI", "IN")
 BINS = 10
@@ -48,7 +49,10 @@ def main() -> None:
     panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
     if not options.delay:
         panel = panel.cut("2018-12")
-    model = Hierarchical(draws=options.draws, tune=400, chains=2, cores=options.cores, window=59)
+    # Five years of months are enough, and faster.
+    last = {name: getattr(panel, name)[:, -48:] for name in LAYERS}
+    panel = replace(panel, months=panel.months[-48:], triangle=None, **last)
+    model = Hierarchical(draws=options.draws, tune=400, chains=2, cores=options.cores)
     inputs, _ = model.inputs(panel)
     center = approximate(inputs, 5.0).center
     truth = simulate(inputs, options.simulations, np.random.default_rng(options.seed))

@@ -23,7 +23,7 @@ from odforecast.errors import ForecastError, OdforecastError, PanelError
 from odforecast.geography import JURISDICTIONS, REGIONS
 from odforecast.models import own as layer
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.statespace.kalman import State
+from odforecast.models.statespace.kalman import State, of_the_nation
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Own, Panel
@@ -558,7 +558,10 @@ def test_moved_draws_have_the_exact_posterior():
     z, covariance = np.random.default_rng(3).standard_normal((40_000, 3)), root @ root.T
     paths, noise = np.exp(6.0 + z @ root.T) - layer.HALF, np.array([[0.02, 0.01], [0.01, 0.03]])
     observed = np.array([6.2, 6.3])
-    seen, used = layer.told(paths, np.array([0, 1]), observed, noise, np.random.default_rng(5))
+    alone = np.zeros(2), np.zeros(paths.shape)
+    seen, used = layer.told(
+        paths, np.array([0, 1]), observed, noise, np.random.default_rng(5), *alone
+    )
     logs = np.log(layer.move(paths, seen) + layer.HALF)
     gain = covariance[:, :2] @ np.linalg.inv(covariance[:2, :2] + noise)
     assert used == 2
@@ -642,8 +645,8 @@ def whole(model: layer.LogMonths, scale: float) -> np.ndarray:
 @pytest.fixture
 def model(panel: Panel) -> layer.LogMonths:
     """A model of the months ahead of three places of ever so many deaths."""
-    streams = Streams(1, "a", "b", "c")
-    return log_months(STATE, panel, None, np.full((3, AHEAD), 1e9), AHEAD, 60, streams)
+    _, scale, _ = of_the_nation(STATE, AHEAD, 60, Streams(1, "a", "b", "c"))
+    return log_months(STATE, panel, None, np.full((3, AHEAD), 1e9), AHEAD, scale)
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.5])
@@ -833,7 +836,8 @@ def test_hidden_months_stay_and_no_month_is_negative():
     paths = np.exp(0.7 + np.random.default_rng(7).standard_normal((500, 3)))
     paths[:, 2] = np.nan
     observed, noise = np.array([np.log(layer.HALF)]), 0.01 * np.eye(1)
-    seen, _ = layer.told(paths, np.array([1]), observed, noise, np.random.default_rng(1))
+    alone = np.zeros(1), np.zeros(paths.shape)
+    seen, _ = layer.told(paths, np.array([1]), observed, noise, np.random.default_rng(1), *alone)
     moved = layer.move(paths, seen)
     assert np.isnan(moved[:, 2]).all()
     assert (moved[:, :2] >= 0).all()

@@ -13,7 +13,7 @@ In three steps, none of which sees a forecast score:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,10 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import t as student
 
 from odforecast.errors import PanelError
-from odforecast.models.constants import SCALES as NAMES
 from odforecast.models.spec import MIN_MONTHS
 from odforecast.models.statespace.kalman import (
     COMPLETE,
+    Scales,
     kalman,
     prior,
     repin,
@@ -46,6 +46,8 @@ PRIORS = {
     "noise": (0.05, 1.0),
     "shock": (0.01, 1.0),
 }
+#: Names of the filter's scales, in its order.
+NAMES = tuple(f.name for f in fields(Scales))
 assert tuple(PRIORS) == NAMES
 _CENTRE = np.array([centre for centre, _ in PRIORS.values()])
 _SD = np.array([sd for _, sd in PRIORS.values()])

@@ -205,7 +205,7 @@ def test_a_fan_draws_nothing_below_ten(forecast):
     ("call", "error", "said"),
     [
         (lambda f: plot.fan(f, "WV"), UnknownNameError, "has no WV; WV is a state, and these are"),
-        (plot.fan, UnknownNameError, "has 88 counties: a figure is of one"),
+        (plot.fan, UnknownNameError, "has 88 counties; name one"),
         (lambda f: plot.counts(f.panel, FRANKLIN), DataError, "no count of Franklin"),
     ],
 )

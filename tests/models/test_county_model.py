@@ -17,6 +17,7 @@ from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models import Model, get_model
+from odforecast.models.content import Kept
 from odforecast.models.county import model as county_states
 from odforecast.models.county.baselines import CountyBaseline, counts_of
 from odforecast.models.county.filter import FACTORS, levels, raked
@@ -84,7 +85,7 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
     fits = []
     plain = Dlm.fit
     monkeypatch.setattr(Dlm, "fit", lambda self, panel: fits.append(1) or plain(self, panel))
-    county_states._cache.clear()
+    monkeypatch.setattr(county_states, "_paths", Kept(2))
     for state in ("RI", "NH", "DE"):
         some = PANEL.select([s for s in PANEL.locations if by_fips()[s].state == state])
         get_model("county").fit(some).forecast(3, draws=10)
@@ -92,7 +93,7 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
     get_model("county").fit(PANEL).forecast(4, draws=10)
     assert len(fits) == 2
     # What is kept holds on to nothing of the states' history.
-    for path in (p for kept in county_states._cache.values() for p in kept.values()):
+    for path in (p for _, (kept,) in county_states._paths._held.values() for p in kept.values()):
         assert path.months.base is None
         assert path.sums.base is None
 

@@ -21,18 +21,20 @@ from odforecast.models import Model, get_model
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay import layer
 from odforecast.models.delay.deficit import (
+    AGES,
     CUT_SHARED,
     NAMES,
     SHARED_DF,
     SPAN,
     arriving_late,
+    corrected,
     deficit,
     is_final,
     late_draws,
     open_months,
     prior_factors,
 )
-from odforecast.models.delay.layer import AGES, Delayed, corrected
+from odforecast.models.delay.layer import Delayed
 from odforecast.models.statespace import model as statespace
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Panel, Triangle
@@ -331,7 +333,7 @@ def test_the_dlms_nowcast_is_what_was_reported_and_what_arrives(monkeypatch) -> 
         seen_late.update({locations[i]: out[:, k] for k, i in enumerate(rows)})
         return out
 
-    monkeypatch.setattr(statespace, "late_draws", watched)
+    monkeypatch.setattr(statespace.deficit, "late_draws", watched)
     panel = release_of("2024-12-11")
     made = get_model("dlm").fit(panel).forecast(3, draws=30, seed=5)
     samples = made.samples()[..., :AGES]
@@ -357,7 +359,7 @@ def test_months_stand_on_one_recovery(name, extra, monkeypatch):
     """
     use(monkeypatch, CERTAIN)
     # Deaths that arrive are whole, and so not quite those that complete the panel: here they are.
-    monkeypatch.setattr(layer, "late_draws", lambda missing, rows, *_: np.broadcast_to(
+    monkeypatch.setattr(layer.deficit, "late_draws", lambda missing, rows, *_: np.broadcast_to(
         missing.months[rows], (50, len(rows), SPAN)))  # fmt: skip
     panel = of_day(pending_panel(extra), "2026-03-11")
     assert not is_final(panel)
@@ -497,3 +499,14 @@ def test_a_jurisdiction_without_counts_is_not_taken_for_complete():
     found = deficit(without, learning.delays_for(without))
     own, _ = arriving_late(without, 0, open_months(without), learning.delays_for(without))
     np.testing.assert_allclose(found.late[0, -own.size :], own[::-1])
+
+
+def test_a_place_with_a_gap_in_its_last_counts_is_left_out_and_the_others_are_forecast() -> None:
+    panel = bundled_panel()
+    reported = panel.reported.copy()
+    reported[panel.index("WY"), -6] = np.nan
+    blank = {name: np.full(reported.shape, np.nan) for name in ("low", "high")}
+    made = get_model("drift-sums+delay").fit(replace(panel, reported=reported, **blank))
+    forecast = made.forecast(draws=20)
+    assert set(panel.locations) - set(forecast.locations) == {"WY"}
+    assert forecast.skipped["WY"] == f"no reported count in {panel.months[-6]}, so none to complete"

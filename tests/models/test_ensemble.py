@@ -1,7 +1,5 @@
 """Ensembles: pooling, joint draws, and that what is learned was known at the origin."""
 
-import time
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +9,7 @@ from scipy.stats import norm
 
 from odforecast.models import ensemble as learning
 from odforecast.models import get_model
+from odforecast.models.content import Kept
 from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, Pool, learn_weights, learn_width
 from odforecast.names import HUB_QUANTILES
 from odforecast.seeds import Streams
@@ -72,14 +71,7 @@ def test_a_pool_averages_the_quantiles_of_its_members_or_is_their_mixture(name, 
 
 
 def test_past_forecasts_are_shared_by_threads(monkeypatch):
-    class Slow(OrderedDict):
-        def get(self, key):
-            found = super().get(key)
-            time.sleep(0.002)
-            return found
-
-    monkeypatch.setattr(learning, "_CACHE", Slow())
-    monkeypatch.setattr(learning, "_CACHE_SIZE", 1)
+    monkeypatch.setattr(learning, "_past", Kept(1))
     cuts = [bundled_panel(("OH",)).cut(month) for month in ("2021-06", "2021-07")]
     work = lambda i: learning._quantiles(MEMBERS[0], cuts[i % 2], ("OH",))  # noqa: E731
     with ThreadPoolExecutor(4) as pool:

@@ -1,7 +1,6 @@
 """The delay's constants, refined by the settled releases of the user's own archive."""
 
 import datetime as dt
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,6 +12,7 @@ from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.models.content import Kept
 from odforecast.models.county.model import ModelPaths
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import OPEN, SPAN
@@ -128,7 +128,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(SHIPS, kappa=digest / 2**64), {}
 
     monkeypatch.setattr(learning, "estimate", stub)
-    monkeypatch.setattr(learning, "_kept", OrderedDict())
+    monkeypatch.setattr(learning, "_kept", Kept(64))
 
 
 def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch):

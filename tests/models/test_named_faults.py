@@ -23,8 +23,7 @@ from odforecast.geography.places import lookup
 from odforecast.models import Fitted, Model, Spec, get_model
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.delay.deficit import SHARED_DF, deficit
-from odforecast.models.delay.layer import AGES, corrected
+from odforecast.models.delay.deficit import AGES, SHARED_DF, corrected, deficit
 from odforecast.models.ensemble import Pool
 from odforecast.models.hierarchy.laplace import future
 from odforecast.models.statespace.kalman import TAIL_DF, Scales

@@ -123,7 +123,14 @@ def count_last(held: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
-    """See :meth:`odforecast.Forecast.total`."""
+    """Sum over locations, draw by draw: a forecast with the single location ``name``.
+
+    Raises
+    ------
+    ForecastError
+        If the draws are not joint over locations, a location is missing, none is named, one
+        would be counted twice, or the name is that of another place.
+    """
     if forecast.basis == RESIDENCE and name in (NATION, *REGIONS):
         raise ForecastError(
             f"this forecast is of counties, by residence, and {name} is a sum of states",
@@ -183,7 +190,7 @@ def _taken(forecast: Forecast, name: str) -> set[str]:
 
 
 def with_nation(forecast: Forecast) -> Forecast:
-    """See :meth:`odforecast.Forecast.with_nation`."""
+    """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""
     if NATION in forecast.locations:
         return forecast
     nation = forecast.nation()
@@ -211,7 +218,30 @@ def carrying(
 
 
 def part(forecast: Forecast, indicator: str) -> Forecast:
-    """See :meth:`Forecast.part`."""
+    """A drug class in the same draws: in each of them a part of the whole.
+
+    Draw d of the part and draw d of this forecast are one world: their difference is the
+    deaths without the class, and their ratio its share.
+
+    Parameters
+    ----------
+    indicator : str
+        CDC's name or a short one: ``"T40.4"``.
+
+    Returns
+    -------
+    Forecast
+        Of the locations that publish the class; ``skipped`` says why others are not there.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
+    >>> whole = fitted.forecast(draws=100)
+    >>> fentanyl = whole.part("T40.4").select(["US", "Ohio"])
+    >>> bool((fentanyl.samples() <= whole.select(["US", "Ohio"]).samples()).all())
+    True
+    """
     wanted = indicator_name(indicator)
     key = next((s for s, name in INDICATOR_NAMES.items() if name == wanted), indicator)
     if key not in forecast.beside:
@@ -250,7 +280,13 @@ def with_later_parts(forecast: Forecast, make: Callable[[], Mapping[str, Forecas
 
 
 def with_parts(forecast: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
-    """See :meth:`Forecast.with_parts`."""
+    """The same forecast, carrying drug classes in its draws; for authors of models.
+
+    Parameters
+    ----------
+    parts : mapping of str to Forecast
+        By short name, of the same draws and months.
+    """
     for name, part in parts.items():
         same = np.array_equal(part.months, forecast.months)
         if len(part.draws) != len(forecast.draws) or not same:

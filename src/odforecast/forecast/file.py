@@ -49,7 +49,30 @@ _OWN = ("locations", "months", "deaths", "as_of", "complete", "basis")
 def save_forecast(
     forecast: Forecast, path: str | os.PathLike[str], overwrite: bool = False
 ) -> Path:
-    """Write a forecast into a folder; see :meth:`odforecast.Forecast.save`."""
+    """Write the forecast and its panel into a folder: JSON and Parquet, no pickle.
+
+    :func:`odforecast.load_forecast` reads it bit for bit. The folder is complete or absent at
+    every moment. A county forecast contains draws below 10: do not publish the folder.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Replace a forecast that is there.
+
+    Raises
+    ------
+    ForecastError
+        If something is there already, or the forecast cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
+    >>> forecast.save(tempfile.mkdtemp() + "/drift").name
+    'drift'
+    """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise ForecastError(f"{folder} is a file", hint="a forecast is saved as a folder")

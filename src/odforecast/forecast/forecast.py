@@ -13,13 +13,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, OdforecastError, one_of, short
+from odforecast.errors import ForecastError, OdforecastError, one_of, short, whole
 from odforecast.forecast import adding, tables
+from odforecast.forecast import trend as trends
 from odforecast.forecast.adding import between, in_order, quantile_levels, sums_of
 from odforecast.forecast.file import read_forecast, save_forecast
-from odforecast.forecast.tables import By, layer_of, of_counties
+from odforecast.forecast.tables import layer_of, of_counties
 from odforecast.forecast.text import text
-from odforecast.forecast.trend import trend
 from odforecast.geography import JURISDICTIONS, REGIONS, closed, code_of, parts_of, pick
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
@@ -193,7 +193,7 @@ class Forecast(Frozen):
 
     @classmethod
     def from_panel(
-        cls, panel: Panel, draws: Floats, locations: Sequence[str], **keywords: object
+        cls, panel: Panel, draws: Floats, locations: Sequence[str], **keywords: Any
     ) -> Forecast:
         """A forecast of the months that follow, or revise the end of, a panel.
 
@@ -208,22 +208,23 @@ class Forecast(Frozen):
         **keywords
             ``first_month`` (default: the month after the panel's last), ``late`` (D, L, 11):
             deaths that the eleven months before it still miss, in every draw; and any other
-            field of :class:`Forecast`.
+            field of :class:`Forecast` (``known``: default, the panel's months).
         """
         after = panel.last_month + ONE_MONTH
         first = to_month(keywords.pop("first_month", after))
         months = np.arange(first, first + draws.shape[2] * ONE_MONTH)
-        stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
-        rows = [panel.locations.index(s) for s in locations]
-        known = panel.monthly[rows, stop - 11 : stop].copy()
-        if LOCATION in keywords.get("joint", {LOCATION}):  # type: ignore[operator]
-            # Each row's months have their own constants; those of a coherent nation are its
-            # parts', so that sums with known months add up too.
-            known = closed(known, locations)
+        if (known := keywords.pop("known", None)) is None:
+            stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
+            rows = [panel.locations.index(s) for s in locations]
+            known = panel.monthly[rows, stop - 11 : stop].copy()
+            if LOCATION in keywords.get("joint", {LOCATION}):
+                # Each row's months have their own constants; those of a coherent nation are its
+                # parts', so that sums with known months add up too.
+                known = closed(known, locations)
         late = keywords.pop("late", None)
-        if late is not None and np.any(np.asarray(late, dtype=float)):
+        if late is not None and np.any(late):
             known = known + np.asarray(late, dtype=float)
-        given: dict[str, Any] = {"basis": panel.basis, "panel": panel, **keywords}
+        given = {"basis": panel.basis, "panel": panel, **keywords}
         places = tuple(locations)
         return cls(draws, places, months, known, panel.as_of, panel.last_month, **given)
 
@@ -264,32 +265,7 @@ class Forecast(Frozen):
             [a_forecast(f) for f in (given if isinstance(given, Iterable) else [given])]
         )
 
-    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write the forecast and its panel into a folder: JSON and Parquet, no pickle.
-
-        :func:`odforecast.load_forecast` reads it bit for bit. The folder is complete or absent at
-        every moment. A county forecast contains draws below 10: do not publish the folder.
-
-        Parameters
-        ----------
-        overwrite : bool
-            Replace a forecast that is there.
-
-        Raises
-        ------
-        ForecastError
-            If something is there already, or the forecast cannot be written.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> import odforecast as od
-        >>> panel = od.bundled().as_of().panel()
-        >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
-        >>> forecast.save(tempfile.mkdtemp() + "/drift").name
-        'drift'
-        """
-        return save_forecast(self, path, overwrite)
+    save = save_forecast
 
     @property
     def targets(self) -> frozenset[str]:
@@ -389,8 +365,7 @@ class Forecast(Frozen):
         self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
     ) -> Floats:
         """Quantiles of a target, shape (Q, L, M), in the order of ``levels``."""
-        probs = quantile_levels(levels)
-        return between(in_order(self.samples(target)), probs)
+        return between(in_order(self.samples(target)), quantile_levels(levels))
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
         """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
@@ -429,26 +404,16 @@ class Forecast(Frozen):
             there = {n: [s for s in places if s in p.locations] for n, p in beside.items()}
             return {n: beside[n].select(of) for n, of in there.items() if of}
 
-        known = self.known[..., rows, :]
-        return adding.carrying(
-            self, chosen, draws=self.draws[:, rows], known=known, locations=places
-        )
+        held = {"draws": self.draws[:, rows], "known": self.known[..., rows, :]}
+        return adding.carrying(self, chosen, locations=places, **held)
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
+        draws = whole("draws", draws, 1)
         known = self.known if self.known.ndim == 2 else self.known[:draws]
         return replace(self, draws=self.draws[:draws], known=known, beside={})
 
-    def total(self, locations: Iterable[str], name: str) -> Forecast:
-        """Sum over locations, draw by draw: a forecast with the single location ``name``.
-
-        Raises
-        ------
-        ForecastError
-            If the draws are not joint over locations, a location is missing, none is named, one
-            would be counted twice, or the name is that of another place.
-        """
-        return adding.total(self, locations, name)
+    total = adding.total
 
     def nation(self) -> Forecast:
         """The US as the sum of its 52 jurisdictions (50 states, DC and New York City)."""
@@ -465,247 +430,16 @@ class Forecast(Frozen):
             raise ForecastError(f"unknown region {name!r}", hint=one_of(name, REGIONS))
         return self.total(parts_of(name), name)
 
-    def with_nation(self) -> Forecast:
-        """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""
-        return adding.with_nation(self)
-
-    def part(self, indicator: str) -> Forecast:
-        """A drug class in the same draws: in each of them a part of the whole.
-
-        Draw d of the part and draw d of this forecast are one world: their difference is the
-        deaths without the class, and their ratio its share.
-
-        Parameters
-        ----------
-        indicator : str
-            CDC's name or a short one: ``"T40.4"``.
-
-        Returns
-        -------
-        Forecast
-            Of the locations that publish the class; ``skipped`` says why others are not there.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
-        >>> whole = fitted.forecast(draws=100)
-        >>> fentanyl = whole.part("T40.4").select(["US", "Ohio"])
-        >>> bool((fentanyl.samples() <= whole.select(["US", "Ohio"]).samples()).all())
-        True
-        """
-        return adding.part(self, indicator)
-
-    def with_parts(self, parts: Mapping[str, Forecast]) -> Forecast:
-        """The same forecast, carrying drug classes in its draws; for authors of models.
-
-        Parameters
-        ----------
-        parts : mapping of str to Forecast
-            By short name, of the same draws and months.
-        """
-        return adding.with_parts(self, parts)
-
-    def summary(
-        self, locations: str | Iterable[str] | None = None, level: float = 0.9
-    ) -> pd.DataFrame:
-        """12-month-ending counts, their change on a year earlier and their rate, as final counts.
-
-        Parameters
-        ----------
-        locations : str or iterable of str, optional
-            Places by any of their names. New York has a rate only together with New York City.
-        level : float
-            Probability of the intervals.
-
-        Returns
-        -------
-        DataFrame
-            One row per location and month: ``location``, ``name``, ``month`` (end of the 12
-            months), ``horizon`` (0 and below: nowcast), ``horizon_from_origin``; ``reported`` and
-            ``predicted`` by CDC; ``level``; ``low``, ``median``, ``high`` (deaths); ``change_low``,
-            ``change``, ``change_high`` (percent of the count 12 months before, same draw); ``fall``
-            (probability of a lower count than 12 months before); ``rate_low``, ``rate``,
-            ``rate_high`` (per 100,000 people) and ``rate_of`` (whose rate: the place, or
-            ``NY+YC``). NaN where a count is hidden or unknown.
-
-        Raises
-        ------
-        ForecastError
-            If the level is not a probability, a place is not forecast, or the draws are not joint
-            over months.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> panel = od.bundled().as_of().panel()
-        >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
-        >>> table = forecast.summary(locations=["Ohio", "New York"])
-        >>> table.groupby("location", sort=False)["rate_of"].first().to_dict()
-        {'OH': 'OH', 'NY': ''}
-        >>> bool((table["low"] <= table["median"]).all())
-        True
-        """
-        return tables.summary(self, locations, level)
-
-    def years(
-        self, locations: str | Iterable[str] | None = None, level: float = 0.9
-    ) -> pd.DataFrame:
-        """Calendar years: the 12-month-ending counts of December.
-
-        Returns
-        -------
-        DataFrame
-            The rows of :meth:`summary` for December, with ``year`` and ``known`` (months of that
-            year that were published at the origin, 0 to 12; the rest is forecast).
-
-        Raises
-        ------
-        ForecastError
-            If no December lies in the forecast.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> panel = od.bundled().as_of().panel()
-        >>> forecast = od.get_model("drift").fit(panel).forecast(until="2026-12", draws=100)
-        >>> forecast.years(locations="Ohio")[["year", "known"]].to_numpy().tolist()
-        [[2025, 8], [2026, 0]]
-        """
-        return tables.years(self, locations, level)
-
-    def trend(self, locations: str | Iterable[str] | None = None) -> pd.DataFrame:
-        """Five categories of the change on a year earlier, as probabilities.
-
-        A change is that of :meth:`change`, relative to the count 12 months before. It is large
-        above t₂, stable up to t₁, with t₁ = max(5%, 1.28 √(2/N)), t₂ = 3 t₁ and N the count 12
-        months before *as known at the origin*.
-
-        Returns
-        -------
-        DataFrame
-            One row per location and month up to 12 months ahead: ``location``, ``name``,
-            ``month``, ``horizon``, ``before`` (N, deaths), ``t1``, ``t2`` (percent), and the
-            probabilities ``large_decrease``, ``decrease``, ``stable``, ``increase``,
-            ``large_increase``, which add up to 1. NaN where N is not published.
-
-        Raises
-        ------
-        ForecastError
-            If a place is not forecast, or all months are further ahead.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> panel = od.bundled().as_of().panel()
-        >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
-        >>> last = forecast.trend("Wyoming").iloc[-1]
-        >>> float(last["before"]), round(float(last["t1"]), 1)
-        (86.0, 19.5)
-        """
-        return trend(self, locations)
-
-    def nowcast(
-        self, locations: str | Iterable[str] | None = None, level: float = 0.9
-    ) -> pd.DataFrame:
-        """Estimates of the final counts of published months.
-
-        Parameters
-        ----------
-        level : float
-            Probability of the interval.
-
-        Returns
-        -------
-        DataFrame
-            One row per location and month with a horizon of 0 or below: ``location``, ``month``,
-            ``horizon``, ``level``; ``reported``; ``low``, ``median``, ``high`` of the final count;
-            ``revision_low``, ``revision``, ``revision_high`` (final minus reported); ``predicted``
-            (CDC's estimate), ``predicted_unbiased`` (without its usual excess in this place);
-            ``complete`` (CDC's percentage). NaN where nothing is published.
-
-        Raises
-        ------
-        ForecastError
-            If the model takes published counts as they are, or they are all final.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
-        >>> table = fitted.forecast(draws=100).select("Ohio").nowcast()
-        >>> table["horizon"].tolist() == list(range(-11, 1))
-        True
-        """
-        return tables.nowcast(self, locations, level)
-
-    def counties(
-        self, locations: str | Iterable[str] | None = None, level: float = 0.9, exact: bool = False
-    ) -> pd.DataFrame:
-        """County counts in publishable form: numbers below 10 are left out.
-
-        Parameters
-        ----------
-        locations : str or iterable of str, optional
-            ``"Ohio/*"`` for all counties of a state.
-        level : float
-            Probability of the wide interval; the narrow one has 0.5.
-        exact : bool
-            Include numbers below 10: for analysis, not for publication.
-
-        Returns
-        -------
-        DataFrame
-            One row per county and month: ``location`` (FIPS), ``name``, ``month``, ``horizon``,
-            ``horizon_from_origin``; ``last`` (last published count as text: ``"594"``, ``"1–9"``);
-            ``level``; ``low``, ``low_50``, ``median``, ``high_50``, ``high`` (NaN below 10 unless
-            ``exact``); ``fall``, ``rise`` (probabilities against 12 months before); ``p_zero``,
-            ``p_hidden``, ``p_ten`` (probability of 0, of 1 to 9, of 10 or more); ``rate_low``,
-            ``rate``, ``rate_high`` (per 100,000 people); ``few`` (median below 20: the rate is
-            mostly chance).
-        """
-        return tables.counties(self, locations, level, exact)
-
-    def ranking(
-        self, k: int = 10, by: By = "deaths", month: object = None, exact: bool = False
-    ) -> pd.DataFrame:
-        """Hot spots: how likely each place is among the k highest, and whether its count rises.
-
-        Ranks are taken draw by draw, so the probabilities add up to k. The nation and sums are left
-        out. A county with fewer than 10 deaths in a draw has no rank in it.
-
-        Parameters
-        ----------
-        by : {"deaths", "rate"}
-            Deaths in 12 months, or per 100,000 people.
-        month : month, optional
-            Default: 12 months ahead, or the last.
-        exact : bool
-            Rank county numbers below 10 too: not for publication.
-
-        Returns
-        -------
-        DataFrame
-            Most likely first: ``location``, ``name``, ``month``, ``horizon``, ``by``, ``k``;
-            ``among`` (probability of being among the k highest); ``deaths``, ``rate`` (medians);
-            ``few`` (median below 20 deaths); ``rising`` (probability of a higher count than 12
-            months before) and ``above_last`` (than the last published count).
-
-        Raises
-        ------
-        ForecastError
-            If the draws are not joint over locations, ``by`` or ``k`` is invalid, a month is not
-            forecast, or no place has a population.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
-        >>> table = fitted.forecast(draws=200).ranking(k=5, by="rate")
-        >>> round(float(table["among"].sum()), 6), len(table)
-        (5.0, 53)
-        """
-        return tables.ranking(self, k, by, month, exact)
+    # Adding and tables stand in modules of their own.
+    with_nation = adding.with_nation
+    part = adding.part
+    with_parts = adding.with_parts
+    summary = tables.summary
+    years = tables.years
+    trend = trends.trend
+    nowcast = tables.nowcast
+    counties = tables.counties
+    ranking = tables.ranking
 
     def text(self, location: str | None = None, record: Scored | None = None) -> str:
         """The forecast of one place in three sentences.

@@ -169,7 +169,43 @@ def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
 
 
 def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
-    """The table; see :meth:`odforecast.Forecast.summary`."""
+    """12-month-ending counts, their change on a year earlier and their rate, as final counts.
+
+    Parameters
+    ----------
+    locations : str or iterable of str, optional
+        Places by any of their names. New York has a rate only together with New York City.
+    level : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row per location and month: ``location``, ``name``, ``month`` (end of the 12
+        months), ``horizon`` (0 and below: nowcast), ``horizon_from_origin``; ``reported`` and
+        ``predicted`` by CDC; ``level``; ``low``, ``median``, ``high`` (deaths); ``change_low``,
+        ``change``, ``change_high`` (percent of the count 12 months before, same draw); ``fall``
+        (probability of a lower count than 12 months before); ``rate_low``, ``rate``,
+        ``rate_high`` (per 100,000 people) and ``rate_of`` (whose rate: the place, or
+        ``NY+YC``). NaN where a count is hidden or unknown.
+
+    Raises
+    ------
+    ForecastError
+        If the level is not a probability, a place is not forecast, or the draws are not joint
+        over months.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
+    >>> table = forecast.summary(locations=["Ohio", "New York"])
+    >>> table.groupby("location", sort=False)["rate_of"].first().to_dict()
+    {'OH': 'OH', 'NY': ''}
+    >>> bool((table["low"] <= table["median"]).all())
+    True
+    """
     proportion("level", level)
     one = chosen(forecast, locations)  # what is not asked for is not added up
     places, pair = one.locations, set(NEW_YORK)
@@ -194,8 +230,28 @@ def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
     return frame_of(one, columns).head(len(places) * one.months.size)
 
 
-def years(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame:
-    """Calendar years; see :meth:`odforecast.Forecast.years`."""
+def years(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
+    """Calendar years: the 12-month-ending counts of December.
+
+    Returns
+    -------
+    DataFrame
+        The rows of :meth:`summary` for December, with ``year`` and ``known`` (months of that
+        year that were published at the origin, 0 to 12; the rest is forecast).
+
+    Raises
+    ------
+    ForecastError
+        If no December lies in the forecast.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(until="2026-12", draws=100)
+    >>> forecast.years(locations="Ohio")[["year", "known"]].to_numpy().tolist()
+    [[2025, 8], [2026, 0]]
+    """
     table = summary(forecast, locations, level)
     december = table["month"].dt.month == 12
     if not december.any():
@@ -278,8 +334,36 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
     return np.asarray(predicted / usual_ratio(reported, predicted)[:, None])
 
 
-def nowcast(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame:
-    """Estimates of final counts; see :meth:`odforecast.Forecast.nowcast`."""
+def nowcast(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
+    """Estimates of the final counts of published months.
+
+    Parameters
+    ----------
+    level : float
+        Probability of the interval.
+
+    Returns
+    -------
+    DataFrame
+        One row per location and month with a horizon of 0 or below: ``location``, ``month``,
+        ``horizon``, ``level``; ``reported``; ``low``, ``median``, ``high`` of the final count;
+        ``revision_low``, ``revision``, ``revision_high`` (final minus reported); ``predicted``
+        (CDC's estimate), ``predicted_unbiased`` (without its usual excess in this place);
+        ``complete`` (CDC's percentage). NaN where nothing is published.
+
+    Raises
+    ------
+    ForecastError
+        If the model takes published counts as they are, or they are all final.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
+    >>> table = fitted.forecast(draws=100).select("Ohio").nowcast()
+    >>> table["horizon"].tolist() == list(range(-11, 1))
+    True
+    """
     forecast = chosen(forecast, locations)
     proportion("level", level)
     if forecast.panel is None:
@@ -289,7 +373,7 @@ def nowcast(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame
         )
     now = np.flatnonzero(forecast.horizons <= 0)
     if not now.size:
-        raise _no_nowcast(forecast)
+        raise ForecastError(*_no_nowcast(forecast))
     layers = [layer_of(forecast, name) for name in ("reported", "predicted")]
     reported, predicted, cleared = (at_months(forecast, x) for x in (*layers, unbiased(*layers)))
     final = forecast.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2])
@@ -307,22 +391,18 @@ def nowcast(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame
     return table.drop(columns=["name", "horizon_from_origin"])
 
 
-def _no_nowcast(forecast: Forecast) -> ForecastError:
-    """Why there is no nowcast."""
+def _no_nowcast(forecast: Forecast) -> tuple[str, str]:
+    """Why there is no nowcast, and where there is one."""
     panel, model = forecast.panel, forecast.provenance.get("label", "this model")
     if panel is not None and panel.final_through >= panel.last_month:
-        said = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
-        return ForecastError(said, hint="they are in panel.reported")
+        why = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
+        return why, "they are in panel.reported"
     if of_counties(forecast):
-        return ForecastError(
-            f"{model} forecasts counts of counties after the last published one, and does not "
-            "complete those",
-            hint="of states there is a nowcast: get_model().fit(panel).forecast().nowcast()",
-        )
-    return ForecastError(
-        f"{model} takes the last counts as reported, so it has no nowcast",
-        hint="use dlm, which completes them, or put +delay after a model's name (naive+delay)",
-    )
+        why = "forecasts counts of counties after the last published one, and does not complete"
+        hint = "of states there is a nowcast: get_model().fit(panel).forecast().nowcast()"
+        return f"{model} {why} those", hint
+    hint = "use dlm, which completes them, or put +delay after a model's name (naive+delay)"
+    return f"{model} takes the last counts as reported, so it has no nowcast", hint
 
 
 def of_counties(forecast: Forecast) -> bool:
@@ -341,8 +421,31 @@ def refuse_counties(forecast: Forecast, what: str) -> None:
         )
 
 
-def counties(forecast: Forecast, locations: Places, level: float, exact: bool) -> pd.DataFrame:
-    """The table; see :meth:`odforecast.Forecast.counties`."""
+def counties(
+    forecast: Forecast, locations: Places = None, level: float = 0.9, exact: bool = False
+) -> pd.DataFrame:
+    """County counts in publishable form: numbers below 10 are left out.
+
+    Parameters
+    ----------
+    locations : str or iterable of str, optional
+        ``"Ohio/*"`` for all counties of a state.
+    level : float
+        Probability of the wide interval; the narrow one has 0.5.
+    exact : bool
+        Include numbers below 10: for analysis, not for publication.
+
+    Returns
+    -------
+    DataFrame
+        One row per county and month: ``location`` (FIPS), ``name``, ``month``, ``horizon``,
+        ``horizon_from_origin``; ``last`` (last published count as text: ``"594"``, ``"1–9"``);
+        ``level``; ``low``, ``low_50``, ``median``, ``high_50``, ``high`` (NaN below 10 unless
+        ``exact``); ``fall``, ``rise`` (probabilities against 12 months before); ``p_zero``,
+        ``p_hidden``, ``p_ten`` (probability of 0, of 1 to 9, of 10 or more); ``rate_low``,
+        ``rate``, ``rate_high`` (per 100,000 people); ``few`` (median below 20: the rate is
+        mostly chance).
+    """
     import pandas as pd
 
     proportion("level", level)
@@ -393,8 +496,45 @@ def among_highest(values: Floats, k: int) -> Floats:
     return np.asarray(np.where(np.isneginf(values), 0.0, shares).mean(axis=0))
 
 
-def ranking(forecast: Forecast, k: int, by: By, month: object, exact: bool) -> pd.DataFrame:
-    """The table; see :meth:`odforecast.Forecast.ranking`."""
+def ranking(
+    forecast: Forecast, k: int = 10, by: By = "deaths", month: object = None, exact: bool = False
+) -> pd.DataFrame:
+    """Hot spots: how likely each place is among the k highest, and whether its count rises.
+
+    Ranks are taken draw by draw, so the probabilities add up to k. The nation and sums are left
+    out. A county with fewer than 10 deaths in a draw has no rank in it.
+
+    Parameters
+    ----------
+    by : {"deaths", "rate"}
+        Deaths in 12 months, or per 100,000 people.
+    month : month, optional
+        Default: 12 months ahead, or the last.
+    exact : bool
+        Rank county numbers below 10 too: not for publication.
+
+    Returns
+    -------
+    DataFrame
+        Most likely first: ``location``, ``name``, ``month``, ``horizon``, ``by``, ``k``;
+        ``among`` (probability of being among the k highest); ``deaths``, ``rate`` (medians);
+        ``few`` (median below 20 deaths); ``rising`` (probability of a higher count than 12
+        months before) and ``above_last`` (than the last published count).
+
+    Raises
+    ------
+    ForecastError
+        If the draws are not joint over locations, ``by`` or ``k`` is invalid, a month is not
+        forecast, or no place has a population.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
+    >>> table = fitted.forecast(draws=200).ranking(k=5, by="rate")
+    >>> round(float(table["among"].sum()), 6), len(table)
+    (5.0, 53)
+    """
     if by not in get_args(By):
         raise ForecastError(f"by is {by!r}", hint=one_of(by, get_args(By)))
     k = whole("k", k, 1)

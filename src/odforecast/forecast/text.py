@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from odforecast import say
 from odforecast.errors import ForecastError
 from odforecast.forecast.adding import OWN_COUNTS
 from odforecast.forecast.record import past_errors
@@ -13,18 +14,7 @@ from odforecast.forecast.tables import FEW, hidden_before, last_counts, of_count
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import LOCATION
-from odforecast.say import (
-    SMALL,
-    between,
-    chance,
-    day_name,
-    deaths_of,
-    month_name,
-    percent,
-    ranged_between,
-    rounded,
-    step_of,
-)
+from odforecast.say import SMALL
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast
@@ -61,8 +51,8 @@ def beyond_validated(forecast: Forecast) -> str:
     """One line on months beyond those ever scored; empty if the forecast has none."""
     last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
     said = (
-        f"forecasts beyond {month_name(last)} (more than {VALIDATED} months ahead) have not been "
-        "tested against real outcomes"
+        f"forecasts beyond {say.month_name(last)} (more than {VALIDATED} months ahead) have not "
+        "been tested against real outcomes"
     )
     return said if forecast.months[-1] > last else ""
 
@@ -135,25 +125,25 @@ def sentences(
     when = main_month(one) if month is None else to_month(month)
     draws = one.count_at(when)[:, 0]
     low, middle, high = np.quantile(draws, _SIDES)
-    lead = f"For the 12 months ending in {month_name(when)}"
+    lead = f"For the 12 months ending in {say.month_name(when)}"
     if not np.isfinite([low, high]).all():
         return first, f"{lead} there is no forecast: a count is hidden.", ""
-    step = step_of(low, high)
+    step = say.step_of(low, high)
     # Past forecasts had no own counts: their errors are none of this one's.
     off = _off(one, when, record) if errors and not own else ""
     bands = (draws < 1, (draws >= 1) & (draws < SMALL), draws >= SMALL)
-    none, few, ten = (chance(float(band.mean())) for band in bands)
+    none, few, ten = (say.chance(float(band.mean())) for band in bands)
     if counties and middle < SMALL:
         second = (
             f"{lead} the forecast is fewer than {SMALL} deaths: the probability of none is "
             f"{none}, that of 1 to {SMALL - 1} is {few}, and that of {SMALL} or more {ten}."
         )
     else:
-        ends = ranged_between(low, high, step) if counties else between(low, high, step)
+        ends = say.ranged_between(low, high, step) if counties else say.between(low, high, step)
         if counties and low < SMALL:
             off = f"; the probability of {SMALL} or more is {ten}{off}"
         second = (
-            f"{lead} the forecast{given} is about {rounded(middle, step)} deaths "
+            f"{lead} the forecast{given} is about {say.rounded(middle, step)} deaths "
             f"(90% interval {ends}){off}."
         )
     return first, second, _change(one, when, step)
@@ -198,7 +188,7 @@ def _one(forecast: Forecast, location: str | None) -> Forecast:
 def _last_known(one: Forecast, given: str) -> str:
     """The last count as its release shows it, and what it will be."""
     counties, panel = of_counties(one), one.panel
-    what = "deaths" if panel is None else deaths_of(panel.indicator)
+    what = "deaths" if panel is None else say.deaths_of(panel.indicator)
     what += " of residents" if counties else ""
     count = last_counts(one)[0]
     low, hidden, high = count.partition("–")
@@ -213,15 +203,15 @@ def _last_known(one: Forecast, given: str) -> str:
     by = "in the release of" if counties else "as published by"
     known = (
         f"In {place_name(one.locations[0])}, {said} for the 12 months ending in "
-        f"{month_name(one.last_month)}, {by} {day_name(published_on(one))}{why}"
+        f"{say.month_name(one.last_month)}, {by} {say.day_name(published_on(one))}{why}"
     )
     if 0 in one.horizons and not counties:
         ends = np.quantile(one.count_at(one.last_month)[:, 0], _SIDES)
         if np.isfinite(ends).all():
-            step = step_of(ends[0], ends[2])
+            step = say.step_of(ends[0], ends[2])
             return (
-                f"{known}; the final count{given} will be about {rounded(ends[1], step)} "
-                f"(90% interval {between(ends[0], ends[2], step)})."
+                f"{known}; the final count{given} will be about {say.rounded(ends[1], step)} "
+                f"(90% interval {say.between(ends[0], ends[2], step)})."
             )
     if why or not count:
         return f"{known}."
@@ -246,18 +236,18 @@ def _change(one: Forecast, month: np.datetime64, step: float) -> str:
     if counties and not before.any():
         return ""
     fall, same = float((moved < 0).mean()), float((moved == 0).mean())
-    tie = f", of no change {chance(same)}" if same >= 0.005 else ""
+    tie = f", of no change {say.chance(same)}" if same >= 0.005 else ""
     fewest, middle = min(np.median(later), np.median(before)), float(np.median(moved))
     if counties and fewest < SMALL:
-        return f"The probability of fewer than 12 months before is {chance(fall)}{tie}."
+        return f"The probability of fewer than 12 months before is {say.chance(fall)}{tie}."
     year = "12 months before"
     if counties and one.months[0] <= month - 12 * ONE_MONTH <= one.last_month:
         # The last count is compared with as it will be, not with the part that is reported.
         year += ", once all reports are in"
-    said, size = f"about as many as {year}", rounded(abs(middle), step)
+    said, size = f"about as many as {year}", say.rounded(abs(middle), step)
     if size != "0":
         said = f"about {size} {'fewer' if middle < 0 else 'more'} than {year}"
         if fewest >= FEW if counties else (before > 0).all():
             share = np.divide(100 * moved, before, out=np.zeros_like(moved), where=before > 0)
-            said += f" ({percent(float(np.median(share)))})"
-    return f"That is {said}; the probability of a fall is {chance(fall)}{tie}."
+            said += f" ({say.percent(float(np.median(share)))})"
+    return f"That is {said}; the probability of a fall is {say.chance(fall)}{tie}."

@@ -96,8 +96,35 @@ def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[
     return out
 
 
-def trend(forecast: Forecast, locations: Places) -> pd.DataFrame:
-    """Probabilities of the categories; see :meth:`odforecast.Forecast.trend`."""
+def trend(forecast: Forecast, locations: Places = None) -> pd.DataFrame:
+    """Five categories of the change on a year earlier, as probabilities.
+
+    A change is that of :meth:`change`, relative to the count 12 months before. It is large
+    above t₂, stable up to t₁, with t₁ = max(5%, 1.28 √(2/N)), t₂ = 3 t₁ and N the count 12
+    months before *as known at the origin*.
+
+    Returns
+    -------
+    DataFrame
+        One row per location and month up to 12 months ahead: ``location``, ``name``,
+        ``month``, ``horizon``, ``before`` (N, deaths), ``t1``, ``t2`` (percent), and the
+        probabilities ``large_decrease``, ``decrease``, ``stable``, ``increase``,
+        ``large_increase``, which add up to 1. NaN where N is not published.
+
+    Raises
+    ------
+    ForecastError
+        If a place is not forecast, or all months are further ahead.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
+    >>> last = forecast.trend("Wyoming").iloc[-1]
+    >>> float(last["before"]), round(float(last["t1"]), 1)
+    (86.0, 19.5)
+    """
     near = np.flatnonzero(forecast.horizons <= LONGEST)
     if not near.size:
         raise ForecastError(

@@ -169,7 +169,7 @@ class FittedBaseline:
 
 @dataclass(frozen=True)
 class Baseline:
-    """``hub-baseline`` and ``damped-trend``: a rule on 12-month sums with its past errors.
+    """A rule on 12-month sums with its past errors; ``cdc-predicted``: CDC's own nowcast.
 
     ``hub-baseline``: the median is the last 12-month-ending count; the spread at horizon h is
     that of the location's past changes over h months, in both directions, as in the COVID-19
@@ -191,7 +191,7 @@ class Baseline:
             by="location",
             target=TARGET_12MO,
             joint=frozenset({MONTH}),
-            corrects_delay=isinstance(self, Predicted),
+            corrects_delay=self.name == "cdc-predicted",
         )
 
     def fit(self, panel: Panel) -> FittedBaseline:
@@ -213,10 +213,3 @@ class Baseline:
             states = [s for s in states if s not in skipped]
             require_some(states, skipped, panel, self.name)
         return FittedBaseline(self.spec, panel, tuple(states), skipped)
-
-
-@dataclass(frozen=True)
-class Predicted(Baseline):
-    """``cdc-predicted``: CDC's own nowcast as a competitor."""
-
-    name: str = "cdc-predicted"

@@ -24,11 +24,9 @@ def _naive(y: Floats) -> Paths:
 
 def _drift(y: Floats) -> Paths:
     one, steps = np.ones(1), np.diff(y)
-    sigma = float(steps.std(ddof=1))
+    slope, sigma = float(steps.mean()), float(steps.std(ddof=1))
     slope_sd = sigma / np.sqrt(steps.size)
-    return Innovations(
-        np.eye(1), one, one, y[-1:], sigma, slope=float(steps.mean()), slope_sd=slope_sd
-    )
+    return Innovations(np.eye(1), one, one, y[-1:], sigma, 0.0, slope, slope_sd)
 
 
 def _seasonal_naive(y: Floats) -> Paths:
@@ -87,15 +85,12 @@ _FITTERS: dict[str, Callable[[Floats], Paths]] = {
     "auto-ces": _ces,
 }
 
-#: Names of the models of this module.
-NAMES: tuple[str, ...] = (*_FITTERS, *(f"{name}-sums" for name in _FITTERS))
-
 
 @dataclass(frozen=True)
 class Classical:
     """A classical model, on months or (name ending in ``-sums``) on 12-month sums.
 
-    One of :data:`NAMES`. Each series is fitted by itself and draws from its own stream: the draws
+    Each series is fitted by itself and draws from its own stream: the draws
     are joint over months, not over locations, and the US row is a series of its own.
 
     >>> Classical("naive-sums").name

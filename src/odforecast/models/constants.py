@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-#: Names of the filter's scales, in the order of the model.
-SCALES = ("level_own", "level_region", "level_us", "slope_us", "damp_us", "noise", "shock")
-
 
 @dataclass(frozen=True)
 class Constants:
@@ -23,10 +20,6 @@ class Constants:
     # Name to value. Those of the delay stand in `odforecast.models.delay.constants`, those of
     # the drug classes in `odforecast.models.statespace.share`.
     values: Mapping[str, float]
-
-    def scales(self) -> tuple[float, ...]:
-        """The filter's scales, in the order of :data:`SCALES`."""
-        return tuple(self.values[name] for name in SCALES)
 
 
 def read_rows(text: str) -> list[dict[str, str]]:

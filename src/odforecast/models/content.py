@@ -6,10 +6,12 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions
 from importlib.metadata import version as installed_version
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,26 @@ from odforecast.seeds import content_hash, steps_of
 #: Deeper than this an object is not looked into.
 _DEEPEST = 8
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice)
+
+
+class Kept[T]:
+    """What was made last of some contents: no more than so many, each once for all threads."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self._lock = most, Lock()
+        self._held: OrderedDict[object, tuple[Lock, list[T]]] = OrderedDict()
+
+    def get(self, key: object, make: Callable[[], T]) -> T:
+        """What is kept under a key, or else is made."""
+        with self._lock:
+            lock, made = self._held.setdefault(key, (Lock(), []))
+            self._held.move_to_end(key)
+            if len(self._held) > self.most:
+                self._held.popitem(last=False)
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
 
 
 def distribution_of(module: str) -> str:

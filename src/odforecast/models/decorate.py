@@ -102,9 +102,8 @@ def forecaster(
             # Where a value that it holds has no text, nothing is reused.
             origin="" if contents.unknown else distribution_of(function.__module__),
         )
-        reference = None
-        if "<locals>" not in function.__qualname__:
-            reference = (function.__module__, function.__qualname__)
+        local = "<locals>" in function.__qualname__
+        reference = None if local else (function.__module__, function.__qualname__)
         name = function.__name__ if label is None else label
         return Model(_Function(function, spec), name, reference)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from odforecast.errors import OdforecastError, PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, closed, whole_and_parts
+from odforecast.models.content import Kept
 from odforecast.models.model import Drawer, Fitted, Model
 from odforecast.models.paths import floor_at_zero, months_from_sums, usable_locations
 from odforecast.models.registry import get_model
@@ -30,14 +29,14 @@ PAST_STEP, PAST_SPAN = 2, 72
 #: Months a cut must have: three years of 12-month sums.
 MIN_SUMS = 30
 PAST_DRAWS = 400
+#: Cuts that intervals as wide as they are weigh as.
+PRIOR_CUTS = 12.0
 
 LEVELS = np.array(HUB_QUANTILES)
 
 # Past forecasts by content. Two panels that share their past (origins one month apart, or the
 # same origin under another model) share these; equal keys always hold equal numbers.
-_CACHE: OrderedDict[str, Floats] = OrderedDict()
-_CACHE_SIZE = 600
-_CACHE_LOCK = threading.Lock()  # a backtest may run on threads
+_past = Kept[Floats](600)
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,8 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
     """A member's quantiles from one cut, shape (23, L, 12), read back if made before."""
     # All that a forecast hangs on: the whole panel, and the model's whole configuration.
     key = content_hash(member.spec.hash, cut.locations, cut.data_hash)
-    with _CACHE_LOCK:
-        if (found := _CACHE.get(key)) is not None:
-            _CACHE.move_to_end(key)
-    if found is None:
+
+    def made() -> Floats:
         found = np.full((LEVELS.size, len(cut.locations), MAX_HORIZON), np.nan)
         try:
             forecast = member.fit(cut).forecast(MAX_HORIZON, draws=PAST_DRAWS)
@@ -87,12 +84,9 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
             kept = forecast.select([cut.locations[i] for i in places])
             ahead = kept.horizons >= 1
             found[:, places] = kept.quantiles(HUB_QUANTILES)[:, :, ahead]
-        with _CACHE_LOCK:
-            _CACHE[key] = found
-            if len(_CACHE) > _CACHE_SIZE:
-                _CACHE.popitem(last=False)
-    result: Floats = found[:, [cut.locations.index(s) for s in locations]]
-    return result
+        return found
+
+    return _past.get(key, made)[:, [cut.locations.index(s) for s in locations]]
 
 
 # The order of the sums is numpy's, to the last bit: weights are learned in two hundred steps, and
@@ -150,9 +144,7 @@ def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Float
     return weights
 
 
-def learn_width(
-    pooled: Floats, observed: Floats, rows: NDArray[np.intp], prior_cuts: float = 12.0
-) -> Floats:
+def learn_width(pooled: Floats, observed: Floats, rows: NDArray[np.intp]) -> Floats:
     """Factors on the distance from the median that would have made past intervals right."""
     n_pairs = LEVELS.size // 2
     factors = np.ones((MAX_HORIZON, n_pairs))
@@ -164,7 +156,7 @@ def learn_width(
         cuts = int(good.any(axis=1).sum())
         if cuts == 0:
             continue
-        trust = cuts / (cuts + prior_cuts)
+        trust = cuts / (cuts + PRIOR_CUTS)
         middle = quantiles[:, n_pairs][good]
         error = truth[good] - middle
         for i in range(n_pairs):
@@ -181,12 +173,12 @@ def learn_width(
 MEMBERS = ("dlm", "auto-ets", "auto-theta")
 
 
+@dataclass(eq=False, repr=False)
 class Pool:
     """Pool several models, without a view on the reporting delay."""
 
-    def __init__(self, name: str, members: Sequence[Model]) -> None:
-        self.name = name
-        self.members = tuple(members)
+    name: str
+    members: Sequence[Model]
 
     @property
     def spec(self) -> Spec:
@@ -286,7 +278,7 @@ def _member(member: str | Model) -> Model:
     return get_model("dlm", delay=False) if member == "dlm" else get_model(member)
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedEnsemble:
     """Fitted members with what was learned."""
 
@@ -296,12 +288,6 @@ class FittedEnsemble:
     fitted: list[Fitted]
     weights: Floats
     width: Floats
-
-    def __repr__(self) -> str:
-        mean = ", ".join(
-            f"{f.model.label} {w:.2f}" for f, w in zip(self.fitted, self.weights.mean(axis=1))
-        )
-        return f"<FittedEnsemble: mean weights {mean}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Pooled sample paths; see :class:`odforecast.models.model.Drawer`."""
@@ -321,7 +307,10 @@ class FittedEnsemble:
         paths = np.ascontiguousarray(ranked.transpose(2, 0, 1))
         if lends and whole_and_parts(states) is not None:
             paths = _reconciled(paths, states)
-        months, warnings = self._months(paths, states)
+        # A month below zero becomes zero, and is counted.
+        rows = [self.panel.index(s) for s in states]
+        last, known = self.panel.reported[rows, -1], self.panel.monthly[rows]
+        months, warnings = floor_at_zero(months_from_sums(paths, last, known), states, "months")
         if lends:
             months = closed(months, states, axis=1)
         pooled = Forecast.from_panel(
@@ -364,12 +353,6 @@ class FittedEnsemble:
         # zero makes months below zero, which are set to zero and counted further on.
         np.maximum.accumulate(stretched, axis=2, out=stretched)
         return stretched
-
-    def _months(self, sums: Floats, states: list[str]) -> tuple[Floats, tuple[str, ...]]:
-        """Monthly paths behind the sums; a month below zero becomes zero, and is counted."""
-        rows = [self.panel.index(s) for s in states]
-        months = months_from_sums(sums, self.panel.reported[rows, -1], self.panel.monthly[rows])
-        return floor_at_zero(months, states, "months")
 
 
 def _reconciled(sums: Floats, states: list[str]) -> Floats:

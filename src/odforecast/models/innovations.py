@@ -160,11 +160,10 @@ def fit_series(
     states, skipped = usable_locations(panel, spec.model, spec.min_months)
     series = {}
     for state in states:
-        months = trailing_months(panel, state)
+        deaths = trailing_months(panel, state)
         try:
-            series[state] = fit(
-                state, rolling_sums(months) if spec.target == TARGET_12MO else months
-            )
+            deaths = rolling_sums(deaths) if spec.target == TARGET_12MO else deaths
+            series[state] = fit(state, deaths)
         except MemoryError:
             raise
         except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -255,7 +255,8 @@ class Fitted:
             f"on {number_of(len(panel.locations), 'location')}, {panel.months[0]} to "
             f"{panel.last_month} (release {panel.release}, {panel.vintage})",
             *(f"note: {note}" for note in self.warnings[:2]),
-            "next: .forecast(), .plot(), .to_frame()" + (", .idata" if self._sampled else ""),
+            "next: .forecast(), .plot(), .to_frame()"
+            + ("" if getattr(self.inner, "idata", None) is None else ", .idata"),
         )
 
     @steady
@@ -271,10 +272,6 @@ class Fitted:
     def warnings(self) -> tuple[str, ...]:
         """What the fit warns of, a failed check of its sample for one; empty where nothing."""
         return tuple(str(text) for text in getattr(self.inner, "warnings", ()))
-
-    @property
-    def _sampled(self) -> bool:
-        return getattr(self.inner, "idata", None) is not None
 
     @property
     def idata(self) -> Any:
@@ -298,12 +295,12 @@ class Fitted:
         AttributeError: naive has no posterior sample (idata); hierarchical and hierarchical-quick
         have one
         """
-        if not self._sampled:
+        if (idata := getattr(self.inner, "idata", None)) is None:
             raise AttributeError(
                 f"{self.model.label} has no posterior sample (idata); hierarchical and "
                 "hierarchical-quick have one"
             )
-        return self.inner.idata  # type: ignore[attr-defined]
+        return idata
 
     def to_frame(self) -> pd.DataFrame:
         """What was fitted: the model's settings, and what its author's fit says it learned.
@@ -352,9 +349,7 @@ class Fitted:
         """
         from odforecast.plot import fan
 
-        forecast = self.forecast()
-        place = location or default_place(forecast.locations)
-        return fan(forecast, forecast.locations[forecast.index(place)], axes=axes, **style)
+        return fan(self.forecast(), location, axes=axes, **style)
 
     def forecast(
         self,
@@ -403,8 +398,7 @@ class Fitted:
                 hint="nothing was checked beyond 12 months: ask for a nearer end",
             )
         panel = self.panel
-        streams = Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
-        made = self.draw(horizon, draws, streams)
+        made = self.draw(horizon, draws, streams_of(panel, seed))
         spec = self.model.spec
         labels = {
             "model": spec.model,
@@ -434,6 +428,11 @@ class Fitted:
                 own = self.panel.own
                 return made if own is None else conditioned(made, self.panel, streams, self.inner)
         raise ForecastError(f"{self.model.label} returned {what}", hint="the model is at fault")
+
+
+def streams_of(panel: Panel, seed: int = 1) -> Streams:
+    """The streams of random numbers of a panel's forecasts."""
+    return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
 
 
 def _said(spec: Spec) -> str:
@@ -528,18 +527,6 @@ def _text(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)[:200]
-
-
-def default_place(locations: Sequence[str]) -> str:
-    """The place that is looked at where none is named: the only one, or else the US."""
-    if len(locations) == 1:
-        return locations[0]
-    if "US" in locations:
-        return "US"
-    raise ForecastError(
-        f"location is not given, and there are {len(locations)} without the US among them",
-        hint=f"name one of {', '.join(locations[:6])}{', …' if len(locations) > 6 else ''}",
-    )
 
 
 #: Is told what is done, how many steps of it are, and of how many.

@@ -81,8 +81,8 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
             hint=f"ask for {LEAST_DRAWS} draws or more; 1000 is the default",
         )
     paths, grid = months_of(made)
-    files, warnings, used = _files(made, panel, own, paths, grid, streams, fitted)
     linear = hasattr(fitted, "log_months")
+    files, warnings, used = _files(made, panel, paths, grid, streams, linear)
     moved: dict[str, Floats] = {}
     if linear and any(t.at.size for t in files.values()):
         for model in fitted.log_months(made, streams):
@@ -138,19 +138,13 @@ def months_of(made: Forecast) -> tuple[Floats, Months]:
 
 
 def _files(
-    made: Forecast,
-    panel: Panel,
-    own: Own,
-    paths: Floats,
-    grid: Months,
-    streams: Streams,
-    fitted: Any,
+    made: Forecast, panel: Panel, paths: Floats, grid: Months, streams: Streams, linear: bool
 ) -> tuple[dict[str, Told], list[str], bool]:
     """What the file of each place tells, the warnings, and whether any file is used."""
-    constants = delays_for(panel)
+    own, constants = panel.own, delays_for(panel)
+    assert own is not None
     files: dict[str, Told] = {}
-    warnings, used, shared = list(made.warnings), False, None
-    linear = hasattr(fitted, "log_months")
+    warnings, used, shared = list(made.warnings), False, np.zeros((len(paths), grid.size))
     if linear:
         shared = shared_errors(len(paths), grid.size, streams.generator("own"))
     for state in own.places:
@@ -181,7 +175,7 @@ def _files(
             rng = streams.generator("own", state)
             observed = np.log(np.maximum(seen.deaths[there], 0.0) + HALF)
             noise = seen.noise[np.ix_(there, there)]
-            common = seen.common[there] if linear else None
+            common = seen.common[there] if linear else np.zeros(n)
             files[state], whole = told(mine, at[there], observed, noise, rng, common, shared)
             if whole < n:
                 warnings.append(
@@ -370,15 +364,13 @@ def told(
     observed: Floats,
     noise: Floats,
     rng: np.random.Generator,
-    common: Floats | None = None,
-    shared: Floats | None = None,
+    common: Floats,
+    shared: Floats,
 ) -> tuple[Told, int]:
     """What observed months tell, those left out that have hardly begun to come in."""
     # paths (D, n); at (k,); observed (k,); noise (k, k); common (k,); shared (D, n)
     useful = np.isfinite(np.diag(noise))
     n, k = len(paths), int(useful.sum())
-    common = np.zeros(at.size) if common is None else common
-    shared = np.zeros(paths.shape) if shared is None else shared
     whole, far = at.size, 0.0
     if k:
         at, observed, common = at[useful], observed[useful], common[useful]
@@ -495,10 +487,7 @@ class LogMonths:
 
 
 def move_together(
-    paths: Floats,
-    model: LogMonths,
-    told: Mapping[str, Told],
-    alone: Sequence[str] = (),
+    paths: Floats, model: LogMonths, told: Mapping[str, Told], alone: Sequence[str] = ()
 ) -> Floats:
     """The months of all places in each draw, once some of them are observed."""
     # paths (D, L, n) -> (D, L, n)

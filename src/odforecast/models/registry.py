@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
-from odforecast.errors import UnknownNameError, one_of
+from odforecast.errors import ForecastError, UnknownNameError, one_of, short
 from odforecast.models.content import distribution_of
 from odforecast.models.model import LABEL, Forecaster, Model
 from odforecast.models.spec import Spec
@@ -31,22 +33,14 @@ _DEFAULTS: dict[str, str] = {STATES: DEFAULT_MODEL, COUNTIES: DEFAULT_COUNTY_MOD
 
 ModelFactory = Callable[[], Forecaster | Model]
 
-_CLASSICAL = (
-    "naive",
-    "drift",
-    "seasonal-naive",
-    "auto-ets",
-    "auto-theta",
-    "auto-arima",
-    "auto-ces",
-)
+#: Models that are fitted to a series by itself.
+_SERIES = ("naive", "drift", "seasonal-naive", "auto-ets", "auto-theta", "auto-arima", "auto-ces")
 #: Built-in models, by the "module:attribute" of their factory, imported when first asked for.
 _FACTORIES: dict[str, tuple[str, ...]] = {
     "statespace.model:Dlm": ("dlm",),
     "ensemble:Ensemble": ("ensemble", "ensemble-equal", "ensemble-linear"),
-    "baselines:Baseline": ("hub-baseline", "damped-trend"),
-    "baselines:Predicted": ("cdc-predicted",),
-    "classical:Classical": (*_CLASSICAL, *(f"{name}-sums" for name in _CLASSICAL)),
+    "baselines:Baseline": ("hub-baseline", "damped-trend", "cdc-predicted"),
+    "classical:Classical": (*_SERIES, *(f"{name}-sums" for name in _SERIES)),
     "hierarchy.model:Hierarchical": ("hierarchical", "hierarchical-quick"),
     "county.model:County": ("county",),
     "county.baselines:CountyBaseline": ("county-hub-baseline", "county-last"),
@@ -55,6 +49,15 @@ _BUILTIN = {name: path for path, names in _FACTORIES.items() for name in names}
 #: The layer around any model: ``"NAME+delay"``.
 DELAY = "delay"
 _REGISTERED: dict[str, ModelFactory] = {}
+#: What a setting of a built-in model must be, by the class of its default.
+_KINDS: dict[type, tuple[Callable[[Any], bool], str]] = {
+    bool: (lambda x: isinstance(x, bool), "True or False"),
+    int: (lambda x: isinstance(x, Integral) and int(x) > 0, "a whole number above 0"),
+    float: (
+        lambda x: isinstance(x, Real) and 0 < float(x) < inf,
+        "a number above 0",
+    ),
+}
 #: A plus sign is of layers; a name is typed, and may stand in a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -86,17 +89,15 @@ def register(name: str, factory: ModelFactory | Model) -> None:
         ...
     odforecast.errors.UnknownNameError: name is 'dlm', and odforecast has a model of that name; ...
     """
-    if not isinstance(name, str) or not name:
-        raise UnknownNameError(f"name is {name!r}, allowed: a name for the model")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UnknownNameError(
+            f"name is {name!r}, which is not a valid model name",
+            hint="letters, digits and -._ only, a letter or digit first; get_model adds '+delay'",
+        )
     if name in _BUILTIN:
         raise UnknownNameError(
             f"name is {name!r}, and odforecast has a model of that name",
             hint=f"give yours another, for example 'my-{name}'",
-        )
-    if not _NAME.fullmatch(name):
-        raise UnknownNameError(
-            f"name is {name!r}, which is not a valid model name",
-            hint="letters, digits and -._ only, a letter or digit first; get_model adds '+delay'",
         )
     if not isinstance(factory, Model) and not callable(factory):
         raise UnknownNameError(
@@ -242,7 +243,9 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
 def _made(name: str, parameters: Mapping[str, Any]) -> Model:
     """A model by its name, with the origin of its code."""
     if name in _BUILTIN:
-        return Model(_called(name, _loaded(_BUILTIN[name]), parameters, name), name)
+        factory = _loaded(_BUILTIN[name])
+        _check_settings(name, factory, parameters)
+        return Model(_called(name, factory, parameters, name), name)
     if name in _REGISTERED:
         made = _called(name, _REGISTERED[name], parameters)
         _check(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
@@ -273,6 +276,14 @@ def _made(name: str, parameters: Mapping[str, Any]) -> Model:
     if isinstance(found, Model):
         return found
     return Model(found, name, origin="" if _edited(point) else _of(point))
+
+
+def _check_settings(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse a setting that is of another kind than its default."""
+    for key, taken in inspect.signature(factory).parameters.items():
+        good, kind = _KINDS.get(type(taken.default), (None, ""))
+        if good is not None and key in parameters and not good(parameters[key]):
+            raise ForecastError(f"{key} of {name} is {short(parameters[key])}, allowed: {kind}")
 
 
 def _called(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any], *of: str) -> Any:

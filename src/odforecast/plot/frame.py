@@ -76,7 +76,7 @@ def place_of(places: Iterable[str], location: str | None, what: str) -> str:
         return NATION if NATION in there else there[0]
     kinds = "counties" if is_county(there[0]) else "locations and no US"
     raise UnknownNameError(
-        f"{what} has {len(there):,} {kinds}: a figure is of one",
+        f"{what} has {len(there):,} {kinds}",
         hint=f"name one: location={there[0]!r}",
     )
 

@@ -17,7 +17,6 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
 from odforecast.geography import JURISDICTIONS, NATION, called, pick
 from odforecast.models import Fitted
-from odforecast.models.model import default_place
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Frozen
@@ -313,8 +312,12 @@ class Projection(Frozen):
         location : str, optional
             Any of its names. Default: the only one there is, or else the US.
         """
+        from odforecast.plot.frame import place_of
+
         places = self.baseline.locations
-        return places[self.baseline.index(default_place(places) if location is None else location)]
+        if location is None:
+            return place_of(places, None, "this projection")
+        return places[self.baseline.index(location)]
 
     def _each(self, change: Callable[[Forecast], Forecast], **others: Any) -> Projection:
         """The same with every forecast changed in one way."""

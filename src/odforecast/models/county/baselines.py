@@ -14,7 +14,6 @@ from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.paths import MIN_ERRORS, require_some, shuffled_levels, symmetric_quantiles
 from odforecast.models.spec import Spec
-from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
@@ -195,7 +194,6 @@ class FittedCountyBaseline:
     """A county baseline bound to a panel."""
 
     model: str  # Name in the registry
-    panel: Panel  # What it forecasts from
     counts: Counts  # Of its counties, and what is hidden or lost
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
@@ -211,7 +209,7 @@ class FittedCountyBaseline:
             self._pooled(out, last, levels)
         else:
             self._own(out, last, levels, hidden)
-        panel, warnings = self.panel, counts.warnings
+        panel, warnings = counts.panel, counts.warnings
         n_months = panel.months.size
         # A pooled spread has many counties in each pair of months.
         own, stretch = enough(n_months, horizon, 1 if self.model == LAST else MIN_ERRORS)
@@ -220,18 +218,14 @@ class FittedCountyBaseline:
                 f"{n_months} months are too few for past changes over more than {own}: those, "
                 "widened by the square root of time, stand in",
             )
-        return Forecast(
-            draws=cast("Floats", out.transpose(1, 0, 2)),
-            locations=counts.locations,
-            months=panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH,
+        return Forecast.from_panel(
+            panel,
+            cast("Floats", out.transpose(1, 0, 2)),
+            counts.locations,
             # Months behind counts of counties are not recovered: what is hidden hides them.
             known=np.full((len(counts.locations), 11), np.nan),
-            as_of=panel.as_of,
-            last_month=panel.last_month,
             target=TARGET_12MO,
             joint=frozenset({MONTH}),
-            basis=panel.basis,
-            panel=panel,
             skipped=counts.skipped,
             warnings=warnings,
         )
@@ -303,4 +297,4 @@ class CountyBaseline:
                 "no county has two such counts, one after the other",
                 hint="take the whole panel, or county-hub-baseline",
             )
-        return FittedCountyBaseline(self.name, panel, counts)
+        return FittedCountyBaseline(self.name, counts)

@@ -32,23 +32,14 @@ PHI: Final = 1.0
 #: Standard deviation of the relative step of a county's share of its state, a month.
 STEP: Final = 0.03
 #: Levels of counties by how urban they are (the release's code): mean, in deaths a year, and
-#: shape of a gamma distribution.
+#: shape of a gamma distribution; and the same of rates, in deaths per 100,000 people a year.
 LEVELS: Final = {
-    "1": (401.0, 2.7),
-    "2": (62.8, 0.69),
-    "3": (61.0, 0.64),
-    "4": (23.9, 0.98),
-    "5": (12.0, 1.0),
-    "6": (3.68, 0.66),
-}
-#: The same of rates, in deaths per 100,000 people a year.
-RATES: Final = {
-    "1": (38.9, 3.2),
-    "2": (29.0, 4.0),
-    "3": (31.7, 3.7),
-    "4": (27.1, 3.3),
-    "5": (27.0, 2.6),
-    "6": (24.3, 1.9),
+    "1": (401.0, 2.7, 38.9, 3.2),
+    "2": (62.8, 0.69, 29.0, 4.0),
+    "3": (61.0, 0.64, 31.7, 3.7),
+    "4": (23.9, 0.98, 27.1, 3.3),
+    "5": (12.0, 1.0, 27.0, 2.6),
+    "6": (3.68, 0.66, 24.3, 1.9),
 }
 #: How far a state's levels are from these, as the sd of a logarithm.
 STATE: Final = 0.68
@@ -69,13 +60,10 @@ def levels(
 ) -> tuple[Floats, Floats, float]:
     """Gamma prior of the levels of a state's counties."""
     # people (n,); low, high (n,) -> mean (n,), shape : ndarray, shape (n,)
-    known = [u if u in LEVELS else UNKNOWN for u in urban]
-    mean = np.array([LEVELS[u][0] for u in known])
-    shape = np.array([LEVELS[u][1] for u in known])
+    known = np.array([LEVELS[u if u in LEVELS else UNKNOWN] for u in urban])
     counted = people > 0
-    rate = np.array([RATES[u] for u in known])
-    mean = np.where(counted, np.nan_to_num(people) * rate[:, 0] / 1e5, mean)
-    shape = np.where(counted, rate[:, 1], shape)
+    mean = np.where(counted, np.nan_to_num(people) * known[:, 2] / 1e5, known[:, 0])
+    shape = np.where(counted, known[:, 3], known[:, 1])
     told = np.isfinite(low) & np.isfinite(high)
     fit = -0.5 * (FACTORS / STATE) ** 2
     if told.any():

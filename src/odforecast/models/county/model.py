@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import Any, cast
 
 import numpy as np
 
-from odforecast.errors import PanelError
+from odforecast.errors import ForecastError, PanelError, short
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
-from odforecast.models.county.filter import (
-    COMPLETENESS_SD,
-    PHI,
-    RESIDENCE_STEP,
-    STEP,
-    WINDOW,
-    CountyState,
-    drawn_county,
-    filtered,
-    levels,
-    per_year_total,
-    raked,
-)
-from odforecast.models.model import Model
+from odforecast.models.content import Kept
+from odforecast.models.county import filter as filtering
+from odforecast.models.county.filter import COMPLETENESS_SD, PHI, RESIDENCE_STEP, STEP, WINDOW
+from odforecast.models.model import Model, streams_of
 from odforecast.models.paths import require_some
 from odforecast.models.registry import get_model
 from odforecast.models.spec import Spec, as_parameters
@@ -41,8 +29,6 @@ HIDDEN, HIDDEN_VAR = 3.5, 5.0
 MIN_MONTHS = 12
 #: Counties are said to be behind their state from this share on.
 BEHIND = 0.03
-#: Origins whose states' draws are kept.
-KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -57,8 +43,8 @@ class StatePath:
     delay_said: str = ""
 
 
-_cache: OrderedDict[tuple[object, ...], Mapping[str, StatePath]] = OrderedDict()
-_lock = Lock()
+#: Of the last two origins.
+_paths = Kept[Mapping[str, StatePath]](2)
 
 
 @dataclass(frozen=True)
@@ -77,22 +63,17 @@ class ModelPaths:
     ) -> Mapping[str, StatePath]:
         """Paths of all states after ``last_month``: the draws of a forecast of the states alone."""
         key = (states.data_hash, self.key, str(last_month), horizon, draws, streams.seed)
-        with _lock:
-            if key not in _cache:
-                # The states' file is newer as a rule: then part of what is ahead is known.
-                gap = int((last_month - states.last_month).astype(int))
-                own = Streams(
-                    streams.seed, states.dataset, states.indicator, str(states.last_month)
-                )
-                fitted = self.model.fit(states)
-                made = fitted.draw(max(horizon + gap, 1), draws, own)
-                said = str(getattr(fitted.inner, "delay_said", ""))
-                paths = _from_forecast(made, states, last_month, horizon)
-                _cache[key] = {s: replace(path, delay_said=said) for s, path in paths.items()}
-                while len(_cache) > KEPT:
-                    _cache.popitem(last=False)
-            _cache.move_to_end(key)
-            return _cache[key]
+
+        def drawn() -> Mapping[str, StatePath]:
+            # The states' file is newer as a rule: then part of what is ahead is known.
+            gap = int((last_month - states.last_month).astype(int))
+            fitted, own = self.model.fit(states), streams_of(states, streams.seed)
+            made = fitted.draw(max(horizon + gap, 1), draws, own)
+            said = str(getattr(fitted.inner, "delay_said", ""))
+            paths = _from_forecast(made, states, last_month, horizon)
+            return {s: replace(path, delay_said=said) for s, path in paths.items()}
+
+        return _paths.get(key, drawn)
 
 
 def _from_forecast(
@@ -207,7 +188,13 @@ class County:
     @property
     def states(self) -> Any:
         """Where the states' draws come from."""
-        return ModelPaths(get_model(self.paths)) if isinstance(self.paths, str) else self.paths
+        if isinstance(self.paths, str):
+            return ModelPaths(get_model(self.paths))
+        if not callable(getattr(self.paths, "draw", None)):
+            raise ForecastError(
+                f"paths is {short(self.paths)}, allowed: the name of a model of states"
+            )
+        return self.paths
 
     @property
     def spec(self) -> Spec:
@@ -259,7 +246,7 @@ class County:
         low, high = panel.low[rows], panel.high[rows]
         people = np.array([panel.residents.get(s, np.nan) for s in names], dtype=float)
         urban = [panel.urban.get(s, "") for s in names]
-        level, shape, factor = levels(urban, people, low[:, -1], high[:, -1])
+        level, shape, factor = filtering.levels(urban, people, low[:, -1], high[:, -1])
         # The state's months and counts on the counties' own.
         row = beside.index(state)
         months = _on(panel.month_grid, beside.month_grid, beside.monthly[row])
@@ -268,7 +255,7 @@ class County:
         delay = delay_of(low, high, total) if open_ else Delay()
         # What is left of the state, as complete as the counties are.
         reached = total * np.where(np.arange(total.size) < total.size - 1, 1.0, delay.as_complete)
-        known = filtered(low, high, level, shape, months, reached, self.phi, self.step)
+        known = filtering.filtered(low, high, level, shape, months, reached, self.phi, self.step)
         return FittedState(names, known, months, factor, delay)
 
 
@@ -286,7 +273,7 @@ class FittedState:
     """The counties of a state, filtered."""
 
     names: list[str]  # FIPS codes, sorted
-    known: CountyState
+    known: filtering.CountyState
     months: Floats  # (T + 11,): The state's months
     factor: float  # Of its levels
     delay: Delay  # What its counties' last counts miss
@@ -335,7 +322,7 @@ class FittedCounty:
             expected = np.maximum(fitted.known.mean[:, -1], 1e-6)
             at = streams.generator("rounding", state).random(draws)
             rows = [row_of[s] for s in fitted.names]
-            out[:, rows] = raked(sums[..., first:], expected, total[:, first:], at)
+            out[:, rows] = filtering.raked(sums[..., first:], expected, total[:, first:], at)
         said = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
         far = [
             f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f}%"
@@ -346,16 +333,13 @@ class FittedCounty:
             "the last counts of counties lack deaths that their state's count has already, and are "
             f"completed: {', '.join(far)}"
         )
-        return Forecast(
-            draws=cast("Floats", out),
-            locations=kept,
-            months=panel.last_month + np.arange(first, horizon + 1) * ONE_MONTH,
+        return Forecast.from_panel(
+            panel,
+            cast("Floats", out),
+            kept,
+            first_month=panel.last_month + first * ONE_MONTH,
             known=np.full((len(kept), WINDOW - 1), np.nan),
-            as_of=panel.as_of,
-            last_month=panel.last_month,
             target=TARGET_12MO,
-            basis=panel.basis,
-            panel=panel,
             skipped=self.skipped,
             warnings=(behind,) if far else (),
             provenance={"delay": "; ".join(said)} if said else {},
@@ -367,13 +351,13 @@ class FittedCounty:
         fitted = self.states[state]
         known = fitted.known
         draws, horizon = path.sums.shape
-        ahead = np.ascontiguousarray(path.months) / per_year_total(fitted.months)
+        ahead = np.ascontiguousarray(path.months) / filtering.per_year_total(fitted.months)
         counted, level = known.mean[:, :-1].sum(), known.mean[:, -1].sum()
         factor, late = fitted.delay.drawn(path, state, streams, counted, level)
         n = len(fitted.names)
         sums, last = np.empty((n, draws, 1 + horizon)), np.empty((n, draws))
         for i, fips in enumerate(fitted.names):
-            drawn_county(
+            filtering.drawn_county(
                 streams.generator("county", fips), known.kind[i], known.low[i], known.high[i],
                 known.mean[i], known.cov[i], known.site[i], ahead, late, self.step**2,
                 last[i], sums[i],

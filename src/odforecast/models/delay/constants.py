@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -16,24 +15,9 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import dated_sets, read_rows
-from odforecast.models.delay.deficit import (
-    EARLY,
-    NAMES,
-    OLD,
-    SHARED_DF,
-    SPAN,
-    Deficit,
-    Delays,
-    deficit,
-    is_final,
-    months_between,
-    of_age,
-    of_open,
-    open_months,
-    pending_deaths,
-    predicted_excess,
-    seen_in,
-)
+from odforecast.models.content import Kept
+from odforecast.models.delay import deficit
+from odforecast.models.delay.deficit import EARLY, NAMES, OLD, SHARED_DF, SPAN, Deficit, Delays
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATES, VINTAGE_REAL
 from odforecast.panel import Floats, Panel
@@ -46,8 +30,6 @@ from odforecast.seeds import content_hash
 FAR = 3.0
 #: Counts below this may be as far.
 SMALL = 100.0
-#: Estimates that a process keeps.
-_MOST = 64
 #: Median and sd of the log of spreads that few releases cannot tell.
 PRIORS = {
     "kappa_old": (1.0, 0.5),
@@ -119,7 +101,7 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
     """What a release turned out to miss, by later counts on the same locations."""
     # `panel` is a release, or a delayed panel at its donor's own last month. None where a
     # jurisdiction, or an open month, is missing.
-    n_open = open_months(panel)
+    n_open = deficit.open_months(panel)
     span = min(SPAN, panel.months.size)
     held = [s for s in JURISDICTIONS if s in panel.locations and s in truth.locations]
     if len(held) < len(JURISDICTIONS) or not 0 < n_open < span:
@@ -137,10 +119,10 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
     months = np.full((len(here), SPAN), np.nan)
     months[:, :span] = truth.monthly[there][:, grid][:, ::-1]
     told = []
-    for of in (pending_deaths, predicted_excess):
+    for of in (deficit.pending_deaths, deficit.predicted_excess):
         rows = [of(panel, i, n_open) for i in here]
         told.append(np.array([np.full(n_open, np.nan) if r is None else r for r in rows]))
-    day = seen_in(panel)
+    day = deficit.seen_in(panel)
     return Seen(
         release=panel.donor.partition("/")[0] or str(panel.release),
         n_open=n_open,
@@ -228,7 +210,7 @@ def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
 def _slope(found: Sequence[Seen], name: str, old: float = 1.0) -> float:
     up = down = 0.0
     for s in found:
-        months = months_between(getattr(s, name)) * of_age(s.ages, old)
+        months = deficit.months_between(getattr(s, name)) * deficit.of_age(s.ages, old)
         x, weight = months[:, :12].sum(axis=1), 1.0 / np.maximum(s.last, 1.0)
         up += float((weight * x * s.missed).sum())
         down += float((weight * x * x).sum())
@@ -267,7 +249,9 @@ def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
 def _parts(s: Seen, own: dict[str, float], decay: float) -> tuple[Floats, Floats, Floats]:
     """Expected late arrivals, profile of a revision, and what is left; shape (52, n)."""
     n = min(s.n_open, 12)
-    expected = months_between(own["kappa"] * s.pending) * of_age(s.ages, own.get("kappa_old", 1.0))
+    expected = deficit.months_between(own["kappa"] * s.pending) * deficit.of_age(
+        s.ages, own.get("kappa_old", 1.0)
+    )
     expected = expected[:, :n]
     profile = s.last[:, None] * (1.0 - decay) * decay ** np.arange(n)
     return expected, profile, s.late[:, :n] - expected
@@ -376,7 +360,7 @@ def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
     for s in found:
         expected, profile, left = _parts(s, own, own["revision_decay"])
         variance = _alone(own, expected, profile, 0.0)
-        whole = profile.sum() / of_open(own["revision_decay"], min(s.n_open, 12))
+        whole = profile.sum() / deficit.of_open(own["revision_decay"], min(s.n_open, 12))
         rows.append((left.sum(), expected.sum(), whole, variance.sum()))
     off, expected, profile, variance = np.array(rows).T
 
@@ -478,7 +462,7 @@ class Learned:
         return "; ".join(said)
 
 
-_kept: OrderedDict[str, Learned] = OrderedDict()
+_kept = Kept[Learned](64)
 
 
 def learned_delays(panel: Panel) -> Learned:
@@ -497,24 +481,19 @@ def learned_delays(panel: Panel) -> Learned:
     key = content_hash(
         (cutoff, without), panel.locations, panel.months, panel.reported, dates, *chosen
     )
-    if (held := _kept.get(key)) is not None:
-        return held
-    own, left_out = [], {}
-    for date, found in _told(panel, further):
-        if isinstance(found, Seen):
-            own.append(found)
-        else:
-            left_out[date] = found
-    made = Learned(dated, source, left_out=left_out)
-    if own:
+
+    def made() -> Learned:
+        told = dict(_told(panel, further))
+        own = [found for found in told.values() if isinstance(found, Seen)]
+        left_out = {date: why for date, why in told.items() if isinstance(why, str)}
+        if not own:
+            return Learned(dated, source, left_out=left_out)
         ships = [s for s in known_by(cutoff, shipped_seen()) if s.release != without]
         constants, _ = estimate(sorted((*ships, *own), key=lambda s: s.release))
-        source += f", and {number_of(len(own), 'release')} of the archive"
-        made = Learned(constants, source, len(ships), tuple(s.release for s in own), left_out)
-    _kept[key] = made
-    while len(_kept) > _MOST:
-        _kept.popitem(last=False)
-    return made
+        also = f"{source}, and {number_of(len(own), 'release')} of the archive"
+        return Learned(constants, also, len(ships), tuple(s.release for s in own), left_out)
+
+    return _kept.get(key, made)
 
 
 def delays_for(panel: Panel) -> Delays:
@@ -524,7 +503,7 @@ def delays_for(panel: Panel) -> Delays:
 
 def missing_from(panel: Panel) -> Deficit | None:
     """What the last counts of a panel miss by its constants; None where all are final."""
-    return None if is_final(panel) else deficit(panel, delays_for(panel))
+    return None if deficit.is_final(panel) else deficit.deficit(panel, delays_for(panel))
 
 
 def said_of(panel: Panel) -> str:
@@ -549,7 +528,7 @@ def further_releases(panel: Panel) -> tuple[int, ...]:
     of_all_drugs = (panel.indicator, panel.dataset) == (ALL_DRUGS, STATES)
     if triangle is None or triangle.pending is None or not of_all_drugs:
         return ()
-    day, today = min(panel.as_of, panel.release), seen_in(panel)
+    day, today = min(panel.as_of, panel.release), deficit.seen_in(panel)
     until = np.datetime64(today - SETTLED * ONE_MONTH, "M")
     if not_final(today, panel.final_through) > EARLY:
         until = min(until, np.datetime64(panel.final_through - 12 * ONE_MONTH, "M"))
@@ -590,7 +569,7 @@ def seen_since(panel: Panel, i: int) -> Seen:
         absent = [s for s in JURISDICTIONS if s not in panel.locations]
         if absent:
             raise PanelError(f"the panel has no {absent[0]}")
-        final = open_months(release) == 0
+        final = deficit.open_months(release) == 0
         raise PanelError("all its counts were final" if final else "it has too few months")
     stop = release.months.size
     recent = slice(max(stop - found.n_open - 13, 0), stop)

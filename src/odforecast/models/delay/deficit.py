@@ -339,11 +339,9 @@ def prior_factors(
     """Factors of some rows of a panel as they are before anything is forecast."""
     found = shared_factors(deficit, rows, draws, streams)
     for k, i in enumerate(rows):
-        own_late, own_revision = streams.generator("delay", locations[i]).standard_normal(
-            (2, draws)
-        )
-        found.late[:, k] += deficit.own[i] * own_late
-        found.revision[:, k] += deficit.revision_own[i] * own_revision
+        late, revision = streams.generator("delay", locations[i]).standard_normal((2, draws))
+        found.late[:, k] += deficit.own[i] * late
+        found.revision[:, k] += deficit.revision_own[i] * revision
     return found
 
 

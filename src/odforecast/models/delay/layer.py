@@ -8,19 +8,11 @@ import numpy as np
 
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
+from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import learned_delays, missing_from, said_of
-from odforecast.models.delay.deficit import (
-    AGES,
-    LEVEL,
-    Deficit,
-    corrected,
-    how_warnings,
-    late_draws,
-    prior_factors,
-    with_nowcast,
-)
+from odforecast.models.delay.deficit import AGES, LEVEL, Deficit
 from odforecast.models.model import Fitted, Model
-from odforecast.models.paths import below_zero
+from odforecast.models.paths import below_zero, require_some
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -69,7 +61,7 @@ class Delayed:
         """Complete the last months and fit the model to the result."""
         complete, source = panel, "counts are final"
         if (missing := missing_from(panel)) is not None:
-            complete, source = corrected(panel, missing), learned_delays(panel).source
+            complete, source = deficit.corrected(panel, missing), learned_delays(panel).source
         return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
 
 
@@ -93,10 +85,20 @@ class FittedDelayed:
         inner = self.fitted.draw(horizon, draws, streams)
         if self.missing is None:
             return replace(inner, panel=self.panel)
-        panel, missing = self.panel, self.missing
+        panel, missing, skipped = self.panel, self.missing, dict(inner.skipped)
+        if inner.target != TARGET_MONTH:
+            # A nowcast of counts completes each of the last twelve.
+            for state in inner.locations:
+                gaps = np.isnan(panel.reported[panel.index(state), -AGES:])
+                if gaps.any():
+                    month = panel.months[-AGES:][gaps][0]
+                    skipped[state] = f"no reported count in {month}, so none to complete"
+            kept = [s for s in inner.locations if s not in skipped]
+            require_some(kept, skipped, panel, self.fitted.model.label)
+            inner = inner.select(kept)
         rows = [panel.locations.index(s) for s in inner.locations]
-        factors = prior_factors(missing, rows, panel.locations, draws, streams)
-        late = late_draws(missing, rows, panel.locations, factors, streams)
+        factors = deficit.prior_factors(missing, rows, panel.locations, draws, streams)
+        late = deficit.late_draws(missing, rows, panel.locations, factors, streams)
         if LOCATION in inner.joint:
             late = closed(late, inner.locations, axis=1)
         off = late[..., -AGES:].sum(axis=2) - missing.months[rows, -AGES:].sum(axis=1)
@@ -111,7 +113,7 @@ class FittedDelayed:
         else:  # 12-month counts move with the last one
             what, counted, arriving = "counts", panel.reported, rolling_sums(late)
             future = inner.draws[..., -horizon:] * np.exp(relative)[..., None]
-        paths, below = with_nowcast(counted[rows], arriving, future)
+        paths, below = deficit.with_nowcast(counted[rows], arriving, future)
         warnings += below_zero(below, paths.size, what)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
@@ -128,8 +130,8 @@ class FittedDelayed:
             late=late[..., -2 * AGES + 1 : -AGES],
             joint=inner.joint,
             target=inner.target,
-            skipped=inner.skipped,
-            warnings=(*warnings, *how_warnings(missing.how, inner.locations)),
+            skipped=skipped,
+            warnings=(*warnings, *deficit.how_warnings(missing.how, inner.locations)),
         )
 
     def _shift(self, rows: list[int], horizon: int) -> Floats:

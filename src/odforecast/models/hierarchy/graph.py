@@ -11,22 +11,9 @@ import pytensor.tensor
 from numpy.typing import NDArray
 
 from odforecast.models.delay.deficit import SPAN
+from odforecast.models.hierarchy import laplace
 from odforecast.models.hierarchy.inputs import Inputs, between_knots
-from odforecast.models.hierarchy.laplace import (
-    DAMPING,
-    HALF_NORMAL,
-    LEVEL_SD,
-    LOG_NORMAL,
-    SIZE_SD,
-    SLOPE_RATIO,
-    TAIL,
-    Approximation,
-    Level,
-    Nation,
-    path_basis,
-    slope_filter,
-    whiten,
-)
+from odforecast.models.hierarchy.laplace import Approximation, Level, Nation
 from odforecast.panel import Floats
 
 #: Untyped calls stay untyped.
@@ -111,7 +98,7 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
     """Data of the graph: counts, masks, memberships and the whitening map, all padded."""
     n_states, n_time, n_knots = inputs.shape
     first, n = inputs.first, n_knots - 1
-    design = inputs.weights @ path_basis(n_knots)
+    design = inputs.weights @ laplace.path_basis(n_knots)
     design[:, 1 : 1 + first] = 0.0  # knots not in use
     live, start = np.zeros(n), np.zeros(n)
     live[first:] = 1.0
@@ -166,7 +153,7 @@ def _map(
     """The whitening map of a level, padded to ``size`` coordinates."""
     # `bend` is the prior precision in each direction as a polynomial of the damping: with it one
     # map serves all dampings. What it bends besides is left to the sampler.
-    forward, backward, strength, info = whiten(level)
+    forward, backward, strength, info = laplace.whiten(level)
     n_nodes = len(info)
     everywhere = np.ix_(np.arange(n_nodes), used, used)
     full = {key: np.zeros((n_nodes, size, size)) for key in ("forward", "backward")}
@@ -201,7 +188,7 @@ def _national(inputs: Inputs, nation: Nation, scale: float) -> dict[str, Floats]
     del data["backward_nation"]
     # Steps in units of their innovations; there the slope's own directions.
     units = np.sqrt(np.diag(nation.level.prior[0])) * scale
-    root = units[:, None] * slope_filter(used.size)
+    root = units[:, None] * laplace.slope_filter(used.size)
     spread, turn = np.linalg.eigh(root @ root.T)
     square = np.ix_(used, used)
     there, back = np.zeros((2, n_time - 1, n_time - 1))
@@ -228,12 +215,12 @@ KEPT = (
     "level", "path", "increment", "scale", "scale_state", "scale_size", "scale_spread",
     "damping", "extra", "noise", "noise_spread", "season", "season_scale", "common",
     "shock_scale", "scale_region", "damping_region", "increment_region", "scale_nation",
-    "slope_ratio", "slope", "tail", "late_error", "revision_error",
+    "slope_ratio", "slope", "late_error", "revision_error",
 )  # fmt: skip
 
 
 def _log_normal(name: str, **keywords: Any) -> Any:
-    median, sd = LOG_NORMAL[name]
+    median, sd = laplace.LOG_NORMAL[name]
     return pm.LogNormal(name, np.log(median), sd, **keywords)
 
 
@@ -243,7 +230,7 @@ def _by_state(name: str, pooled: Any, spread: str, n_states: int, more: Any = 0.
     # is no edge; on the log scale a chain stays long in the flat part below.
     if n_states <= 2:
         return pm.Deterministic(name, pooled * pt.ones(n_states))
-    signed = HALF_NORMAL[spread] * pm.Normal(f"{spread}_raw", 0.0, 1.0)
+    signed = laplace.HALF_NORMAL[spread] * pm.Normal(f"{spread}_raw", 0.0, 1.0)
     pm.Deterministic(spread, pt.abs(signed))
     raw = pm.ZeroSumNormal(f"{spread.removesuffix('_spread')}_raw", 1.0, shape=n_states)
     return pm.Deterministic(name, pooled * pt.exp(more + signed * raw))
@@ -253,18 +240,14 @@ def _multiply(matrices: Any, vectors: Any) -> Any:
     return pt.matmul(matrices, vectors[:, :, None])[:, :, 0]
 
 
-def build(data: dict[str, Floats], *, tail: float | None) -> pm.Model:
+def build(data: dict[str, Floats], *, tail: float) -> pm.Model:
     """The PyMC model of some data; what is not among these is not in it."""
     # Priors (log scales are per knot step, the nation's per month): see
-    # `docs/models/hierarchical.md`. `tail` are the degrees of freedom of the innovations, None
-    # to estimate them.
+    # `docs/models/hierarchical.md`. `tail` are the degrees of freedom of the innovations.
     (n_states, n_time), n_knots = data["counts"].shape, data["live"].size + 1
     with pm.Model() as model:
         d = {name: pm.Data(name, value) for name, value in data.items()}
-        if tail is None:
-            freedom = pm.Deterministic("tail", 2.0 + pm.Gamma("tail_raw", *TAIL))
-        else:
-            freedom = pt.constant(float(tail))
+        freedom = pt.constant(float(tail))
         parent, common = None, _season(d)
         if n_states > 1:
             steps = _nation(d, n_time, freedom)
@@ -273,7 +256,7 @@ def build(data: dict[str, Floats], *, tail: float | None) -> pm.Model:
         if "region" in d:
             n_regions = data["region"].shape[1]
             scale = _log_normal("scale_region")
-            damping = pm.Beta("damping_region", *DAMPING)
+            damping = pm.Beta("damping_region", *laplace.DAMPING)
             parent = pt.repeat(parent, n_regions, axis=0)
             size = pt.ones(n_regions) * scale
             _, deviation, parent = _node(d, "1", size, damping, freedom, parent, 0)
@@ -283,15 +266,17 @@ def build(data: dict[str, Floats], *, tail: float | None) -> pm.Model:
             parent = pt.repeat(parent, n_states, axis=0)
         pooled, larger = _log_normal("scale_state"), 0.0
         if n_states > 2:
-            size = pm.Deterministic("scale_size", SIZE_SD * pm.Normal("scale_size_raw", 0.0, 1.0))
+            size = pm.Deterministic(
+                "scale_size", laplace.SIZE_SD * pm.Normal("scale_size_raw", 0.0, 1.0)
+            )
             larger = size * d["size"]
         scale = _by_state("scale", pooled, "scale_spread", n_states, larger)
-        damping = pm.Beta("damping", *DAMPING)
+        damping = pm.Beta("damping", *laplace.DAMPING)
         vector, deviation, _ = _node(d, "0", scale, damping, freedom, parent, 1)
         level = pm.Deterministic("level", vector[:, 0])
-        pm.Potential("level_prior", (-0.5 * ((level - d["center"]) / LEVEL_SD) ** 2).sum())
+        pm.Potential("level_prior", (-0.5 * ((level - d["center"]) / laplace.LEVEL_SD) ** 2).sum())
         pm.Deterministic("increment", deviation[:, -1])
-        pm.Deterministic("path", pt.dot(vector, path_basis(n_knots).T))
+        pm.Deterministic("path", pt.dot(vector, laplace.path_basis(n_knots).T))
         eta = pt.dot(vector, d["design"].T) + common
         extra = _by_state("extra", _log_normal("noise"), "noise_spread", n_states)
         likelihood(d, eta, extra)
@@ -305,7 +290,7 @@ def _nation(d: dict[str, Any], n_time: int, tail: Any) -> Any:
     scale = _log_normal("scale_nation")
     ratio = _log_normal("slope_ratio")
     prior = (scale / d["reference_nation"][:, None]) ** 2
-    prior = prior * (1.0 + d["slope_part"] * ((ratio / SLOPE_RATIO) ** 2 - 1.0))
+    prior = prior * (1.0 + d["slope_part"] * ((ratio / laplace.SLOPE_RATIO) ** 2 - 1.0))
     steps = _placed(d, "nation", 1.0 / prior, 0.0, d["live_nation"])[0]
     # In these directions the slope is independent, of variance ratio² · root² beside 1 of what
     # stands between it and the steps.
@@ -380,7 +365,7 @@ def _season(d: dict[str, Any]) -> Any:
 _graphs: dict[object, Any] = {}
 
 
-def compiled(data: dict[str, Floats], *, tail: float | None) -> Any:
+def compiled(data: dict[str, Floats], *, tail: float) -> Any:
     """The compiled graph of this process with these data in it; compiled once for each shape."""
     import nutpie  # type: ignore[import-untyped]
 

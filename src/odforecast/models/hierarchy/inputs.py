@@ -117,12 +117,7 @@ def between_knots(n_months: int, every: int) -> tuple[Floats, Floats]:
 
 
 def from_panel(
-    panel: Panel,
-    model: str,
-    *,
-    every: int = 3,
-    window: int | None = None,
-    missing: Deficit | None = None,
+    panel: Panel, model: str, *, every: int = 3, missing: Deficit | None = None
 ) -> tuple[Inputs, dict[str, str]]:
     """Arrays of a panel, and the locations that cannot be used with the reason."""
     # A nation shown together with some of its jurisdictions is modelled as those and the rest, so
@@ -144,10 +139,7 @@ def from_panel(
     cells = [c for i, s in enumerate(parts) for c in _before(panel, s, i, counts[i])]
     begin = int(np.argmax((~np.isnan(counts)).any(axis=0)))
     begin = min([begin, *(start for _, start, _ in cells)])
-    if window is not None:
-        begin = max(begin, months.size - window)
     months, counts = months[begin:], counts[:, begin:]
-    cells = [(row, start - begin, values) for row, start, values in cells if start >= begin]
     unit = every * max(1, -(-PAD // every))
     n_time = 1 + unit * -(-(months.size - 1) // unit)
     early = n_time - months.size
@@ -158,7 +150,7 @@ def from_panel(
     region, regions = _tree(names)
     windows = np.zeros((len(cells), n_time))
     for c, (_, start, _) in enumerate(cells):
-        windows[c, early + start : early + start + 12] = 1.0
+        windows[c, early + start - begin + np.arange(12)] = 1.0
     inputs = Inputs(
         locations=names,
         months=axis,

@@ -29,8 +29,6 @@ HALF_NORMAL: Final = {"scale_spread": 0.3, "noise_spread": 0.4}
 SIZE_SD: Final = 0.3
 #: Beta prior of every damping factor, per knot step.
 DAMPING: Final = (1.5, 3.0)
-#: Gamma prior (shape, rate) of the degrees of freedom above 2, where they are estimated.
-TAIL: Final = (2.0, 0.4)
 #: Prior standard deviation of a state's log level around its last year's mean.
 LEVEL_SD = 2.0
 #: The months of a suppressed 12-month count are read as this (for the map only).
@@ -46,19 +44,19 @@ SLOPE_DAMP = 0.98
 
 @dataclass(frozen=True)
 class Scales:
-    """Scales of the hierarchy."""
+    """Scales of the hierarchy, and what the rounds of the approximation begin with."""
 
-    nation: float  # Innovation scale of the nation, a month
-    # region, damp_region: Innovation scale and damping of the regions, a knot
-    region: float
-    damp_region: float
     state: Floats  # (S,)
-    damp_state: float
-    tail: float  # Degrees of freedom of the innovations
     noise: Floats  # (S,): Extra coefficient of variation of the counts
+    tail: float  # Degrees of freedom of the innovations
+    damp_state: float = 0.1
+    # region, damp_region: Innovation scale and damping of the regions, a knot
+    region: float = 0.03
+    damp_region: float = 0.2
+    nation: float = 0.025  # Innovation scale of the nation, a month
     # shock, season: Scale of the common month shock, and of the season
-    shock: float
-    season: float
+    shock: float = 0.012
+    season: float = 0.02
 
     @property
     def by_level(self) -> tuple[tuple[Floats | float, float], ...]:
@@ -116,17 +114,7 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
     center = level_center(y, seen)
     prior_mean = np.zeros((n_states, n))
     prior_mean[:, 0] = center
-    h = Scales(
-        nation=0.025,
-        region=0.03,
-        damp_region=0.2,
-        state=np.full(n_states, 0.05),
-        damp_state=0.1,
-        tail=tail,
-        noise=np.full(n_states, 0.06),
-        shock=0.012,
-        season=0.02,
-    )
+    h = Scales(np.full(n_states, 0.05), np.full(n_states, 0.06), tail)
     start = inputs.first * inputs.every
     quarter, bridge = (a[:, start:] for a in between_knots(n_time, inputs.every))
     quarter = quarter[inputs.first :]
@@ -167,14 +155,9 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
             left = (curve * common + score).sum(axis=0) - total * (hot @ season)
             share = h.shock**-2 / (total + h.shock**-2)
             nation = _nation(
-                Level(
-                    prior=np.diag(heavy / h.nation**2)[None],
-                    data=(quarter.T @ above @ quarter + (bridge.T * (share * total)) @ bridge)[
-                        None
-                    ],
-                    info=(quarter.T @ says + bridge.T @ (share * left))[None],
-                    inverse=np.zeros((1, 0, 0)),
-                ),
+                np.diag(heavy / h.nation**2),
+                quarter.T @ above @ quarter + (bridge.T * (share * total)) @ bridge,
+                quarter.T @ says + bridge.T @ (share * left),
                 (SLOPE_RATIO * h.nation) ** 2 * slope,
                 total,
                 left,
@@ -226,13 +209,15 @@ def _factor_variance(inputs: Inputs) -> Floats:
     return np.asarray((late + revised) / np.maximum(inputs.counts, 1.0) ** 2)
 
 
-def _nation(level: Level, slope: Floats, strength: Floats, left: Floats) -> Nation:
+def _nation(
+    prior: Floats, data: Floats, info: Floats, slope: Floats, strength: Floats, left: Floats
+) -> Nation:
     """The nation's steps given what the tree says about them; the slope is integrated out."""
-    precision = np.linalg.inv(np.linalg.inv(level.prior[0]) + slope)
-    cov = np.linalg.inv(precision + level.data[0])
+    precision = np.linalg.inv(np.linalg.inv(prior) + slope)
+    cov = np.linalg.inv(precision + data)
     cov = (cov + cov.T) / 2
-    mean = cov @ level.info[0]
-    return Nation(replace(level, inverse=cov[None]), mean, cov, slope, strength, left)
+    level = Level(prior[None], data[None], info[None], cov[None])
+    return Nation(level, cov @ info, cov, slope, strength, left)
 
 
 def _national_squares(nation: Nation) -> Floats:
@@ -320,11 +305,7 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
         out["common"] = steps @ bridge[inputs.begin :, start:].T
         parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
-        fixed |= {
-            "scale_nation": h.nation,
-            "slope_ratio": SLOPE_RATIO,
-            "shock_scale": h.shock,
-        }
+        fixed |= {"scale_nation": h.nation, "slope_ratio": SLOPE_RATIO, "shock_scale": h.shock}
     if inputs.regions:
         fixed |= {"scale_region": h.region, "damping_region": h.damp_region}
     for g in reversed(range(len(guide.levels))):
@@ -363,11 +344,7 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
 
 
 def future(
-    posterior: Mapping[str, Floats],
-    inputs: Inputs,
-    tail: float | None,
-    horizon: int,
-    streams: Streams,
+    posterior: Mapping[str, Floats], inputs: Inputs, tail: float, horizon: int, streams: Streams
 ) -> tuple[Floats, float]:
     """Monthly deaths after the origin, joint over locations and months."""
     # New innovations and shocks are drawn for the nation in every month to come, new innovations
@@ -375,7 +352,6 @@ def future(
     # they were in the past.
     # posterior (D, ...) -> counts (D, S, horizon)
     n_draws = len(posterior["level"])
-    freedom = posterior["tail"] if tail is None else tail
     steps = -(-horizon // inputs.every)
 
     def walk(
@@ -383,7 +359,7 @@ def future(
     ) -> Floats:
         """Deviations' increments at the knots to come, summed: (D, N, steps + 1)."""
         path = np.zeros((*last.shape, steps + 1))
-        jumps = np.stack([g.standard_t(freedom, size=(steps, n_draws)) for g in rngs], axis=2)
+        jumps = np.stack([g.standard_t(tail, size=(steps, n_draws)) for g in rngs], axis=2)
         for k in range(steps):
             last = damping[:, None] * last + scale * jumps[k]
             path[..., k + 1] = path[..., k] + last
@@ -403,7 +379,7 @@ def future(
         total[..., knot] * (1.0 - share) + total[..., knot + 1] * share
     )
     if inputs.pooled:
-        path, shocks = _national_path(posterior, freedom, horizon, streams.generator("nation"))
+        path, shocks = _national_path(posterior, tail, horizon, streams.generator("nation"))
         eta += path[:, None]
     months = inputs.months[-1] + np.arange(1, horizon + 1).astype("timedelta64[M]")
     hot = month_one_hot(months)
@@ -419,10 +395,7 @@ def future(
 
 
 def _national_path(
-    posterior: Mapping[str, Floats],
-    freedom: Floats | float,
-    horizon: int,
-    rng: np.random.Generator,
+    posterior: Mapping[str, Floats], tail: float, horizon: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Change of the nation's log level in the months to come, and normals of its shocks."""
     # Each of shape (D, horizon).
@@ -430,7 +403,7 @@ def _national_path(
     slope, last = posterior["slope"], np.zeros(scale.size)
     out, shocks = np.empty((2, scale.size, horizon))
     for h in range(horizon):
-        jump = rng.standard_t(freedom, size=scale.size)
+        jump = rng.standard_t(tail, size=scale.size)
         turn, shocks[:, h] = rng.standard_normal((2, scale.size))
         slope = SLOPE_DAMP * slope + posterior["slope_ratio"] * scale * turn
         last = last + slope + scale * jump

@@ -14,25 +14,12 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import missing_from, said_of
-from odforecast.models.delay.deficit import (
-    AGES,
-    Factors,
-    corrected,
-    how_warnings,
-    late_draws,
-    with_nowcast,
-)
+from odforecast.models.delay.deficit import AGES, Factors
+from odforecast.models.hierarchy import laplace
 from odforecast.models.hierarchy.inputs import MIN_MONTHS, REST, Inputs, from_panel
-from odforecast.models.hierarchy.laplace import (
-    MAX_LOG_MEAN,
-    approximate,
-    counts,
-    fitted_log_mean,
-    future,
-    past,
-)
-from odforecast.models.model import watcher
+from odforecast.models.model import streams_of, watcher
 from odforecast.models.paths import below_zero
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.months import ONE_MONTH
@@ -81,14 +68,13 @@ def convergence(idata: xr.DataTree, limits: Limits | None = None) -> Convergence
         ("ess_bulk", az.ess(posterior, method="bulk"), -1.0),
         ("ess_tail", az.ess(posterior, method="tail"), -1.0),
     ):
-        limit, above, worst = getattr(limits, key), "above", np.max
-        if sign < 0:
-            above, worst = "below", np.min
+        limit = getattr(limits, key)
+        above, worst = ("above", np.max) if sign > 0 else ("below", np.min)
         table[key] = [float(worst(found[v].values)) for v in names]
         # NaN (nothing moved) fails as well.
         bad = table.index[~(sign * table[key] <= sign * limit)]
         if len(bad):
-            value = table[key].max() if sign > 0 else table[key].min()
+            value = worst(table[key])
             warnings.append(
                 f"not converged: {key} {value:.4g} is {above} "
                 f"{limit:g} ({', '.join(bad[:4])}{' …' if len(bad) > 4 else ''}); sample longer"
@@ -137,7 +123,7 @@ def _statistics(y: Floats) -> Mapping[str, Floats]:
     }
 
 
-#: Dimensions of the variables of the posterior, after chain and draw.
+#: Dimensions of the variables of the posterior, after chain and draw; and of what was observed.
 DIMS: Mapping[str, tuple[str, ...]] = {
     "level": ("location",),
     "path": ("location", "knot"),
@@ -149,6 +135,7 @@ DIMS: Mapping[str, tuple[str, ...]] = {
     "increment_region": ("region",),
     "late_error": ("location",),
     "revision_error": ("location",),
+    "deaths": ("location", "month"),
 }
 
 
@@ -165,7 +152,7 @@ class FittedHierarchical:
     skipped: Mapping[str, str]  # Locations left out, and why
     # Failed checks, or that this is an approximation. Repeated in every forecast.
     warnings: tuple[str, ...]
-    tail: float | None
+    tail: float
 
     def _rows(self, draws: int, rng: np.random.Generator) -> dict[str, Floats]:
         """Posterior draws, one per path: all different as long as there are enough."""
@@ -187,26 +174,28 @@ class FittedHierarchical:
         # last twelve months are drawn, too.
         panel, missing, names = self.panel, self.inputs.missing, self.inputs.locations
         rows = self._rows(draws, streams.generator("posterior"))
-        paths, stopped = future(rows, self.inputs, self.tail, horizon, streams)
+        paths, stopped = laplace.future(rows, self.inputs, self.tail, horizon, streams)
         warnings = self.warnings
         if stopped:
-            warnings += (f"{stopped:.2%} of the means were stopped at e^{MAX_LOG_MEAN:g} a month",)
+            warnings += (
+                f"{stopped:.2%} of the means were stopped at e^{laplace.MAX_LOG_MEAN:g} a month",
+            )
         states = [s for s in panel.locations if s in names or s == NATION]
         states = [s for s in states if s not in self.skipped]
         first, earlier = panel.last_month + ONE_MONTH, None
         if missing is not None:
             factors = Factors(rows["late_error"], rows["revision_error"])
-            late = late_draws(missing, list(range(len(names))), names, factors, streams)
+            late = deficit.late_draws(missing, list(range(len(names))), names, factors, streams)
             # The completed months that were fitted were recovered afresh, and so differ from the
             # panel's with the late arrivals added by a constant for each calendar month.
             reported = self._recovered(list(range(len(names))))[:, -AGES:]
             shift = reported + missing.months[:, -AGES:] - self.inputs.counts[:, -AGES:]
             paths = paths + shift[:, np.arange(horizon) % AGES]
-            paths, below = with_nowcast(reported, late, paths)
+            paths, below = deficit.with_nowcast(reported, late, paths)
             warnings += tuple(below_zero(below, paths.size))
             first = first - AGES * ONE_MONTH
             earlier = late[..., -2 * AGES + 1 : -AGES]
-            warnings += tuple(how_warnings(missing.how, tuple(states)))
+            warnings += tuple(deficit.how_warnings(missing.how, tuple(states)))
         parts = self._parts
         # Known months and forecast ones are both the parts' sums, but where some are missing.
         whole = {NATION, *JURISDICTIONS} <= set(panel.locations) - set(self.skipped)
@@ -259,60 +248,34 @@ class FittedHierarchical:
 
     def posterior_predictive(self, draws: int = 500, seed: int = 0) -> pd.DataFrame:
         """Statistics of the months fitted, observed and replicated."""
-        rng = fit_streams(self.panel, seed).generator("replicated")
+        rng = streams_of(self.panel, seed).generator("replicated")
         rows = self._rows(draws, rng)
-        fake = counts(fitted_log_mean(rows, self.inputs), rows["extra"], rng)
+        fake = laplace.counts(laplace.fitted_log_mean(rows, self.inputs), rows["extra"], rng)
         n = fake.shape[2]
         observed, seen = self.inputs.counts[:, -n:], self.inputs.seen[:, -n:]
         return predictive_table(observed, seen, fake, self.inputs.locations)
 
 
-def fit_streams(panel: Panel, seed: int = 1) -> Streams:
-    """Streams of what is drawn when the model is fitted; the posterior does not hang on a run."""
-    return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
-
-
 def container(
-    inputs: Inputs,
-    posterior: Mapping[str, Floats],
-    stats: Mapping[str, Floats] | None,
+    inputs: Inputs, posterior: Mapping[str, Floats], stats: Mapping[str, Floats] | None
 ) -> xr.DataTree:
     """ArviZ's container, with names on every dimension."""
     # posterior (chain, draw, ...); stats (chain, draw)
-    import xarray as xr
+    from arviz_base import from_dict
 
-    begin = inputs.begin
-    months = inputs.months[begin:]
-    n_knots = inputs.weights.shape[1] - inputs.first
+    months, n_knots = inputs.months[inputs.begin :], inputs.weights.shape[1] - inputs.first
     back = inputs.every * np.arange(n_knots - 1, -1, -1)
-    knots = inputs.months[-1] - back.astype("timedelta64[M]")
-    coords: dict[str, Any] = {
+    coords = {
         "location": list(inputs.locations),
-        "knot": knots.astype("datetime64[ns]"),
+        "knot": (inputs.months[-1] - back.astype("timedelta64[M]")).astype("datetime64[ns]"),
         "month": months.astype("datetime64[ns]"),
         "calendar_month": np.arange(1, 13),
         "region": list(inputs.regions),
     }
-
-    def dataset(arrays: Mapping[str, Floats], lead: tuple[str, ...]) -> xr.Dataset:
-        variables = {k: ((*lead, *DIMS.get(k, ())), v) for k, v in arrays.items()}
-        used = {d for dims, _ in variables.values() for d in dims}
-        out = xr.Dataset(variables, coords={k: v for k, v in coords.items() if k in used})
-        if "chain" in used:
-            out = out.assign_coords(
-                chain=np.arange(out.sizes["chain"]), draw=np.arange(out.sizes["draw"])
-            )
-        return out
-
-    groups = {"posterior": dataset(posterior, ("chain", "draw"))}
-    if stats is not None:
-        groups["sample_stats"] = dataset(stats, ("chain", "draw"))
-    seen = np.where(inputs.seen, inputs.counts, np.nan)[:, begin:]
-    groups["observed_data"] = xr.Dataset(
-        {"deaths": (("location", "month"), seen)},
-        coords={"location": coords["location"], "month": coords["month"]},
-    )
-    return xr.DataTree.from_dict(groups)
+    groups = {"posterior": posterior} | ({} if stats is None else {"sample_stats": stats})
+    seen = np.where(inputs.seen, inputs.counts, np.nan)[:, inputs.begin :]
+    groups |= {"observed_data": {"deaths": seen}}
+    return from_dict(groups, coords=coords, dims=DIMS, check_conventions=False)
 
 
 APPROXIMATE = (
@@ -334,10 +297,8 @@ class Hierarchical:
         Chains run at a time; default: as many as there are processors.
     every : int
         Months between knots of regions and states.
-    window : int, optional
-        Fit only the last so many months.
-    tail : float or None
-        Degrees of freedom of the innovations (Student's t); None to estimate them.
+    tail : float
+        Degrees of freedom of the innovations (Student's t).
     limits : Limits
         What the sample must reach; otherwise the forecast carries a warning.
     delay : bool
@@ -356,8 +317,7 @@ class Hierarchical:
     chains: int = 4
     cores: int | None = None
     every: int = 3
-    window: int | None = None
-    tail: float | None = 5.0
+    tail: float = 5.0
     limits: Limits = field(default_factory=Limits)
     delay: bool = True
 
@@ -365,7 +325,8 @@ class Hierarchical:
     def spec(self) -> Spec:
         """What the model is."""
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
-        shown |= {"season_state": False, "effects": []}  # once settings: the hash stays
+        # Once settings: the hash stays.
+        shown |= {"season_state": False, "effects": [], "window": None}
         shown["delay"] = corrects = self.delay and not self._quick
         parameters = as_parameters(**shown)
         # Version 4 samples in other coordinates: the same posterior, other draws of it.
@@ -386,23 +347,17 @@ class Hierarchical:
         """Arrays the model would be fitted to, and the locations left out with the reason."""
         missing = None
         if self.delay and not self._quick and (missing := missing_from(panel)) is not None:
-            panel = corrected(panel, missing)
-        return from_panel(
-            panel,
-            self.name,
-            every=self.every,
-            window=self.window,
-            missing=missing,
-        )
+            panel = deficit.corrected(panel, missing)
+        return from_panel(panel, self.name, every=self.every, missing=missing)
 
     def fit(self, panel: Panel) -> FittedHierarchical:
         """Sample the posterior (or approximate it)."""
         inputs, skipped = self.inputs(panel)
-        streams = fit_streams(panel)
-        guide = approximate(inputs, self.tail or 6.0)
+        streams = streams_of(panel)  # the posterior does not hang on a run
+        guide = laplace.approximate(inputs, self.tail)
         checks, stats = None, None
         if self._quick:
-            drawn = past(guide, inputs, 1000, streams)
+            drawn = laplace.past(guide, inputs, 1000, streams)
             arrays = {k: v[None] for k, v in drawn.items()}
             warnings: tuple[str, ...] = (APPROXIMATE,)
         else:
@@ -412,8 +367,8 @@ class Hierarchical:
         if stats is not None:
             checks = convergence(idata, self.limits)
             warnings = checks.warnings
-        tail = self.tail or (guide.scales.tail if checks is None else None)
-        return FittedHierarchical(self.name, panel, inputs, idata, checks, skipped, warnings, tail)
+        held = self.name, panel, inputs, idata, checks, skipped, warnings, self.tail
+        return FittedHierarchical(*held)
 
     def _sample(
         self, inputs: Inputs, guide: Any, seed: int

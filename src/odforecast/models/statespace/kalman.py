@@ -8,10 +8,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import PanelError
 from odforecast.geography import REGIONS, find, lookup
 from odforecast.models.delay.deficit import SPAN, Deficit, Factors
-from odforecast.models.spec import MIN_MONTHS
+from odforecast.models.paths import since_last_gap
 from odforecast.months import ONE_MONTH, month_lengths
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
@@ -102,13 +101,8 @@ def filtered(
     if missing is not None:
         recovered[:, n - ages :] += missing.months[rows, SPAN - ages :]
     # What stands before a gap says little, and its pins less: start after the last gap.
-    used = np.empty(len(states))
-    for i, row in enumerate(recovered):
-        gaps = np.flatnonzero(np.isnan(row))
-        used[i] = row.size if gaps.size == 0 else row.size - 1 - gaps[-1]
-        row[: row.size - int(used[i])] = np.nan
-    if used.min() < MIN_MONTHS:
-        raise PanelError(f"{states[int(used.argmin())]} has only {used.min():.0f} months")
+    used = np.array([since_last_gap(row).size for row in recovered], dtype=float)
+    recovered[np.arange(n) < n - used[:, None]] = np.nan
     # Deaths per day: months differ by a tenth in length.
     lengths = month_lengths(panel.month_grid)
     constants = repin(recovered, rough_level(recovered), lengths)
@@ -346,26 +340,17 @@ def years_averaged(n_months: Floats, *, forget: float = FORGET) -> Floats:
     return out
 
 
-@dataclass(frozen=True, eq=False)
-class Nation:
-    """Random numbers of the nation, one column a draw."""
-
-    # `start` (D,) are standard normals of its slope at the origin, `squared` (D,) chi-squared:
-    # the scale of its innovations is `sqrt(TAIL_DF / squared)`. `ahead` (H, 3, D) are standard
-    # normals of the innovations of its level and slope, and of its shocks.
-
-    start: Singles
-    squared: Floats
-    ahead: Singles
-
-
-def of_the_nation(state: State, horizon: int, draws: int, streams: Streams) -> Nation:
+def of_the_nation(
+    state: State, horizon: int, draws: int, streams: Streams
+) -> tuple[Singles, Floats, Singles]:
     """The numbers that the nation of a filter draws; a location filtered alone has one, too."""
+    # Standard normals of its slope at the origin (D,); the scale of its innovations (D,); standard
+    # normals of the innovations of its level and slope, and of its shocks (H, 3, D).
     rng = streams.generator("nation", state.alone)
     # One stream: the order is a part of what is drawn.
     start = rng.standard_normal(draws, dtype=np.float32)
-    squared = rng.chisquare(TAIL_DF, draws)
-    return Nation(start, squared, rng.standard_normal((horizon, 3, draws), dtype=np.float32))
+    scale = np.sqrt(TAIL_DF / rng.chisquare(TAIL_DF, draws))
+    return start, scale, rng.standard_normal((horizon, 3, draws), dtype=np.float32)
 
 
 def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> Singles:
@@ -391,13 +376,13 @@ def drawn(
     # -> paths (D, L, H), rise (D, L, H)
     f32 = np.float32
     scales, n_loc, size, kept = state.scales, len(state.locations), state.size, state.kept
-    nation = of_the_nation(state, horizon, draws, streams)
+    nation_start, tail, ahead = of_the_nation(state, horizon, draws, streams)
     places = [streams.generator("location", s) for s in state.locations]
     root = np.linalg.cholesky(state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)).astype(f32)
     start = np.empty((draws, kept.size), dtype=f32)
     for i, rng in enumerate(places):
         start[:, i] = rng.standard_normal(draws, dtype=f32)
-    start[:, n_loc] = nation.start
+    start[:, n_loc] = nation_start
     if state.incomplete:
         for i, place in enumerate(state.locations):
             errors = streams.generator("delay", place).standard_normal((2, draws), dtype=f32)
@@ -408,8 +393,8 @@ def drawn(
         late, revision = now[:, size : size + n_loc], now[:, size + n_loc :]
         factors = Factors(late.astype(float), revision.astype(float))
 
-    tail = np.sqrt(TAIL_DF / nation.squared).astype(f32)
-    jumps, turns, shocks = nation.ahead.swapaxes(0, 1)
+    tail = tail.astype(f32)
+    jumps, turns, shocks = ahead.swapaxes(0, 1)
     common = level_path(
         f32(scales.level_us) * tail * jumps,
         f32(scales.slope_us) * tail * turns,

@@ -12,6 +12,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import with_later_parts
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
+from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import described_delays, missing_from, said_of
 from odforecast.models.delay.deficit import (
     AGES,
@@ -22,23 +23,11 @@ from odforecast.models.delay.deficit import (
     SPAN,
     Deficit,
     Factors,
-    how_warnings,
-    late_draws,
-    prior_factors,
-    shared_factors,
-    with_nowcast,
 )
 from odforecast.models.paths import below_zero, usable_locations
 from odforecast.models.spec import Spec, as_parameters
-from odforecast.models.statespace.kalman import (
-    TAIL_DF,
-    Scales,
-    Singles,
-    State,
-    drawn,
-    filtered,
-    of_the_nation,
-)
+from odforecast.models.statespace import kalman
+from odforecast.models.statespace.kalman import TAIL_DF, Scales, Singles, State
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES
 from odforecast.panel import Floats, Panel
@@ -95,7 +84,7 @@ def of_the_constants(constants: Constants) -> Scales:
     # Estimated, a national slope lasts for years and the nation's level hardly moves beside it: the
     # months known by 2018-12 hold one rise. Forecasts of the years up to 2020 were better with less
     # of both.
-    scales = Scales(*constants.scales())
+    scales = Scales(**{f.name: constants.values[f.name] for f in fields(Scales)})
     return replace(scales, damp_us=NATION_DAMP, level_us=NATION_WIDTH * scales.level_us)
 
 
@@ -162,12 +151,10 @@ class Dlm:
         parts = tuple(s for s in JURISDICTIONS if s in usable)
         others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
         adds_up = "US" in others and len(parts) == len(JURISDICTIONS)
-        states = [filtered(panel, parts, known, missing)] if parts else []
-        for state in others:
-            if state != "US":
-                states.append(filtered(panel, (state,), known, missing))
-            elif not adds_up:
-                states.append(filtered(panel, (state,), known.of_the_nation(), missing))
+        states = [kalman.filtered(panel, parts, known, missing)] if parts else []
+        for state in (s for s in others if s != NATION or not adds_up):
+            scales = known.of_the_nation() if state == NATION else known
+            states.append(kalman.filtered(panel, (state,), scales, missing))
         growth = growth_of(panel) if adds_up else {}
         return FittedDlm(panel, states, skipped, adds_up, missing, growth)
 
@@ -186,12 +173,14 @@ class FittedDlm:
     @cached_property
     def classes(self) -> dict[str, Part]:
         """The drug classes beside all drugs, filtered once one is asked for."""
-        from odforecast.models.statespace.share import all_shares, fitted_part
+        from odforecast.models.statespace.share import Part, all_shares, share_inputs
 
-        sets, cutoff = all_shares(), constants_for(self.panel.as_of).cutoff
-        of = self.panel, self.states, self.adds_up, self.missing
-        found = {n: fitted_part(n, *of, sets[cutoff, n]) for n in classes_beside(self.panel)}
-        return {name: part for name, part in found.items() if part is not None}
+        of, found = (self.panel, self.states, self.adds_up, self.missing), {}
+        for name in classes_beside(self.panel):
+            scales = all_shares()[constants_for(self.panel.as_of).cutoff, name]
+            if (inputs := share_inputs(name, *of, scales.late)) is not None:
+                found[name] = Part(inputs, scales, *inputs.filtered(scales)[:2])
+        return found
 
     @property
     def delay_said(self) -> str:
@@ -236,7 +225,7 @@ class FittedDlm:
         rise: dict[str, Singles] = {}
         below = drawn_months = 0
         for state in self.states:
-            future, factors, clipped, up = drawn(state, self.panel, horizon, draws, streams)
+            future, factors, clipped, up = kalman.drawn(state, self.panel, horizon, draws, streams)
             if self.growth and set(self.growth) <= set(state.locations):
                 growth = np.array([self.growth.get(s, 0.0) for s in state.locations])
                 future = tilted(future, growth)
@@ -246,15 +235,15 @@ class FittedDlm:
                 rows = [self.panel.locations.index(s) for s in state.locations]
                 names = self.panel.locations
                 if factors is None:
-                    factors = prior_factors(self.missing, rows, names, draws, streams)
+                    factors = deficit.prior_factors(self.missing, rows, names, draws, streams)
                 else:
-                    shared = shared_factors(self.missing, rows, draws, streams)
+                    shared = deficit.shared_factors(self.missing, rows, draws, streams)
                     future *= np.exp(LEVEL * self._moved(shared, rows))[..., None]
                     factors = Factors(
                         factors.late + shared.late, factors.revision + shared.revision
                     )
-                arriving = late_draws(self.missing, rows, names, factors, streams)
-                future, more = with_nowcast(self.panel.monthly[rows], arriving, future)
+                arriving = deficit.late_draws(self.missing, rows, names, factors, streams)
+                future, more = deficit.with_nowcast(self.panel.monthly[rows], arriving, future)
                 below += more
                 late.append(arriving[..., -2 * AGES + 1 : -AGES])
             drawn_months += future.size
@@ -267,7 +256,7 @@ class FittedDlm:
         warnings += below_zero(below, drawn_months)
         first = self.panel.last_month + ONE_MONTH
         if self.missing is not None:
-            warnings += how_warnings(self.missing.how, tuple(locations))
+            warnings += deficit.how_warnings(self.missing.how, tuple(locations))
             first = first - AGES * ONE_MONTH
         made = Forecast.from_panel(
             self.panel,
@@ -298,9 +287,8 @@ class FittedDlm:
             mean = made.draws[:, rows].mean(axis=0)
             if made.known.ndim == 3:
                 mean = np.concatenate([made.known[:, rows].mean(axis=0), mean], axis=1)
-            found.append(
-                log_months(state, self.panel, self.missing, mean, horizon, len(made.draws), streams)
-            )
+            _, scale, _ = kalman.of_the_nation(state, horizon, len(made.draws), streams)
+            found.append(log_months(state, self.panel, self.missing, mean, horizon, scale))
         return found
 
 
@@ -400,18 +388,11 @@ def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
 
 
 def log_months(
-    state: State,
-    panel: Panel,
-    missing: Deficit | None,
-    mean: Floats,
-    horizon: int,
-    draws: int,
-    streams: Streams,
+    state: State, panel: Panel, missing: Deficit | None, mean: Floats, horizon: int, scale: Floats
 ) -> LogMonths:
     """How the logs of the months of a filter's places hang together: what own counts move."""
     # `mean` (L, n) is that of the draws of each month, the `horizon` months ahead at the end;
-    # `missing` what the panel's last months miss, `streams` those that the months were drawn
-    # from.
+    # `missing` what the panel's last months miss, `scale` (D,) that of the nation's innovations.
     # Every month that is drawn is linear in normals, on the log scale. A month ahead takes the
     # level of its place and the nation's slope at the origin, the innovations since then of the
     # place, its region and the nation, the nation's shock of the month, and what a release shares
@@ -503,6 +484,5 @@ def log_months(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
     )
     root[release:, release:] = np.eye(loads.shape[2] - release)
-    scale = np.sqrt(TAIL_DF / of_the_nation(state, horizon, draws, streams).squared)
     usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
     return LogMonths(state.locations, loads @ root, own, nation, scale, usual)

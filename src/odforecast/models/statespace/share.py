@@ -17,17 +17,8 @@ from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.models.constants import dated_sets
 from odforecast.models.delay.deficit import SPAN, Deficit
-from odforecast.models.statespace.kalman import (
-    FAST,
-    TAIL_DF,
-    Singles,
-    State,
-    carry_slope,
-    constants_of,
-    level_path,
-    update,
-    years_averaged,
-)
+from odforecast.models.statespace import kalman
+from odforecast.models.statespace.kalman import FAST, TAIL_DF, Singles, State, carry_slope, update
 from odforecast.monthly.sums import chain, rolling_sums, round_to_sum
 from odforecast.months import month_lengths
 from odforecast.panel import Floats, Panel
@@ -134,21 +125,6 @@ class Part:
         return tuple(s for s in self.inputs.panel.locations if s in there)
 
 
-def fitted_part(
-    short: str,
-    panel: Panel,
-    states: Sequence[State],
-    adds_up: bool,
-    missing: Deficit | None,
-    scales: ShareScales,
-) -> Part | None:
-    """Filter the share of a class beside all drugs; None where no location can be used."""
-    # `states` and `missing` are the filtered months of all drugs and what they miss;
-    # `adds_up` says whether the US is the sum of its parts in the draws of those.
-    inputs = share_inputs(short, panel, states, adds_up, missing, scales.late)
-    return None if inputs is None else Part(inputs, scales, *inputs.filtered(scales)[:2])
-
-
 #: Months of parts and of their wholes on one grid, (L, T), a row per unit: ``parts`` and
 #: ``wholes`` completed by what is expected to arrive ``late``, ``parts`` NaN up to the last gap,
 #: and on their pins. ``shown`` are the last of them as reported; ``possible`` says where whole
@@ -164,7 +140,10 @@ def share_inputs(
     missing: Deficit | None,
     ratio: float,
 ) -> Inputs | None:
-    """What the filter of :func:`fitted_part` is given; ``ratio`` is that of late arrivals."""
+    """What the filter of a class beside all drugs is given; None where no location can be used."""
+    # `states` and `missing` are the filtered months of all drugs and what they miss; `adds_up`
+    # says whether the US is the sum of its parts in the draws of those; `ratio` is that of late
+    # arrivals.
     part = panel.beside[short]
     counts = _filled(part)
     usable, skipped = _usable(part, counts)
@@ -237,7 +216,7 @@ def share_inputs(
         rise=smooth_rise(on_pins / month_lengths(panel.month_grid), walk, model.noise),
         late=found["late"],
         share=ratio_around(found["parts"], found["wholes"])[:, -1],
-        years=years_averaged((~np.isnan(found["parts"])).sum(axis=1).astype(float)),
+        years=kalman.years_averaged((~np.isnan(found["parts"])).sum(axis=1).astype(float)),
         shown=found["shown"],
     )
 
@@ -310,7 +289,7 @@ def _rows(parts: Floats, wholes: Floats, added: Floats, ratio: float) -> Rows:
     spread = around * (1.0 - around)
     walk = np.where(np.isnan(complete), 0.0, WALK**2 * spread * spread)
     zero, one = np.zeros(len(parts)), np.ones(len(parts))
-    constants = constants_of(complete / size, 1.0 / size, walk, spread / size, zero, one)
+    constants = kalman.constants_of(complete / size, 1.0 / size, walk, spread / size, zero, one)
     # Whole deaths, and in the last months between none and all.
     calendar = np.arange(n) % 12
     low, high = np.empty(constants.shape), np.empty(constants.shape)
@@ -479,7 +458,7 @@ def drawn_part(
     ratio = np.maximum(1.0 + state[:, n_loc + 1 :] + f32(scales.late_own) * ratio, 0.0)
     tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws)).astype(f32)
     jumps, turns = shared.standard_normal((horizon, 2, n_draws), dtype=f32).swapaxes(0, 1)
-    common = level_path(
+    common = kalman.level_path(
         f32(scales.us) * tail * jumps, f32(scales.slope) * tail * turns, state[:, n_loc],
         scales.damp,
     ).T  # fmt: skip
@@ -509,17 +488,14 @@ def drawn_part(
         inputs.shown[:, -11 - now :], place, us, inputs.inside, out,
     )  # fmt: skip
     known = np.ascontiguousarray(out[..., :11])
-    return Forecast(
+    return replace(
+        whole,
         draws=np.ascontiguousarray(out[..., 11:]),
         locations=places,
-        months=whole.months,
         known=known if now else known[0],
-        as_of=whole.as_of,
-        last_month=whole.last_month,
-        basis=whole.basis,
         panel=inputs.panel,
         skipped=inputs.skipped,
-        warnings=whole.warnings,
+        beside={},
     )
 
 
