@@ -385,16 +385,12 @@ def without(panel: Panel) -> od.Forecast:
     return od.get_model().fit(panel).forecast(draws=400)
 
 
-def with_own(
-    panel: Panel, more: list[float], state: str = "OH", factor: float = 1.0, **given: object
-) -> Panel:
+def with_own(panel, more, state="OH", factor=1.0, **given):
     """The panel with CDC's own months of a state from 2020 on, times a factor, and further ones."""
     return panel.with_counts(own_file(panel, more, state, factor), **given)
 
 
-def own_file(
-    panel: Panel, more: list[float], state: str = "OH", factor: float = 1.0
-) -> pd.DataFrame:
+def own_file(panel, more, state="OH", factor=1.0):
     frame = counts(panel, state, 0, "2020-01")
     months = panel.last_month + ONE_MONTH * np.arange(1, len(more) + 1)
     further = pd.DataFrame({"location": state, "month": months.astype(str), "deaths": more})
@@ -402,9 +398,7 @@ def own_file(
     return frame.assign(deaths=(factor * frame["deaths"]).round())
 
 
-def further(
-    forecast: od.Forecast, months: int, times: float = 1.0, state: str = "OH"
-) -> list[float]:
+def further(forecast, months, times=1.0, state="OH"):
     """The forecast's mean months after CDC's last, times something."""
     draws = forecast.select(state).draws[:, 0, forecast.horizons >= 1]
     return [float(x) for x in times * draws.mean(axis=0)[:months]]

@@ -37,9 +37,7 @@ def made_panel(state: str = "OH", months: int = 39) -> Panel:
     )  # fmt: skip
 
 
-def made_forecast(
-    panel: Panel | None = None, draws: int = 200, horizon: int = 12, **keywords: object
-) -> Forecast:
+def made_forecast(panel=None, draws=200, horizon=12, **keywords):
     """Whole counts round the last ones, joint over counties as far as anybody can say."""
     seen = made_panel() if panel is None else panel
     rng = np.random.default_rng(7)

@@ -23,17 +23,7 @@ def tuples(window: int, most: int) -> NDArray[np.int64]:
 
 
 @nb.njit(cache=True)
-def _forward(
-    ways: NDArray[np.int64],
-    keys: NDArray[np.int64],
-    weight: Floats,
-    levels: Floats,
-    walk: Floats,
-    e: Floats,
-    low: NDArray[np.int64],
-    high: NDArray[np.int64],
-    base: int,
-) -> Floats:
+def _forward(ways, keys, weight, levels, walk, e, low, high, base):
     """Weights (ways of all but the newest month, newest month, level) after the last sum."""
     n, k = weight.shape
     w = ways.shape[1] + 1
@@ -68,16 +58,7 @@ def _forward(
     return last
 
 
-def exact(
-    low: NDArray[np.int64],
-    high: NDArray[np.int64],
-    e: Floats,
-    level: float,
-    shape: float,
-    step: float,
-    window: int,
-    points: int = 60,
-) -> dict[str, Floats]:
+def exact(low, high, e, level, shape, step, window, points=60):
     """Probabilities of the last sum, 0 to ``max(high)``, and of the level; means of the months.
 
     The level is gamma before and moves by a random walk of relative step ``step`` on a grid of

@@ -8,7 +8,7 @@ import numpy as np
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.delay.constants import Delays, Seen
 from odforecast.models.delay.deficit import CUT_SHARED, OLD, RAMP, SHARED_DF, SPAN
-from odforecast.models.statespace.kalman import TAIL_DF, Scales
+from odforecast.models.statespace.kalman import TAIL_DF
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, VINTAGE_SYNTHETIC
@@ -39,9 +39,7 @@ def expected_late(size: np.ndarray, ages: np.ndarray, constants: Delays) -> np.n
     return size[:, None] / 12.0 * share / (1.0 - share)
 
 
-def arrivals(
-    rng: np.random.Generator, expected: np.ndarray, last: np.ndarray, constants: Delays, newest: int
-) -> np.ndarray:
+def arrivals(rng, expected, last, constants, newest):
     """What in the end arrives late of the open months, the last first; shape (L, n).
 
     ``expected`` is what would be of months that are all young; ``newest`` the age of the last.
@@ -92,9 +90,7 @@ def simulated_seen(seed: int, releases: int = 16, constants: Delays = DELAYS) ->
     return out
 
 
-def simulated_months(
-    rng: np.random.Generator, states: tuple[str, ...], scales: Scales, n: int, horizon: int
-) -> np.ndarray:
+def simulated_months(rng, states, scales, n, horizon):
     """Months of the ``dlm`` itself, shape (L, n + horizon): after the first n regimes turn."""
     s, z = scales, rng.standard_normal
     region = np.array([REGIONS.index(lookup(name).region or "") for name in states])
@@ -115,9 +111,7 @@ def simulated_months(
     return out
 
 
-def simulated_release(
-    seed: int, scales: Scales, constants: Delays, last: str, newest: int
-) -> tuple[Panel, np.ndarray]:
+def simulated_release(seed, scales, constants, last, newest):
     """A release of ten years that misses what the model of the delay says, and the truth.
 
     ``newest`` is the age of its last month: 6 or 4. The truth are final 12-month counts from

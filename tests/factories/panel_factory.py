@@ -72,9 +72,7 @@ def only(panel: Panel, states: list[str] | tuple[str, ...]) -> Panel:
     return replace(panel.select(states), selected=False)
 
 
-def made_donor(
-    late: np.ndarray, back: int = 0, locations: tuple[str, ...] = JURISDICTIONS, **keywords: object
-) -> Donor:
+def made_donor(late, back=0, locations=JURISDICTIONS, **keywords):
     """A made-up release of 2023-11 or some months before: what it missed, what it said of that."""
     month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
     shape = late.shape

@@ -1,7 +1,6 @@
 """Small releases in CDC's form, as text cells, to bend in tests."""
 
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 
@@ -60,9 +59,7 @@ def cdc_form(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def bent_release(
-    folder: Path, change: tuple[str, float] | None = None, day: str = "2025-10-15", name: str = ""
-) -> Path:
+def bent_release(folder, change=None, day="2025-10-15", name=""):
     """The file of a release of all drugs, with a factor of one state's last count."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{day}{name}.csv"

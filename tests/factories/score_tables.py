@@ -1,8 +1,5 @@
 """Unit-level scores of made-up models, from arrays of (origin, place), and panels of counts."""
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -11,13 +8,7 @@ from odforecast.panel import Panel
 from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS
 
 
-def scores_of(
-    wis: Mapping[str, np.ndarray],
-    horizon: int = 1,
-    places: Sequence[str] = (),
-    first: str = "2019-01",
-    step: int = 1,
-) -> pd.DataFrame:
+def scores_of(wis, horizon=1, places=(), first="2019-01", step=1):
     """Scores of models; every score is the WIS, NaN is a unit that the model lacks.
 
     Origins are ``step`` months apart. Places are named L0, L1 … where none are given.
@@ -46,9 +37,7 @@ def scores_of(
     return pd.concat(parts, ignore_index=True)
 
 
-def counts_panel(
-    counts: np.ndarray, places: Sequence[str], months: np.ndarray, as_of: dt.date
-) -> Panel:
+def counts_panel(counts, places, months, as_of):
     """A panel of reported 12-month counts, and nothing else."""
     blank = np.full(counts.shape, np.nan)
     return Panel(

@@ -89,9 +89,7 @@ class FakeSocrata(FakeServer):
     (nested JSON); ``"too-many"`` (rows); any other three digits: that status; ``""``: none.
     """
 
-    def __init__(
-        self, rows: list[dict], updated: int = UPDATED, dataset: str = "xkb8-kh2a"
-    ) -> None:
+    def __init__(self, rows, updated=UPDATED, dataset="xkb8-kh2a"):
         self.rows = rows
         self.updated = updated
         self.dataset = dataset
@@ -158,9 +156,7 @@ class FakeSocrata(FakeServer):
             rows = rows[::-1] if start % 2 else rows
         return rows[start : start + int(params.get("$limit", 1000))]
 
-    def answer(
-        self, handler: BaseHTTPRequestHandler, kind: str, params: dict, make: Callable[[], object]
-    ) -> None:
+    def answer(self, handler, kind, params, make):
         self.log.append((kind, params, dict(handler.headers)))
         self.before(kind, self.kinds().count(kind))
         fault = self.faults[kind].popleft() if self.faults[kind] else ""
@@ -235,14 +231,7 @@ class FakeSocrata(FakeServer):
         except OSError:
             return
 
-    def send(
-        self,
-        handler: BaseHTTPRequestHandler,
-        status: int,
-        body: bytes,
-        headers: dict[str, str] | None = None,
-        length: int | None = None,
-    ) -> None:
+    def send(self, handler, status, body, headers=None, length=None):
         handler.send_response(status)
         for name, value in (headers or {}).items():
             handler.send_header(name, value)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from odforecast.errors import OdforecastError
 
@@ -27,12 +26,7 @@ def seeds(usual: int, always: Iterable[int] = ()) -> list[int]:
     return [*always, *range(FIRST, FIRST + int(os.environ.get("ODFORECAST_FUZZ", usual)))]
 
 
-def run_all(
-    title: str,
-    chosen: list[int],
-    one: Callable[[int], tuple[str, Outcome]],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def run_all(title, chosen, one, capsys):
     """Run the cases; ``one`` says what was done to a file, and what came of it."""
     counts: Counter[tuple[str, str]] = Counter()
     bad = []
