@@ -174,7 +174,7 @@ CALLS = {
     ],
     errors.PanelError: [
         (lambda m: m.vintage.panel("cocane"), "'cocane'; did you mean 'cocaine'?"),
-        (lambda m: m.vintage.panel("fentanyl"), "'fentanyl'; did you mean 'T40.4'?"),
+        (lambda m: m.vintage.panel("fentanyl"), "'fentanyl'; did you mean 'T40.4'? it has: .*Number"),
         (lambda m: m.vintage.panel("T40.5"), "'T40.5'; did you mean 'cocaine'?"),
         (lambda m: m.panel.cut("2030-13"), "'2030-13' is not a date; write it as 2024-07"),
         (lambda _: od.Panel.from_frame(frame(reported=None), "2024-06-01"), "has no reported"),
