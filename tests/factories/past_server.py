@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from http.server import BaseHTTPRequestHandler
@@ -32,28 +33,18 @@ def release_csv(last: str, change: float = 1) -> bytes:
     return cdc_form(table.assign(reported=reported.round())).to_csv(index=False).encode()
 
 
-def row(
-    date: str,
-    last: str,
-    content: bytes,
-    *,
-    owner: str = "someone",
-    path: str = "counts.csv",
-    check: str = "sha256",
-    settled: bool = True,
-    basis: str = "inferred",
-) -> dict[str, str]:
-    """A row of a list of copies."""
+def row(date, last, content, owner="someone", path="counts.csv", check="sha256", **more):
+    """A row of a list of copies; ``basis`` and ``settled`` say how its date is known."""
     return dict.fromkeys(COLUMNS, "") | {
         "release_date": date,
-        "release_basis": basis,
+        "release_basis": more.get("basis", "inferred"),
         "last_month": last,
         "repository": f"{owner}/drugs",
         "commit": hashlib.sha1(f"{owner}{path}".encode()).hexdigest(),
         "path": path,
         "sha256": hashlib.sha256(content).hexdigest() if check == "sha256" else "",
         "git_blob": git_blob(content) if check in ("sha256", "git blob") else "",
-        "contents_read": "yes" if settled else "no",
+        "contents_read": "yes" if more.get("settled", True) else "no",
     }
 
 
@@ -117,8 +108,7 @@ class FileServer(FakeServer):
             content = content[: len(content) // 2]
         elif fault == "elsewhere":
             content, status, length = b"", 302, 0
-        if fault in ("cut", "drop", "stall", "endless"):
-            handler.close_connection = True
+        handler.close_connection = bool(fault)
         if fault == "stall":
             self.stop.wait(3)
         if fault in ("drop", "stall"):
@@ -128,9 +118,7 @@ class FileServer(FakeServer):
             handler.send_header("Location", f"{self.url}{next(iter(self.files))}")
         handler.send_header("Content-Length", str(10**15 if fault == "endless" else length))
         handler.end_headers()
-        try:
+        with suppress(OSError):
             handler.wfile.write(content)
             while fault == "endless" and not self.stop.is_set():
                 handler.wfile.write(b"WV,2024,July\n" * 5000)
-        except OSError:
-            handler.close_connection = True

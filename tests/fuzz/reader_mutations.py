@@ -1,23 +1,32 @@
 """Mutations of files that readers read: of bytes, lines, cells, headers and containers.
 
-Every one is a function of a random generator, so a case is its dataset and its seed. The stored
-answers of ``tools/golden.py`` hold what those of bytes, cells, headers and rows make of a seed.
+Every one is a function of a random generator, so a case is its data set and its seed, printed where
+it fails. ``ODFORECAST_FUZZ=5000`` (or ``make fuzz N=5000``) runs that many of each data set, from
+``ODFORECAST_FUZZ_SEED`` on. ``tools/golden.py`` stores what some mutations make of a seed.
 """
 
 import csv
 import gzip
 import io
 import json
+import os
 import random
 import re
+import resource
+import traceback
 import warnings
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from odforecast.errors import OdforecastError
+
+FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
 CELLS = (
     "", " ", "NA", "n/a", "null", "None", "nan", "-", "—", "?", "#REF!", "#N/A", "=A1", "=1+1", "x",
     "0", "-0", "-1", "+5", "9", "1e3", "1e+05", "1e-3", "1e999", "inf", "-inf", "0x1F", "1_000",
@@ -297,3 +306,46 @@ def mutated_gzip(r: random.Random, text: bytes) -> bytes:
     if kind == 4:
         return gzip.compress(data, mtime=0)
     return mutated_bytes(r, data)
+
+
+# Cases: class of an outcome, and what is to be said of it
+
+Outcome = tuple[str, str]
+
+
+def seeds(usual, always=()):
+    """Those that once failed, and as many as are asked for."""
+    return [*always, *range(FIRST, FIRST + int(os.environ.get("ODFORECAST_FUZZ", usual)))]
+
+
+def run_all(title, chosen, one, capsys):
+    """Run the cases; ``one`` says what was done to a file, and what came of it."""
+    counts: Counter[tuple[str, str]] = Counter()
+    bad = []
+    for seed in chosen:
+        what, (kind, said) = one(seed)
+        counts[what, kind] += 1
+        if kind not in ("right", "refused"):
+            bad.append(f"seed {seed} ({what}): {kind}: {said}")
+    table = pd.Series(counts).unstack(fill_value=0)
+    if len(chosen) > 1000:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        with capsys.disabled():
+            print(f"\n{title}: {len(chosen)} seeds to {chosen[-1]}, peak {peak} MB\n{table}")
+            print(table.sum().to_dict())
+    assert not bad, f"{len(bad)} cases; {table.sum().to_dict()}\n" + "\n".join(bad[:12])
+    assert {"right", "refused"} <= set(table.columns)
+
+
+def attempt(read, path, data, most):
+    """What is read of a file; or that it was refused, in one printable line that names it."""
+    path.write_bytes(data)
+    try:
+        return read(path)
+    except OdforecastError as error:
+        line = str(error)
+        good = path.name in line and line.isprintable()
+        short = len(line.replace(str(path), "FILE")) <= most
+        return "refused" if good and short else "badly said", line[: most + 200]
+    except Exception:
+        return "traceback", traceback.format_exc()[-1500:]

@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzz_cases import Outcome, attempt, run_all, seeds
+import reader_mutations as mutate
 from hub_tables import made
-from reader_mutations import CHANGES, Grid, as_parquet, mutated_bytes, mutated_gzip
+from reader_mutations import Grid, Outcome, attempt, mutated_bytes, run_all, seeds
 
 from odforecast.hub import read_hub, to_hub, write_hub
 
@@ -75,15 +75,15 @@ def case(seed: int) -> tuple[str, bytes, str]:
     days = table[["origin_date", "target_end_date"]].apply(lambda x: x.dt.strftime("%Y-%m-%d"))
     text = table.assign(**days, output_type_id=[f"{x:.12g}" for x in table["output_type_id"]])
     grid = Grid(list(text), text.astype(str).to_numpy().tolist())
-    change = r.choice((hub_cells, hub_cells, *CHANGES, None))
+    change = r.choice((hub_cells, hub_cells, *mutate.CHANGES, None))
     grid = change(r, grid) if change else grid
     if form == "parquet":
-        return "a.parquet", as_parquet(grid, r, nested=r.random() < 0.2), "parquet cells"
+        return "a.parquet", mutate.as_parquet(grid, r, nested=r.random() < 0.2), "parquet cells"
     data = grid.text(r.choice(("\n", "\n", "\n", "\r\n", "\r")))
     coded = data.encode(r.choice(("utf-8",) * 8 + ("utf-8-sig", "utf-16")), "surrogatepass")
     if form == "csv.gz":
         same = change and r.random() < 0.7
-        packed = gzip.compress(coded, 1) if same else mutated_gzip(r, coded)
+        packed = gzip.compress(coded, 1) if same else mutate.mutated_gzip(r, coded)
         return "a.csv.gz", packed, "gzip"
     return "a.csv", coded if change else mutated_bytes(r, coded), f"csv {change and 'cells'}"
 

@@ -14,17 +14,15 @@ import os
 import random
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import openpyxl
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import reader_mutations as mutate
-from fuzz_cases import Outcome, attempt, run_all, seeds
-from reader_mutations import Grid
+from reader_mutations import Grid, Outcome, attempt, run_all, seeds
 
 from odforecast.geography import counties_of
 from odforecast.geography.places import BY_KEY
@@ -40,8 +38,6 @@ from odforecast.vintage.quality import contradictions
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
 
 Values = dict[tuple[object, ...], float | str | None]
-
-# What stands there
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 BLANK = {"", "na", "n/a", "nan", "null", "none", "no data", "<na>"}
@@ -69,39 +65,35 @@ def text_of(data: bytes) -> str:
 
 def rows_of(data: bytes, separators: str = ",") -> list[Row]:
     """Rows of a file that are not blank, as header (letters only) to cell."""
-    return [row for row in all_rows(data, separators) if any(word(cell) for cell in row.values())]
+    try:
+        rows = all_rows(data, separators)
+    except Exception as error:
+        raise Unreadable(repr(error)) from error
+    return [row for row in rows if any(word(cell) for cell in row.values())]
 
 
 def all_rows(data: bytes, separators: str) -> list[Row]:
-    try:
-        if data[:4] == b"PK\x03\x04":
-            return _xlsx(data)
-        if data[:4] == b"PAR1":
-            table = pq.read_table(io.BytesIO(data)).to_pylist()
-            return [{key(k): v for k, v in row.items()} for row in table]
+    if data[:4] == b"PK\x03\x04":
+        book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
+        return headed(book.worksheets[0].iter_rows(values_only=True))
+    if data[:4] == b"PAR1":
+        records = pq.read_table(io.BytesIO(data)).to_pylist()
+    else:
         text = text_of(data)
-        if text.lstrip()[:1] == "[":
-            return [{key(k): v for k, v in row.items()} for row in json.loads(text)]
-        first = text.split("\n", 1)[0]
-        return table_rows(text, max(separators, key=first.count))
-    except Unreadable:
-        raise
-    except Exception as error:
-        raise Unreadable(repr(error)) from error
+        if text.lstrip()[:1] != "[":
+            return table_rows(text, max(separators, key=text.split("\n", 1)[0].count))
+        records = json.loads(text)
+    return [{key(k): v for k, v in row.items()} for row in records]
 
 
 def table_rows(text: str, separator: str = ",") -> list[Row]:
-    lines = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(r)]
-    header = [key(h) for h in lines[0]]
-    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+    return headed(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
 
 
-def _xlsx(data: bytes) -> list[Row]:
-    book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
-    lines = [list(r) for r in book.worksheets[0].iter_rows(values_only=True)]
-    lines = [r for r in lines if any(c is not None for c in r)]
-    header = [key("" if c is None else c) for c in lines[0]]
-    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+def headed(lines: Iterable[Sequence[object]]) -> list[Row]:
+    header, *rows = [r for r in lines if any(c not in (None, "") for c in r)]
+    names = [key("" if c is None else c) for c in header]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def key(header: object) -> str:
@@ -143,27 +135,24 @@ def month(row: Row) -> str:
     return f"{year}-{MONTHS.index(text[:3]) + 1:02d}"
 
 
-# Releases
-
 _SQUASHED = {re.sub("[^0-9a-z]", "", i.lower().replace("&", "and")): i for i in INDICATORS}
 
 
-def values_of(table: pd.DataFrame, key: list[str], names: list[str]) -> Values:
-    """Every value of some columns, under its key and its name."""
-    table = table.assign(month=table["month"].dt.strftime("%Y-%m"))
-    rows = zip(table[key].itertuples(index=False), table[names].itertuples(index=False))
-    return {(*at, n): None if v != v else v for at, row in rows for n, v in zip(names, row)}
+def values_of(read: Callable, key: list[str], *names: str) -> Callable[[Path], Values]:
+    """A reader of every value of some columns, under its key and its name."""
+
+    def values(path):
+        table = read(path).table.assign(month=lambda t: t["month"].dt.strftime("%Y-%m"))
+        rows = zip(table[key].itertuples(index=False), table[[*names]].itertuples(index=False))
+        return {(*at, n): None if v != v else v for at, row in rows for n, v in zip(names, row)}
+
+    return values
 
 
 def put(values: Values, at: tuple[object, ...], new: dict[str, float | str | None]) -> None:
     for name, value in new.items():
         if values.setdefault((*at, name), value) != value:
             raise Unreadable("two values")
-
-
-def read_release(path: Path) -> Values:
-    names = ["reported", "predicted", "percent_complete", "percent_pending", "status"]
-    return values_of(read_vsrr(path, "2024-12-11").table, ["state", "month", "indicator"], names)
 
 
 def naive_release(data: bytes) -> Values:
@@ -204,9 +193,9 @@ def broken_sum(values: Values) -> bool:
     return any(len(p) == 52 and sum(p) != nation.get(at, sum(p)) for at, p in parts.items())
 
 
-def release_grid(shared: Path) -> Grid:
+def release_grid() -> Grid:
     """All 53 jurisdictions, three months, one indicator; and some suppressed drug rows."""
-    with gzip.open(shared / "vsrr" / "2024-12-11.csv.gz", "rt", encoding="utf-8-sig") as handle:
+    with gzip.open(SHARED / "vsrr" / "2024-12-11.csv.gz", "rt", encoding="utf-8-sig") as handle:
         rows = list(csv.DictReader(handle))
     kept = [
         r for r in rows
@@ -215,13 +204,6 @@ def release_grid(shared: Path) -> Grid:
         or (r["Indicator"] == "Heroin (T40.1)" and r["State"] == "WV" and r["Year"] == "2024")
     ]  # fmt: skip
     return Grid(list(rows[0]), [list(r.values()) for r in kept])
-
-
-# WONDER
-
-
-def read_export(path: Path) -> Values:
-    return values_of(read_wonder(path).table, ["location", "month"], ["deaths"])
 
 
 def naive_export(data: bytes) -> Values:
@@ -239,19 +221,11 @@ def naive_export(data: bytes) -> Values:
     return values
 
 
-def wonder_grid(shared: Path) -> Grid:
-    text = (shared / "wonder" / "all_drugs_state_month_2019.txt").read_text(encoding="utf-8")
+def wonder_grid() -> Grid:
+    text = (SHARED / "wonder" / "all_drugs_state_month_2019.txt").read_text(encoding="utf-8")
     lines = list(csv.reader(io.StringIO(text), delimiter="\t"))
     kept = [r for r in lines[1:] if len(r) > 2 and r[2] in ("2019/01", "2019/02", "2019/03")]
     return Grid(lines[0], kept, text[text.index("---") - 1 :].replace("\r\n", "\n"), "\t")
-
-
-# Counties
-
-
-def read_counties(path: Path) -> Values:
-    names = ["deaths", "percent_pending", "status"]
-    return values_of(read_county(path).table, ["fips", "month"], names)
 
 
 def naive_counties(data: bytes) -> Values:
@@ -266,13 +240,10 @@ def naive_counties(data: bytes) -> Values:
     return values
 
 
-def county_grid(shared: Path) -> Grid:
-    with gzip.open(shared / "county" / "2023-10-08.csv.gz", "rt", encoding="utf-8-sig") as handle:
+def county_grid() -> Grid:
+    with gzip.open(SHARED / "county" / "2023-10-08.csv.gz", "rt", encoding="utf-8-sig") as handle:
         rows = list(csv.reader(handle))
     return Grid(rows[0], [r for r in rows[1:] if r[3] in ("DE", "CT", "NV", "CA")][::29])
-
-
-# Tables of people: a state's own counts, and population
 
 
 def read_own(path: Path) -> Values:
@@ -353,11 +324,19 @@ def sets() -> dict[str, list[Base]]:
     people = Base("people", "people", people_grid(), read_people, naive_people, forms)
     if not SHARED.is_dir():
         return {"own": own, "people": [people]}
-    release = Base("release", "2024-12-11", release_grid(SHARED), read_release, naive_release,
-                   (*forms, "json"))  # fmt: skip
-    wonder = Base("export", "export.txt", wonder_grid(SHARED), read_export, naive_export)
-    county = Base("county", "county", county_grid(SHARED), read_counties, naive_counties,
-                  (*texts, "json"))  # fmt: skip
+    counts = ("reported", "predicted", "percent_complete", "percent_pending", "status")
+    release = Base(
+        "release", "2024-12-11", release_grid(),
+        values_of(lambda p: read_vsrr(p, "2024-12-11"), ["state", "month", "indicator"], *counts),
+        naive_release, (*forms, "json"),
+    )  # fmt: skip
+    months = values_of(read_wonder, ["location", "month"], "deaths")
+    wonder = Base("export", "export.txt", wonder_grid(), months, naive_export)
+    county = Base(
+        "county", "county", county_grid(),
+        values_of(read_county, ["fips", "month"], "deaths", "percent_pending", "status"),
+        naive_counties, (*texts, "json"),
+    )  # fmt: skip
     return {"releases": [release], "WONDER": [wonder], "county": [county], "own": own,
             "people": [people]}  # fmt: skip
 
@@ -413,18 +392,15 @@ def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> Outcome:
     try:
         there = base.naive(data)
     except Exception as error:  # no reading of its own: then only the file as it was will do
-        if got.keys() == truth.keys() and all(same(v, truth[k]) for k, v in got.items()):
+        different = [k for k in got if not same(got[k], truth.get(k, "absent"))][:3]
+        if got.keys() == truth.keys() and not different:
             return "right", ""
-        said = f"{type(error).__name__} {error}"[:200]
-        different = [k for k in got if got[k] != truth.get(k, "absent")][:3]
-        return "wrong", f"read, where the other parser could not ({said}); {different}"
-    for key, value in there.items():
+        return "wrong", f"read, where the other parser could not ({error!r:.200}); {different}"
+    for key in {**there, **got}:
         if key not in got:
-            return "lost", f"{key}: {value}"
-        if not same(got[key], value):
-            return "wrong", f"{key}: {value!r} read as {got[key]!r}"
-    if extra := [k for k in got if k not in there]:
-        return "wrong", f"{extra[0]} does not stand there"
+            return "lost", f"{key}: {there[key]}"
+        if not same(got[key], there.get(key, "nothing")):
+            return "wrong", f"{key}: {there.get(key, 'nothing')!r} read as {got[key]!r}"
     if base.name == "release" and broken_sum(there):
         loaded = read_vsrr(folder / base.file, "2024-12-11")
         if not loaded.report.sums.failed and not contradictions(loaded.table):

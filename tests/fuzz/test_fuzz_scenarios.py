@@ -1,8 +1,4 @@
-"""Mutated scenario files: read as they stand, or refused in a line; never anything else.
-
-What stands in a file is found by looking for
-``key: value`` on its lines, without a parser of YAML or TOML.
-"""
+"""Mutated scenario files: read as they stand, or refused in a line; never anything else."""
 
 import random
 import re
@@ -12,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz_cases import Outcome, attempt, run_all, seeds
-from reader_mutations import mutated_bytes
+from reader_mutations import Outcome, attempt, mutated_bytes, run_all, seeds
 
 from odforecast.scenario import Scenario, dump_scenarios, json_schema, read_scenarios
 
@@ -85,7 +80,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
 )
 
 
-def changed_value(lines: list[str], r: random.Random) -> None:
+def changed_value(lines, r):
     i = r.randrange(len(lines))
     if found := re.match(r"(\s*(?:- )?[\w]+\s*[:=] ?)(.+)$", lines[i]):
         old = found[2]
@@ -97,7 +92,7 @@ def changed_value(lines: list[str], r: random.Random) -> None:
         lines[i] = found[1] + new
 
 
-def changed_key(lines: list[str], r: random.Random) -> None:
+def changed_key(lines, r):
     i = r.randrange(len(lines))
     lines[i] = re.sub(r"\w+(?=\s*[:=])", lambda _: r.choice(KEYS), lines[i], count=1)
 
@@ -205,10 +200,8 @@ def outcome(name: str, data: bytes, folder: Path) -> Outcome:
 def texts(tmp_path):
     """The same scenario in both forms."""
     (tmp_path / "s.yaml").write_text(YAML)
-    return ("s.yaml", YAML), (
-        "s.toml",
-        dump_scenarios(read_scenarios(tmp_path / "s.yaml"), ".toml"),
-    )
+    toml = dump_scenarios(read_scenarios(tmp_path / "s.yaml"), ".toml")
+    return ("s.yaml", YAML), ("s.toml", toml)
 
 
 @pytest.mark.slow
