@@ -4,7 +4,6 @@ Each runs in an empty folder, with the files it names made first. What is added 
 that it is quick or stays on this machine, stands in ``_quick``; nothing of it is taken away.
 """
 
-import atexit
 import io
 import re
 import shlex
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import click
 import hub_breaker
@@ -59,11 +58,8 @@ LOOKS_LIKE_ONE = re.compile(rf"^(?:\$ )?(?:odforecast (?:{NAMED})|make backtest)
 #: A page whose commands go on from one another: they are run in its order.
 IN_ORDER = ROOT / "docs" / "how-to" / "run-a-hub.md"
 #: Forecasts of a reader's own, as the page on them shows.
-(OWN_FORECASTS,) = re.findall(
-    r"```text\n(location,month,horizon,level,.*?)```",
-    (ROOT / "docs" / "how-to" / "submit.md").read_text(),
-    re.S,
-)
+SUBMIT = (ROOT / "docs" / "how-to" / "submit.md").read_text()
+(OWN_FORECASTS,) = re.findall(r"```text\n(location,month,horizon,level,.*?)```", SUBMIT, re.S)
 #: Words that stand for one of the reader's own.
 STAND_FOR = {"NAME": "cooperation-resumed", "COMMAND": "forecast", "tcp://HOST:8786": "local"}
 #: A reader's files, and the last month in each: made of the bundled counts.
@@ -136,18 +132,17 @@ def _release(name: str) -> bytes:
 
 
 @cache
-def _kept() -> Path:
-    """An archive that nothing else was added to."""
-    folder = Path(mkdtemp())
-    atexit.register(shutil.rmtree, folder)
-    _archive(folder / "archive", new=True)
-    return folder / "archive"
+def _kept() -> TemporaryDirectory:
+    """An archive that nothing else was added to; it goes with the process."""
+    folder = TemporaryDirectory()
+    _archive(Path(folder.name, "archive"), new=True)
+    return folder
 
 
 def _archive(folder: Path, new: bool = False) -> None:
     """The reader's files, in an archive that may be there already."""
     if not new and not folder.exists():
-        shutil.copytree(_kept(), folder)
+        shutil.copytree(Path(_kept().name, "archive"), folder)
         return
     store = od.Archive(folder)
     for name in FILES:
@@ -240,13 +235,13 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def server():
     with FakeSocrata(release_rows()) as fake:
         yield fake.url
 
 
 @pytest.fixture(scope="module")
-def county_server() -> Iterator[str]:
+def county_server():
     with FakeSocrata(api_rows(county_cells()), dataset="gb4e-yj24") as fake:
         fake.fields = dict.fromkeys(NAMES.values(), "text")
         yield fake.url
@@ -255,11 +250,9 @@ def county_server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """Options that ask for made-up copies of past releases, on this machine."""
-    pairs = []
-    for date, last in (("2024-12-11", "2024-07"), ("2025-09-17", "2025-04")):
-        content = release_csv(last)
-        pairs.append((row(date, last, content, path=f"{date}.csv"), content))
-    made = Made.of(*pairs)
+    copies = {"2024-12-11": "2024-07", "2025-09-17": "2025-04"}.items()
+    files = [(date, last, release_csv(last)) for date, last in copies]
+    made = Made.of(*((row(*each, path=f"{each[0]}.csv"), each[2]) for each in files))
     copies = made.write(tmp_path_factory.mktemp("past") / "copies.csv")
     with FileServer(made.files) as fake:
         yield ["--url", fake.url, "--copies", str(copies)]
@@ -305,8 +298,8 @@ def test_a_printed_command_runs(command, server, county_server, past, tmp_path, 
     assert done.exit_code == 0, done.output
     assert done.output
     if "-" not in args and args[:2] != ["scenario", "show"]:  # which print what is in a file
-        named = (str(tmp_path), ".csv")  # a line may be too long where it names a file
-        lines = [x for x in done.output.splitlines() if not any(name in x for name in named)]
+        # A line may be too long where it names a file.
+        lines = [x for x in done.output.splitlines() if str(tmp_path) not in x and ".csv" not in x]
         assert max(map(len, lines), default=0) <= 80, max(lines, key=len)
         assert not [x for x in lines if "\x1b" in x or x.endswith(" (")]
     for before, word in pairwise(args):
