@@ -57,25 +57,20 @@ def test_rows_of_a_forecast():
     assert tuple(block["output_type_id"]) == HUB_QUANTILES
     want = made().quantiles(HUB_QUANTILES)[:, 1, 1]
     np.testing.assert_allclose(block["value"], want, atol=5.1e-4)
+    # Quantiles do not say how many draws they are of.
+    assert len(scenarios_to_hub({"a": made(), "b": made(draws=41)})) == 2 * len(table)
     # Revised months have horizons of zero and below.
     assert to_hub(made(back=2))["horizon"].unique().tolist() == [-1, 0, 1]
     assert set(to_hub(made(target="deaths_12mo"))["target"]) == {"deaths_12mo"}
 
 
-@pytest.mark.parametrize(
-    ("joint", "own", "distinct"),
-    [
-        ({"location", "month"}, [], 40),
-        ({"month"}, ["location"], 3 * 40),
-        ({"location"}, ["horizon"], 3 * 40),
-        (set(), ["location", "horizon"], 9 * 40),
-    ],
-)
-def test_samples_share_a_number_where_they_are_joint_and_under_every_scenario(joint, own, distinct):
-    base = made(joint=frozenset(joint))
+@pytest.mark.parametrize("own", [[], ["location"], ["horizon"], ["location", "horizon"]])
+def test_samples_share_a_number_where_they_are_joint_and_under_every_scenario(own):
+    joint = {"location", "horizon"} - set(own)
+    base = made(joint=frozenset("month" if axis == "horizon" else axis for axis in joint))
     plain = to_hub(base, targets=["deaths_month"], output_type="sample")
     assert len(plain) == 9 * 40
-    assert len(plain["output_type_id"].unique()) == distinct
+    assert len(plain["output_type_id"].unique()) == 3 ** len(own) * 40
     one = plain[(plain["location"] == "01") & (plain["horizon"] == 2)]
     np.testing.assert_allclose(one["value"], base.draws[:, 1, 1], atol=5.1e-4)
     forecasts = cuts(("null", "less", "least"), base)
@@ -83,7 +78,7 @@ def test_samples_share_a_number_where_they_are_joint_and_under_every_scenario(jo
     named = task["output_type"]["sample"]["output_type_id_params"]["compound_taskid_set"]
     assert named == ["origin_date", *own]
     # A sample has one value of every variable of the set, and all values of the others.
-    targets = ["deaths_12mo", "deaths_month"] if "month" in joint else ["deaths_month"]
+    targets = ["deaths_month"] if "horizon" in own else ["deaths_12mo", "deaths_month"]
     table = scenarios_to_hub(forecasts, targets=targets, output_type="sample")
     for column in ("scenario_id", "target", "location", "horizon"):
         sizes = table.groupby("output_type_id")[column].nunique()
@@ -98,9 +93,9 @@ def test_samples_share_a_number_where_they_are_joint_and_under_every_scenario(jo
 
 
 def below_zero():
-    made_ = made(level=1.0)
-    object.__setattr__(made_, "draws", made_.draws - 50.0)
-    return made_
+    one = made(level=1.0)
+    object.__setattr__(one, "draws", one.draws - 50.0)
+    return one
 
 
 def beside(other):
@@ -117,7 +112,6 @@ def beside(other):
         (lambda: to_hub(made(target="deaths_12mo"), targets=["deaths_month"]),
          "does not forecast deaths_month"),
         (lambda: to_hub(made(), output_type="pmf"), "no trend can be given"),
-        # Forecasts that are no scenarios of one another
         (beside(made(draws=41)), "'a' and 'b' differ in number of draws"),
         (beside(made(states=("US", "AL"))), "'a' and 'b' differ in locations"),
         (beside(made(n_months=4)), "'a' and 'b' differ in months"),
@@ -128,7 +122,6 @@ def beside(other):
          "'a' and 'b' differ in origin"),
         (lambda: scenarios_to_hub({}), "no scenarios"),
         (lambda: scenarios_to_hub({" ": made()}), "' ' is not a scenario name"),
-        # A configuration that cannot be
         (lambda: scenario_tasks(["a", "a"], made()), "scenario 'a' is there twice"),
         (lambda: scenario_tasks(["a\n"], made()), r"'a\\n' is not a scenario name"),
         (lambda: scenario_tasks([], made()), "no scenarios"),
@@ -140,11 +133,6 @@ def beside(other):
 def test_what_no_hub_file_can_hold(call, words):
     with pytest.raises(ForecastError, match=words):
         call()
-
-
-def test_quantiles_do_not_say_how_many_draws_they_are_of():
-    table = scenarios_to_hub({"a": made(), "b": made(draws=41)})
-    assert len(table) == 2 * len(to_hub(made()))
 
 
 ANY = {"n_months": 2, "seed": 1, "level": 500.0, "back": 0, "output_type": "quantile"}
@@ -186,9 +174,8 @@ def test_round_trip(tmp_path, states, names, n_months, seed, level, back, kind, 
 
 
 @pytest.fixture(scope="module")
-def forecast():
-    panel = od.bundled().as_of("2025-09-17").panel().select(["Ohio", "WY"])
-    return od.get_model("drift").fit(panel).forecast(draws=100)
+def forecast(panel):
+    return od.get_model("drift").fit(panel.select(["Ohio", "WY"])).forecast(draws=100)
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])

@@ -22,16 +22,14 @@ from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 
 @cache
 def good(kind: str) -> pd.DataFrame:
-    if kind == "small":
-        return to_hub(made(states=("US",), n_months=1), targets=["deaths_12mo"])
-    if kind == "counts":
-        return to_hub(made(), targets=["deaths_12mo"])
+    if kind == "trend":
+        panel = od.bundled().as_of("2025-09-17").panel().select(["OH"])
+        forecast = od.get_model("drift").fit(panel).forecast(draws=100)
+        return to_hub(forecast, output_type="pmf").iloc[:10]
+    few = made() if kind == "counts" else made(("US",), 1 if kind == "small" else 3)
     if kind == "scenarios":
-        few = made(states=("US",))
         return scenarios_to_hub({"null": few, "less": few}, targets=["deaths_12mo"])
-    panel = od.bundled().as_of("2025-09-17").panel().select(["OH"])
-    forecast = od.get_model("drift").fit(panel).forecast(draws=100)
-    return to_hub(forecast, output_type="pmf").iloc[:10]
+    return to_hub(few, targets=["deaths_12mo"])
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +54,9 @@ def refusal(tmp_path, data: bytes, name: str = "bad.csv") -> str:
 
 def with_cell(text: bytes, row: int, column: str, cell: str) -> bytes:
     """The file with one cell replaced; rows as a text editor numbers them."""
-    lines = text.decode().splitlines()
-    cells = lines[row - 1].split(",")
-    cells[HUB_COLUMNS.index(column)] = cell
-    lines[row - 1] = ",".join(cells)
-    return ("\n".join(lines) + "\n").encode()
+    lines = [line.split(",") for line in text.decode().splitlines()]
+    lines[row - 1][HUB_COLUMNS.index(column)] = cell
+    return "".join(",".join(cells) + "\n" for cells in lines).encode()
 
 
 NUMBERS = [
@@ -75,13 +71,11 @@ DAYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("column", "cell"),
-    [
-        *((c, x) for c in ("value", "output_type_id", "horizon") for x in NUMBERS),
-        *((c, x) for c in ("origin_date", "target_end_date") for x in DAYS),
-    ],
-)
+WRONG = [(c, x) for c in ("value", "output_type_id", "horizon") for x in NUMBERS]
+WRONG += [(c, x) for c in ("origin_date", "target_end_date") for x in DAYS]
+
+
+@pytest.mark.parametrize(("column", "cell"), WRONG)
 def test_no_number_and_no_day_is_taken_for_one(tmp_path, text, column, cell):
     message = refusal(tmp_path, with_cell(text, 9, column, cell))
     assert message.startswith("FILE")
@@ -94,24 +88,19 @@ def test_no_number_and_no_day_is_taken_for_one(tmp_path, text, column, cell):
 
 @pytest.mark.parametrize("cell", ["1e2", "1E+02", "+100", "100.", "100.000", "0100", "1.0e2"])
 def test_what_is_a_number_is_read_as_it_stands(tmp_path, text, cell):
-    lines = [line.rsplit(",", 1)[0] + "," + cell for line in text.decode().splitlines()[1:]]
+    head, *lines = text.decode().splitlines()
     path = tmp_path / "same.csv"
-    path.write_text("\n".join([text.decode().splitlines()[0], *lines]) + "\n")
+    path.write_text("\n".join([head, *(f"{x.rsplit(',', 1)[0]},{cell}" for x in lines)]) + "\n")
     assert (read_hub(path)["value"] == 100.0).all()
 
 
-def put(row: int, column: str, value: str):
-    def change(table: pd.DataFrame) -> pd.DataFrame:
-        table.loc[row, column] = value
-        return table
-
-    return change
+def put(row, column, value):
+    return lambda table: table.assign(**{column: table[column].where(table.index != row, value)})
 
 
-def swap(table: pd.DataFrame) -> pd.DataFrame:
-    values = table["value"].to_numpy().copy()
-    values[[-20, -19]] = values[[-19, -20]]
-    return table.assign(value=values)
+def swap(table):
+    values = table["value"].tolist()
+    return table.assign(value=[*values[:-20], values[-19], values[-20], *values[-18:]])
 
 
 @pytest.mark.parametrize(("kind", "change", "message"), [

@@ -4,11 +4,12 @@ import datetime as dt
 from pathlib import Path
 
 import numpy as np
+from panel_factory import counts_panel
 
 from odforecast.forecast import Forecast
 from odforecast.geography import counties_of
 from odforecast.months import ONE_MONTH
-from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, TARGET_12MO, VINTAGE_REAL
+from odforecast.names import COUNTIES, RESIDENCE, TARGET_12MO
 from odforecast.panel import Panel
 
 LAST = np.datetime64("2023-03", "M")
@@ -27,11 +28,8 @@ def made_panel(state: str = "OH", months: int = 39) -> Panel:
     sums = np.apply_along_axis(lambda x: np.convolve(x, np.ones(12), "valid"), 1, monthly)
     hidden, lost = (sums >= 1) & (sums <= 9), np.isin(places, "39049")[:, None] & (sums > 0)
     reported = np.where(hidden | lost, np.nan, sums)
-    blank = np.full(sums.shape, np.nan)
-    return Panel(
-        indicator=ALL_DRUGS, as_of=dt.date(2023, 10, 8), release=dt.date(2023, 10, 8),
-        vintage=VINTAGE_REAL, locations=places, months=when, reported=reported, predicted=blank,
-        complete=blank, pending=blank, dataset=COUNTIES, basis=RESIDENCE,
+    return counts_panel(
+        reported, places, when, dt.date(2023, 10, 8), dataset=COUNTIES, basis=RESIDENCE,
         low=np.where(hidden, 1.0, np.where(lost, 1000.0, reported)),
         high=np.where(hidden, 9.0, np.where(lost, np.inf, reported)),
     )  # fmt: skip
@@ -79,8 +77,7 @@ def county_csv(path: Path, panel: Panel | None = None) -> Path:
 
 def population_csv(path: Path) -> Path:
     """People of Ohio's counties, made up."""
-    rows = [
-        f"{c.fips},{1_200_000 if c.fips == '39035' else 50_000},2023" for c in counties_of("OH")
-    ]
+    people = {"39035": 1_200_000}
+    rows = [f"{c.fips},{people.get(c.fips, 50_000)},2023" for c in counties_of("OH")]
     path.write_text("\n".join(["fips,population,year", *rows]) + "\n")
     return path

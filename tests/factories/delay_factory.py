@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 
 import numpy as np
+from panel_factory import counts_panel
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.delay.constants import Delays, Seen
@@ -11,7 +12,7 @@ from odforecast.models.delay.deficit import CUT_SHARED, OLD, RAMP, SHARED_DF, SP
 from odforecast.models.statespace.kalman import TAIL_DF
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, VINTAGE_SYNTHETIC
+from odforecast.names import ALL_DEATHS, VINTAGE_SYNTHETIC
 from odforecast.panel import Panel
 from odforecast.publication import final_through
 
@@ -131,24 +132,19 @@ def simulated_release(seed, scales, constants, last, newest):
     seen = months[:, :n].copy()
     seen[:, n - n_open :] = np.maximum(seen[:, n - n_open :] - np.round(late[:, ::-1]), 0.0)
     reported = rolling_sums(seen)
-    blank = np.full(reported.shape, np.nan)
     everyone = 30.0 * size
     pending = np.full(reported.shape, 0.2)
     sums = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / constants.kappa
     pending[:, -n_open:] += (100.0 * sums / everyone[:, None])[:, ::-1]
     grid = end - np.arange(reported.shape[1])[::-1].astype("m8[M]")
-    panel = Panel(
-        ALL_DRUGS, release, release, VINTAGE_SYNTHETIC, states, grid, reported=reported,
-        predicted=blank, complete=blank, pending=pending, final_through=final_through(release),
-    )  # fmt: skip
+    more = {"pending": pending, "final_through": final_through(release)}
+    panel = counts_panel(reported, states, grid, release, vintage=VINTAGE_SYNTHETIC, **more)
     return with_all_deaths(panel, everyone), rolling_sums(months)[:, -12 - horizon :]
 
 
 def with_all_deaths(panel: Panel, deaths: np.ndarray) -> Panel:
     """The panel with as many deaths from all causes in every year, shape (L,)."""
     counts = np.broadcast_to(np.asarray(deaths, dtype=float)[:, None], panel.reported.shape)
-    beside = replace(
-        panel, indicator=ALL_DEATHS, reported=counts, predicted=counts, low=None, high=None,
-        beside={}, triangle=None,
-    )  # fmt: skip
+    changed = dict.fromkeys(("reported", "predicted"), counts) | {"indicator": ALL_DEATHS}
+    beside = replace(panel, low=None, high=None, beside={}, triangle=None, **changed)
     return replace(panel, beside={"all-deaths": beside})

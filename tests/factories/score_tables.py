@@ -2,9 +2,8 @@
 
 import numpy as np
 import pandas as pd
+from panel_factory import counts_panel  # noqa: F401
 
-from odforecast.names import ALL_DRUGS
-from odforecast.panel import Panel
 from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS
 
 
@@ -35,12 +34,3 @@ def scores_of(wis, horizon=1, places=(), first="2019-01", step=1):
         )
         parts.append(part[part["wis"].notna()])
     return pd.concat(parts, ignore_index=True)
-
-
-def counts_panel(counts, places, months, as_of):
-    """A panel of reported 12-month counts, and nothing else."""
-    blank = np.full(counts.shape, np.nan)
-    return Panel(
-        indicator=ALL_DRUGS, as_of=as_of, release=as_of, vintage="real", locations=tuple(places),
-        months=months, reported=counts, predicted=blank, complete=blank, pending=blank,
-    )  # fmt: skip
