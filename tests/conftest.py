@@ -77,7 +77,6 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config, items):
-    """The slow group runs where it is asked for, and at the gate."""
     if not SLOW:
         slow = {i for i in items if "slow" in i.keywords or i.name in SLOW_EXAMPLES}
         config.hook.pytest_deselected(items=list(slow))
@@ -94,7 +93,6 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def vsrr(shared: Path) -> Path:
-    """Folder of real releases of CDC's provisional counts."""
     return shared / "vsrr"
 
 

@@ -83,7 +83,6 @@ def _printed(page: Path) -> tuple[list[str], list[str]]:
 
 
 def _arguments(command: str) -> list[str]:
-    """Words after ``odforecast``; ``make backtest`` is the command of that name."""
     return [STAND_FOR.get(w, w) for w in shlex.split(command)][1:]
 
 

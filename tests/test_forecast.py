@@ -263,7 +263,6 @@ def forecast(name: str) -> od.Forecast:
 
 #: Of a forecast, what is called, and what is said.
 SAID = [
-    # places
     ("dlm", lambda f: f.index("Ohoi"), r"unknown location 'Ohoi'; did you mean Ohio"),
     ("made", lambda f: f.index("AZ"), "no forecast for AZ; too short"),
     ("county", lambda f: f.index("48113"), r"no forecast for 48113; it has: 39001.* [0-9]+ more$"),
@@ -274,7 +273,6 @@ SAID = [
     ("dlm", lambda f: f.trend([]), "locations is empty"),
     ("made", lambda f: f.years(locations="Ohoi"), "Ohoi"),
     ("made", lambda f: f.nowcast("CA"), "the forecast has no CA"),
-    # sums
     ("naive", lambda f: f.nation(), "not joint over locations, so they cannot be added; use a mo"),
     ("made", lambda f: f.nation(), "no forecast for AK"),
     ("county", lambda f: f.nation(), "is of counties, by residence, and US is a sum of states"),
@@ -291,7 +289,6 @@ SAID = [
     *(("dlm", lambda f, n=name: f.total(["OH", "WV"], n), "is the name of a place, which is not")
       for name in ("CA", "California", "US", "United States", "West", "OH")),
     ("county", lambda f: f.total(["39035", ADAMS], "39163"), "'39163' is the name of a place"),
-    # draws
     ("dlm", lambda f: f.samples("deaths_week"), "unknown target 'deaths_week'; did you mean"),
     ("county", lambda f: f.samples(TARGET_MONTH), "does not forecast deaths_month; it forecasts d"),
     ("county", lambda f: f.to_frame(target=TARGET_MONTH), "does not forecast deaths_month"),
@@ -311,7 +308,6 @@ SAID = [
     ("made", lambda f: f.probability_below("a"), "value is 'a'; give a number of deaths"),
     ("made", lambda f: f.probability_below([1, 2, 3]), r"value is \[1, 2, 3\]; give a number"),
     ("made", lambda f: f.probability_below(None), "value is NaN"),
-    # tables
     *((who, lambda f, m=method, x=level: getattr(f, m)(level=x), "level is .*, allowed: a number")
       for who, method in (("made", "summary"), ("made", "nowcast"), ("county", "counties"))
       for level in (0.0, 1.0, -0.1, 90, float("nan"))),
@@ -328,16 +324,13 @@ SAID = [
     ("county", lambda f: f.ranking(by="rate"), "no place has a population.*with_population"),
     ("dlm", lambda f: f.select(["NY", "YC"]).ranking(by="rate"), "no place has a pop.*by deaths"),
     ("naive", lambda f: f.ranking(), "not joint over locations, so places cannot be compared"),
-    # texts
     ("dlm", lambda f: f.text("Ohio", "NY"), "record is 'NY', no results of a backtest; a text is"),
     ("dlm", lambda f: f.text(["Ohio", "NY"]), "location names 2 places, and a text is of one"),
     ("made", lambda f: f.text(), r"2 locations and no US.*name one: text\('WV'\)"),
-    # parts
     ("dlm", lambda f: f.part("heroin"), "this forecast holds no heroin; it holds T40.4"),
     ("naive", lambda f: f.part("T40.4"), "holds no T40.4; FL: no reported count in the last mon"),
     ("made", lambda f: f.part("T40.4"), "holds no T40.4; dlm carries T40.4 where"),
     ("dlm", lambda f: f.with_parts({"x": f.first(3)}), "x does not belong to these draws"),
-    # what it is made of
     *(("made", lambda _, x=shape: made(known=np.ones(x)), "known has shape")
       for shape in ((2, 10), (3, 2, 11), (7, 1, 11), (7, 11), (11,))),
     ("made", lambda _: made(draws=np.ones((7, 3, 5))), r"shape \(7, 3, 5\), expected \(D, \(2, 5"),
@@ -348,7 +341,6 @@ SAID = [
     ("made", lambda _: made(target="x"), "unknown axis in .* or target 'x'"),
     ("made", lambda f: replace(f, draws=np.where(f.draws == f.draws[2, 1, 1], np.inf, f.draws)),
      "1 draws are not finite, first at draw 2, OH, 2021-06"),
-    # others
     ("dlm", lambda _: od.get_model().fit(od.bundled()), r"panel is Archive, not a Panel; archive"),
     ("dlm", lambda f: od.project(f, "cooperation-resumed"), r"no Scenario; od\.scenario\.named"),
     ("dlm", lambda f: od.get_model("naive").fit(f.panel).forecast(until="2099-01"), "at most 120"),

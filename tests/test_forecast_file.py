@@ -143,7 +143,6 @@ def edited(change, sign=False):
 
 
 def forged(folder):
-    """Rows gone, and all checksums put right."""
     rows_gone(data(folder))
     digest = hashlib.sha256(data(folder).read_bytes()).hexdigest()
     edited(lambda r: r["files"]["draws"].update(sha256=digest), sign=True)(folder)

@@ -27,7 +27,6 @@ STORED = {
 
 
 def found(**changes: object) -> golden.Found:
-    """What is found today: what is stored, but for some values."""
     values = {**STORED["models"], **{k.replace("_", " "): x for k, x in changes.items()}}
     return {"models": {k: x for k, x in values.items() if x is not None}}
 

@@ -53,7 +53,6 @@ def refusal(tmp_path, data: bytes, name: str = "bad.csv") -> str:
 
 
 def with_cell(text: bytes, row: int, column: str, cell: str) -> bytes:
-    """The file with one cell replaced; rows as a text editor numbers them."""
     lines = [line.split(",") for line in text.decode().splitlines()]
     lines[row - 1][HUB_COLUMNS.index(column)] = cell
     return "".join(",".join(cells) + "\n" for cells in lines).encode()

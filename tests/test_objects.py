@@ -38,7 +38,6 @@ def two_releases() -> od.Archive:
 
 @pytest.fixture(scope="module")
 def objects():
-    """One of each."""
     archive, model = od.bundled(), od.get_model("drift")
     vintage = archive.as_of("2025-09-17")
     panel = vintage.panel()

@@ -21,7 +21,6 @@ LEVELS = {0.05: "low", 0.5: "median", 0.95: "high"}
 
 
 def long(table: pd.DataFrame) -> pd.Series:
-    """Numbers by place, month and quantity."""
     columns = [c for c in (*LEVELS.values(), "fall") if c in table]
     rows = table.melt(["location", "month"], columns, "quantity", "value").dropna()
     rows["month"] = rows["month"].astype(str).str[:7]

@@ -48,8 +48,6 @@ def counts(panel, state="OH", more=3, first="2022-05"):
 
 
 def cell(row, **values):
-    """A frame with other values in one row."""
-
     def change(frame):
         for name, value in values.items():
             column = frame.get(name, pd.Series(None, range(len(frame)))).tolist()
@@ -589,7 +587,6 @@ def dense(state: State, scale: float) -> np.ndarray:
 
 
 def whole(model: layer.LogMonths, scale: float) -> np.ndarray:
-    """Covariance that a model says, (L, n, L, n)."""
     n_loc, n = model.shared.shape[:2]
     found = np.einsum("iak,jbk->iajb", model.shared, model.shared)
     found += scale**2 * np.einsum("iak,jbk->iajb", model.nation, model.nation)
@@ -714,7 +711,6 @@ def test_the_covariance_is_that_of_what_is_drawn(fitted: FittedDlm) -> None:
 
 
 def less_in_ohio(panel, without):
-    """Three further months of Ohio that lie 15% below what was forecast."""
     own = with_own(panel, further(without, 3, 0.85), complete=True)
     return od.get_model().fit(own).forecast(draws=len(without.draws))
 

@@ -113,7 +113,6 @@ def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
 
 
 def test_the_citation_is_whole_and_of_this_version() -> None:
-    """The Citation File Format 1.2.0, whose schema asks for these four fields."""
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "message", "title", "authors"} <= set(cited)
     assert (cited["cff-version"], cited["version"]) == ("1.2.0", od.__version__)

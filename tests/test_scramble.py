@@ -40,7 +40,6 @@ NAMES = [
 
 
 def released(last: pd.Timestamp) -> dt.date:
-    """Second Wednesday or so, five months on."""
     return (last + pd.DateOffset(months=5, days=12)).date()
 
 
@@ -83,7 +82,6 @@ def scrambled_table(table: pd.DataFrame) -> pd.DataFrame:
 
 @cache
 def archives() -> tuple[od.Archive, od.Archive]:
-    """All releases; and the same with the later ones scrambled."""
     later = {d: scrambled_table(t) for d, t in tables().items() if d > DAY}
     assert later
     return od.Archive.in_memory(tables()), od.Archive.in_memory(tables() | later)

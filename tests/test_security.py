@@ -325,7 +325,6 @@ TOKEN = "s3cret-app-token-0123456789"
 
 @pytest.fixture(scope="module")
 def fetched(tmp_path_factory) -> list[Path]:
-    """Files of an archive that was fetched with a token."""
     folder = tmp_path_factory.mktemp("fetched")
     with FakeSocrata(release_rows(("US", "WV"), months=30)) as server:
         words = ("data", "fetch", "--url", server.url, "--archive", folder / "a")
@@ -337,8 +336,6 @@ def fetched(tmp_path_factory) -> list[Path]:
 
 
 class Talkative(FakeSocrata):
-    """Answers every request with a status, headers, and the headers it got."""
-
     status, headers, answer_with = 302, {}, None
 
     def answer(self, handler, kind, params, make):  # noqa: ARG002

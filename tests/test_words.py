@@ -51,7 +51,6 @@ FILES = [
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Each text of a file that a person may read, with its line."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(source)):
@@ -64,7 +63,6 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def found(path: Path) -> list[str]:
-    """``file:line: phrase (write ...)`` for each phrase to avoid."""
     name = path.relative_to(ROOT).as_posix()
     out = []
     for line, text in texts(path):

@@ -86,6 +86,5 @@ def exact(low, high, e, level, shape, step, window, points=60):
 
 
 def moments(values: Floats, p: Floats) -> tuple[float, float]:
-    """Mean and standard deviation."""
     mean = float((values * p).sum() / p.sum())
     return mean, float(np.sqrt((values**2 * p).sum() / p.sum() - mean**2))

@@ -58,7 +58,6 @@ def county_cells(day: str = "2025-06-08", months: int = MONTHS, shift: int = 0) 
 
 
 def csv_text(rows: list[dict]) -> str:
-    """As the site exports them."""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -76,5 +75,4 @@ def api_rows(rows: list[dict]) -> list[dict]:
 
 
 def api_text(rows: list[dict]) -> str:
-    """The same as text."""
     return json.dumps(api_rows(rows))

@@ -48,7 +48,6 @@ def _output(ids: list[Any] | None, value: dict[str, Any], required: bool = False
 
 
 def tasks() -> dict[str, Any]:
-    """``tasks.json`` of the small hub."""
     count = {"type": "double", "minimum": 0}
     share = count | {"maximum": 1}
     samples = {
@@ -76,7 +75,6 @@ def tasks() -> dict[str, Any]:
 
 
 def submission(origin: str = "2024-01-10") -> pd.DataFrame:
-    """A submission of all output types: two places, three horizons; all cells are text."""
     rows: list[list[str]] = []
 
     def add(target: str, place: str, h: int, kind: str, name: str, value: float) -> None:
@@ -99,7 +97,6 @@ def submission(origin: str = "2024-01-10") -> pd.DataFrame:
 
 
 def series() -> pd.DataFrame:
-    """The time series: from before the first round on."""
     places = {"US": "United States", "01": "Alabama"}
     rows = [
         [day, target, place, name, str(40 + i)]
@@ -112,7 +109,6 @@ def series() -> pd.DataFrame:
 
 
 def oracle() -> pd.DataFrame:
-    """The same as an oracle would have forecast it."""
     rows = []
     for day in _DAYS[:3]:
         for kind in ("mean", "quantile", "sample"):
@@ -250,7 +246,6 @@ def drop(name: str = SUBMISSION, **where: str) -> Callable:
 
 
 def again(name: str = SUBMISSION, where: Mapping[str, str] | None = None, **new: str) -> Callable:
-    """Some rows once more, with new values."""
     return rows(lambda t: pd.concat([t, t[_at(t, **(where or {}))][:1].assign(**new)]), name)
 
 
@@ -446,7 +441,6 @@ END = "<!-- end -->"
 
 
 def in_page(text: str, table: str) -> str:
-    """The page with the table between its marks."""
     head, _, rest = text.partition(BEGIN)
     return f"{head}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
 

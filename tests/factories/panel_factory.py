@@ -51,7 +51,6 @@ def as_release(whole: Panel, last: str = "2021-06") -> Panel:
 
 @cache
 def release_panel(last: str = "2021-06", states: tuple[str, ...] = STATES) -> Panel:
-    """:func:`as_release` of the bundled release."""
     return as_release(bundled_panel(states), last)
 
 

@@ -62,13 +62,11 @@ class Made:
         return cls([one for one, _ in pairs], files)
 
     def write(self, file: Path) -> Path:
-        """The list as a file."""
         pd.DataFrame(self.rows).to_csv(file, index=False)
         return file
 
 
 def address(one: dict[str, str]) -> str:
-    """Path of a copy on the server, as it is before it is encoded."""
     return f"/{one['repository']}/{one['commit']}/{one['path']}"
 
 

@@ -12,7 +12,6 @@ _DAY = "2024-01-06"
 
 
 def small_hub(folder: Path) -> Path:
-    """Write the hub into a folder."""
     for name in ("hub-config", "target-data"):
         (folder / name).mkdir(parents=True)
     ids = {"origin_date": [_DAY], "location": ["39", "54"], "horizon": [1, 2], "target": ["deaths"]}

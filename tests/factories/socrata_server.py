@@ -35,7 +35,6 @@ def release_rows(states: tuple[str, ...] = ("US", "WV", "YC"), months: int = 40)
 
 
 def as_socrata(table: pd.DataFrame) -> list[dict]:
-    """Rows of a canonical table as Socrata answers them."""
     rows = []
     for row in table.itertuples():
         counts = {"data_value": row.reported, "predicted_value": row.predicted}
@@ -192,7 +191,6 @@ class FakeSocrata(FakeServer):
             self.send(handler, 200, body)
 
     def without_end(self, handler: BaseHTTPRequestHandler, fault: str) -> None:
-        """Send rows for ever, in one of four ways."""
         start, piece = b"[", b'{"state": "WV", "year": "2024", "month": "July"},' * 2000
         headers = {"endless": ("Content-Length", str(10**15)),
                    "endless-gzip": ("Content-Encoding", "gzip"),

@@ -40,8 +40,6 @@ CELLS = (
 
 @dataclass(frozen=True)
 class Grid:
-    """Header, rows, and what follows them."""
-
     header: list[str]
     rows: list[list[str]]
     tail: str = ""
@@ -56,7 +54,6 @@ class Grid:
 
 
 def changed_text(r: random.Random, old: str) -> str:
-    """Another text for a cell."""
     kind = r.randrange(10)
     digits = [i for i, c in enumerate(old) if c.isdigit()]
     if kind < 4 and digits:
@@ -174,8 +171,6 @@ def mutated_bytes(r: random.Random, data: bytes, pieces: tuple[bytes, ...] = ())
     return bytes(out)
 
 
-# Containers
-
 SHEET = "xl/worksheets/sheet1.xml"
 
 
@@ -201,7 +196,6 @@ def _typed(text: str) -> object:
 
 
 def mutated_xlsx(r: random.Random, data: bytes) -> bytes:
-    """A workbook with one of its cells or parts changed, zipped again."""
     source = zipfile.ZipFile(io.BytesIO(data))
     parts = {n: source.read(n) for n in source.namelist()}
     xml = parts[SHEET].decode()
@@ -314,7 +308,6 @@ Outcome = tuple[str, str]
 
 
 def seeds(usual, always=()):
-    """Those that once failed, and as many as are asked for."""
     return [*always, *range(FIRST, FIRST + int(os.environ.get("ODFORECAST_FUZZ", usual)))]
 
 

@@ -62,7 +62,6 @@ def mutated_arrow(r: random.Random, table: pd.DataFrame) -> bytes:
 
 
 def case(seed: int) -> tuple[str, bytes, str]:
-    """The mutated file of a seed: its name, its bytes, and what was done."""
     r = random.Random(seed)
     table = r.choice(BASES)
     form = r.choice(("csv", "csv", "csv", "csv.gz", "parquet"))
@@ -89,7 +88,6 @@ def case(seed: int) -> tuple[str, bytes, str]:
 
 
 def standing(name: str, data: bytes) -> list[dict[str, object]]:
-    """What stands in a file, by the plainest means."""
     if name.endswith(".parquet"):
         return pq.ParquetFile(io.BytesIO(data)).read().to_pylist()
     text = (gzip.decompress(data) if name.endswith(".gz") else data).decode("utf-8-sig")
@@ -97,7 +95,6 @@ def standing(name: str, data: bytes) -> list[dict[str, object]]:
 
 
 def differs(read: object, there: object, column: str) -> bool:
-    """Whether a value read is another one than stands there."""
     if column in ("origin_date", "target_end_date"):
         return str(there)[:10] != str(read)[:10] or len(str(there)) not in (10, 19)
     if column in ("location", "target", "output_type"):
@@ -109,7 +106,6 @@ def differs(read: object, there: object, column: str) -> bool:
 
 
 def outcome(name: str, data: bytes, folder) -> Outcome:
-    """Class of an outcome, and what is to be said of it."""
     got = attempt(read_hub, folder / name, data, 700)
     if isinstance(got, tuple):
         return got

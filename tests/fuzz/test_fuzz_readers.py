@@ -101,7 +101,6 @@ def key(header: object) -> str:
 
 
 def number(cell: object) -> float | None:
-    """Its number, None for a blank."""
     if cell is None or (isinstance(cell, float) and cell != cell):
         return None
     if isinstance(cell, bool):
@@ -125,7 +124,6 @@ def word(cell: object) -> str:
 
 
 def month(row: Row) -> str:
-    """``2024-07`` of the month and year cells."""
     text = word(row.get("month")).lower().rstrip(".")
     if found := re.fullmatch(r"([0-9]{4})-([0-9]{2}).*", text):
         return f"{found[1]}-{found[2]}"
@@ -306,8 +304,6 @@ def people_grid() -> Grid:
 
 @dataclass(frozen=True)
 class Base:
-    """A file that is right, and how to read it."""
-
     name: str
     file: str
     grid: Grid
@@ -350,7 +346,6 @@ LEVELS = {"cells": mutate.mutated_cells, "header": mutate.mutated_header,
 
 
 def case(base: Base, r: random.Random) -> tuple[str, bytes]:
-    """A mutated file of a base: what was done to it, and its bytes."""
     form = r.choice(base.forms)
     level = r.choice(("bytes", "cells", *LEVELS))
     if level == "container" and form != "csv":
@@ -385,7 +380,6 @@ def _container(form: str, grid: Grid, r: random.Random) -> bytes:
 
 
 def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> Outcome:
-    """Class of an outcome, and what is to be said of it."""
     got = attempt(base.read, folder / base.file, data, 900)
     if isinstance(got, tuple):
         return got
@@ -416,7 +410,6 @@ def same(a: object, b: object) -> bool:
 
 @pytest.fixture(scope="module")
 def truths(sets, tmp_path_factory):
-    """Every base, unchanged, reads; its values."""
     folder = tmp_path_factory.mktemp("truth")
     found = {}
     for base in (base for many in sets.values() for base in many):

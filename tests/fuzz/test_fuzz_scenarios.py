@@ -111,7 +111,6 @@ def changed_structure(lines: list[str], r: random.Random) -> None:
 
 
 def case(seed: int, texts: tuple[tuple[str, str], ...]) -> tuple[str, bytes, str]:
-    """File name, bytes and kind of mutation of a seed."""
     r = random.Random(seed)
     name, text = r.choice(texts)
     kind = r.choice(("value", "value", "key", "structure", "bytes"))
@@ -176,7 +175,6 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
 
 
 def outcome(name: str, data: bytes, folder: Path) -> Outcome:
-    """Class of an outcome, and what is to be said of it."""
     found = attempt(lambda path: [read_scenarios(path)], folder / name, data, 2500)
     if isinstance(found, tuple):
         return found
@@ -198,7 +196,6 @@ def outcome(name: str, data: bytes, folder: Path) -> Outcome:
 
 @pytest.fixture
 def texts(tmp_path):
-    """The same scenario in both forms."""
     (tmp_path / "s.yaml").write_text(YAML)
     toml = dump_scenarios(read_scenarios(tmp_path / "s.yaml"), ".toml")
     return ("s.yaml", YAML), ("s.toml", toml)
