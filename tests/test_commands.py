@@ -31,12 +31,10 @@ from test_cli_history import Repository
 
 import odforecast as od
 from odforecast import cli
-from odforecast.backtesting import Task
 from odforecast.backtesting.submission import export
 from odforecast.cli import main
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
-from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.bundle import default_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -147,7 +145,7 @@ def _archive(folder: Path, new: bool = False) -> None:
     for name in FILES:
         file = Path(name)
         file.write_bytes(_release(name))
-        store.add(read_vsrr(file))
+        store.add(file)
         file.unlink()
 
 
@@ -183,15 +181,15 @@ def _prepare(args: list[str]) -> None:
             made = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=20)
             od.write_hub(od.to_hub(made.select(["US", "OH"])), word)
     if args[:2] == ["report", "results"]:
-        Task.load("quick").run("hub-baseline", out="results", progress=False)
+        od.Task.load("quick").run("hub-baseline", out="results", progress=False)
     if args[:2] == ["hub", "check"]:
         hub_breaker.small_hub(Path("my-hub"))
     if args[:2] == ["task", "submit"]:
-        export(Task.load(args[2]), "exported")
+        export(od.Task.load(args[2]), "exported")
         script = ROOT / "docs" / "how-to" / "outside_model.py"
         subprocess.run([sys.executable, str(script), "exported", args[3]], check=True)
     if args[:2] == ["task", "leaderboard"]:
-        Task.load("quick").run("hub-baseline", out=args[2], progress=False)
+        od.Task.load("quick").run("hub-baseline", out=args[2], progress=False)
         shutil.copytree(args[2], args[3])
     for before, word in zip(["", *args], args):
         if word in FILES:

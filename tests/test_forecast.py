@@ -17,13 +17,11 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import _SHARED
 from odforecast.forecast.tables import published_on
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.models import get_model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import LAYERS, Panel
 from odforecast.testing import zoo
-from odforecast.vintage.bundle import bundled
 
 
 def make(panel, states, draws=50, months=12, seed=0, **keywords):
@@ -107,7 +105,7 @@ def test_quantiles_shares_and_arrays_are_those_of_the_draws(panel):
 
 
 def test_puerto_rico_may_be_added_to_the_nation():
-    made = get_model("naive").fit(bundled().as_of().panel().select(["US", "PR"]))
+    made = od.get_model("naive").fit(od.bundled().as_of().panel().select(["US", "PR"]))
     made = replace(made.forecast(1, draws=5), joint=frozenset({LOCATION}))
     assert made.total(["US", "PR"], "with Puerto Rico").parts["with Puerto Rico"] == ("US", "PR")
 

@@ -14,16 +14,7 @@ from hypothesis import strategies as st
 import odforecast as od
 from odforecast.errors import DataError, ForecastError, ScoringError
 from odforecast.geography.places import LOCATIONS
-from odforecast.hub import (
-    check_hub,
-    read_held,
-    read_hub,
-    scenario_tasks,
-    scenarios_to_hub,
-    to_hub,
-    write_hub,
-    write_tasks,
-)
+from odforecast.hub import check_hub, read_held, scenario_tasks, scenarios_to_hub, write_tasks
 from odforecast.hub.files import is_scenario_name
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 from odforecast.scoring import score_hub
@@ -42,7 +33,7 @@ def cuts(names=("null", "less"), base=None, **keywords):
 
 
 def test_rows_of_a_forecast():
-    table = to_hub(made())
+    table = od.to_hub(made())
     assert tuple(table.columns) == HUB_COLUMNS
     assert len(table) == 2 * 3 * 3 * 23
     assert table["location"].unique().tolist() == ["US", "01", "NYC"]
@@ -60,15 +51,15 @@ def test_rows_of_a_forecast():
     # Quantiles do not say how many draws they are of.
     assert len(scenarios_to_hub({"a": made(), "b": made(draws=41)})) == 2 * len(table)
     # Revised months have horizons of zero and below.
-    assert to_hub(made(back=2))["horizon"].unique().tolist() == [-1, 0, 1]
-    assert set(to_hub(made(target="deaths_12mo"))["target"]) == {"deaths_12mo"}
+    assert od.to_hub(made(back=2))["horizon"].unique().tolist() == [-1, 0, 1]
+    assert set(od.to_hub(made(target="deaths_12mo"))["target"]) == {"deaths_12mo"}
 
 
 @pytest.mark.parametrize("own", [[], ["location"], ["horizon"], ["location", "horizon"]])
 def test_samples_share_a_number_where_they_are_joint_and_under_every_scenario(own):
     joint = {"location", "horizon"} - set(own)
     base = made(joint=frozenset("month" if axis == "horizon" else axis for axis in joint))
-    plain = to_hub(base, targets=["deaths_month"], output_type="sample")
+    plain = od.to_hub(base, targets=["deaths_month"], output_type="sample")
     assert len(plain) == 9 * 40
     assert len(plain["output_type_id"].unique()) == 3 ** len(own) * 40
     one = plain[(plain["location"] == "01") & (plain["horizon"] == 2)]
@@ -105,13 +96,13 @@ def beside(other):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: to_hub(made().select(["US"]).total(["US"], "Elsewhere")),
+        (lambda: od.to_hub(made().select(["US"]).total(["US"], "Elsewhere")),
          "'Elsewhere' has no hub code"),
-        (lambda: to_hub(below_zero()), r"negative deaths_12mo for US, 2023-12, level 0\.01"),
-        (lambda: to_hub(made(), output_type="cdf"), "unknown output type 'cdf'"),
-        (lambda: to_hub(made(target="deaths_12mo"), targets=["deaths_month"]),
+        (lambda: od.to_hub(below_zero()), r"negative deaths_12mo for US, 2023-12, level 0\.01"),
+        (lambda: od.to_hub(made(), output_type="cdf"), "unknown output type 'cdf'"),
+        (lambda: od.to_hub(made(target="deaths_12mo"), targets=["deaths_month"]),
          "does not forecast deaths_month"),
-        (lambda: to_hub(made(), output_type="pmf"), "no trend can be given"),
+        (lambda: od.to_hub(made(), output_type="pmf"), "no trend can be given"),
         (beside(made(draws=41)), "'a' and 'b' differ in number of draws"),
         (beside(made(states=("US", "AL"))), "'a' and 'b' differ in locations"),
         (beside(made(n_months=4)), "'a' and 'b' differ in months"),
@@ -156,7 +147,7 @@ def test_round_trip(tmp_path, states, names, n_months, seed, level, back, kind, 
     """Rows come back in the order they have, columns in that of hubs, names as they were."""
     forecast = made(states, n_months, 12, seed, level, -back)
     if names is None:
-        table = to_hub(forecast, output_type=output_type)
+        table = od.to_hub(forecast, output_type=output_type)
     else:
         table = scenarios_to_hub(cuts(names, forecast), output_type=output_type)
     rows, columns = list(range(len(table))), list(table)
@@ -164,12 +155,12 @@ def test_round_trip(tmp_path, states, names, n_months, seed, level, back, kind, 
         order.shuffle(rows)
         order.shuffle(columns)
     table = table.iloc[rows].reset_index(drop=True)
-    path = write_hub(table[columns], tmp_path / f"file{kind}")
-    pd.testing.assert_frame_equal(read_hub(path), table)
+    path = od.write_hub(table[columns], tmp_path / f"file{kind}")
+    pd.testing.assert_frame_equal(od.read_hub(path), table)
     if kind == ".csv":
         cells = pd.read_csv(path, dtype=str, keep_default_na=False)
         cells[columns].to_csv(path, index=False, encoding="utf-8-sig")
-        pd.testing.assert_frame_equal(read_hub(path), table)
+        pd.testing.assert_frame_equal(od.read_hub(path), table)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
@@ -180,17 +171,17 @@ def forecast(panel):
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
 def test_kinds_come_back_alone_and_beside_others_from_the_same_bytes(forecast, tmp_path, ending):
-    counts, chances = to_hub(forecast), to_hub(forecast, output_type="pmf")
+    counts, chances = od.to_hub(forecast), od.to_hub(forecast, output_type="pmf")
     scenarios = scenarios_to_hub(cuts())
     both = pd.concat([counts, chances], ignore_index=True)
     for table in (counts, chances, both, scenarios):
-        path = write_hub(table, tmp_path / f"a.{ending}")
-        back = read_hub(path)
+        path = od.write_hub(table, tmp_path / f"a.{ending}")
+        back = od.read_hub(path)
         pd.testing.assert_frame_equal(back, table, check_dtype=False)
         assert tuple(back)[:1] + tuple(back)[-7:] == HUB_COLUMNS
-        again = write_hub(table, tmp_path / f"again.{ending}")
+        again = od.write_hub(table, tmp_path / f"again.{ending}")
         assert path.read_bytes() == again.read_bytes()
-    kinds = read_hub(write_hub(both, path)).groupby("output_type")["output_type_id"]
+    kinds = od.read_hub(od.write_hub(both, path)).groupby("output_type")["output_type_id"]
     assert kinds.agg(lambda x: type(x.iloc[0])).to_dict() == {"pmf": str, "quantile": float}
     # The column of scenarios may stand last.
     last = scenarios[[*HUB_COLUMNS, "scenario_id"]]
@@ -198,12 +189,12 @@ def test_kinds_come_back_alone_and_beside_others_from_the_same_bytes(forecast, t
         last.to_parquet(path, index=False)
     else:
         last.to_csv(path, index=False)
-    pd.testing.assert_frame_equal(read_hub(path), scenarios)
+    pd.testing.assert_frame_equal(od.read_hub(path), scenarios)
 
 
 def test_counts_beside_chances_of_the_trend_are_scored_and_they_are_not(forecast):
-    truth, chances = od.Truth(od.bundled().as_of().panel()), to_hub(forecast, output_type="pmf")
-    both = pd.concat([to_hub(forecast, targets=["deaths_12mo"]), chances], ignore_index=True)
+    truth, chances = od.Truth(od.bundled().as_of().panel()), od.to_hub(forecast, output_type="pmf")
+    both = pd.concat([od.to_hub(forecast, targets=["deaths_12mo"]), chances], ignore_index=True)
     scores = score_hub(both, truth.observed)
     assert set(scores["target"]) == {"deaths_12mo"}
     with pytest.raises(ScoringError, match="chances of the trend only"):
@@ -211,10 +202,10 @@ def test_counts_beside_chances_of_the_trend_are_scored_and_they_are_not(forecast
 
 
 def test_what_is_left_open():
-    early = to_hub(made())
+    early = od.to_hub(made())
     late = early.assign(origin_date=pd.Timestamp("2024-05-15"), horizon=early["horizon"] - 1)
     check_hub(pd.concat([early, late]))  # origins may count from different months
-    few = to_hub(made(), levels=[0.25, 0.5, 0.75])
+    few = od.to_hub(made(), levels=[0.25, 0.5, 0.75])
     check_hub(few, levels=None)
     check_hub(few, levels=[0.5])
     with pytest.raises(DataError, match=r"20 of 23 quantile levels missing, first 0\.01"):
@@ -222,12 +213,12 @@ def test_what_is_left_open():
 
 
 def test_a_refused_table_leaves_the_old_file_alone(tmp_path):
-    path = write_hub(to_hub(made()), tmp_path / "a.csv")
+    path = od.write_hub(od.to_hub(made()), tmp_path / "a.csv")
     before = path.read_bytes()
-    bad = to_hub(made())
+    bad = od.to_hub(made())
     bad.loc[3, "value"] = -1.0
     with pytest.raises(DataError, match="deaths cannot be negative"):
-        write_hub(bad, path)
+        od.write_hub(bad, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
 

@@ -23,8 +23,6 @@ from odforecast.names import VINTAGE_CLEAN
 from odforecast.panel import Panel, Triangle
 from odforecast.publication import final_through, last_published, not_final, publication_date
 from odforecast.testing.zoo import ordinary
-from odforecast.vintage.archive import Archive
-from odforecast.vintage.bundle import bundled
 from odforecast.vintage.donors import shipped
 
 
@@ -50,8 +48,8 @@ def test_a_cut_panel_knows_nothing_later(panel, month):
     assert seen.as_of == min(publication_date(month), whole.as_of)
     assert (seen.reported == panel.reported[:, : seen.months.size]).all()
     # Equal to a cut of an archive that never held the later months.
-    table = bundled().as_of("2025-09-17").table
-    short = Archive.in_memory({"2025-09-17": table[table["month"] <= pd.Timestamp(str(month))]})
+    table = od.bundled().as_of("2025-09-17").table
+    short = od.Archive.in_memory({"2025-09-17": table[table["month"] <= pd.Timestamp(str(month))]})
     fresh = short.as_of("2025-09-17").panel().select(places).cut(month)
     assert fresh.data_hash == seen.data_hash
     assert (fresh.monthly == seen.monthly).all()
@@ -99,14 +97,14 @@ def test_what_is_final_or_a_year_old_can_be_cut(panel):
 
 def test_hash_ignores_row_order_and_sees_every_number(panel):
     def hashed(table: pd.DataFrame) -> str:
-        return Archive.in_memory({"2025-09-17": table}).as_of("2025-09-17").panel().data_hash
+        return od.Archive.in_memory({"2025-09-17": table}).as_of("2025-09-17").panel().data_hash
 
     fentanyl = od.bundled().as_of("2025-09-17").panel("T40.4")
     for each in (panel, fentanyl):
         assert each.select(each.locations[::-1]).data_hash == each.data_hash
     assert len(fentanyl.beside["all-drugs"].locations) > len(fentanyl.locations)
     assert set(fentanyl.select(["OH", "US"]).beside["all-drugs"].locations) == {"OH", "US"}
-    table = bundled().as_of("2025-09-17").table.copy()
+    table = od.bundled().as_of("2025-09-17").table.copy()
     assert hashed(table.sample(frac=1, random_state=1)) == panel.data_hash
     table.loc[(table["state"] == "WY") & (table["month"] == "2020-05-01"), "reported"] += 1
     assert hashed(table) != panel.data_hash

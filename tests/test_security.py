@@ -21,20 +21,13 @@ from site_factory import Page, sha256
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
+from odforecast import errors
 from odforecast.cli.score_files import model_name
-from odforecast.errors import (
-    DataError,
-    DownloadError,
-    OdforecastError,
-    ScenarioError,
-    UnknownNameError,
-)
-from odforecast.hub import to_hub, write_hub
 from odforecast.models import registry
 from odforecast.plot.files import describe
 from odforecast.report.brief import write_briefs
 from odforecast.report.page import for_spreadsheets, harmless
-from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
+from odforecast.scenario import named_intervention, read_scenarios
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.fetch import Socrata
 
@@ -59,23 +52,23 @@ def test_every_test_that_the_page_names_is_there():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_scenarios_are_no_paths(name, tmp_path):
-    with pytest.raises(ScenarioError, match="name is "):
-        Scenario(name)
+    with pytest.raises(errors.ScenarioError, match="name is "):
+        od.Scenario(name)
     path = tmp_path / "s.toml"
     quoted = "".join(f"\\U{ord(c):08x}" for c in name)
     path.write_text(f'name = "{quoted}"\n', encoding="utf-8")
-    with pytest.raises(ScenarioError):
+    with pytest.raises(errors.ScenarioError):
         read_scenarios(path)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n])
 def test_names_of_models_and_data_sets_are_no_paths(name, panel):
-    with pytest.raises(OdforecastError):
+    with pytest.raises(errors.OdforecastError):
         od.get_model(name)
     if name != "-rf":
-        with pytest.raises(OdforecastError), Socrata("http://127.0.0.1:1") as client:
+        with pytest.raises(errors.OdforecastError), Socrata("http://127.0.0.1:1") as client:
             client.metadata(name)
-    with pytest.raises(OdforecastError):
+    with pytest.raises(errors.OdforecastError):
         panel.select([name])
 
 
@@ -83,7 +76,7 @@ def test_a_label_is_no_path_and_no_formula():
     for name in (*NAMES, "=1+1", "+1", "-1", "@x", "\t1"):
         if not name or name in ("nul ", "CON") or name == "x" * 5_000:
             continue
-        with pytest.raises(OdforecastError):
+        with pytest.raises(errors.OdforecastError):
             od.get_model("drift", label=name)
 
 
@@ -111,7 +104,7 @@ def test_names_of_hub_files_become_names_of_models_only(tmp_path):
     for name in ("..", "a b", "=x", "~"):
         assert model_name(Path(f"2024-12-11-{name}.csv")) == name
     for name in ("a\x1b[2J", "a\nb", "\udcff", "a\u202eb"):
-        with pytest.raises(DataError, match="cannot name a model: it contains control characters"):
+        with pytest.raises(errors.DataError, match="name a model: it contains control characters"):
             model_name(Path(f"2024-12-11-{name}.csv"))
 
 
@@ -132,7 +125,7 @@ def test_no_text_of_a_table_begins_a_formula(text):
 def test_scores_of_a_model_named_as_a_formula(panel, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     forecast = od.get_model("naive").fit(panel.select("US").cut("2023-09")).forecast(draws=80)
-    write_hub(to_hub(forecast), "=1+1.csv")
+    od.write_hub(od.to_hub(forecast), "=1+1.csv")
     ok("score", "=1+1.csv", "--out", "s.csv")
     scores = pd.read_csv("s.csv")
     assert set(scores["model"]) == {"'=1+1"}
@@ -146,7 +139,7 @@ def test_tables_of_cdcs_figures_hold_cdcs_words_only(tmp_path):
         rows[3][key] = "=1+1"
         path = tmp_path / "2025-09-17.json"
         path.write_text(json.dumps(rows))
-        with pytest.raises(DataError, match=r"'=1\+1' is no"):
+        with pytest.raises(errors.DataError, match=r"'=1\+1' is no"):
             read_vsrr(path)
 
 
@@ -163,11 +156,11 @@ def page(request, panel, tmp_path_factory) -> str:
     said = {"source": text, "note": text, "backfire": text, "references": (text,)}
     tariffs = replace(named_intervention("tariff-only", onset="2025-10"), **said)
     parts = tuple(replace(tariffs, name=f"x{i}") for i in range(2))
-    scenario = Scenario("evil", parts, title=text, question=text)
+    scenario = od.Scenario("evil", parts, title=text, question=text)
     made_of = od.get_model("drift").fit(us).forecast(12, draws=40, seed=1)
     made_of = replace(made_of, provenance={**made_of.provenance, "model": text})
     folder = tmp_path_factory.mktemp("pages")
-    made = write_briefs(project(made_of, [scenario], seed=1), folder, panel=us)
+    made = write_briefs(od.project(made_of, [scenario], seed=1), folder, panel=us)
     return (folder / request.param).read_text(encoding="utf-8") if len(made) == 2 else ""
 
 
@@ -246,7 +239,7 @@ def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
     assert "plugged-in" in registry.model_names()
     od.get_model("drift")
     assert loaded == []
-    with pytest.raises(UnknownNameError, match="cannot be loaded: ImportError"):
+    with pytest.raises(errors.UnknownNameError, match="cannot be loaded: ImportError"):
         od.get_model("plugged-in")
     assert loaded == ["plugged-in"]
 
@@ -305,7 +298,7 @@ def test_the_source_runs_no_program_and_reads_no_pickle():
 def test_files_of_ours_hold_no_pickles(panel, tmp_path, fetched):
     forecast = od.get_model("drift").fit(panel.select("US")).forecast(6, draws=50, seed=1)
     forecast.save(tmp_path / "saved")
-    write_hub(to_hub(forecast), tmp_path / "hub.parquet")
+    od.write_hub(od.to_hub(forecast), tmp_path / "hub.parquet")
     words = "backtest --source bundled --models naive --locations US --start 2023-01"
     words += " --end 2023-02 --horizon 3 --draws 20 --jobs 1 --out"
     ok(*words.split(), tmp_path / "run")
@@ -352,7 +345,7 @@ def test_the_token_does_not_follow_a_redirect(status, soda3):
         place = other.url.replace("127.0.0.1", "localhost")
         server.status, server.headers = status, {"Location": f"{place}/?t={TOKEN}"}
         client = Socrata(server.url, token=TOKEN, soda3=soda3, sleep=lambda _: None)
-        with client, pytest.raises(DownloadError) as caught:
+        with client, pytest.raises(errors.DownloadError) as caught:
             client.page("xkb8-kh2a", 0)
         assert f"answer {status}" in str(caught.value)
         assert "moved to" in str(caught.value)
@@ -369,7 +362,7 @@ def test_the_token_is_in_no_message(status, caplog):
         keys = {"sleep": lambda _: None, "attempts": 2, "notify": told.append}
         client = Socrata(server.url, token=TOKEN, **keys)
         for ask in ("metadata", "count", "page", "page"):
-            with pytest.raises(OdforecastError) as caught:
+            with pytest.raises(errors.OdforecastError) as caught:
                 getattr(client, ask)("xkb8-kh2a", *([0] if ask == "page" else []))
             chain = [caught.value, caught.value.__cause__, caught.value.__context__]
             assert TOKEN not in "".join(f"{e!r}{e}" for e in chain)
@@ -387,7 +380,7 @@ def test_the_token_is_in_no_file(fetched):
 
 def test_the_token_is_not_sent_where_it_can_be_read(monkeypatch):
     monkeypatch.setenv("SOCRATA_APP_TOKEN", TOKEN)
-    with pytest.raises(DownloadError, match="could be read on its way there") as caught:
+    with pytest.raises(errors.DownloadError, match="could be read on its way there") as caught:
         Socrata("http://data.example.org")
     assert TOKEN not in str(caught.value)
     assert "with token" in repr(Socrata("https://data.example.org"))
