@@ -1,15 +1,7 @@
-"""``make golden``: that it notices what moves, and that the names of today are those stored.
+"""``make golden``, which compares the set: it notices what moves; names are those stored."""
 
-What the set holds is compared by ``make golden`` itself, which takes a minute or two.
-"""
-
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 import golden_parts
+import pytest
 
 import golden
 

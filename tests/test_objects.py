@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
+from odforecast import errors
 from odforecast.errors import UnknownNameError
 from odforecast.models import Fitted, Model
 from odforecast.scenario import Past
@@ -44,13 +45,10 @@ def objects():
     fitted = model.fit(panel)
     forecast = fitted.forecast(horizon=24, draws=40)
     shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
-    results = od.backtest(
-        ["naive", "hub-baseline"], archive=archive, start="2021-01", end="2021-03", draws=20,
-        locations=["US", "Ohio"], progress=False,
-    )  # fmt: skip
-    past = od.scenario.past(
-        "supply-shock-2023", archive, location="OH", draws=20, timings=16, model=model
-    )
+    few = {"draws": 20, "locations": ["US", "Ohio"], "start": "2021-01", "end": "2021-03"}
+    results = od.backtest(["naive", "hub-baseline"], archive=archive, progress=False, **few)
+    of_ohio = {"location": "OH", "draws": 20, "timings": 16, "model": model}
+    past = od.scenario.past("supply-shock-2023", archive, **of_ohio)
     made = (
         archive, vintage, two_releases().as_of().revisions("US,OH,WV"), panel, model, fitted,
         forecast, results, od.Truth(panel), shock, od.project(forecast, [shock]), past,
@@ -124,8 +122,7 @@ def test_an_archive_shows_what_it_holds_or_that_it_is_empty_or_damaged(tmp_path)
     assert "empty" in repr(archive)
     assert "0 releases" in archive._repr_html_()
     assert archive.to_frame().empty
-    lost = tmp_path / "bad" / "dataset=states"
-    lost.mkdir(parents=True)
+    (lost := tmp_path / "bad" / "dataset=states").mkdir(parents=True)
     (lost / "release=2025-09-17.0f.parquet").write_bytes(b"")  # and no ledger
     assert "cannot be shown (ArchiveError" in repr(od.Archive(tmp_path / "bad"))
 
@@ -185,10 +182,8 @@ def test_axes_go_in_and_axes_come_out_or_are_made(objects, name, asked):
     assert plt.get_fignums() == []  # pyplot knows nothing of it
 
 
-SELECTS = ("Panel", "Revisions", "Truth", "Results", "Projection")
-ABSENT = {"Panel": od.errors.PanelError, "Revisions": UnknownNameError,
-          "Truth": od.errors.ScoringError, "Results": od.errors.BacktestError,
-          "Projection": od.errors.ForecastError}  # fmt: skip
+SELECTS = {"Panel": errors.PanelError, "Revisions": UnknownNameError, "Truth": errors.ScoringError,
+           "Results": errors.BacktestError, "Projection": errors.ForecastError}  # fmt: skip
 
 
 def places_of(thing: object) -> list[str]:
@@ -224,10 +219,10 @@ def test_a_wrong_place_is_refused_in_the_same_words_everywhere(objects, name, as
 
 @pytest.mark.parametrize("name", SELECTS)
 def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, name):
-    with pytest.raises(ABSENT[name], match=r"has no 39061; Hamilton County, Ohio .* ask for OH"):
+    with pytest.raises(SELECTS[name], match=r"has no 39061; Hamilton County, Ohio .* ask for OH"):
         objects[name].select("Hamilton, Ohio")
     few = objects[name].select(["US", "OH"])
-    with pytest.raises(ABSENT[name], match=r"has no WY; it has: .*US"):
+    with pytest.raises(SELECTS[name], match=r"has no WY; it has: .*US"):
         few.select("Wyoming")
 
 

@@ -1,7 +1,4 @@
-"""Mutated hub files: read as they stand, or refused in a line; never anything else.
-
-A parser of a few lines, which shares nothing with the reader, says what stands in a mutated file.
-"""
+"""Mutated hub files: read as a parser of a few lines reads them, or refused in a line."""
 
 import csv
 import gzip
@@ -68,9 +65,8 @@ def case(seed: int) -> tuple[str, bytes, str]:
     if form == "parquet" and r.random() < 0.4:
         return "a.parquet", mutated_arrow(r, table), "parquet types"
     if form == "parquet" and r.random() < 0.5:
-        out = io.BytesIO()
-        table.to_parquet(out, index=False, write_page_checksum=True)
-        return "a.parquet", mutated_bytes(r, out.getvalue()), "parquet bytes"
+        whole = table.to_parquet(index=False, write_page_checksum=True)
+        return "a.parquet", mutated_bytes(r, whole), "parquet bytes"
     days = table[["origin_date", "target_end_date"]].apply(lambda x: x.dt.strftime("%Y-%m-%d"))
     text = table.assign(**days, output_type_id=[f"{x:.12g}" for x in table["output_type_id"]])
     grid = Grid(list(text), text.astype(str).to_numpy().tolist())

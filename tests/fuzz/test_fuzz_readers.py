@@ -1,7 +1,6 @@
-"""Mutated data files: every value as it stands there, or a refusal in one line; nothing else.
+"""Mutated data files: every value as a parser of a few lines reads it, or a refusal in one line.
 
-What stands there a parser of a few lines says, which shares nothing with the readers. Wrong is also
-a broken sum that neither the reader nor :func:`odforecast.vintage.quality.contradictions` reports.
+Wrong is also a broken sum that neither the reader nor ``vintage.quality.contradictions`` reports.
 """
 
 import csv
