@@ -24,7 +24,6 @@ from odforecast.models import own as layer
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.statespace.kalman import State
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
-from odforecast.months import ONE_MONTH
 from odforecast.panel import Own, Panel
 from odforecast.report.site import write_report, write_site
 from odforecast.seeds import Streams
@@ -81,11 +80,9 @@ def test_the_layer_changes_nothing_of_cdcs_and_is_in_the_hash(panel: Panel) -> N
 
 
 def test_what_was_not_known_at_an_earlier_day_falls_away(panel):
-    frame = pd.concat([
-        counts(panel, more=0).assign(as_of="2024-09-01").query("month < '2024-09'"),
-        counts(panel).assign(as_of="2025-09-01").query("month >= '2024-06'"),
-    ])  # fmt: skip
-    own = panel.with_counts(frame)
+    old = counts(panel, more=0).assign(as_of="2024-09-01").query("month < '2024-09'")
+    new = counts(panel).assign(as_of="2025-09-01").query("month >= '2024-06'")
+    own = panel.with_counts(pd.concat([old, new]))
     assert own.own.said() == "OH to 2025-07"
     assert own.cut("2024-05").own.said() == "OH to 2024-08"  # as of 2024-10-15
     assert own.cut("2023-05").own is None
@@ -355,17 +352,15 @@ def without(panel):
     return od.get_model().fit(panel).forecast(draws=400)
 
 
-def with_own(panel, more, state="OH", factor=1.0, **given):
-    """The panel with CDC's own months of a state from 2020 on, times a factor, and further ones."""
-    return panel.with_counts(own_file(panel, more, state, factor), **given)
-
-
 def own_file(panel, more, state="OH", factor=1.0):
-    frame = counts(panel, state, 0, "2020-01")
-    months = panel.last_month + ONE_MONTH * np.arange(1, len(more) + 1)
-    further = pd.DataFrame({"location": state, "month": months.astype(str), "deaths": more})
-    frame = pd.concat([frame, further], ignore_index=True)
-    return frame.assign(deaths=(factor * frame["deaths"]).round())
+    """CDC's own months of a state from 2020 on and further ones, times a factor."""
+    frame = counts(panel, state, len(more), "2020-01")
+    deaths = np.append(frame["deaths"][: len(frame) - len(more)], more)
+    return frame.assign(deaths=(factor * deaths).round())
+
+
+def with_own(panel, more, state="OH", factor=1.0, **given):
+    return panel.with_counts(own_file(panel, more, state, factor), **given)
 
 
 def further(forecast, months, times=1.0, state="OH"):

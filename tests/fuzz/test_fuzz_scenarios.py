@@ -138,11 +138,8 @@ def numbers_in(text: str) -> Counter[float]:
     return found
 
 
-def invented(found: tuple[Scenario, ...], text: str) -> str:
-    """A number or word that was read although it stands nowhere in the file; empty if none.
-
-    What a named prior fills in stands in the library, so only what the file may say is looked at.
-    """
+def invented(found: list[Scenario], text: str) -> str:
+    """A number or word that was read although it stands nowhere in the file, nor in a prior."""
     there = numbers_in(text)
     for scenario in found:
         if scenario.name not in text and scenario.name != "null":
@@ -154,19 +151,15 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
                 return f"name {x.name!r}"
             if any(str(m) not in text for m in x.onset or ()):
                 return f"onset {x.onset}"
-            if "prior" in text:
-                # Two interventions, one of them from a named prior: the written one is first.
-                if x.name == "tariffs" or x is not scenario.interventions[0]:
-                    continue
-                if re.search(r"prior\W", text.split("interventions", 1)[-1].split("tariff-only")[0]
-                             .rsplit("\n", 1)[0]):  # fmt: skip
-                    continue
-            written = [x.p_null]
-            for prior in (x.size, x.lag, x.ramp, x.plateau, x.half_life, x.residue,
-                          x.spread, x.share, x.replaced):  # fmt: skip
-                written += [] if prior is None else list(prior.parameters().values())
-            if isinstance(x.exposure, Mapping):
-                written += x.exposure.values()
+            # Two interventions, one of them from a named prior: the written one is first.
+            before = text.split("interventions", 1)[-1].split("tariff-only")[0].rsplit("\n", 1)[0]
+            first = x is scenario.interventions[0] and x.name != "tariffs"
+            if "prior" in text and (not first or re.search(r"prior\W", before)):
+                continue
+            priors = ("size", "lag", "ramp", "plateau", "half_life", "residue", "spread", "share")
+            written = [x.p_null, *(x.exposure.values() if isinstance(x.exposure, Mapping) else ())]
+            for prior in (getattr(x, name) for name in (*priors, "replaced")):
+                written += [] if prior is None else prior.parameters().values()
             for value in written:
                 # 0.5 is the default's: states differ by up to half the size.
                 if not there[float(value)] and value not in (0.0, 1.0, 0.5):
@@ -175,17 +168,16 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
 
 
 def outcome(name: str, data: bytes, folder: Path) -> Outcome:
-    found = attempt(lambda path: [read_scenarios(path)], folder / name, data, 2500)
+    found = attempt(lambda path: [*read_scenarios(path)], folder / name, data, 2500)
     if isinstance(found, tuple):
         return found
-    (found,) = found
     if said := invented(found, data.decode("utf-8-sig")):
         return "wrong", said
     # What was read can be written, and means the same then.
     for suffix in (".yaml", ".toml"):
         again = folder / f"again{suffix}"
         again.write_text(dump_scenarios(found, suffix), encoding="utf-8")
-        if read_scenarios(again) != found:
+        if [*read_scenarios(again)] != found:
             return "lost", f"not the same from {suffix}"
     months = np.arange("2026-01", "2028-01", dtype="datetime64[M]")
     for x in (x for s in found for x in s.interventions):
