@@ -21,11 +21,12 @@ import hub_breaker
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from county_forecasts import county_csv, population_csv
 from county_release import NAMES, api_rows, county_cells
+from panel_factory import own_counts
 from past_server import FileServer, Made, release_csv, row
-from release_factory import cdc_form, csv_bytes
+from release_factory import csv_bytes, late_release
 from socrata_server import FakeSocrata, release_rows
 from test_cli_history import Repository
 
@@ -70,11 +71,8 @@ def _printed(page: Path) -> tuple[list[str], list[str]]:
     if page.suffix != ".md":
         joined = re.sub(r"\\\n#\s*", "", text)
         return [match[1].strip() for match in COMMENT.finditer(joined)], []
-    lines = [
-        line.partition(" # ")[0].strip().removeprefix("$ ")
-        for match in FENCE.finditer(text)
-        for line in re.sub(r"\\\n\s*", "", match[2]).splitlines()
-    ]
+    blocks = "\n".join(re.sub(r"\\\n\s*", "", match[2]) for match in FENCE.finditer(text))
+    lines = [x.partition(" # ")[0].strip().removeprefix("$ ") for x in blocks.splitlines()]
     fenced = [s for s in lines if s.startswith(("odforecast ", "make backtest"))]
     said = [" ".join(m[1].split()) for m in INLINE.finditer(ANY_FENCE.sub("", text))]
     return fenced, said
@@ -99,9 +97,7 @@ def _after_name(args: list[str]) -> list[str]:
 
 
 def _to_run() -> Iterator[str]:
-    for page in PAGES:
-        if page == IN_ORDER:
-            continue
+    for page in (page for page in PAGES if page != IN_ORDER):
         fenced, said = _printed(page)
         yield from fenced
         # A sentence may only name a command, or an option of it: with arguments, it is to be run.
@@ -116,16 +112,9 @@ COMMANDS = list(dict.fromkeys(_to_run()))
 
 @cache
 def _release(name: str) -> bytes:
-    """A file in CDC's form: the bundled counts up to a month, North Carolina's end too low."""
-    last = pd.Timestamp(FILES[name])
-    table = od.bundled().as_of("2025-09-17").table
-    table = table[(table["month"] <= last) & table["indicator"].isin([ALL_DRUGS, ALL_DEATHS])]
-    late = (table["month"] > last - pd.DateOffset(months=3)) & (table["state"] == "NC")
-    lacking = np.ceil(table["reported"] * 0.02).where(late, 0.0)
-    # The parts add up to the US row, here as in CDC's files.
-    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
-    counts = table["reported"] - lacking.where(table["state"] != "US", whole)
-    return csv_bytes(cdc_form(table.assign(reported=counts)))
+    """The bundled counts up to a month, North Carolina's end too low."""
+    both = (ALL_DRUGS, ALL_DEATHS)
+    return csv_bytes(late_release(FILES[name], 0.02, "2015-01", ["NC"], both))
 
 
 @cache
@@ -147,15 +136,6 @@ def _archive(folder: Path, new: bool = False) -> None:
         file.write_bytes(_release(name))
         store.add(file)
         file.unlink()
-
-
-def _own_counts(path: Path) -> None:
-    """A state's own file: CDC's months of Ohio, and three more like the last."""
-    panel = od.bundled().as_of("2025-09-17").panel()
-    row = panel.monthly[panel.index("OH"), -36:]
-    months = np.arange(panel.month_grid[-36], panel.month_grid[-1] + 4 * ONE_MONTH).astype(str)
-    table = {"location": "Ohio", "month": months, "deaths": np.concatenate([row, row[-3:]])}
-    pd.DataFrame(table).to_csv(path, index=False)
 
 
 def _counties(args: list[str]) -> bool:
@@ -197,7 +177,7 @@ def _prepare(args: list[str]) -> None:
         elif word == "2023-10-08.csv" and not Path(word).exists():
             county_csv(Path(word))
         elif before == "--counts":
-            _own_counts(Path(word))
+            own_counts(od.bundled().as_of("2025-09-17").panel()).to_csv(word, index=False)
         elif before == "--population":
             population_csv(Path(word))
         elif word.endswith(".css"):
@@ -291,7 +271,7 @@ def test_a_printed_command_runs(command, server, county_server, past, tmp_path, 
     _prepare(args)
     server = county_server if _counties(args) else server
     words = _quick(_repository(args), server, past)
-    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, words, catch_exceptions=False)
+    done = run(*words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.output
     if "-" not in args and args[:2] != ["scenario", "show"]:  # which print what is in a file
@@ -313,11 +293,9 @@ def _empty_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_a_page_go_on_from_one_another(server, tmp_path, monkeypatch):
-    """As a reader does it, from top to bottom: nothing is made that the page does not make."""
     _empty_folder(tmp_path, monkeypatch)
     for command in _printed(IN_ORDER)[0]:
-        args = _quick(_arguments(command), server, [])
-        done = CliRunner().invoke(main, args, catch_exceptions=False)
+        done = run(*_quick(_arguments(command), server, []), catch_exceptions=False)
         assert done.exit_code == 0, f"{command}: {done.output}"
 
 

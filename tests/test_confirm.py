@@ -10,36 +10,17 @@ from pathlib import Path
 import confirm
 import confirm_page
 import holdout
-import pandas as pd
 import pytest
-from release_factory import cdc_form, csv_bytes
+from release_factory import csv_bytes
+from release_factory import late_release as cells
 
 import odforecast as od
-from odforecast.names import ALL_DRUGS
 
 ROOT = Path(__file__).resolve().parents[1]
 # The made-up releases here are cut from that of 2025-09-17, and scored against it.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 TODAY = dt.date(2026, 11, 25)
 NEW, PART, YOUNG, TRUTH = "2023-05-17", "2023-07-12", "2024-11-13", "2025-12-17"
-
-
-def cells(last: str, late: float = 0.02) -> pd.DataFrame:
-    """A release in CDC's form: bundled counts to a month, the last of which go on after them, the
-    last three too low.
-    """
-    end = pd.Timestamp(last)
-    table = od.bundled().as_of().table.drop(columns="release")
-    table = table[(table["indicator"] == ALL_DRUGS) & (table["month"] >= "2019-01")]
-    known = table[table["month"] == table["month"].max()]
-    later = pd.date_range(known["month"].iloc[0], end, freq="MS", inclusive="right")
-    more = [known.assign(month=month) for month in later]
-    table = pd.concat([table[table["month"] <= end], *more], ignore_index=True)
-    recent = table["month"] > end - pd.DateOffset(months=3)
-    lacking = (table["reported"] * late).round().where(recent & (table["state"] != "US"), 0.0)
-    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
-    missing = lacking.where(table["state"] != "US", whole)
-    return cdc_form(table.assign(reported=table["reported"] - missing))
 
 
 class Place:

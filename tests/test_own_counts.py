@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from commands import run, said
 from panel_factory import made_panel
+from panel_factory import own_counts as counts
 from scales_factory import HAND
 
 import odforecast as od
@@ -36,14 +37,6 @@ def the_day():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("odforecast.panel.own.today", lambda: DAY)
         yield
-
-
-def counts(panel, state="OH", more=3, first="2022-05"):
-    """CDC's own months of a state from one on, and some more after its last."""
-    row = panel.monthly[panel.index(state)][panel.month_grid >= np.datetime64(first)]
-    grid = np.arange(np.datetime64(first), panel.last_month + np.timedelta64(more + 1, "M"))
-    deaths = np.append(row, row[len(row) - more :])
-    return pd.DataFrame({"location": state, "month": grid.astype(str), "deaths": deaths})
 
 
 def cell(row, **values):

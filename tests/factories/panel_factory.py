@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pandas as pd
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
@@ -52,6 +53,14 @@ def as_release(whole: Panel, last: str = "2021-06") -> Panel:
 @cache
 def release_panel(last: str = "2021-06", states: tuple[str, ...] = STATES) -> Panel:
     return as_release(bundled_panel(states), last)
+
+
+def own_counts(panel, state="OH", more=3, first="2022-05"):
+    """CDC's own months of a state from one on, and some more after its last."""
+    row = panel.monthly[panel.index(state)][panel.month_grid >= np.datetime64(first)]
+    grid = np.arange(np.datetime64(first), panel.last_month + np.timedelta64(more + 1, "M"))
+    deaths = np.append(row, row[len(row) - more :])
+    return pd.DataFrame({"location": state, "month": grid.astype(str), "deaths": deaths})
 
 
 def with_counts(panel: Panel, reported: np.ndarray, predicted: np.ndarray | None = None) -> Panel:

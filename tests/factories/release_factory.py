@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
 import odforecast as od
@@ -57,6 +58,25 @@ def cdc_form(table: pd.DataFrame) -> pd.DataFrame:
         "Predicted Value": table["predicted"],
     }
     return pd.DataFrame(cells)
+
+
+def late_release(last, late=0.02, first="2019-01", states=None, indicators=(ALL_DRUGS,)):
+    """A release in CDC's form: bundled counts to a month, the last three of all states too low.
+
+    After the bundled months the last count goes on; the parts add up to the US row.
+    """
+    end, table = pd.Timestamp(last), od.bundled().as_of("2025-09-17").table
+    table = table[table["indicator"].isin(indicators) & (table["month"] >= first)]
+    known = table[table["month"] == table["month"].max()]
+    later = pd.date_range(known["month"].iloc[0], end, freq="MS", inclusive="right")
+    more = [known.assign(month=month) for month in later]
+    table = pd.concat([table[table["month"] <= end], *more], ignore_index=True)
+    lacks = table["state"].isin(states) if states else table["state"] != "US"
+    recent = table["month"] > end - pd.DateOffset(months=3)
+    lacking = np.ceil(table["reported"] * late).where(recent & lacks, 0.0)
+    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
+    missing = lacking.where(table["state"] != "US", whole)
+    return cdc_form(table.assign(reported=table["reported"] - missing))
 
 
 def bent_release(folder, change=None, day="2025-10-15", name=""):
