@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import numpy as np
+from county_release import HIDDEN, NAMES, csv_text
 from panel_factory import counts_panel
 
 from odforecast.forecast import Forecast
@@ -56,22 +57,17 @@ def made_forecast(panel=None, draws=200, horizon=12, **keywords):
 def county_csv(path: Path, panel: Panel | None = None) -> Path:
     """The panel as CDC's site exports it."""
     seen = made_panel() if panel is None else panel
-    names = {c.fips: c.short for c in counties_of()}
-    lines = [
-        "Data as of,Year,Month,ST_ABBREV,STATE_NAME,COUNTYNAME,FIPS,STATEFIPS,COUNTYFIPS,CODE2013,"
-        "Provisional Drug Overdose Deaths,Footnote,Percentage Of Records Pending Investigation,"
-        "HistoricalDataCompletenessNote,MonthEndingDate"
-    ]
+    names, rows = {c.fips: c.short for c in counties_of()}, []
     for i, fips in enumerate(seen.locations):
-        for t, month in enumerate(seen.months):
-            year, of = str(month).split("-")
-            shown = "" if np.isnan(seen.reported[i, t]) else f"{seen.reported[i, t]:.0f}"
-            why = "Numbers less than 10 are suppressed" if seen.hidden[i, t] else ""
-            lines.append(
-                f"10/08/2023,{year},{int(of)},OH,Ohio,{names[fips]},{int(fips)},39,"
-                f"{int(fips[2:])},4,{shown},{why},0.1,,{of}/28/{year}"
-            )
-    path.write_text("\n".join(lines) + "\n")
+        for month, count, hidden in zip(seen.months.astype(str), seen.reported[i], seen.hidden[i]):
+            year, of = month.split("-")
+            shown = "" if np.isnan(count) else f"{count:.0f}"
+            cells = (
+                "10/08/2023", year, int(of), "OH", "Ohio", names[fips], int(fips), 39,
+                int(fips[2:]), 4, shown, HIDDEN if hidden else "", 0.1, "", f"{of}/28/{year}",
+            )  # fmt: skip
+            rows.append(dict(zip(NAMES, cells)))
+    path.write_text(csv_text(rows))
     return path
 
 
