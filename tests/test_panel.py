@@ -376,8 +376,7 @@ def test_tables_go_by_months_since_the_last_closed_december(base, month, open_mo
 
 
 @pytest.mark.parametrize(
-    ("month", "final"),
-    [("2021-12", "2021-12"), ("2021-11", "2021-11"), ("2022-01", "2021-12")],
+    ("month", "final"), [("2021-12", "2021-12"), ("2021-11", "2021-11"), ("2022-01", "2021-12")]
 )
 def test_the_calendar_of_a_donor(month, final):
     old = replace(donor(), age=300)
