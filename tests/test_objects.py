@@ -158,18 +158,11 @@ def test_the_panels_table_goes_back_into_a_panel(objects):
     assert np.array_equal(again.reported, panel.reported, equal_nan=True)
 
 
-PLOTTED = [
-    ("Panel", {"location": "Ohio"}),
-    ("Vintage", {"location": "39"}),
-    ("Truth", {"location": "OH"}),
-    ("Revisions", {"location": "West Virginia"}),
-    ("Fitted", {"location": "ohio"}),
-    ("Results", {}),
-    ("Results", {"location": "Ohio"}),
-    *[("Results", {"kind": kind}) for kind in ("errors", "coverage", "pit", "reliability")],
-    ("Projection", {"location": "Ohio"}),
-    ("Projection", {"location": "US", "kind": "averted"}),
-]
+OF = {"Panel": "Ohio", "Vintage": "39", "Truth": "OH", "Revisions": "West Virginia"}
+OF |= {"Fitted": "ohio", "Results": "Ohio", "Projection": "Ohio"}
+PLOTTED = [(name, {"location": place}) for name, place in OF.items()]
+PLOTTED += [("Results", {"kind": kind}) for kind in ("errors", "coverage", "pit", "reliability")]
+PLOTTED += [("Results", {}), ("Projection", {"location": "US", "kind": "averted"})]
 
 
 @pytest.mark.parametrize(("name", "asked"), PLOTTED, ids=str)

@@ -423,10 +423,8 @@ def test_a_class_keeps_its_share_of_every_month(given, without):
 
 def test_the_level_of_the_own_counts_does_not_matter(panel, without):
     more, naive = further(without, 4, 1.15), od.get_model("naive")
-    one, other = (
-        naive.fit(with_own(panel, more, factor=factor, complete=True)).forecast(draws=100)
-        for factor in (1.0, 1.3)
-    )
+    files = (with_own(panel, more, factor=factor, complete=True) for factor in (1.0, 1.3))
+    one, other = (naive.fit(own).forecast(draws=100) for own in files)
     means = (f.select("OH").samples().mean(axis=0) for f in (one, other))
     assert np.allclose(*means, rtol=0.005)
 
@@ -478,11 +476,10 @@ def test_what_is_not_used_is_said(panel: Panel) -> None:
 
 
 def test_what_is_odd_of_a_file_is_said(panel, without):
-    months = further(without, 3)
-    one, begun, far = (
-        od.get_model("dlm").fit(with_own(panel, more, complete=True)).forecast(draws=100)
-        for more in (months, [*months, 0.1 * months[-1]], further(without, 4, 2.5))
-    )
+    months, dlm = further(without, 3), od.get_model("dlm")
+    files = (months, [*months, 0.1 * months[-1]], further(without, 4, 2.5))
+    owns = (with_own(panel, more, complete=True) for more in files)
+    one, begun, far = (dlm.fit(own).forecast(draws=100) for own in owns)
     assert "from 2025-08 on are so low that they have hardly begun" in " ".join(begun.warnings)
     assert "7 used" in " ".join(begun.warnings)
     means = (f.select("OH").samples().mean(0) for f in (one, begun))
