@@ -17,13 +17,11 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
-
 #: Whether the slow group is asked for.
 SLOW = bool(os.environ.get("ODFORECAST_SLOW"))
 
 # What takes seconds to import, in each worker, is not even looked at.
 collect_ignore = [] if SLOW else ["models/test_adapters_sktime.py"]
-
 #: Examples in docstrings that take more than a second: the slow group runs them.
 SLOW_EXAMPLES = {
     "odforecast.models.adapters.from_sktime",

@@ -53,7 +53,6 @@ INLINE = re.compile(r"(?<!`)`((?:odforecast|make backtest)(?: [^`]*)?)`(?!`)")
 COMMENT = re.compile(r"^#\s+((?:odforecast|make backtest) .*)", re.M)
 NAMED = "|".join(cli.COMMANDS)
 LOOKS_LIKE_ONE = re.compile(rf"^(?:\$ )?(?:odforecast (?:{NAMED})|make backtest)\b.*", re.M)
-
 #: A page whose commands go on from one another: they are run in its order.
 IN_ORDER = ROOT / "docs" / "how-to" / "run-a-hub.md"
 #: Forecasts of a reader's own, as the page on them shows.

@@ -165,8 +165,6 @@ def test_examples_bind_what_they_use() -> None:
 
 
 FILES = (DOCS / "reference" / "files.md").read_text()
-
-
 EXPLAINED = [
     ((*HUB_COLUMNS, *CATEGORIES, *RECORD_COLUMNS, "check", *FAILURE_COLUMNS), "reference/files.md"),
     (SCORE_COLUMNS, "reference/scores.md"),

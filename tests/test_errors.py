@@ -241,39 +241,36 @@ def test_a_wrong_call_says_what_was_given_and_what_to_do(error, call, words, mad
     assert registry._REGISTERED == {}
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        *(({"draws": x}, f"draws is {x!r}, allowed: a whole num.* 2") for x in ("20", True, 1)),
-        ({"horizon": 0}, "horizon is 0"),
-        *(({"step": step}, f"step is {step!r}") for step in ("4", 0)),
-        ({"donors": "9"}, "donors is '9'"),
-        ({"locations": 39}, "locations is 39"),
-        *(({"seed": seed}, f"seed is {seed}, allowed: a whole num") for seed in (-1, None, 1.0)),
-        ({"joint": "yes"}, "joint is 'yes'"),
-        ({"targets": 12}, "targets is 12"),
-        ({"targets": ("deaths",)}, "unknown target"),
-        ({"horizons": "6"}, "horizons has '6'"),
-        ({"horizons": [0]}, "horizons has 0, allowed: whole numbers of months from 1 to 12"),
-        *(({"horizons": [3, x]}, f"horizons has {x}") for x in (13, 2.5)),
-        ({"horizons": []}, "horizons is empty"),
-        ({"origins": 5}, "origins has a int, which is not an Origin"),
-        ({"truth": "reported"}, "truth is a str, not a Truth"),
-        ({"start": "2022-01"}, "lies after end"),
-        ({"end": "2030-01"}, "outside the panel"),
-        ({"models": []}, "nothing to do"),
-        ({"models": ["naive", "naive"]}, "two models labelled naive"),
-        *(({"models": models}, said)
-          for model, said in (
-              (flat, "models has a function, .*@od.forecaster"),
-              (Baseline, "models has a class Baseline.*od.register"),
-              (Baseline("hub-baseline"), "models has a Baseline.*od.register"),
-              (5, "models has a int.*od.models"),
-              (None, "models has a NoneType"),
-          )
-          for models in ([model], model)[: 1 + (model is not None)]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("settings", "said"), [
+    *(({"draws": x}, f"draws is {x!r}, allowed: a whole num.* 2") for x in ("20", True, 1)),
+    ({"horizon": 0}, "horizon is 0"),
+    *(({"step": step}, f"step is {step!r}") for step in ("4", 0)),
+    ({"donors": "9"}, "donors is '9'"),
+    ({"locations": 39}, "locations is 39"),
+    *(({"seed": seed}, f"seed is {seed}, allowed: a whole num") for seed in (-1, None, 1.0)),
+    ({"joint": "yes"}, "joint is 'yes'"),
+    ({"targets": 12}, "targets is 12"),
+    ({"targets": ("deaths",)}, "unknown target"),
+    ({"horizons": "6"}, "horizons has '6'"),
+    ({"horizons": [0]}, "horizons has 0, allowed: whole numbers of months from 1 to 12"),
+    *(({"horizons": [3, x]}, f"horizons has {x}") for x in (13, 2.5)),
+    ({"horizons": []}, "horizons is empty"),
+    ({"origins": 5}, "origins has a int, which is not an Origin"),
+    ({"truth": "reported"}, "truth is a str, not a Truth"),
+    ({"start": "2022-01"}, "lies after end"),
+    ({"end": "2030-01"}, "outside the panel"),
+    ({"models": []}, "nothing to do"),
+    ({"models": ["naive", "naive"]}, "two models labelled naive"),
+    *(({"models": models}, said)
+      for model, said in (
+          (flat, "models has a function, .*@od.forecaster"),
+          (Baseline, "models has a class Baseline.*od.register"),
+          (Baseline("hub-baseline"), "models has a Baseline.*od.register"),
+          (5, "models has a int.*od.models"),
+          (None, "models has a NoneType"),
+      )
+      for models in ([model], model)[: 1 + (model is not None)]),
+])  # fmt: skip
 def test_a_backtest_that_is_asked_for_wrongly(settings, said):
     with pytest.raises(errors.BacktestError, match=said):
         run(**settings)

@@ -93,34 +93,30 @@ def beside(other):
     return lambda: scenarios_to_hub({"a": made(), "b": other}, output_type="sample")
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: od.to_hub(made().select(["US"]).total(["US"], "Elsewhere")),
-         "'Elsewhere' has no hub code"),
-        (lambda: od.to_hub(below_zero()), r"negative deaths_12mo for US, 2023-12, level 0\.01"),
-        (lambda: od.to_hub(made(), output_type="cdf"), "unknown output type 'cdf'"),
-        (lambda: od.to_hub(made(target="deaths_12mo"), targets=["deaths_month"]),
-         "does not forecast deaths_month"),
-        (lambda: od.to_hub(made(), output_type="pmf"), "no trend can be given"),
-        (beside(made(draws=41)), "'a' and 'b' differ in number of draws"),
-        (beside(made(states=("US", "AL"))), "'a' and 'b' differ in locations"),
-        (beside(made(n_months=4)), "'a' and 'b' differ in months"),
-        (beside(made(back=1)), "'a' and 'b' differ in last known month"),
-        (beside(made(joint=frozenset({"month"}))), "'a' and 'b' differ in joint axes"),
-        (beside(made(target="deaths_12mo")), "'a' and 'b' differ in targets"),
-        (beside(replace(made(), as_of=made().as_of.replace(day=18))),
-         "'a' and 'b' differ in origin"),
-        (lambda: scenarios_to_hub({}), "no scenarios"),
-        (lambda: scenarios_to_hub({" ": made()}), "' ' is not a scenario name"),
-        (lambda: scenario_tasks(["a", "a"], made()), "scenario 'a' is there twice"),
-        (lambda: scenario_tasks(["a\n"], made()), r"'a\\n' is not a scenario name"),
-        (lambda: scenario_tasks([], made()), "no scenarios"),
-        (lambda: scenario_tasks(["a"], made(), samples=0), "samples is 0; 1 or more"),
-        (lambda: scenario_tasks(["a"], made(target="deaths_12mo"), targets=["deaths_month"]),
-         "no target 'deaths_month'; the forecast has: deaths_1"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda: od.to_hub(made().select(["US"]).total(["US"], "Elsewhere")),
+     "'Elsewhere' has no hub code"),
+    (lambda: od.to_hub(below_zero()), r"negative deaths_12mo for US, 2023-12, level 0\.01"),
+    (lambda: od.to_hub(made(), output_type="cdf"), "unknown output type 'cdf'"),
+    (lambda: od.to_hub(made(target="deaths_12mo"), targets=["deaths_month"]),
+     "does not forecast deaths_month"),
+    (lambda: od.to_hub(made(), output_type="pmf"), "no trend can be given"),
+    (beside(made(draws=41)), "'a' and 'b' differ in number of draws"),
+    (beside(made(states=("US", "AL"))), "'a' and 'b' differ in locations"),
+    (beside(made(n_months=4)), "'a' and 'b' differ in months"),
+    (beside(made(back=1)), "'a' and 'b' differ in last known month"),
+    (beside(made(joint=frozenset({"month"}))), "'a' and 'b' differ in joint axes"),
+    (beside(made(target="deaths_12mo")), "'a' and 'b' differ in targets"),
+    (beside(replace(made(), as_of=made().as_of.replace(day=18))), "'a' and 'b' differ in origin"),
+    (lambda: scenarios_to_hub({}), "no scenarios"),
+    (lambda: scenarios_to_hub({" ": made()}), "' ' is not a scenario name"),
+    (lambda: scenario_tasks(["a", "a"], made()), "scenario 'a' is there twice"),
+    (lambda: scenario_tasks(["a\n"], made()), r"'a\\n' is not a scenario name"),
+    (lambda: scenario_tasks([], made()), "no scenarios"),
+    (lambda: scenario_tasks(["a"], made(), samples=0), "samples is 0; 1 or more"),
+    (lambda: scenario_tasks(["a"], made(target="deaths_12mo"), targets=["deaths_month"]),
+     "no target 'deaths_month'; the forecast has: deaths_1"),
+])  # fmt: skip
 def test_what_no_hub_file_can_hold(call, words):
     with pytest.raises(ForecastError, match=words):
         call()
@@ -272,23 +268,20 @@ def test_months_that_held(tmp_path):
     assert held(tmp_path, HEAD, "x,2024-01,2024-01", scenarios=None)["note"].tolist() == [""]
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ([], "held.csv: the file is empty; give a CSV file with columns scenario_id, fi"),
-        (["scenario_id,note", "a,b"], "held.csv: no column first_month, last_month; it has"),
-        ([HEAD + ",why", "a,b,c,d"], "held.csv: unknown column 'why'; delete what was added"),
-        ([HEAD, "x,2024-01,2024-02"], "row 2: scenario_id 'x' is not a scenario of the forecasts"),
-        ([HEAD, ",2024-01,2024-02"], "row 2: scenario_id '' is not a scenario name"),
-        ([HEAD, "null,2024-13,2024-02"], "row 2: first_month '2024-13' is not a month"),
-        ([HEAD, "null,2024-01,"], "row 2: last_month '' is not a month; write it as 2024-03"),
-        ([HEAD, "null,2024-01-01,2024-02"], "first_month '2024-01-01' is not a month"),
-        ([HEAD, "null,2024-02,2024-01"], "last_month '2024-01' lies before first_month"),
-        ([HEAD, "null,2024-01,2024-03", "null,2024-03,2024-04"],
-         "row 3: first_month '2024-03' begins months that row 2 has too (2024-03)"),
-        ([HEAD, "null,2024-01"], "row 2: 2 cells where the header has 3"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("lines", "message"), [
+    ([], "held.csv: the file is empty; give a CSV file with columns scenario_id, fi"),
+    (["scenario_id,note", "a,b"], "held.csv: no column first_month, last_month; it has"),
+    ([HEAD + ",why", "a,b,c,d"], "held.csv: unknown column 'why'; delete what was added"),
+    ([HEAD, "x,2024-01,2024-02"], "row 2: scenario_id 'x' is not a scenario of the forecasts"),
+    ([HEAD, ",2024-01,2024-02"], "row 2: scenario_id '' is not a scenario name"),
+    ([HEAD, "null,2024-13,2024-02"], "row 2: first_month '2024-13' is not a month"),
+    ([HEAD, "null,2024-01,"], "row 2: last_month '' is not a month; write it as 2024-03"),
+    ([HEAD, "null,2024-01-01,2024-02"], "first_month '2024-01-01' is not a month"),
+    ([HEAD, "null,2024-02,2024-01"], "last_month '2024-01' lies before first_month"),
+    ([HEAD, "null,2024-01,2024-03", "null,2024-03,2024-04"],
+     "row 3: first_month '2024-03' begins months that row 2 has too (2024-03)"),
+    ([HEAD, "null,2024-01"], "row 2: 2 cells where the header has 3"),
+])  # fmt: skip
 def test_months_that_cannot_be_read(tmp_path, lines, message):
     with pytest.raises(DataError) as caught:
         held(tmp_path, *lines)

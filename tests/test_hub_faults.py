@@ -68,8 +68,6 @@ DAYS = [
     "2024-4-17", "2024-04-17T00:00:00Z", "2024-04-17 00:00:00", "17.04.2024", "20240417",
     "２024-04-17", "2024-02-30", "0001-01-31", "9999-12-31", " 2024-04-17", "45399", "",
 ]  # fmt: skip
-
-
 WRONG = [(c, x) for c in ("value", "output_type_id", "horizon") for x in NUMBERS]
 WRONG += [(c, x) for c in ("origin_date", "target_end_date") for x in DAYS]
 

@@ -137,35 +137,32 @@ def frame_of(**columns: object):
     return lambda _: Panel.from_frame(FRAME.assign(**columns), as_of="2023-06-01")
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (lambda p: replace(p, locations=("US",) * 53), "locations must be distinct"),
-        (lambda p: replace(p, months=p.months[::2]), "months must be consecutive"),
-        (lambda p: replace(p, as_of=dt.date(2019, 12, 31)), "lies before the last month 2025-04"),
-        (lambda p: replace(p, predicted=SHORT), r"predicted has shape \(53, 3\), expected"),
-        (lambda p: p.index("PR"), "the panel has no PR"),
-        (lambda p: p.delayed("2023-06", "x"), "donor is 'x', allowed: a Donor"),
-        (lambda _: Panel.from_frame(FRAME[["month"]], "2023-06-01"), "has no location, reported"),
-        (frame_of(month="July"), "row 0, month: 'July' is not a date"),
-        (frame_of(reported="many"), "OH 2018-01: reported is 'many', which is not a count"),
-        (frame_of(reported="38528e6533165796"), "reported is '38528e6533165796', which is not"),
-        (frame_of(reported=-1), "reported is -1, which is not a count"),
-        (frame_of(pending="few"), "pending is 'few', which is not a number"),
-        (lambda _: Panel.from_frame(pd.concat([FRAME, FRAME]), "2023-06-01"), "is given twice"),
-        (lambda _: Triangle(DATES, CELLS, CELLS), "pending, predicted and all_deaths, or none"),
-        (lambda _: Triangle(DATES, CELLS, CELLS, CELLS, ROW[0]), r"all_deaths .* shape \(3,\)"),
-        (lambda _: Triangle(DATES, CELLS, CELLS[:, :, 1:], CELLS, ROW),
-         r"pending of a triangle has shape \(2, 3, 3\)"),
-        (lambda _: Triangle(DATES, ROW), r"of 2 releases has shape \(2, 3\), expected \(R, L, T"),
-        (lambda _: Triangle(DATES[::-1], CELLS), "distinct and in order"),
-        (lambda _: donor(late=np.ones((52, TOLD))), "late shares must be finite and below 1"),
-        (lambda _: replace(donor(), late=np.zeros((2, 3))), r"late has shape \(2, 3\), expec"),
-        (lambda _: replace(donor(), pending=np.zeros((52, 3))), r"\(52, 3\), expected \(52, 24\)"),
-        (lambda _: replace(donor(), deaths=np.zeros(52)), "must be above 0 or NaN"),
-        (lambda _: replace(donor(), age=-1), "age and final_back not negative"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("make", "said"), [
+    (lambda p: replace(p, locations=("US",) * 53), "locations must be distinct"),
+    (lambda p: replace(p, months=p.months[::2]), "months must be consecutive"),
+    (lambda p: replace(p, as_of=dt.date(2019, 12, 31)), "lies before the last month 2025-04"),
+    (lambda p: replace(p, predicted=SHORT), r"predicted has shape \(53, 3\), expected"),
+    (lambda p: p.index("PR"), "the panel has no PR"),
+    (lambda p: p.delayed("2023-06", "x"), "donor is 'x', allowed: a Donor"),
+    (lambda _: Panel.from_frame(FRAME[["month"]], "2023-06-01"), "has no location, reported"),
+    (frame_of(month="July"), "row 0, month: 'July' is not a date"),
+    (frame_of(reported="many"), "OH 2018-01: reported is 'many', which is not a count"),
+    (frame_of(reported="38528e6533165796"), "reported is '38528e6533165796', which is not"),
+    (frame_of(reported=-1), "reported is -1, which is not a count"),
+    (frame_of(pending="few"), "pending is 'few', which is not a number"),
+    (lambda _: Panel.from_frame(pd.concat([FRAME, FRAME]), "2023-06-01"), "is given twice"),
+    (lambda _: Triangle(DATES, CELLS, CELLS), "pending, predicted and all_deaths, or none"),
+    (lambda _: Triangle(DATES, CELLS, CELLS, CELLS, ROW[0]), r"all_deaths .* shape \(3,\)"),
+    (lambda _: Triangle(DATES, CELLS, CELLS[:, :, 1:], CELLS, ROW),
+     r"pending of a triangle has shape \(2, 3, 3\)"),
+    (lambda _: Triangle(DATES, ROW), r"of 2 releases has shape \(2, 3\), expected \(R, L, T"),
+    (lambda _: Triangle(DATES[::-1], CELLS), "distinct and in order"),
+    (lambda _: donor(late=np.ones((52, TOLD))), "late shares must be finite and below 1"),
+    (lambda _: replace(donor(), late=np.zeros((2, 3))), r"late has shape \(2, 3\), expec"),
+    (lambda _: replace(donor(), pending=np.zeros((52, 3))), r"\(52, 3\), expected \(52, 24\)"),
+    (lambda _: replace(donor(), deaths=np.zeros(52)), "must be above 0 or NaN"),
+    (lambda _: replace(donor(), age=-1), "age and final_back not negative"),
+])  # fmt: skip
 def test_what_is_no_panel_triangle_or_donor_is_refused(panel, make, said):
     with pytest.raises(PanelError, match=said):
         make(panel)

@@ -33,7 +33,6 @@ from odforecast.vintage.fetch import Socrata
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "odforecast"
-
 #: Names nobody may turn into a path.
 NAMES = (
     "../up", "../../etc/passwd", "/etc/passwd", "a/b", "a\\b", "~", "~root", ".", "..", ".hidden",

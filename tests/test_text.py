@@ -68,14 +68,11 @@ def test_without_a_nowcast_it_says_so(panel):
     assert ", a final count. " in said
 
 
-@pytest.mark.parametrize(
-    ("share", "said"),
-    [
-        (0.0, "less than 1%"), (0.005, "less than 1%"), (0.0051, "1%"), (0.5, "50%"),
-        (0.774, "75%"), (0.776, "80%"), (0.123, "10%"), (0.093, "9%"), (0.907, "91%"),
-        (0.96, "96%"), (0.9949, "99%"), (0.995, "more than 99%"), (1.0, "more than 99%"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("share", "said"), [
+    (0.0, "less than 1%"), (0.005, "less than 1%"), (0.0051, "1%"), (0.5, "50%"),
+    (0.774, "75%"), (0.776, "80%"), (0.123, "10%"), (0.093, "9%"), (0.907, "91%"),
+    (0.96, "96%"), (0.9949, "99%"), (0.995, "more than 99%"), (1.0, "more than 99%"),
+])  # fmt: skip
 def test_no_chance_is_0_or_100(share, said):
     assert chance(share) == said
     short = chance(share, short=True)

@@ -9,7 +9,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "odforecast"
-
 #: What to avoid, and what to write instead.
 PHRASES = {
     r"\d %(?![%}\w])": "write 90% without a space",
@@ -37,7 +36,6 @@ PHRASES = {
     ),
 }
 AVOIDED = {re.compile(pattern): better for pattern, better in PHRASES.items()}
-
 READ = (".py", ".html", ".j2", ".md", ".json", ".yaml", ".yml", ".toml")
 NAMED = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/RESULTS.md")
 FILES = [ROOT / name for name in NAMED]

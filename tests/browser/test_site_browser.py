@@ -17,7 +17,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
 ]
-
 #: Contrast of texts with what is behind them, as WCAG 2 counts it (AA: 4.5).
 CONTRAST = """() => {
   const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -45,7 +44,6 @@ CONTRAST = """() => {
   }
   return out;
 }"""
-
 #: Texts of pictures that reach out of them.
 CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
   const box = svg.getBoundingClientRect();
@@ -99,12 +97,10 @@ LETTERS = """() => [...document.querySelectorAll('svg text')].map((t) => {
   const scale = box.width / t.ownerSVGElement.viewBox.baseVal.width;
   return box.width ? scale * parseFloat(getComputedStyle(t).fontSize) : 99;
 })"""
-
 #: Tables that nobody sees although what holds them is open and has no cards instead.
 HIDDEN = """() => [...document.querySelectorAll("table")].filter((t) =>
   !t.closest("details:not([open]), .unseen") && !t.getClientRects().length
 ).map((t) => t.outerHTML.slice(0, 80))"""
-
 #: Captions that reach out of what is seen of their table.
 CAPTIONS = """() => [...document.querySelectorAll(".scroll caption span")].filter((e) =>
   e.getBoundingClientRect().right > e.closest(".scroll").getBoundingClientRect().right + 1

@@ -304,7 +304,6 @@ def _own_ids(table: pd.DataFrame) -> None:
 
 _OTHER = "model-output/team-model/2024-01-10-team-none.csv"
 _PART = "target-data/time-series/part=1/a.csv"
-
 #: Per check, what breaks it and no other; those it stops are not run.
 BREAKS: dict[str, Break] = {
     "valid_config": Break(
@@ -408,7 +407,6 @@ BREAKS: dict[str, Break] = {
         "a target end date of another horizon",
         cells("target_end_date", "2024-01-31", horizon="2", location="01")),
 }  # fmt: skip
-
 #: Checks that no file can break alone, and why: see docs/reference/hub-checks.md.
 NEVER_ALONE = {
     "spl_compound_tid": "one sample over two places: `spl_compound_taskid_set` fails before it",

@@ -35,12 +35,9 @@ from odforecast.sources.wonder import read_wonder
 from odforecast.vintage.quality import contradictions
 
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
-
 Values = dict[tuple[object, ...], float | str | None]
-
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 BLANK = {"", "na", "n/a", "nan", "null", "none", "no data", "<na>"}
-
 Row = dict[str, object]
 
 

@@ -14,7 +14,6 @@ from odforecast.scenario import Scenario, dump_scenarios, json_schema, read_scen
 
 #: Seeds of cases that were once wrong; they are run always.
 FAILED = (2, 78, 115, 206, 785, 811, 3610)
-
 YAML = """\
 name: shock-2026
 version: 2
@@ -73,7 +72,6 @@ DEFS = json_schema()["$defs"]
 KEYS = (*(key for each in ("Scenario", "Intervention", "Rebound") for key in
           DEFS[each]["properties"]), "probability", "scenarios", "sise", "1", "true",
         "k" * 600, "a b", "[a]", "? x", "name ", "{}", "__class__", "2026-03-01")  # fmt: skip
-
 PIECES = tuple(bytes([x]) for x in b"\0\n\r:={}[]\"'#&*!|>%@`-,.0123456789\xff\xe9\t ")
 BOMB = "a: &a [x, x]\n" + "".join(
     f"{b}: &{b} [{', '.join(9 * ['*' + a])}]\n" for a, b in zip("abcdefghij", "bcdefghijk")
