@@ -2,7 +2,6 @@
 
 import datetime as dt
 import gzip
-from decimal import Decimal
 from functools import cache
 
 import numpy as np
@@ -268,12 +267,10 @@ def test_a_file_without_end(tmp_path, text):
     assert pq.read_schema(path).field("value").type == pa.string()
 
 
-def swapped(column: str, cells: object, kind: pa.DataType | None = None) -> pa.Table:
+def swapped(column, cells, kind=None):
     table = pa.Table.from_pandas(good("small"), preserve_index=False)
-    array = cells if isinstance(cells, pa.Array | pa.ChunkedArray) else pa.array(cells, kind)
-    if column not in table.column_names:
-        return table.append_column(column, array)
-    return table.set_column(table.column_names.index(column), column, array)
+    array = cells if isinstance(cells, pa.Array) else pa.array(cells, kind)
+    return pa.table(dict(zip(table.column_names, table.columns)) | {column: array})
 
 
 DAY = dt.datetime(2024, 4, 17)
@@ -310,13 +307,11 @@ def test_parquet_that_holds_something_else(tmp_path, column, cells, kind, messag
 def test_parquet_of_other_tools_is_read_as_it_stands(tmp_path):
     path = tmp_path / "a.parquet"
     want = check_hub(good("small").assign(value=VALUES))
-    for kind in (pa.int16(), pa.float32(), pa.string(), pa.large_string(), pa.decimal128(9, 2)):
-        cells = [str(x) if "string" in str(kind) else Decimal(x) if pa.types.is_decimal(kind)
-                 else int(x) if kind == pa.int16() else x for x in VALUES]  # fmt: skip
-        pq.write_table(swapped("value", cells, kind), path)
+    kinds = (pa.int16(), pa.float32(), pa.string(), pa.large_string(), pa.decimal128(9, 2))
+    coded = pa.array([f"{x}" for x in VALUES]).dictionary_encode()
+    for cells in (*map(pa.array(VALUES).cast, kinds), coded):
+        pq.write_table(swapped("value", cells), path)
         pd.testing.assert_frame_equal(read_hub(path), want)
-    pq.write_table(swapped("value", pa.array([f"{x}" for x in VALUES]).dictionary_encode()), path)
-    pd.testing.assert_frame_equal(read_hub(path), want)
     for days in (pa.date32(), pa.timestamp("ns"), pa.timestamp("us")):
         pq.write_table(swapped("origin_date", [DAY] * 23, days), path)
         assert (read_hub(path)["origin_date"] == pd.Timestamp(DAY)).all()

@@ -304,11 +304,10 @@ def test_a_sheet_is_chosen_and_a_missing_file_is_refused_at_once(ohio, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "option", "name"),
-    [("forecast", "--out", "hub.csv"), ("forecast", "--html", "page.html"),
-     ("report", "--out", "page.html")],
-)  # fmt: skip
-def test_the_command_keeps_them_from_files_for_others(ohio, command, option, name):
+    "said", ["forecast --out hub.csv", "forecast --html page.html", "report --out page.html"]
+)
+def test_the_command_keeps_them_from_files_for_others(ohio, said):
+    command, option, name = said.split()
     words = ("--counts", ohio.name, option, name, "--until", "2025-12")
     code, shown = run_with(command, *words)
     assert (code, "would use your own counts" in shown) == (2, True)

@@ -231,12 +231,11 @@ def test_a_backtest_is_the_same(kind):
 @pytest.mark.slow
 def test_the_command_is_the_same(tmp_path):
     answers = []
-    for folder in (tmp_path / "as published", tmp_path / "scrambled"):
-        folder.mkdir()
+    for name, archive in zip(("as published", "scrambled"), archives(), strict=True):
+        (folder := tmp_path / name).mkdir()
         store = od.Archive(folder / "archive")
-        for day, table in tables().items():
-            other = day > DAY and folder.name == "scrambled"
-            (scrambled_table(table) if other else table).to_parquet(folder / f"{day}.parquet")
+        for day in tables():
+            archive.release(day).to_parquet(folder / f"{day}.parquet")
             store.add(folder / f"{day}.parquet", accept="scrambled for a test")
         said = ok("forecast", "--archive", store.path, "--as-of", DAY, "--draws", 30,
                   "--locations", "OH", "--out", folder / "out.csv")  # fmt: skip
