@@ -28,15 +28,6 @@ CLASSES = (
 NAMES = [c.__name__ for c in CLASSES]
 
 
-def two_releases() -> od.Archive:
-    """The bundled release, and an earlier one that lacks its last month and some deaths."""
-    newest = od.bundled().as_of("2025-09-17").table
-    earlier = newest[newest["month"] < newest["month"].max()].copy()
-    earlier["release"] = pd.Timestamp("2025-08-13")
-    earlier.loc[earlier["month"] >= "2025-01-01", "reported"] -= 3
-    return od.Archive.in_memory({"2025-08-13": earlier, "2025-09-17": newest})
-
-
 @pytest.fixture(scope="module")
 def objects():
     archive, model = od.bundled(), od.get_model("drift")
@@ -50,7 +41,7 @@ def objects():
     of_ohio = {"location": "OH", "draws": 20, "timings": 16, "model": model}
     past = od.scenario.past("supply-shock-2023", archive, **of_ohio)
     made = (
-        archive, vintage, two_releases().as_of().revisions("US,OH,WV"), panel, model, fitted,
+        archive, vintage, archive.as_of().revisions("US,OH,WV"), panel, model, fitted,
         forecast, results, od.Truth(panel), shock, od.project(forecast, [shock]), past,
     )  # fmt: skip
     return dict(zip(NAMES, made, strict=True))

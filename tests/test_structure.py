@@ -17,8 +17,7 @@ from commands import ok
 import odforecast as od
 
 ROOT = Path(od.__file__).parent
-#: A circle that stays, cut at an import inside a function: `Task.run` is `backtest` with `task=`,
-#: which loads tasks by name.
+#: Stays, cut at an import in a function: `Task.run` is `backtest`, which loads tasks by name.
 CUT = {("odforecast.backtesting.task", "odforecast.backtesting.run")}
 
 
@@ -58,8 +57,6 @@ def test_there_is_no_circle_but_those_that_are_named() -> None:
     except CycleError as error:
         pytest.fail("a circle: " + " <- ".join(error.args[1]))
 
-
-# What a model may reach: not the archive, not a file, not the truth
 
 MODELS = ROOT / "models"
 #: The registry and a decorated function's model, which other processes find by its name, load a
@@ -105,9 +102,8 @@ def test_every_model_is_given_the_panel_alone() -> None:
             todo += gc.get_referents(item)
 
 
-# The files that a row of a CSV file passes on its way to a quantile: docs/design.md lists them
-
-#: In a process of its own. The second way is noted: imports are done, nothing is remembered.
+#: The files that a row of a CSV file passes on its way to a quantile: docs/design.md lists them. In
+#: a process of its own, the second way is noted: imports are done, nothing is remembered.
 TRACE = """
 import functools, gc, sys
 from pathlib import Path

@@ -25,11 +25,10 @@ DELAYS = Delays(
     late=0.1, late_decay=0.25, late_own=1.0, late_shared=0.3,
 )  # fmt: skip
 #: Nothing is uncertain.
-CERTAIN = replace(
-    DELAYS, kappa_error=0.0, old_error=0.0, sd_own=0.0, sd_shared=0.0, noise=0.0, revision_own=0.0,
-    revision_shared=0.0, revision_noise=0.0, closing_share=0.0, closing_size=0.0, closing_own=0.0,
-    closing_shared=0.0, late_own=0.0, late_shared=0.0,
-)  # fmt: skip
+CERTAIN = replace(DELAYS, **dict.fromkeys((
+    "kappa_error", "old_error", "sd_own", "sd_shared", "noise", "revision_own", "revision_shared",
+    "revision_noise", "closing_share", "closing_size", "closing_own", "closing_shared", "late_own",
+    "late_shared"), 0.0))  # fmt: skip
 #: Two places in each census region.
 EIGHT = ("CT", "MA", "OH", "MI", "FL", "GA", "CA", "WA")
 
