@@ -1,7 +1,6 @@
-"""Every command printed in README, docs and examples runs, as it is printed.
+"""Every command printed in README, docs and examples runs, in a folder with the files it names.
 
-Each runs in an empty folder, with the files it names made first. What is added to a command, so
-that it is quick or stays on this machine, stands in ``_quick``; nothing of it is taken away.
+``_quick`` adds what makes it quick or keeps it on this machine; nothing of it is taken away.
 """
 
 import io

@@ -1,6 +1,4 @@
-"""A state's own counts: the layer of a panel, the file, the command, and that they stay local;
-forecasts conditioned on them: identities, and the formulas one by one.
-"""
+"""A state's own counts: layer, file and command; forecasts given them: identities and formulas."""
 
 import datetime as dt
 import pickle
@@ -615,10 +613,8 @@ def file(at, values, noise, draws, seed=2):
 
 def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(model):
     paths = paths_of(model, np.random.default_rng(4))
-    files = {
-        "OH": file([0, 1], [6.1, 6.2], 4e-4, len(paths)),
-        "CA": file([1, 2], [5.9, 6.0], 1e-3, len(paths), 5),
-    }
+    ohio, n = file([0, 1], [6.1, 6.2], 4e-4, len(paths)), len(paths)
+    files = {"OH": ohio, "CA": file([1, 2], [5.9, 6.0], 1e-3, n, 5)}
     logs = np.log(paths + layer.HALF)
     after = np.log(layer.move_together(paths, model, files) + layer.HALF)
     assert np.ptp(model.scale) > 0.5
@@ -631,7 +627,7 @@ def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(model):
     noise[2:, :2] = noise[:2, 2:].T
     seen = np.array([6.1, 6.2, 5.9, 6.0])
     errors = np.concatenate([files["OH"].errors, files["CA"].errors], axis=1)
-    for d in range(0, len(paths), 7):
+    for d in range(0, n, 7):
         cov = whole(model, model.scale[d])
         told_of = np.array([[cov[a][b][c][e] for c, e in rows] for a, b in rows])
         across = np.stack([cov[:, :, c, e] for c, e in rows], axis=-1)

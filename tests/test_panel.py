@@ -1,7 +1,4 @@
-"""Panel: labels, immutability, cutting, hashes; its triangle goes wherever it goes.
-
-Pseudo-vintages treat every layer as the table of panel/pseudo.py says.
-"""
+"""Panels, their triangles and their pseudo-vintages (the table of panel/pseudo.py)."""
 
 import datetime as dt
 import pickle

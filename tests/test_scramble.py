@@ -88,10 +88,7 @@ def archives() -> tuple[od.Archive, od.Archive]:
 
 
 def scrambled_panel(panel: Panel, month: np.datetime64) -> Panel:
-    """Other numbers after a month, in every layer, beside it and in the triangle.
-
-    What a later release says of completeness is later knowledge whatever its month.
-    """
+    """Other numbers after a month; completeness is later knowledge whatever its month."""
     rng, layers = np.random.default_rng(5), {}
     for name in LAYERS:
         old, most = getattr(panel, name), 100.0 if name in ("complete", "pending") else np.inf

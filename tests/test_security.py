@@ -1,7 +1,4 @@
-"""What comes from outside stays data: it is no path, no formula, no page and no program.
-
-Each claim of docs/reference/security.md names a test of this file.
-"""
+"""What comes from outside stays data: docs/reference/security.md names a test of each claim."""
 
 import ast
 import csv

@@ -37,10 +37,7 @@ FIRST, MONTHS = (2023, 4), 24
 
 
 def county_cells(day: str = "2025-06-08", months: int = MONTHS, shift: int = 0) -> list[dict]:
-    """Rows of a release: three states, one count hidden, one zero, one county listed twice.
-
-    Months are from 2023-04 on; ``shift`` is added to every count of more than 9.
-    """
+    """Rows of three states: a count hidden, a zero, a county twice; all above 9 are shifted."""
     rows = []
     for state, name, county, fips, urban, base in PLACES:
         for m in range(months):

@@ -20,6 +20,18 @@ _SCHEMA = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0/{}
 _DAYS = ["2024-01-17", "2024-01-24", "2024-01-31", "2024-02-21", "2024-02-28", "2024-03-06"]
 _TASK = ["origin_date", "target", "horizon", "location", "target_end_date"]
 COLUMNS = [*_TASK, "output_type", "output_type_id", "value"]
+#: The optional checks that the hub asks for.
+VALIDATIONS = """default:
+  validate_model_data:
+    horizon_timediff:
+      fn: "opt_check_tbl_horizon_timediff"
+      pkg: "hubValidations"
+      args: {t0_colname: "origin_date", t1_colname: "target_end_date"}
+    counts_lt_popn:
+      fn: "opt_check_tbl_counts_lt_popn"
+      args:
+        targets: !expr list(target = 'deaths')
+"""
 
 
 def _some(required: list[Any] | None, optional: list[Any] | None = None) -> dict[str, Any]:
@@ -35,9 +47,8 @@ def _task(target: str, outputs: dict[str, Any], kind: str, required: list[str]) 
             "target_end_date": _some(None, _DAYS),
         },
         "output_type": outputs,
-        "target_metadata": [{
-            "target_id": target, "target_name": target, "target_units": "people",
-            "target_keys": {"target": target}, "target_type": kind, "description": target,
+        "target_metadata": [dict.fromkeys(("target_id", "target_name", "description"), target) | {
+            "target_keys": {"target": target}, "target_type": kind, "target_units": "people",
             "is_step_ahead": True, "time_unit": "week",
         }],
     }  # fmt: skip
@@ -63,11 +74,9 @@ def tasks() -> dict[str, Any]:
     direction = {"pmf": _output(["down", "stable", "up"], share)}
     round_ = {
         "round_id_from_variable": True, "round_id": "origin_date",
-        "model_tasks": [
-            _task("deaths", deaths, "continuous", ["US"]),
-            _task("visits", visits, "continuous", []),
-            _task("direction", direction, "ordinal", []),
-        ],
+        "model_tasks": [_task("deaths", deaths, "continuous", ["US"]),
+                        _task("visits", visits, "continuous", []),
+                        _task("direction", direction, "ordinal", [])],
         "submissions_due": {"relative_to": "origin_date", "start": -3, "end": 2},
     }  # fmt: skip
     return {"schema_version": _SCHEMA.format("tasks"), "rounds": [round_],
@@ -111,12 +120,10 @@ def series() -> pd.DataFrame:
 def oracle() -> pd.DataFrame:
     rows = []
     for day in _DAYS[:3]:
-        for kind in ("mean", "quantile", "sample"):
-            rows.append([day, "deaths", "US", kind, "NA", "50"])
-        for level, value in (("10", "0"), ("20", "1"), ("30", "1")):
-            rows.append([day, "visits", "US", "cdf", level, value])
-        for name, value in (("down", "0"), ("stable", "0"), ("up", "1")):
-            rows.append([day, "direction", "US", "pmf", name, value])
+        deaths = [("deaths", kind, "NA", "50") for kind in ("mean", "quantile", "sample")]
+        visits = [("visits", "cdf", *x) for x in (("10", "0"), ("20", "1"), ("30", "1"))]
+        turns = [("direction", "pmf", *x) for x in (("down", "0"), ("stable", "0"), ("up", "1"))]
+        rows += [[day, target, "US", *said] for target, *said in (*deaths, *visits, *turns)]
     columns = ["target_end_date", "target", "location", "output_type", "output_type_id"]
     return pd.DataFrame(rows, columns=[*columns, "oracle_value"])
 
@@ -151,7 +158,7 @@ def small_hub(root: Path) -> Path:
         },
     }.items():  # fmt: skip
         write_json(root / "hub-config" / f"{name}.json", found)
-    ask(root)
+    (root / "hub-config" / "validations.yml").write_text(VALIDATIONS, encoding="utf-8")
     write_metadata(root, "team-model")
     people = "location,population\nUS,332200066\n01,5063778\n02,733583\n"
     (root / "auxiliary-data").mkdir()
@@ -169,22 +176,6 @@ def write_metadata(root: Path, name: str, file: str | None = None, more: str = "
     lines = f"team_abbr: {team}\nmodel_abbr: {model}\nlicense: CC-BY-4.0\n{more}"
     path.write_text(lines, encoding="utf-8")
     return path
-
-
-def ask(root: Path, more: str = "") -> None:
-    """``validations.yml``: the optional checks that the hub asks for."""
-    text = """default:
-  validate_model_data:
-    horizon_timediff:
-      fn: "opt_check_tbl_horizon_timediff"
-      pkg: "hubValidations"
-      args: {t0_colname: "origin_date", t1_colname: "target_end_date"}
-    counts_lt_popn:
-      fn: "opt_check_tbl_counts_lt_popn"
-      args:
-        targets: !expr list(target = 'deaths')
-"""
-    (root / "hub-config" / "validations.yml").write_text(text + more, encoding="utf-8")
 
 
 def put(root: Path, name: str, table: pd.DataFrame) -> Path:

@@ -21,10 +21,7 @@ from odforecast.vintage.past import COLUMNS, git_blob
 
 @cache
 def release_csv(last: str, change: float = 1) -> bytes:
-    """Three places of the bundled release up to a month, in CDC's form.
-
-    ``change`` is a factor of West Virginia's last count.
-    """
+    """Three places of the bundled release up to a month, West Virginia's last count changed."""
     table = od.bundled().as_of("2025-09-17").table
     table = table[table["state"].isin(["US", "WV", "YC"]) & (table["month"] <= last)]
     table = table[table["month"] > pd.Timestamp(last) - pd.DateOffset(months=30)]

@@ -8,10 +8,7 @@ from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS
 
 
 def scores_of(wis, horizon=1, places=(), first="2019-01", step=1):
-    """Scores of models; every score is the WIS, NaN is a unit that the model lacks.
-
-    Origins are ``step`` months apart. Places are named L0, L1 … where none are given.
-    """
+    """Scores of models, all the WIS, at origins ``step`` months apart; NaN is a unit it lacks."""
     parts = []
     for model, values in wis.items():
         n, n_places = values.shape
