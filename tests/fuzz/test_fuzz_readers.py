@@ -234,12 +234,6 @@ def naive_counties(data: bytes) -> Values:
     return values
 
 
-def county_grid() -> Grid:
-    with gzip.open(SHARED / "county" / "2023-10-08.csv.gz", "rt", encoding="utf-8-sig") as handle:
-        rows = list(csv.reader(handle))
-    return Grid(rows[0], [r for r in rows[1:] if r[3] in ("DE", "CT", "NV", "CA")][::29])
-
-
 def read_own(path: Path) -> Values:
     rows = enumerate(read_own_counts(path).itertuples())
     return {(i, r.location, f"{r.month:%Y-%m}", getattr(r, "as_of", "")): r.deaths for i, r in rows}
@@ -276,10 +270,6 @@ def own_grid(kind: int) -> Grid:
     return Grid(header, rows, separator=";" if kind == 3 else ",")
 
 
-def read_people(path: Path) -> Values:
-    return {(r.fips, r.year): r.population for r in read_population(path).itertuples()}
-
-
 def naive_people(data: bytes) -> Values:
     newest: dict[str, tuple[int, float]] = {}
     for row in rows_of(data, ",\t;"):
@@ -288,14 +278,6 @@ def naive_people(data: bytes) -> Values:
         if people is not None and year >= newest.get(fips, (-1, 0.0))[0]:
             newest[fips] = year, people
     return {(fips, year): people for fips, (year, people) in newest.items()}
-
-
-def people_grid() -> Grid:
-    rows = [
-        [str(int(c.fips)), str(10_000 + 137 * k), str(2020 + k % 5)]
-        for k, c in enumerate(counties_of()[::31])
-    ]
-    return Grid(["fips", "population", "year"], rows)
 
 
 @dataclass(frozen=True)
@@ -313,7 +295,12 @@ def sets() -> dict[str, list[Base]]:
     """The data sets: name to its files; three of them only where there are real files."""
     texts, forms = ("csv", "csv", "csv.gz"), ("csv", "csv", "csv.gz", "xlsx", "parquet")
     own = [Base(f"own {k}", "ohio", own_grid(k), read_own, naive_own, forms) for k in range(4)]
-    people = Base("people", "people", people_grid(), read_people, naive_people, forms)
+    columns = ["fips", "population", "year"]
+    rows = [[str(int(c.fips)), str(10_000 + 137 * k), str(2020 + k % 5)]
+            for k, c in enumerate(counties_of()[::31])]  # fmt: skip
+    people = Base("people", "people", Grid(columns, rows),
+                  lambda p: read_population(p).set_index(["fips", "year"])["population"].to_dict(),
+                  naive_people, forms)  # fmt: skip
     if not SHARED.is_dir():
         return {"own": own, "people": [people]}
     counts = ("reported", "predicted", "percent_complete", "percent_pending", "status")
@@ -324,8 +311,11 @@ def sets() -> dict[str, list[Base]]:
     )  # fmt: skip
     months = values_of(read_wonder, ["location", "month"], "deaths")
     wonder = Base("export", "export.txt", wonder_grid(), months, naive_export)
+    with gzip.open(SHARED / "county" / "2023-10-08.csv.gz", "rt", encoding="utf-8-sig") as handle:
+        head, *rows = csv.reader(handle)
+    few = [row for row in rows if row[3] in ("DE", "CT", "NV", "CA")][::29]
     county = Base(
-        "county", "county", county_grid(),
+        "county", "county", Grid(head, few),
         values_of(read_county, ["fips", "month"], "deaths", "percent_pending", "status"),
         naive_counties, (*texts, "json"),
     )  # fmt: skip
@@ -333,12 +323,9 @@ def sets() -> dict[str, list[Base]]:
             "people": [people]}  # fmt: skip
 
 
-def everywhere(r: random.Random, grid: Grid) -> Grid:
-    return mutate.mutated_rows(r, mutate.mutated_header(r, mutate.mutated_cells(r, grid)))
-
-
 LEVELS = {"cells": mutate.mutated_cells, "header": mutate.mutated_header,
-          "rows": mutate.mutated_rows, "container": everywhere}  # fmt: skip
+          "rows": mutate.mutated_rows, "container": lambda r, grid: mutate.mutated_rows(
+              r, mutate.mutated_header(r, mutate.mutated_cells(r, grid)))}  # fmt: skip
 
 
 def case(base: Base, r: random.Random) -> tuple[str, bytes]:
