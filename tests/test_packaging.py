@@ -23,7 +23,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BROUGHT = {"pytensor", "dask", "distributed", "sktime"}
 
 
-def imported() -> set[str]:
+@pytest.mark.slow
+def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py"))
     names = set()
     for node in (node for tree in trees for node in ast.walk(tree)):
@@ -33,12 +34,7 @@ def imported() -> set[str]:
             names.add(node.module or "")
     others = {x.partition(".")[0] for x in names} - {*sys.stdlib_module_names, "odforecast"}
     owners = packages_distributions()
-    return {canonicalize_name(owners[top][0]) for top in others}
-
-
-@pytest.mark.slow
-def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
-    used = imported()
+    used = {canonicalize_name(owners[top][0]) for top in others}
     declared = {canonicalize_name(Requirement(x).name) for x in PROJECT["project"]["dependencies"]}
     assert not declared - used, "a dependency that nothing uses is weight for nothing"
     assert used - declared <= BROUGHT
