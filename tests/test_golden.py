@@ -19,8 +19,7 @@ STORED = {
 
 
 def found(**changes: object) -> golden.Found:
-    values = {**STORED["models"], **{k.replace("_", " "): x for k, x in changes.items()}}
-    return {"models": {k: x for k, x in values.items() if x is not None}}
+    return {"models": STORED["models"] | {k.replace("_", " "): x for k, x in changes.items()}}
 
 
 def test_nothing_differs_or_a_changed_number_is_named_by_row_and_column(capsys):

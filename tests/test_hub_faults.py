@@ -238,9 +238,9 @@ def test_a_level_that_nearly_is_one(tmp_path, text):
     assert "1 of 23 quantile levels missing, first 0.5" in refusal(
         tmp_path, with_cell(text, 13, "output_type_id", "0.5000001")
     )
-    lines = text.decode().splitlines()
-    lines.insert(13, lines[12].replace(",0.5,", ",0.5000001,"))
-    message = refusal(tmp_path, ("\n".join(lines) + "\n").encode())
+    median = text.splitlines(keepends=True)[12]
+    doubled = text.replace(median, median + median.replace(b",0.5,", b",0.5000001,"))
+    message = refusal(tmp_path, doubled)
     assert "row 14, column output_type_id: '0.5000001' nearly repeats a level" in message
     # What computing with steps of 0.05 leaves behind is the level that was meant.
     path = tmp_path / "float.csv"

@@ -82,10 +82,10 @@ def test_what_is_left_open_is_refused_unless_the_last_day_is_asked_for():
     assert to_day("2/2026", last=True) == dt.date(2026, 2, 28)
 
 
-def test_of_a_year_alone_a_start_is_january_and_an_end_december() -> None:
+def test_of_a_year_alone_a_start_is_january_and_an_end_december(panel) -> None:
     cuts = od.origins(od.bundled(), "pseudo-clean", start="2023", end="2023", step=11)
     assert [str(o.panel.last_month) for o in cuts if o.panel] == ["2023-01", "2023-12"]
-    made = od.get_model("naive").fit(od.bundled().as_of().panel()).forecast(until="2026", draws=2)
+    made = od.get_model("naive").fit(panel).forecast(until="2026", draws=2)
     assert str(made.months[-1]) == "2026-12"
 
 
