@@ -51,8 +51,7 @@ def _forward(ways, keys, weight, levels, walk, e, low, high, base):
 def exact(low, high, e, level, shape, step, window, points=60):
     """Probabilities of the last sum, 0 to ``max(high)``, and of the level; means of the months.
 
-    The level is gamma before and moves by a random walk of relative step ``step`` on a grid of
-    logarithms; months are Poisson(level e). Counts are at most ``max(high)``.
+    The level is gamma before, then a walk of relative step ``step``; months are Poisson(level e).
     """
     most = int(high.max())
     base = most + 1
