@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
+from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +71,8 @@ def exact(low, high, e, level, shape, step, window, points=60):
     walk = np.eye(points) * (1 - 2 * p) + p * (np.eye(points, k=1) + np.eye(points, k=-1))
     walk[[0, -1], [0, -1]] += p
     lam = levels[:, None] * e[: window - 1]
-    weight = prior * poisson.pmf(ways[:, None], lam).prod(axis=2)
+    known = gammaln(ways + 1).sum(axis=1)[:, None]
+    weight = prior * np.exp(ways @ np.log(lam).T - lam.sum(axis=1) - known)
     last = _forward(ways, keys, weight, levels, walk, e, low, high, base)
     total = ways.sum(axis=1)
     sums = np.zeros((most + 1, points))
