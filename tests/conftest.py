@@ -6,7 +6,7 @@ import importlib.metadata
 import itertools
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -17,13 +17,11 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
-
 #: Whether the slow group is asked for.
 SLOW = bool(os.environ.get("ODFORECAST_SLOW"))
 
 # What takes seconds to import, in each worker, is not even looked at.
 collect_ignore = [] if SLOW else ["models/test_adapters_sktime.py"]
-
 #: Examples in docstrings that take more than a second: the slow group runs them.
 SLOW_EXAMPLES = {
     "odforecast.models.adapters.from_sktime",
@@ -54,10 +52,8 @@ importlib.metadata.packages_distributions = lambda: _owners(frozenset(sys.path))
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """What is read here stays to the end: to look through it for garbage, again and again, takes a
-    tenth of the time of all tests and finds nothing.
-    """
+def pytest_collection():
+    """To look through all that is read here for garbage takes a tenth of the time of all tests."""
     gc.disable()
     try:
         return (yield)
@@ -68,7 +64,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collect_file() -> Generator[None, list[object], list[object]]:
+def pytest_collect_file():
     """Tests have no examples in their docstrings: nobody looks for any."""
     return [found for found in (yield) if not isinstance(found, DoctestModule)]
 
@@ -78,8 +74,7 @@ def pytest_report_header() -> str:
     return "slow tests: " + ("run" if SLOW else "left out (make test SLOW=1)")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The slow group runs where it is asked for, and at the gate."""
+def pytest_collection_modifyitems(config, items):
     if not SLOW:
         slow = {i for i in items if "slow" in i.keywords or i.name in SLOW_EXAMPLES}
         config.hook.pytest_deselected(items=list(slow))
@@ -96,7 +91,6 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def vsrr(shared: Path) -> Path:
-    """Folder of real releases of CDC's provisional counts."""
     return shared / "vsrr"
 
 
@@ -127,9 +121,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def own_archive(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) -> Path:
-    """The user's own archive, as on a machine where nobody has fetched anything: an empty place
-    of this test's; and a screen of known width.
-    """
+    """The user's own archive, an empty place of this test's; and a screen of known width."""
     home = next(homes)
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
     monkeypatch.delenv("COLUMNS", raising=False)

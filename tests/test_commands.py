@@ -1,10 +1,8 @@
-"""Every command printed in README, docs and examples runs, as it is printed.
+"""Every command printed in README, docs and examples runs, in a folder with the files it names.
 
-Each runs in an empty folder, with the files it names made first. What is added to a command, so
-that it is quick or stays on this machine, stands in ``_quick``; nothing of it is taken away.
+``_quick`` adds what makes it quick or keeps it on this machine; nothing of it is taken away.
 """
 
-import atexit
 import io
 import re
 import shlex
@@ -15,29 +13,28 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import click
 import hub_breaker
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from county_forecasts import county_csv, population_csv
 from county_release import NAMES, api_rows, county_cells
+from panel_factory import own_counts
 from past_server import FileServer, Made, release_csv, row
-from release_factory import cdc_form, csv_bytes
+from release_factory import csv_bytes, late_release
 from socrata_server import FakeSocrata, release_rows
 from test_cli_history import Repository
 
 import odforecast as od
 from odforecast import cli
-from odforecast.backtesting import Task
 from odforecast.backtesting.submission import export
 from odforecast.cli import main
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
-from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.bundle import default_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,15 +52,11 @@ INLINE = re.compile(r"(?<!`)`((?:odforecast|make backtest)(?: [^`]*)?)`(?!`)")
 COMMENT = re.compile(r"^#\s+((?:odforecast|make backtest) .*)", re.M)
 NAMED = "|".join(cli.COMMANDS)
 LOOKS_LIKE_ONE = re.compile(rf"^(?:\$ )?(?:odforecast (?:{NAMED})|make backtest)\b.*", re.M)
-
 #: A page whose commands go on from one another: they are run in its order.
 IN_ORDER = ROOT / "docs" / "how-to" / "run-a-hub.md"
 #: Forecasts of a reader's own, as the page on them shows.
-(OWN_FORECASTS,) = re.findall(
-    r"```text\n(location,month,horizon,level,.*?)```",
-    (ROOT / "docs" / "how-to" / "submit.md").read_text(),
-    re.S,
-)
+SUBMIT = (ROOT / "docs" / "how-to" / "submit.md").read_text()
+(OWN_FORECASTS,) = re.findall(r"```text\n(location,month,horizon,level,.*?)```", SUBMIT, re.S)
 #: Words that stand for one of the reader's own.
 STAND_FOR = {"NAME": "cooperation-resumed", "COMMAND": "forecast", "tcp://HOST:8786": "local"}
 #: A reader's files, and the last month in each: made of the bundled counts.
@@ -76,18 +69,14 @@ def _printed(page: Path) -> tuple[list[str], list[str]]:
     if page.suffix != ".md":
         joined = re.sub(r"\\\n#\s*", "", text)
         return [match[1].strip() for match in COMMENT.finditer(joined)], []
-    lines = [
-        line.partition(" # ")[0].strip().removeprefix("$ ")
-        for match in FENCE.finditer(text)
-        for line in re.sub(r"\\\n\s*", "", match[2]).splitlines()
-    ]
+    blocks = "\n".join(re.sub(r"\\\n\s*", "", match[2]) for match in FENCE.finditer(text))
+    lines = [x.partition(" # ")[0].strip().removeprefix("$ ") for x in blocks.splitlines()]
     fenced = [s for s in lines if s.startswith(("odforecast ", "make backtest"))]
     said = [" ".join(m[1].split()) for m in INLINE.finditer(ANY_FENCE.sub("", text))]
     return fenced, said
 
 
 def _arguments(command: str) -> list[str]:
-    """Words after ``odforecast``; ``make backtest`` is the command of that name."""
     return [STAND_FOR.get(w, w) for w in shlex.split(command)][1:]
 
 
@@ -106,9 +95,7 @@ def _after_name(args: list[str]) -> list[str]:
 
 
 def _to_run() -> Iterator[str]:
-    for page in PAGES:
-        if page == IN_ORDER:
-            continue
+    for page in (page for page in PAGES if page != IN_ORDER):
         fenced, said = _printed(page)
         yield from fenced
         # A sentence may only name a command, or an option of it: with arguments, it is to be run.
@@ -123,47 +110,30 @@ COMMANDS = list(dict.fromkeys(_to_run()))
 
 @cache
 def _release(name: str) -> bytes:
-    """A file in CDC's form: the bundled counts up to a month, North Carolina's end too low."""
-    last = pd.Timestamp(FILES[name])
-    table = od.bundled().as_of("2025-09-17").table
-    table = table[(table["month"] <= last) & table["indicator"].isin([ALL_DRUGS, ALL_DEATHS])]
-    late = (table["month"] > last - pd.DateOffset(months=3)) & (table["state"] == "NC")
-    lacking = np.ceil(table["reported"] * 0.02).where(late, 0.0)
-    # The parts add up to the US row, here as in CDC's files.
-    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
-    counts = table["reported"] - lacking.where(table["state"] != "US", whole)
-    return csv_bytes(cdc_form(table.assign(reported=counts)))
+    """The bundled counts up to a month, North Carolina's end too low."""
+    both = (ALL_DRUGS, ALL_DEATHS)
+    return csv_bytes(late_release(FILES[name], 0.02, "2015-01", ["NC"], both))
 
 
 @cache
-def _kept() -> Path:
-    """An archive that nothing else was added to."""
-    folder = Path(mkdtemp())
-    atexit.register(shutil.rmtree, folder)
-    _archive(folder / "archive", new=True)
-    return folder / "archive"
+def _kept() -> TemporaryDirectory:
+    """An archive that nothing else was added to; it goes with the process."""
+    folder = TemporaryDirectory()
+    _archive(Path(folder.name, "archive"), new=True)
+    return folder
 
 
 def _archive(folder: Path, new: bool = False) -> None:
     """The reader's files, in an archive that may be there already."""
     if not new and not folder.exists():
-        shutil.copytree(_kept(), folder)
+        shutil.copytree(Path(_kept().name, "archive"), folder)
         return
     store = od.Archive(folder)
     for name in FILES:
         file = Path(name)
         file.write_bytes(_release(name))
-        store.add(read_vsrr(file))
+        store.add(file)
         file.unlink()
-
-
-def _own_counts(path: Path) -> None:
-    """A state's own file: CDC's months of Ohio, and three more like the last."""
-    panel = od.bundled().as_of("2025-09-17").panel()
-    row = panel.monthly[panel.index("OH"), -36:]
-    months = np.arange(panel.month_grid[-36], panel.month_grid[-1] + 4 * ONE_MONTH).astype(str)
-    table = {"location": "Ohio", "month": months, "deaths": np.concatenate([row, row[-3:]])}
-    pd.DataFrame(table).to_csv(path, index=False)
 
 
 def _counties(args: list[str]) -> bool:
@@ -189,15 +159,15 @@ def _prepare(args: list[str]) -> None:
             made = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=20)
             od.write_hub(od.to_hub(made.select(["US", "OH"])), word)
     if args[:2] == ["report", "results"]:
-        Task.load("quick").run("hub-baseline", out="results", progress=False)
+        od.Task.load("quick").run("hub-baseline", out="results", progress=False)
     if args[:2] == ["hub", "check"]:
         hub_breaker.small_hub(Path("my-hub"))
     if args[:2] == ["task", "submit"]:
-        export(Task.load(args[2]), "exported")
+        export(od.Task.load(args[2]), "exported")
         script = ROOT / "docs" / "how-to" / "outside_model.py"
         subprocess.run([sys.executable, str(script), "exported", args[3]], check=True)
     if args[:2] == ["task", "leaderboard"]:
-        Task.load("quick").run("hub-baseline", out=args[2], progress=False)
+        od.Task.load("quick").run("hub-baseline", out=args[2], progress=False)
         shutil.copytree(args[2], args[3])
     for before, word in zip(["", *args], args):
         if word in FILES:
@@ -205,7 +175,7 @@ def _prepare(args: list[str]) -> None:
         elif word == "2023-10-08.csv" and not Path(word).exists():
             county_csv(Path(word))
         elif before == "--counts":
-            _own_counts(Path(word))
+            own_counts(od.bundled().as_of("2025-09-17").panel()).to_csv(word, index=False)
         elif before == "--population":
             population_csv(Path(word))
         elif word.endswith(".css"):
@@ -240,13 +210,13 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def server():
     with FakeSocrata(release_rows()) as fake:
         yield fake.url
 
 
 @pytest.fixture(scope="module")
-def county_server() -> Iterator[str]:
+def county_server():
     with FakeSocrata(api_rows(county_cells()), dataset="gb4e-yj24") as fake:
         fake.fields = dict.fromkeys(NAMES.values(), "text")
         yield fake.url
@@ -255,11 +225,9 @@ def county_server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """Options that ask for made-up copies of past releases, on this machine."""
-    pairs = []
-    for date, last in (("2024-12-11", "2024-07"), ("2025-09-17", "2025-04")):
-        content = release_csv(last)
-        pairs.append((row(date, last, content, path=f"{date}.csv"), content))
-    made = Made.of(*pairs)
+    copies = {"2024-12-11": "2024-07", "2025-09-17": "2025-04"}.items()
+    files = [(date, last, release_csv(last)) for date, last in copies]
+    made = Made.of(*((row(*each, path=f"{each[0]}.csv"), each[2]) for each in files))
     copies = made.write(tmp_path_factory.mktemp("past") / "copies.csv")
     with FileServer(made.files) as fake:
         yield ["--url", fake.url, "--copies", str(copies)]
@@ -301,12 +269,12 @@ def test_a_printed_command_runs(command, server, county_server, past, tmp_path, 
     _prepare(args)
     server = county_server if _counties(args) else server
     words = _quick(_repository(args), server, past)
-    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, words, catch_exceptions=False)
+    done = run(*words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.output
     if "-" not in args and args[:2] != ["scenario", "show"]:  # which print what is in a file
-        named = (str(tmp_path), ".csv")  # a line may be too long where it names a file
-        lines = [x for x in done.output.splitlines() if not any(name in x for name in named)]
+        # A line may be too long where it names a file.
+        lines = [x for x in done.output.splitlines() if str(tmp_path) not in x and ".csv" not in x]
         assert max(map(len, lines), default=0) <= 80, max(lines, key=len)
         assert not [x for x in lines if "\x1b" in x or x.endswith(" (")]
     for before, word in pairwise(args):
@@ -323,11 +291,9 @@ def _empty_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_a_page_go_on_from_one_another(server, tmp_path, monkeypatch):
-    """As a reader does it, from top to bottom: nothing is made that the page does not make."""
     _empty_folder(tmp_path, monkeypatch)
     for command in _printed(IN_ORDER)[0]:
-        args = _quick(_arguments(command), server, [])
-        done = CliRunner().invoke(main, args, catch_exceptions=False)
+        done = run(*_quick(_arguments(command), server, []), catch_exceptions=False)
         assert done.exit_code == 0, f"{command}: {done.output}"
 
 

@@ -10,40 +10,17 @@ from pathlib import Path
 import confirm
 import confirm_page
 import holdout
-import pandas as pd
 import pytest
-from release_factory import cdc_form, csv_bytes
+from release_factory import csv_bytes
+from release_factory import late_release as cells
 
 import odforecast as od
-from odforecast.names import ALL_DRUGS
-from odforecast.sources.vsrr import read_vsrr
 
 ROOT = Path(__file__).resolve().parents[1]
 # The made-up releases here are cut from that of 2025-09-17, and scored against it.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 TODAY = dt.date(2026, 11, 25)
 NEW, PART, YOUNG, TRUTH = "2023-05-17", "2023-07-12", "2024-11-13", "2025-12-17"
-
-
-def cells(last: str, late: float = 0.02) -> pd.DataFrame:
-    """A release in CDC's form: bundled counts to a month, the last three too low.
-
-    After the bundled months the last count goes on.
-    """
-    end = pd.Timestamp(last)
-    table = od.bundled().as_of().table.drop(columns="release")
-    table = table[(table["indicator"] == ALL_DRUGS) & (table["month"] >= "2019-01")]
-    known = table["month"].max()
-    more = [
-        table[table["month"] == known].assign(month=month)
-        for month in pd.date_range(known, end, freq="MS", inclusive="right")
-    ]
-    table = pd.concat([table[table["month"] <= end], *more], ignore_index=True)
-    recent = table["month"] > end - pd.DateOffset(months=3)
-    lacking = (table["reported"] * late).round().where(recent & (table["state"] != "US"), 0.0)
-    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
-    missing = lacking.where(table["state"] != "US", whole)
-    return cdc_form(table.assign(reported=table["reported"] - missing))
 
 
 class Place:
@@ -58,27 +35,24 @@ class Place:
         read.append({"release": "2020-01-15", "file": "made up"})
         self.freeze(None, read)
 
-    def freeze(self, record: dict | None, read: list, model: str = "naive", **more: object) -> str:
+    def freeze(self, record, read, model="naive", **more):
         new, said = holdout.freeze(record, read, today=TODAY, model=od.get_model(model), **more)
         self.store(new)
         return said
 
-    def store(self, record: dict):
-        holdout.save(
-            record, self.record, self.page, confirm_page.written(self.page.read_text(), record)
-        )
+    def store(self, record):
+        page = confirm_page.written(self.page.read_text(), record)
+        holdout.save(record, self.record, self.page, page)
 
-    def put(self, date: str, table: pd.DataFrame) -> Path:
+    def put(self, date, table):
         path = self.releases / f"{date}.csv"
         path.write_bytes(csv_bytes(table))
         return path
 
-    def confirm(self, folder: Path | None = None, model: str = "naive", **more: object) -> str:
-        lines = confirm.confirm(
-            folder or self.releases, record_file=self.record, page_file=self.page,
-            model=od.get_model(model), today=TODAY, **{"baselines": ["hub-baseline"], **more},
-        )  # fmt: skip
-        return "\n".join(lines)
+    def confirm(self, model="naive", baselines=("hub-baseline",)):
+        files = {"record_file": self.record, "page_file": self.page, "today": TODAY}
+        model, baselines = od.get_model(model), list(baselines)
+        return "\n".join(confirm.confirm(self.releases, model=model, baselines=baselines, **files))
 
     @property
     def state(self) -> tuple[bytes, bytes]:
@@ -94,7 +68,7 @@ def place(tmp_path):
     return Place(tmp_path)
 
 
-def refused(place: Place, **more: object) -> str:
+def refused(place, **more):
     before = place.state
     with pytest.raises(holdout.ConfirmError) as error:
         place.confirm(**more)
@@ -103,9 +77,8 @@ def refused(place: Place, **more: object) -> str:
 
 
 def test_the_frozen_default_is_todays_and_the_page_is_that_of_the_record():
-    frozen = holdout.load()["frozen"]
-    assert frozen["spec_hash"] == od.get_model().spec.hash, "run make confirm FREEZE=1"
-    assert frozen["model"] == od.get_model().label
+    frozen, model = holdout.load()["frozen"], od.get_model()
+    assert (frozen["spec_hash"], frozen["model"]) == (model.spec.hash, model.label), "FREEZE=1"
     text = confirm_page.PAGE.read_text()
     assert confirm_page.written(text, holdout.load()) == text, "run make confirm"
 
@@ -122,9 +95,8 @@ def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(p
     part = later[~later["State"].isin(["US", "YC"])].drop(columns="Predicted Value")
     partial = place.put(PART, part)
     place.freeze(None, holdout.load(place.record)["read"], "naive+delay")
-    said = place.confirm(model="naive+delay", baselines=["hub-baseline", "naive"])
-    assert f"scored {NEW}" in said
-    assert f"scored {PART}" in said
+    said = place.confirm("naive+delay", ["hub-baseline", "naive"])
+    assert [x for x in (NEW, PART) if f"scored {x}" in said] == [NEW, PART]
     made = {m["release"]: m for m in place.made}
     assert made[NEW]["groups"] == ["nowcast", "1-3", "4-6", "7-12"]
     assert made[NEW]["data_hash"] == od.read(path).data_hash
@@ -163,19 +135,13 @@ def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(p
     page = place.page.read_text()
     assert page.startswith("# Head")
     assert page.endswith("Tail\n")
-    for text in (
-        "**Confirmatory.**",
-        NEW,
-        made[NEW]["data_hash"],
-        "There is no interval: the releases form 1 group,",
-        f"Release {PART} has no counts of US, YC",
-        "the nation is left out",
-    ):
+    for text in ("**Confirmatory.**", NEW, made[NEW]["data_hash"], "the nation is left out",
+                 "There is no interval: the releases form 1 group,",
+                 f"Release {PART} has no counts of US, YC"):  # fmt: skip
         assert text in page
-    assert re.search(
-        r"^\| jurisdictions \| `naive\+delay` \|.*\| 309 / 309 / 618 \|.*\| 2 \|$", page, re.M
-    )
-    assert re.search(r"^\| nation \| `naive\+delay` \|.*\| 1 \|$", page, re.M)
+    for places, numbers in (("jurisdictions", r"309 / 309 / 618 \|.*\| 2"), ("nation", "1")):
+        row = rf"^\| {places} \| `naive\+delay` \|.*\| {numbers} \|$"
+        assert re.search(row, page, re.M)
     again = refused(place, model="naive+delay")
     assert f"was scored already, on {TODAY}" in again
     assert "nothing is left to score" in again
@@ -183,22 +149,16 @@ def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(p
 
 @pytest.mark.slow
 def test_what_is_left_out_and_why(place):
-    record = holdout.load(place.record)
-    good = cells("2022-12")
-    known = place.put("2021-11-17", cells("2021-06"))
-    archive = od.Archive.in_memory({"2021-11-17": read_vsrr(known).table})
-    digest = archive.data_hash("2021-11-17")
+    record, good = holdout.load(place.record), cells("2022-12")
+    digest = od.read(place.put("2021-11-17", cells("2021-06"))).data_hash
     record["read"].append({"release": "2021-11-10", "file": "x", "data_hash": digest})
     place.store(record)
     wrong = good.copy()
     at = (wrong["State"] == "WV") & (wrong["Year"] == 2022) & (wrong["Month"] == "October")
     wrong.loc[at, "Data Value"] *= 10
     few = good[good["State"].isin(["US", "OH", "KY"])]
-    why = {
-        "2021-11-17.csv": "has the data of release 2021-11-10",
-        "README.md": "cannot be read",
-        "no-date.csv": "cannot be read",
-    }
+    why = dict.fromkeys(("README.md", "no-date.csv"), "cannot be read")
+    why["2021-11-17.csv"] = "has the data of release 2021-11-10"
     for date, table, said in (
         ("2020-01-15", cells("2019-08"), "release 2020-01-15 was read"),
         ("2025-10-15", cells("2025-04", 0.0), "its months and counts are those of release 2025-09"),
@@ -261,10 +221,8 @@ def test_a_kill_leaves_each_file_old_or_new(place, call):
     old = place.state
     record = holdout.load(place.record)
     record["frozen"]["frozen_on"] = "2026-12-01"
-    new = (
-        holdout.dumped(record).encode(),
-        confirm_page.written(place.page.read_text(), record).encode(),
-    )
+    page = confirm_page.written(place.page.read_text(), record)
+    new = holdout.dumped(record).encode(), page.encode()
     code = f"""
 import json, os, sys
 from pathlib import Path
@@ -278,7 +236,7 @@ def killed(a, b):
     whole(a, b)
 os.replace = killed
 holdout.save(json.loads({json.dumps(record)!r}), Path({str(place.record)!r}),
-             Path({str(place.page)!r}), {new[1].decode()!r})
+             Path({str(place.page)!r}), {page!r})
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert place.state == (old if call == 1 else (new[0], old[1]))

@@ -1,7 +1,6 @@
 """The documentation: its code runs, nothing public is without a page, and its links lead somewhere.
 
-What the tutorials print is made when the pages are built (`make docs`), where an error in one is an
-error of the build.
+`make docs` makes what the tutorials print: there an error in one is an error of the build.
 """
 
 import ast
@@ -36,16 +35,14 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 BUILT = DOCS / "_build" / "html"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
+WITH_CODE = [
+    pytest.param(p, marks=() if p.name == "README.md" else pytest.mark.slow)
+    for p in outputs.PAGES
+    if outputs.BLOCK.search(p.read_text())
+]
 
 
-WITH_CODE = [page for page in outputs.PAGES if outputs.BLOCK.search(page.read_text())]
-
-
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, marks=() if p.name == "README.md" else pytest.mark.slow) for p in WITH_CODE],
-    ids=lambda p: p.relative_to(ROOT).as_posix(),
-)
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_code_runs_and_prints_what_the_page_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("odforecast.models.registry._REGISTERED", {})
@@ -67,10 +64,8 @@ def _documented() -> dict[str, str]:
             module = block.split("\n", 1)[0].strip()
             for name in re.findall(r"^   ~?([\w.]+)$", block.split("```")[0], re.M):
                 found[f"{module}.{name}"] = page
-        for name in re.findall(
-            r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)", text, re.M
-        ):
-            found[name] = page
+        shown = re.findall(r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)", text, re.M)
+        found |= dict.fromkeys(shown, page)
     return found
 
 
@@ -78,22 +73,19 @@ DOCUMENTED = _documented()
 
 
 def test_every_public_name_has_a_page() -> None:
-    missing = []
-    for package in names_table.PUBLIC:
-        for name, value in names_table.public_names(package):
-            full = names_table.home(package, name, value)
-            if full not in DOCUMENTED and full != "odforecast.OdforecastError":
-                missing.append(full)
+    public = {
+        names_table.home(package, *each)
+        for package in names_table.PUBLIC
+        for each in names_table.public_names(package)
+    }
+    missing = public - {*DOCUMENTED, "odforecast.OdforecastError"}
     assert not missing, "put them into an autosummary of docs/reference/api"
 
 
 def test_every_name_of_the_reference_exists() -> None:
     for full in DOCUMENTED:
-        if full in sys.modules:
-            continue
-        parts = full.split(".")
         value: object = od
-        for part in parts[1:]:
+        for part in full.split(".")[1:]:
             if inspect.ismodule(value) and not hasattr(value, part):
                 importlib.import_module(f"{value.__name__}.{part}")
             value = getattr(value, part)
@@ -115,16 +107,12 @@ def test_every_command_is_shown_with_an_example() -> None:
         for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.M | re.S)
         for line in block.splitlines()
     ]
-    missing = [
-        words
-        for words, _ in names_table.commands()
-        if not any(line == words or line.startswith(f"{words} ") for line in shown)
-    ]
-    assert not missing
+    commands = [words for words, _ in names_table.commands()]
+    assert not [w for w in commands if not any(f"{line} ".startswith(f"{w} ") for line in shown)]
 
 
-# Whoever pastes an example of a public name has every name it uses. pytest runs the examples in the
-# namespace of their module, where a name that the reader has to import is there already.
+# Whoever pastes an example of a public name has every name it uses: pytest runs the examples where
+# the names of their module are there already.
 
 #: Besides those whose names have a table.
 PACKAGES = (*names_table.PUBLIC, "odforecast.evidence", "odforecast.vintage")
@@ -134,9 +122,8 @@ def documented() -> Iterator[tuple[str, str]]:
     """Each public name, and public member of a public class, with its docstring."""
     named = [(name, importlib.import_module(name)) for name in PACKAGES]
     for package, module in tuple(named):
-        for name in getattr(module, "__all__", ()):
-            value = getattr(module, name)
-            named.append((names_table.home(package, name, value), value))
+        public = ((name, getattr(module, name)) for name in getattr(module, "__all__", ()))
+        named += [(names_table.home(package, *each), each[1]) for each in public]
     for full in DOCUMENTED:
         inside, _, last = full.rpartition(".")
         if inside and full not in sys.modules:
@@ -162,9 +149,8 @@ def not_bound(text: str) -> set[str]:
                     used.add(name)
                 case ast.alias(name=name, asname=asname):
                     bound.add(asname or name.split(".")[0])
-                case ast.Name(id=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
-                    bound.add(name)
-                case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                case (ast.Name(id=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name))
+                      | ast.FunctionDef(name=name) | ast.ClassDef(name=name)):  # fmt: skip
                     bound.add(name)
         free |= used - bound
     return free
@@ -179,29 +165,22 @@ def test_examples_bind_what_they_use() -> None:
 
 
 FILES = (DOCS / "reference" / "files.md").read_text()
+EXPLAINED = [
+    ((*HUB_COLUMNS, *CATEGORIES, *RECORD_COLUMNS, "check", *FAILURE_COLUMNS), "reference/files.md"),
+    (SCORE_COLUMNS, "reference/scores.md"),
+    (TABLE_COLUMNS, "how-to/get-releases.md"),
+    (prior_names(), "reference/evidence.md"),
+    (od.models().index, "models/index.md"),
+]
 
 
-@pytest.mark.parametrize(
-    ("names", "page"),
-    [
-        (HUB_COLUMNS, "reference/files.md"),
-        (CATEGORIES, "reference/files.md"),
-        ((*RECORD_COLUMNS, "check"), "reference/files.md"),
-        (FAILURE_COLUMNS, "reference/files.md"),
-        (SCORE_COLUMNS, "reference/scores.md"),
-        (TABLE_COLUMNS, "how-to/get-releases.md"),
-        (prior_names(), "reference/evidence.md"),
-    ],
-    ids=["hub", "trend", "record", "failures", "scores", "table", "priors"],
-)
-def test_every_column_and_prior_is_explained(names, page):
+@pytest.mark.parametrize(("names", "page"), EXPLAINED, ids=[page for _, page in EXPLAINED])
+def test_every_column_prior_and_model_is_explained(names, page):
     text = (DOCS / page).read_text()
     assert not [name for name in names if f"`{name}`" not in text]
 
 
-def test_every_model_is_on_the_models_page_and_every_figure_in_the_gallery():
-    text = (DOCS / "models" / "index.md").read_text()
-    assert not [name for name in od.models().index if f"`{name}`" not in text]
+def test_every_figure_is_in_the_gallery():
     drawn = set(re.findall(r"od\.plot\.(\w+)\(", (DOCS / "gallery.md").read_text()))
     assert set(od.plot.__all__) - {"alt_text", "inline", "save", "sheet"} == drawn
 
@@ -227,10 +206,8 @@ def test_every_column_of_a_scenario_folder_is_explained(tmp_path: Path) -> None:
     for path in tables:
         assert f"`{path.name}`" in FILES
         read = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
-        columns = read(path).columns
-        months = re.compile(r"\d{4}-\d{2}$")
-        unsaid = [c for c in columns if f"`{c}`" not in FILES and not months.match(str(c))]
-        assert not unsaid, path.name
+        columns = [c for c in map(str, read(path)) if not re.fullmatch(r"\d{4}-\d{2}", c)]
+        assert not [c for c in columns if f"`{c}`" not in FILES], path.name
 
 
 def test_every_word_of_the_glossary_is_there_once_and_links_to_terms_resolve() -> None:
@@ -253,11 +230,8 @@ def test_no_doi_stands_in_the_pages_that_the_library_does_not_have() -> None:
 
 
 def test_pictures_of_pages_exist_and_are_used() -> None:
-    used = {
-        name
-        for page in [*PAGES, ROOT / "README.md"]
-        for name in re.findall(r"_static/([\w.-]+\.(?:svg|html))", page.read_text())
-    }
+    text = "".join(page.read_text() for page in [*PAGES, ROOT / "README.md"])
+    used = set(re.findall(r"_static/([\w.-]+\.(?:svg|html))", text))
     there = {p.name for p in (DOCS / "_static").iterdir() if p.suffix in (".svg", ".html")}
     assert used <= there
     assert there - used <= {"brief-annex.html"}, "a picture that no page shows"

@@ -17,16 +17,14 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import _SHARED
 from odforecast.forecast.tables import published_on
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.models import get_model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import LAYERS, Panel
 from odforecast.testing import zoo
-from odforecast.vintage.bundle import bundled
 
 
-def make(panel: Panel, states, draws=50, months=12, seed=0, **keywords) -> Forecast:
+def make(panel, states, draws=50, months=12, seed=0, **keywords):
     paths = np.random.default_rng(seed).poisson(40, (draws, len(states), months))
     return Forecast.from_panel(panel, paths, states, **keywords)
 
@@ -43,7 +41,7 @@ def test_twelve_month_counts_are_known_plus_forecast_months(panel, months, seed)
         assert np.allclose(got[:, :, h - 1], ahead + before, rtol=0, atol=1e-9)
 
 
-def drawn_known(panel: Panel, states, draws=50, months=15, seed=3, **keywords) -> Forecast:
+def drawn_known(panel, states, draws=50, months=15, seed=3, **keywords):
     """A forecast of the last twelve months and three more, and of what the ones before miss."""
     late = np.random.default_rng(seed).normal(2, 3, (draws, len(states), 11))
     first = panel.last_month - 11 * ONE_MONTH
@@ -88,6 +86,8 @@ def test_drawn_known_months_follow_selections_and_sums(panel):
     regions = [whole.region(r) for r in ("Northeast", "Midwest", "South", "West")]
     np.testing.assert_allclose(sum(r.samples() for r in regions)[:, 0], samples[:, 0])
     assert some.change(whole.last_month + 1 * ONE_MONTH).shape == (50, 2)
+    assert len(some.first(5).draws) == 5
+    np.testing.assert_array_equal(some.first(5).samples(), some.samples()[:5])
 
 
 def test_quantiles_shares_and_arrays_are_those_of_the_draws(panel):
@@ -105,7 +105,7 @@ def test_quantiles_shares_and_arrays_are_those_of_the_draws(panel):
 
 
 def test_puerto_rico_may_be_added_to_the_nation():
-    made = get_model("naive").fit(bundled().as_of().panel().select(["US", "PR"]))
+    made = od.get_model("naive").fit(od.bundled().as_of().panel().select(["US", "PR"]))
     made = replace(made.forecast(1, draws=5), joint=frozenset({LOCATION}))
     assert made.total(["US", "PR"], "with Puerto Rico").parts["with Puerto Rico"] == ("US", "PR")
 
@@ -123,12 +123,6 @@ def test_change_compares_with_the_nowcast_of_the_same_draw(panel):
     early = first - np.timedelta64(1, "M")
     at = panel.reported[panel.index("WV"), panel.months == early]
     assert np.allclose(forecast.count_at(early), at)
-
-
-def test_the_first_draws_keep_their_own_months_before(panel):
-    whole = drawn_known(panel, ["WV", "OH"])
-    assert len(whole.first(5).draws) == 5
-    np.testing.assert_array_equal(whole.first(5).samples(), whole.samples()[:5])
 
 
 def test_counts_that_no_world_has_together_are_not_compared(panel):
@@ -267,7 +261,6 @@ def forecast(name: str) -> od.Forecast:
 
 #: Of a forecast, what is called, and what is said.
 SAID = [
-    # places
     ("dlm", lambda f: f.index("Ohoi"), r"unknown location 'Ohoi'; did you mean Ohio"),
     ("made", lambda f: f.index("AZ"), "no forecast for AZ; too short"),
     ("county", lambda f: f.index("48113"), r"no forecast for 48113; it has: 39001.* [0-9]+ more$"),
@@ -278,7 +271,6 @@ SAID = [
     ("dlm", lambda f: f.trend([]), "locations is empty"),
     ("made", lambda f: f.years(locations="Ohoi"), "Ohoi"),
     ("made", lambda f: f.nowcast("CA"), "the forecast has no CA"),
-    # sums
     ("naive", lambda f: f.nation(), "not joint over locations, so they cannot be added; use a mo"),
     ("made", lambda f: f.nation(), "no forecast for AK"),
     ("county", lambda f: f.nation(), "is of counties, by residence, and US is a sum of states"),
@@ -292,45 +284,31 @@ SAID = [
     ("dlm", lambda f: f.total(["WV", "54"], "x"), "WV, WV would count WV twice; leave one out"),
     ("sums", lambda f: f.total(["Northeast", "NY"], "x"), "Northeast, NY would count NY twice"),
     ("dlm", lambda f: f.total(["US", "WV"], "x"), "US already holds the other locations"),
-    *(
-        ("dlm", lambda f, n=name: f.total(["OH", "WV"], n), "is the name of a place, which is not")
-        for name in ("CA", "California", "US", "United States", "West", "OH")
-    ),
+    *(("dlm", lambda f, n=name: f.total(["OH", "WV"], n), "is the name of a place, which is not")
+      for name in ("CA", "California", "US", "United States", "West", "OH")),
     ("county", lambda f: f.total(["39035", ADAMS], "39163"), "'39163' is the name of a place"),
-    # draws
     ("dlm", lambda f: f.samples("deaths_week"), "unknown target 'deaths_week'; did you mean"),
     ("county", lambda f: f.samples(TARGET_MONTH), "does not forecast deaths_month; it forecasts d"),
     ("county", lambda f: f.to_frame(target=TARGET_MONTH), "does not forecast deaths_month"),
-    (
-        "made",
-        lambda f: replace(f, joint=frozenset({"location"})).samples(),
-        "not joint over months, so they cannot be added; ask for single months",
-    ),
+    ("made", lambda f: replace(f, joint=frozenset({"location"})).samples(),
+     "not joint over months, so they cannot be added; ask for single months"),
     ("dlm", lambda f: f.count_at("2030-01"), "2030-01 lies after the forecast, which ends 2026-12"),
     ("dlm", lambda f: f.change("2030-01"), "lies after the forecast"),
     ("dlm", lambda f: f.count_at("1990-01"), "no count is known for 1990-01"),
     ("bare", lambda f: f.count_at("2021-01"), "no count is known for 2021-01"),
     ("dlm", lambda f: f.count_at("soon"), "'soon' is not a date"),
-    (
-        "dlm",
-        lambda f: replace(f, joint=frozenset()).change("2026-12"),
-        "those of 2026-12 and of 2025-12 belong to no one world",
-    ),
-    *(
-        ("made", lambda f, x=level: f.quantiles([0.5, x]), "a quantile level is .*, allowed: a num")
-        for level in (0.0, 1.0, 1.5, "a", None, True)
-    ),
+    ("dlm", lambda f: replace(f, joint=frozenset()).change("2026-12"),
+     "those of 2026-12 and of 2025-12 belong to no one world"),
+    *(("made", lambda f, x=level: f.quantiles([0.5, x]), "a quantile level is .*, allowed: a num")
+      for level in (0.0, 1.0, 1.5, "a", None, True, float("nan"))),
     ("made", lambda f: f.quantiles([]), "no quantile level is named; name one"),
     ("made", lambda f: f.quantiles([[0.1], [0.2, 0.3]]), r"levels are \[\[0\.1\], .*give num"),
     ("made", lambda f: f.probability_below("a"), "value is 'a'; give a number of deaths"),
     ("made", lambda f: f.probability_below([1, 2, 3]), r"value is \[1, 2, 3\]; give a number"),
     ("made", lambda f: f.probability_below(None), "value is NaN"),
-    # tables
-    *(
-        (who, lambda f, m=method, x=level: getattr(f, m)(level=x), "level is .*, allowed: a number")
-        for who, method in (("made", "summary"), ("made", "nowcast"), ("county", "counties"))
-        for level in (0.0, 1.0, -0.1, 90, float("nan"))
-    ),
+    *((who, lambda f, m=method, x=level: getattr(f, m)(level=x), "level is .*, allowed: a number")
+      for who, method in (("made", "summary"), ("made", "nowcast"), ("county", "counties"))
+      for level in (0.0, 1.0, -0.1, 90, float("nan"))),
     ("drift", lambda f: f.years(), "no year ends in the forecast, 2025-05 to 2025-07; forecast f"),
     ("dlm", lambda f: f.counties(), r"of states, whose counts are not hidden; forecast\.summary"),
     ("bare", lambda f: f.nowcast(), "has no panel"),
@@ -344,20 +322,15 @@ SAID = [
     ("county", lambda f: f.ranking(by="rate"), "no place has a population.*with_population"),
     ("dlm", lambda f: f.select(["NY", "YC"]).ranking(by="rate"), "no place has a pop.*by deaths"),
     ("naive", lambda f: f.ranking(), "not joint over locations, so places cannot be compared"),
-    # texts
     ("dlm", lambda f: f.text("Ohio", "NY"), "record is 'NY', no results of a backtest; a text is"),
     ("dlm", lambda f: f.text(["Ohio", "NY"]), "location names 2 places, and a text is of one"),
     ("made", lambda f: f.text(), r"2 locations and no US.*name one: text\('WV'\)"),
-    # parts
     ("dlm", lambda f: f.part("heroin"), "this forecast holds no heroin; it holds T40.4"),
     ("naive", lambda f: f.part("T40.4"), "holds no T40.4; FL: no reported count in the last mon"),
     ("made", lambda f: f.part("T40.4"), "holds no T40.4; dlm carries T40.4 where"),
     ("dlm", lambda f: f.with_parts({"x": f.first(3)}), "x does not belong to these draws"),
-    # what it is made of
-    *(
-        ("made", lambda _, x=shape: made(known=np.ones(x)), "known has shape")
-        for shape in ((2, 10), (3, 2, 11), (7, 1, 11), (7, 11), (11,))
-    ),
+    *(("made", lambda _, x=shape: made(known=np.ones(x)), "known has shape")
+      for shape in ((2, 10), (3, 2, 11), (7, 1, 11), (7, 11), (11,))),
     ("made", lambda _: made(draws=np.ones((7, 3, 5))), r"shape \(7, 3, 5\), expected \(D, \(2, 5"),
     ("made", lambda _: made(draws=np.ones((0, 2, 5))), "draws have shape"),
     ("made", lambda f: made(months=f.months[[0, 1, 2, 3, 3]]), "months must be consecutive"),
@@ -366,7 +339,6 @@ SAID = [
     ("made", lambda _: made(target="x"), "unknown axis in .* or target 'x'"),
     ("made", lambda f: replace(f, draws=np.where(f.draws == f.draws[2, 1, 1], np.inf, f.draws)),
      "1 draws are not finite, first at draw 2, OH, 2021-06"),
-    # others
     ("dlm", lambda _: od.get_model().fit(od.bundled()), r"panel is Archive, not a Panel; archive"),
     ("dlm", lambda f: od.project(f, "cooperation-resumed"), r"no Scenario; od\.scenario\.named"),
     ("dlm", lambda f: od.get_model("naive").fit(f.panel).forecast(until="2099-01"), "at most 120"),

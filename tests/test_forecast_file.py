@@ -3,10 +3,8 @@
 import hashlib
 import json
 import pickle
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -89,14 +87,11 @@ def test_nothing_is_overwritten_silently(tmp_path):
     assert len(list(folder.iterdir())) == 3
 
 
-@pytest.mark.parametrize(
-    ("where", "said"),
-    [
-        ("", r"holds other things \(report.txt\)"),
-        ("report.txt", "is a file"),
-        ("report.txt/below", "cannot be written"),
-    ],
-)
+IN_THE_WAY = {"": r"holds other things \(report.txt\)", "report.txt": "is a file",
+              "report.txt/below": "cannot be written"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "said"), IN_THE_WAY.items())
 def test_other_peoples_files_are_left_alone(tmp_path, where, said):
     (tmp_path / "report.txt").write_text("mine")
     with pytest.raises(ForecastError, match=said):
@@ -117,28 +112,28 @@ def test_what_has_no_form_in_the_file_is_named(tmp_path):
     assert not (tmp_path / "f").exists()
 
 
-def data(folder: Path, kind: str = "draws") -> Path:
+def data(folder, kind="draws"):
     return next(folder.glob(f"{kind}-*.parquet"))
 
 
-def flip(path: Path, where: float = 0.5, bit: int = 0) -> None:
+def flip(path, where=0.5, bit=0):
     held = bytearray(path.read_bytes())
     held[int(where * len(held))] ^= 1 << bit
     path.write_bytes(held)
 
 
-def cut_short(path: Path) -> None:
+def cut_short(path):
     path.write_bytes(path.read_bytes()[:-40])
 
 
-def rows_gone(path: Path) -> None:
+def rows_gone(path):
     pq.write_table(pq.read_table(path).slice(2), path)
 
 
-def edited(change: Callable[[dict], object], sign: bool = False) -> Callable[[Path], None]:
+def edited(change, sign=False):
     """Changes the JSON; ``sign`` puts the checksum right again."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         record = json.loads((folder / INDEX).read_text())
         change(record)
         record |= {"checksum": checksum(record)} if sign else {}
@@ -147,11 +142,9 @@ def edited(change: Callable[[dict], object], sign: bool = False) -> Callable[[Pa
     return damage
 
 
-def forged(folder: Path) -> None:
-    """Rows gone, and all checksums put right."""
-    path = data(folder)
-    rows_gone(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+def forged(folder):
+    rows_gone(data(folder))
+    digest = hashlib.sha256(data(folder).read_bytes()).hexdigest()
     edited(lambda r: r["files"]["draws"].update(sha256=digest), sign=True)(folder)
 
 
@@ -180,12 +173,10 @@ DAMAGE = {
     "forged-rows": (forged, rf"{NOT_ONE} \(ValueError"),
     "forged-field": (edited(lambda r: r["fields"].update(as_of={"date": "soon"}), True), NOT_ONE),
     "forged-tag": (edited(lambda r: r["fields"].update(as_of={"code": "x"}), True), NOT_ONE),
-    "forged-panel": (
-        edited(lambda r: r["panel"]["fields"].update(donor="x"), True), "the panel is not the one",
-    ),
-    "forged-path": (
-        edited(lambda r: r["files"]["draws"].update(file="../../s"), True), "not one of its files",
-    ),
+    "forged-panel": (edited(lambda r: r["panel"]["fields"].update(donor="x"), True),
+                     "the panel is not the one"),
+    "forged-path": (edited(lambda r: r["files"]["draws"].update(file="../../s"), True),
+                    "not one of its files"),
     "no-fields": (edited(lambda r: r.pop("fields"), True), NOT_ONE),
 }  # fmt: skip
 

@@ -1,15 +1,7 @@
-"""``make golden``: that it notices what moves, and that the names of today are those stored.
+"""``make golden``, which compares the set: it notices what moves; names are those stored."""
 
-What the set holds is compared by ``make golden`` itself, which takes a minute or two.
-"""
-
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 import golden_parts
+import pytest
 
 import golden
 
@@ -27,9 +19,7 @@ STORED = {
 
 
 def found(**changes: object) -> golden.Found:
-    """What is found today: what is stored, but for some values."""
-    values = {**STORED["models"], **{k.replace("_", " "): x for k, x in changes.items()}}
-    return {"models": {k: x for k, x in values.items() if x is not None}}
+    return {"models": STORED["models"] | {k.replace("_", " "): x for k, x in changes.items()}}
 
 
 def test_nothing_differs_or_a_changed_number_is_named_by_row_and_column(capsys):

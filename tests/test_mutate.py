@@ -41,8 +41,7 @@ def test_the_tests_of_a_named_fault_are_there(entry):
     assert paths
     names = []
     for path, _, test in paths:
-        text = (TOOLS.parent / path).read_text(encoding="utf-8")
-        there = re.findall(r"def (test_\w+)", text)
+        there = re.findall(r"def (test_\w+)", (TOOLS.parent / path).read_text(encoding="utf-8"))
         assert not test or test.partition("[")[0] in there, path
         names += there
     for option in options:

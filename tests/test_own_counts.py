@@ -1,11 +1,8 @@
-"""A state's own counts: the layer of a panel, the file, the command, and that they stay local;
-forecasts conditioned on them: identities, and the formulas one by one.
-"""
+"""A state's own counts: layer, file and command; forecasts given them: identities and formulas."""
 
 import datetime as dt
 import pickle
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -15,6 +12,7 @@ import pandas as pd
 import pytest
 from commands import run, said
 from panel_factory import made_panel
+from panel_factory import own_counts as counts
 from scales_factory import HAND
 
 import odforecast as od
@@ -25,7 +23,6 @@ from odforecast.models import own as layer
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.statespace.kalman import State, of_the_nation
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
-from odforecast.months import ONE_MONTH
 from odforecast.panel import Own, Panel
 from odforecast.report.site import write_report, write_site
 from odforecast.seeds import Streams
@@ -34,19 +31,21 @@ DAY = dt.date(2025, 9, 17)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def the_day() -> Iterator[None]:
-    """Today is the day of the release."""
+def the_day():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("odforecast.panel.own.today", lambda: DAY)
         yield
 
 
-def counts(panel: Panel, state: str = "OH", more: int = 3, first: str = "2022-05") -> pd.DataFrame:
-    """CDC's own months of a state from one on, and some more after its last."""
-    row = panel.monthly[panel.index(state)][panel.month_grid >= np.datetime64(first)]
-    grid = np.arange(np.datetime64(first), panel.last_month + np.timedelta64(more + 1, "M"))
-    deaths = np.append(row, row[len(row) - more :])
-    return pd.DataFrame({"location": state, "month": grid.astype(str), "deaths": deaths})
+def cell(row, **values):
+    def change(frame):
+        for name, value in values.items():
+            column = frame.get(name, pd.Series(None, range(len(frame)))).tolist()
+            column[row] = value
+            frame = frame.assign(**{name: pd.Series(column, frame.index, dtype=object)})
+        return frame
+
+    return change
 
 
 def test_the_layer_changes_nothing_of_cdcs_and_is_in_the_hash(panel: Panel) -> None:
@@ -55,10 +54,10 @@ def test_the_layer_changes_nothing_of_cdcs_and_is_in_the_hash(panel: Panel) -> N
     frame = pd.concat([counts(panel), counts(panel, "WV")])
     own = panel.with_counts(frame)
     assert own.own.places == ("OH", "WV")
-    assert (own.last_month, own.as_of) == (panel.last_month, panel.as_of)
+    assert (own.release, own.last_month, own.as_of) == (panel.release, panel.last_month, DAY)
     assert np.array_equal(own.reported, panel.reported, equal_nan=True)
     assert own.data_hash == panel.with_counts(frame.sample(frac=1, random_state=1)).data_hash
-    other = frame.assign(deaths=[*frame["deaths"][:-1], frame["deaths"].iloc[-1] + 1])
+    other = cell(-1, deaths=frame["deaths"].iloc[-1] + 1)(frame)
     made = [panel, own, panel.with_counts(frame, complete=True), panel.with_counts(other)]
     assert len({p.data_hash for p in made}) == 4
     assert "own counts of OH, WV to 2025-07" in repr(own)
@@ -72,11 +71,9 @@ def test_the_layer_changes_nothing_of_cdcs_and_is_in_the_hash(panel: Panel) -> N
 
 
 def test_what_was_not_known_at_an_earlier_day_falls_away(panel):
-    frame = pd.concat([
-        counts(panel, more=0).assign(as_of="2024-09-01").query("month < '2024-09'"),
-        counts(panel).assign(as_of="2025-09-01").query("month >= '2024-06'"),
-    ])  # fmt: skip
-    own = panel.with_counts(frame)
+    old = counts(panel, more=0).assign(as_of="2024-09-01").query("month < '2024-09'")
+    new = counts(panel).assign(as_of="2025-09-01").query("month >= '2024-06'")
+    own = panel.with_counts(pd.concat([old, new]))
     assert own.own.said() == "OH to 2025-07"
     assert own.cut("2024-05").own.said() == "OH to 2024-08"  # as of 2024-10-15
     assert own.cut("2023-05").own is None
@@ -109,20 +106,8 @@ def test_rows_without_a_day_were_known_today(panel, monkeypatch):
     assert past.with_counts(counts(past)).as_of == past.as_of
 
 
-def cell(row: int, **values: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """A frame with other values in one row."""
-
-    def change(frame: pd.DataFrame) -> pd.DataFrame:
-        for name, value in values.items():
-            column = frame.get(name, pd.Series(None, frame.index)).astype(object)
-            frame = frame.assign(**{name: column.where(frame.index != frame.index[row], value)})
-        return frame
-
-    return change
-
-
 #: A change of a good frame, and what the refusal says.
-REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
+REFUSED = {
     "negative": (cell(3, deaths=-4), "OH 2022-08: deaths is -4, negative"),
     "not whole": (cell(3, deaths=181.5), "OH 2022-08: deaths is 181.5, not a whole number"),
     "blank": (cell(3, deaths=np.nan), "OH 2022-08: deaths is blank"),
@@ -130,53 +115,39 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
     "true": (cell(3, deaths=True), "OH 2022-08: deaths is True, not a number"),
     "crash": (cell(3, deaths="38528e6533165796"), "deaths is 38528e6533165796, not a number"),
     "too many": (cell(3, deaths=1e300), "deaths is 1e+300, more than any state has in a month"),
-    "twice": (
-        lambda f: pd.concat([f, f.iloc[[4]].assign(deaths=7.0)]),
-        "OH 2022-09 is given twice as of 2025-09-17: 406 and 7",
-    ),
+    "twice": (lambda f: pd.concat([f, f.iloc[[4]].assign(deaths=7.0)]),
+              "OH 2022-09 is given twice as of 2025-09-17: 406 and 7"),
     "nation": (lambda f: f.assign(location="US"), "own counts of the US"),
     "nowhere": (lambda f: f.assign(location="Ohoi"), "did you mean Ohio"),
     "no place": (cell(3, location=None), "location is blank in row 3"),
     "gap": (lambda f: f.drop(index=7), "a gap: 2022-12 is missing between 2022-11 and 2023-01"),
     "ten times": (lambda f: f.assign(deaths=10 * f["deaths"]), "CDC has 2,830: 10 times CDC's"),
-    "a tenth": (
-        lambda f: f.assign(deaths=(f["deaths"] / 10).round()), "CDC has 2,830: 0.1 times CDC's"
-    ),
+    "a tenth": (lambda f: f.assign(deaths=(f["deaths"] / 10).round()), "2,830: 0.1 times CDC's"),
     "slip": (cell(37, deaths=4000), "4,000 deaths in 2025-06"),
-    "slip of few months": (
-        lambda f: cell(27, deaths=2930)(f).iloc[24:],
-        "2,930 deaths in 2024-08, and about 230 in a month of those about it",
-    ),
+    "slip of few months": (lambda f: cell(27, deaths=2930)(f).iloc[24:],
+                           "2,930 deaths in 2024-08, and about 230 in a month of those about it"),
     # A digit too many, or too few, is nine to eleven times the month.
     "digit after CDC's": (cell(36, deaths=1920), "in 2025-05, and about 230 a month in the 12"),
     "digit in the last": (cell(38, deaths=1900), "1,900 deaths in 2025-07, and about"),
     "digit in the first": (cell(0, deaths=4260), "4,260 deaths in 2022-05, and about 442 in a"),
     "digit too few": (cell(33, deaths=19), "19 deaths in 2025-02, and about"),
     "a third": (cell(33, deaths=70), "70 deaths in 2025-02, and about"),
-    "half a year": (
-        lambda f: f.assign(deaths=np.where(f.index < 7, 4 * f["deaths"], f["deaths"])),
-        "deaths in 2022-05, and CDC's data imply about",
-    ),
+    "half a year": (lambda f: f.assign(deaths=f["deaths"] * np.where(f.index < 7, 4, 1)),
+                    "deaths in 2022-05, and CDC's data imply about"),
     "low before the end": (cell(-3, deaths=5), "5 deaths in 2025-05"),
     "columns twice": (lambda f: pd.concat([f, f[["deaths"]]], axis=1), "of one name: deaths"),
     "no overlap": (lambda f: f.tail(3), "to 2025-07) share 0 months with CDC's; 12 are needed"),
     "eleven months": (lambda f: f.tail(14), "share 11 months with CDC's (2024-06 to 2025-04); 12"),
-    "ends too early": (
-        lambda f: f.iloc[-8:-4],
-        "begin the file in 2024-05 or earlier, with counts of the same definition, and let it go "
-        "on after 2025-04, CDC's last month",
-    ),
+    "ends too early": (lambda f: f.iloc[-8:-4],
+                       "begin the file in 2024-05 or earlier, with counts of the same definition, "
+                       "and let it go on after 2025-04, CDC's last month"),
     "one month": (lambda f: f.iloc[[-4]], "share 1 month with CDC's (2025-04 to 2025-04)"),
     "not over": (cell(38, month="2025-09"), "OH 2025-09 had not ended on 2025-09-17"),
     "after its day": (lambda f: f.assign(as_of="2025-06-30"), "had not ended on 2025-06-30"),
-    "all later": (
-        lambda f: f.assign(as_of="2025-10-01"),
-        "all 39 own counts were known only after 2025-09-17 (the first on 2025-10-01)",
-    ),
-    "two bases": (
-        lambda f: f.assign(basis=["residence"] * 10 + ["occurrence"] * (len(f) - 10)),
-        "several values of basis: occurrence, residence",
-    ),
+    "all later": (lambda f: f.assign(as_of="2025-10-01"),
+                  "all 39 own counts were known only after 2025-09-17 (the first on 2025-10-01)"),
+    "two bases": (lambda f: cell(3, basis="occurrence")(f.assign(basis="residence")),
+                  "several values of basis: occurrence, residence"),
     "a class": (lambda f: f.assign(indicator="T40.4"), "own counts are of 'T40.4'"),
     "no month": (cell(2, month="July"), "row 2, month: 'July' is not a date"),
     "no day": (cell(2, as_of="September"), "OH 2022-07: as_of: 'September' is not a date"),
@@ -219,7 +190,7 @@ def test_own_counts_are_of_states_and_given_once(panel):
     with pytest.raises(PanelError, match="has own counts already"):
         panel.with_counts(counts(panel)).with_counts(counts(panel, "WV"))
     with pytest.raises(PanelError, match="in every row"):
-        Own(("OH",), np.array([], "M8[M]"), np.array([1.0]), np.array(["2025-01-01"], "M8[D]"))
+        Own(("OH",), np.array([], "M8[M]"), np.ones(1), np.array(["2025-01-01"], "M8[D]"))
     rest, city = counts(panel, "NY"), counts(panel, "YC")
     assert panel.with_counts(pd.concat([rest, city])).own is not None
     with pytest.raises(PanelError, match=r"1,888 without the city and 3,814 with it.* as NYC"):
@@ -232,7 +203,6 @@ def test_a_class_takes_only_counts_that_say_they_are_of_it(panel):
     assert opioids.with_counts(named).own is not None
     for frame, words in (
         (counts(panel), "may be of all drugs.*add a column indicator with T40.4 in every row"),
-        (counts(panel).assign(indicator="all-drugs"), "own counts are of 'all-drugs'"),
         (cell(3, indicator=None)(named), "in every row"),
     ):
         with pytest.raises(PanelError, match=words):
@@ -260,14 +230,14 @@ def test_texts_and_figures_say_that_they_rest_on_own_counts(panel, model):
 
 
 @pytest.fixture
-def ohio(tmp_path: Path, panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ohio(tmp_path, panel, monkeypatch):
     monkeypatch.chdir(tmp_path)
     counts(panel).to_csv("ohio.csv", index=False)
     return tmp_path / "ohio.csv"
 
 
-def run_with(command: str, *words: str, answer: str = "", places: str = "OH,US") -> tuple[int, str]:
-    common = ("--source", "bundled", "--as-of", str(DAY), "--model", "naive", "--draws", "60")
+def run_with(command, *words, answer="", places="OH,US"):
+    common = ("--source", "bundled", "--as-of", DAY, "--model", "naive", "--draws", 60)
     done = run(command, *common, "--locations", places, *words, input=answer)
     return done.exit_code, said(done)
 
@@ -277,15 +247,12 @@ def test_a_page_says_so_shows_no_past_errors_and_the_month_of_the_sentences(pane
     assert "ending in July 2026 the forecast" in made.text("OH")
     kept = write_report(tmp_path / "a.html", forecast=made, locations=["OH", "US"], own=True)
     page = kept.read_text(encoding="utf-8")
-    for words in (
-        "forecast to July 2026",
-        "Forecasts beyond April 2026",
-        "12 months ending April 2026",  # the kinds of change, where CDC's count is known
-        "with own counts of Ohio to 2025-07. Forecast: odforecast",
-    ):
+    # The kinds of change are of April, where CDC's count is known.
+    for words in ("forecast to July 2026", "beyond April 2026", "12 months ending April 2026",
+                  "with own counts of Ohio to 2025-07. Forecast: odforecast"):  # fmt: skip
         assert words in page
-    assert "How accurate past forecasts were" not in page
-    assert "past tests" not in page
+    for words in ("How accurate past forecasts were", "past tests"):
+        assert words not in page
     shown = " ".join(t.get_text() for t in od.plot.nowcast(made, "US").texts)
     assert "With own counts of Ohio to 2025-07" in " ".join(shown.split())
 
@@ -307,25 +274,16 @@ def test_the_commands_take_a_file(ohio, command):
         assert (code, f"{flag} is about --counts FILE" in shown) == (2, True)
 
 
-@pytest.mark.parametrize(
-    ("answer", "flags", "how"),
-    [
-        ("\n", (), "as incomplete as CDC's"),
-        ("y\n", (), "as incomplete as CDC's"),
-        ("n\n", (), "taken as complete"),
-        ("", ("--complete",), "taken as complete"),
-        ("", ("--not-complete",), "as incomplete as CDC's"),
-    ],
-)
-def test_on_a_terminal_one_question_says_whether_counts_are_complete(
-    ohio, monkeypatch, answer, flags, how
-):
+@pytest.mark.parametrize("said", ["\n", "y\n", "n\n", "--complete", "--not-complete"])
+def test_on_a_terminal_one_question_says_whether_counts_are_complete(ohio, monkeypatch, said):
     monkeypatch.setattr(source, "on_terminal", lambda: True)
+    flags, answer = ([said], "") if said.startswith("--") else ([], said)
     code, shown = run_with("forecast", "--counts", ohio.name, *flags, answer=answer)
     assert code == 0, shown
     question = "Could more deaths still be added to the last months in ohio.csv? [Y/n]"
     assert shown.count(question) == (not flags)
-    assert how in shown
+    complete = said in ("n\n", "--complete")
+    assert ("taken as complete" if complete else "as incomplete as CDC's") in shown
 
 
 def test_a_sheet_is_chosen_and_a_missing_file_is_refused_at_once(ohio, monkeypatch):
@@ -344,11 +302,10 @@ def test_a_sheet_is_chosen_and_a_missing_file_is_refused_at_once(ohio, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "option", "name"),
-    [("forecast", "--out", "hub.csv"), ("forecast", "--html", "page.html"),
-     ("report", "--out", "page.html")],
-)  # fmt: skip
-def test_the_command_keeps_them_from_files_for_others(ohio, command, option, name):
+    "said", ["forecast --out hub.csv", "forecast --html page.html", "report --out page.html"]
+)
+def test_the_command_keeps_them_from_files_for_others(ohio, said):
+    command, option, name = said.split()
     words = ("--counts", ohio.name, option, name, "--until", "2025-12")
     code, shown = run_with(command, *words)
     assert (code, "would use your own counts" in shown) == (2, True)
@@ -381,30 +338,22 @@ def test_hub_files_and_pages_refuse_what_rests_on_own_counts(panel, tmp_path, wr
 
 
 @pytest.fixture(scope="module")
-def without(panel: Panel) -> od.Forecast:
+def without(panel):
     return od.get_model().fit(panel).forecast(draws=400)
 
 
-def with_own(
-    panel: Panel, more: list[float], state: str = "OH", factor: float = 1.0, **given: object
-) -> Panel:
-    """The panel with CDC's own months of a state from 2020 on, times a factor, and further ones."""
+def own_file(panel, more, state="OH", factor=1.0):
+    """CDC's own months of a state from 2020 on and further ones, times a factor."""
+    frame = counts(panel, state, len(more), "2020-01")
+    deaths = np.append(frame["deaths"][: len(frame) - len(more)], more)
+    return frame.assign(deaths=(factor * deaths).round())
+
+
+def with_own(panel, more, state="OH", factor=1.0, **given):
     return panel.with_counts(own_file(panel, more, state, factor), **given)
 
 
-def own_file(
-    panel: Panel, more: list[float], state: str = "OH", factor: float = 1.0
-) -> pd.DataFrame:
-    frame = counts(panel, state, 0, "2020-01")
-    months = panel.last_month + ONE_MONTH * np.arange(1, len(more) + 1)
-    further = pd.DataFrame({"location": state, "month": months.astype(str), "deaths": more})
-    frame = pd.concat([frame, further], ignore_index=True)
-    return frame.assign(deaths=(factor * frame["deaths"]).round())
-
-
-def further(
-    forecast: od.Forecast, months: int, times: float = 1.0, state: str = "OH"
-) -> list[float]:
+def further(forecast, months, times=1.0, state="OH"):
     """The forecast's mean months after CDC's last, times something."""
     draws = forecast.select(state).draws[:, 0, forecast.horizons >= 1]
     return [float(x) for x in times * draws.mean(axis=0)[:months]]
@@ -471,10 +420,8 @@ def test_a_class_keeps_its_share_of_every_month(given, without):
 
 def test_the_level_of_the_own_counts_does_not_matter(panel, without):
     more, naive = further(without, 4, 1.15), od.get_model("naive")
-    one, other = (
-        naive.fit(with_own(panel, more, factor=factor, complete=True)).forecast(draws=100)
-        for factor in (1.0, 1.3)
-    )
+    files = (with_own(panel, more, factor=factor, complete=True) for factor in (1.0, 1.3))
+    one, other = (naive.fit(own).forecast(draws=100) for own in files)
     means = (f.select("OH").samples().mean(axis=0) for f in (one, other))
     assert np.allclose(*means, rtol=0.005)
 
@@ -505,18 +452,14 @@ def test_a_place_by_itself_is_what_it_is_among_others(name, panel, without):
     assert new.provenance["data_hash"] == new.panel.data_hash
 
 
-@pytest.mark.parametrize(
-    ("name", "draws", "said"),
-    [
-        ("hub-baseline", 60, r"hub-baseline forecasts 12-month counts.*OH to 2025-05"),
-        ("naive", layer.LEAST_DRAWS - 1, "which 49 draws do not tell"),
-    ],
-)
-def test_what_is_refused(panel, name, draws, said):
+def test_what_is_refused(panel):
     own = with_own(panel, [180.0])
-    with pytest.raises(ForecastError, match=said):
-        od.get_model(name).fit(own).forecast(draws=draws)
-    assert len(od.get_model("naive").fit(own).forecast(draws=50).draws) == layer.LEAST_DRAWS
+    with pytest.raises(ForecastError, match=r"hub-baseline forecasts 12-month .*OH to 2025-05"):
+        od.get_model("hub-baseline").fit(own).forecast(draws=60)
+    naive = od.get_model("naive").fit(own)
+    with pytest.raises(ForecastError, match="which 49 draws do not tell"):
+        naive.forecast(draws=layer.LEAST_DRAWS - 1)
+    assert len(naive.forecast(draws=50).draws) == layer.LEAST_DRAWS
 
 
 def test_what_is_not_used_is_said(panel: Panel) -> None:
@@ -530,11 +473,10 @@ def test_what_is_not_used_is_said(panel: Panel) -> None:
 
 
 def test_what_is_odd_of_a_file_is_said(panel, without):
-    months = further(without, 3)
-    one, begun, far = (
-        od.get_model("dlm").fit(with_own(panel, more, complete=True)).forecast(draws=100)
-        for more in (months, [*months, 0.1 * months[-1]], further(without, 4, 2.5))
-    )
+    months, dlm = further(without, 3), od.get_model("dlm")
+    files = (months, [*months, 0.1 * months[-1]], further(without, 4, 2.5))
+    owns = (with_own(panel, more, complete=True) for more in files)
+    one, begun, far = (dlm.fit(own).forecast(draws=100) for own in owns)
     assert "from 2025-08 on are so low that they have hardly begun" in " ".join(begun.warnings)
     assert "7 used" in " ".join(begun.warnings)
     means = (f.select("OH").samples().mean(0) for f in (one, begun))
@@ -598,11 +540,8 @@ def test_young_months_that_fill_up_are_completed(panel, without):
     assert (new.std(axis=0) < old.std(axis=0)).all()
 
 
-PLACES = ("OH", "MI", "CA")
-REGION = np.array([REGIONS.index("Midwest"), REGIONS.index("Midwest"), REGIONS.index("West")])
-AHEAD = 4
-
-
+PLACES, AHEAD = ("OH", "MI", "CA"), 4
+REGION = np.array([REGIONS.index(name) for name in ("Midwest", "Midwest", "West")])
 #: Of 3 levels, the nation's slope, and its shock that is over.
 ROOT = 0.03 * np.random.default_rng(3).standard_normal((5, 5)) * [[1], [1], [1], [1], [0]]
 MEAN = np.array([*np.log([9.0, 7.0, 20.0]), 0.0, 0.0])
@@ -633,7 +572,6 @@ def dense(state: State, scale: float) -> np.ndarray:
 
 
 def whole(model: layer.LogMonths, scale: float) -> np.ndarray:
-    """Covariance that a model says, (L, n, L, n)."""
     n_loc, n = model.shared.shape[:2]
     found = np.einsum("iak,jbk->iajb", model.shared, model.shared)
     found += scale**2 * np.einsum("iak,jbk->iajb", model.nation, model.nation)
@@ -669,21 +607,17 @@ def paths_of(model: layer.LogMonths, rng: np.random.Generator) -> np.ndarray:
     return np.exp(logs) - layer.HALF
 
 
-def file(at: list[int], values: list[float], noise: float, draws: int, seed: int = 2) -> layer.Told:
+def file(at, values, noise, draws, seed=2):
     rng, k = np.random.default_rng(seed), len(at)
     common = np.full(k, 0.5 * np.sqrt(noise))
-    errors = np.sqrt(noise) * rng.standard_normal((draws, k))
-    return layer.Told(
-        np.array(at), np.array(values), noise * np.eye(k) + 0.3 * noise, common, errors, 0
-    )
+    errors, noise = np.sqrt(noise) * rng.standard_normal((draws, k)), noise * (np.eye(k) + 0.3)
+    return layer.Told(np.array(at), np.array(values), noise, common, errors, 0)
 
 
 def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(model):
     paths = paths_of(model, np.random.default_rng(4))
-    files = {
-        "OH": file([0, 1], [6.1, 6.2], 4e-4, len(paths)),
-        "CA": file([1, 2], [5.9, 6.0], 1e-3, len(paths), 5),
-    }
+    ohio, n = file([0, 1], [6.1, 6.2], 4e-4, len(paths)), len(paths)
+    files = {"OH": ohio, "CA": file([1, 2], [5.9, 6.0], 1e-3, n, 5)}
     logs = np.log(paths + layer.HALF)
     after = np.log(layer.move_together(paths, model, files) + layer.HALF)
     assert np.ptp(model.scale) > 0.5
@@ -696,7 +630,7 @@ def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(model):
     noise[2:, :2] = noise[:2, 2:].T
     seen = np.array([6.1, 6.2, 5.9, 6.0])
     errors = np.concatenate([files["OH"].errors, files["CA"].errors], axis=1)
-    for d in range(0, len(paths), 7):
+    for d in range(0, n, 7):
         cov = whole(model, model.scale[d])
         told_of = np.array([[cov[a][b][c][e] for c, e in rows] for a, b in rows])
         across = np.stack([cov[:, :, c, e] for c, e in rows], axis=-1)
@@ -707,11 +641,8 @@ def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(model):
 
 def test_a_file_far_from_all_others_moves_no_other_place(model):
     paths = paths_of(model, np.random.default_rng(4))
-    good, bad = (
-        file([0, 1], [6.02, 6.0], 4e-4, 60),
-        file([0, 1], [3.0, 3.0], 4e-4, 60, 5),
-    )
-    files = {"OH": good, "MI": bad}
+    good = file([0, 1], [6.02, 6.0], 4e-4, 60)
+    files = {"OH": good, "MI": file([0, 1], [3.0, 3.0], 4e-4, 60, 5)}
     far = layer.apart(paths, model, files)
     assert set(far) == {"MI"}
     assert far["MI"] > layer.APART
@@ -726,15 +657,10 @@ def test_a_file_far_from_all_others_moves_no_other_place(model):
 def fitted(panel: Panel) -> FittedDlm:
     """With large errors that a release shares, so that what they do can be seen in draws."""
     inner = od.get_model("dlm").fit(panel).inner
-    missing = replace(
-        inner.missing,
-        shared=2.5 * inner.missing.shared,
-        revision_shared=2 * inner.missing.revision_shared,
-        year_shared=0.02,
-        year_own=0.03,
-        old=0.3 * np.abs(inner.missing.late),
-    )
-    inner = replace(inner, missing=missing)
+    old = inner.missing
+    wide = {"shared": 2.5 * old.shared, "revision_shared": 2 * old.revision_shared}
+    wide |= {"year_shared": 0.02, "year_own": 0.03, "old": 0.3 * np.abs(old.late)}
+    inner = replace(inner, missing=replace(old, **wide))
     inner.classes = {}
     return inner
 
@@ -767,18 +693,15 @@ def test_the_covariance_is_that_of_what_is_drawn(fitted: FittedDlm) -> None:
         assert (found[at] / size)[other].mean() == pytest.approx(expected, abs=0.03)
 
 
-def less_in_ohio(panel: Panel, without: od.Forecast) -> od.Forecast:
-    """Three further months of Ohio that lie 15% below what was forecast."""
+def less_in_ohio(panel, without):
     own = with_own(panel, further(without, 3, 0.85), complete=True)
     return od.get_model().fit(own).forecast(draws=len(without.draws))
 
 
 def test_other_places_learn_those_of_the_region_most(panel, without):
     made, again = (less_in_ohio(panel, without) for _ in range(2))
-    rise = {
-        s: made.select(s).samples()[:, 0, -1].mean() / without.select(s).samples()[:, 0, -1].mean()
-        for s in ("OH", "MI", "CA", "US")
-    }
+    new, old = (f.samples()[..., -1].mean(axis=0) for f in (made, without))
+    rise = dict(zip(made.locations, new / old, strict=True))
     assert rise["OH"] < rise["MI"] < rise["CA"] < 0.99
     assert rise["US"] < 0.99
     others = [s for s in JURISDICTIONS if s != "OH"]
@@ -799,10 +722,9 @@ def test_a_nation_modelled_on_its_own_moves_as_its_places_do(panel: Panel) -> No
     holed = replace(panel, reported=reported)
     old = od.get_model().fit(holed).forecast(draws=300)
     new = less_in_ohio(holed, old)
-    assert "US is modelled on its own" in " ".join(new.warnings)
-    assert "and the nation, which is not their sum, moves as they do together" in " ".join(
-        new.warnings
-    )
+    told = " ".join(new.warnings)
+    assert "US is modelled on its own" in told
+    assert "and the nation, which is not their sum, moves as they do together" in told
     states = [s for s in JURISDICTIONS if s in old.locations]
     at = old.horizons >= 1
     was, now = (np.log(f.select(states).draws[..., at].sum(axis=1)) for f in (old, new))
@@ -856,9 +778,8 @@ def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole():
 
 def test_low_ends_are_cut_and_high_ones_are_not() -> None:
     usual = 0.01 * np.eye(4)
-    assert layer.filled_until(np.array([0.1, 0.0, -1.5, -2.5]), usual) == 2
-    assert layer.filled_until(np.array([0.1, 0.0, -0.1, -0.15]), usual) == 4
-    assert layer.filled_until(np.array([0.1, 0.0, 1.5, 2.5]), usual) == 4
-    assert layer.filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0
     # Where the forecast itself is so wide, such a fall is not out of the question.
-    assert layer.filled_until(np.array([0.1, 0.0, -0.5, -0.8]), 30 * usual) == 4
+    for ends, wide, until in (([-1.5, -2.5], 1, 2), ([-0.1, -0.15], 1, 4), ([1.5, 2.5], 1, 4),
+                              ([-0.5, -0.8], 30, 4)):  # fmt: skip
+        assert layer.filled_until(np.array([0.1, 0.0, *ends]), wide * usual) == until
+    assert layer.filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0

@@ -23,22 +23,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BROUGHT = {"pytensor", "dask", "distributed", "sktime"}
 
 
-def imported() -> set[str]:
-    tops: set[str] = set()
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and not node.level:
-                names = [node.module or ""]
-            tops |= {name.partition(".")[0] for name in names}
-    owners = packages_distributions()
-    others = tops - {*sys.stdlib_module_names, "odforecast"}
-    return {canonicalize_name(owners[top][0]) for top in others}
-
-
 @pytest.mark.slow
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
-    used = imported()
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py"))
+    names = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module or "")
+    others = {x.partition(".")[0] for x in names} - {*sys.stdlib_module_names, "odforecast"}
+    owners = packages_distributions()
+    used = {canonicalize_name(owners[top][0]) for top in others}
     declared = {canonicalize_name(Requirement(x).name) for x in PROJECT["project"]["dependencies"]}
     assert not declared - used, "a dependency that nothing uses is weight for nothing"
     assert used - declared <= BROUGHT
@@ -46,24 +42,18 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
 
 def test_versions_that_are_tested_name_every_dependency() -> None:
     pins = re.findall(r"^([a-z0-9-]+)==", (ROOT / "constraints.txt").read_text(), re.M)
-    wanted = [*PROJECT["project"]["dependencies"]]
-    for extra in PROJECT["project"]["optional-dependencies"].values():
-        wanted += extra
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    wanted = sum(extras, PROJECT["project"]["dependencies"])
     names = {canonicalize_name(Requirement(x).name) for x in wanted} - {"odforecast"}
     assert names <= set(pins), "run: make pins"
 
 
-def description() -> str:
+def test_the_description_has_no_picture_or_link_that_leads_nowhere() -> None:
     hook = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
     text = "".join((ROOT / part["path"]).read_text("utf-8") for part in hook["fragments"])
     for rule in hook["substitutions"]:
         text = re.sub(rule["pattern"], rule["replacement"], text)
-    return text
-
-
-def test_the_description_has_no_picture_or_link_that_leads_nowhere() -> None:
-    page = render(description())
-    assert page is not None
+    page = render(text)
     targets = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert all(t.startswith(("https://", "http://", "#")) for t in targets), targets
     assert "<img" not in page or 'src="http' in page
@@ -72,19 +62,16 @@ def test_the_description_has_no_picture_or_link_that_leads_nowhere() -> None:
 def test_every_file_that_readme_names_is_there() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"\]\((?!https?:|#)([^)]*)\)|`((?:docs|benchmarks)/[\w./-]+)`", text)
-    missing = [a or b for a, b in named if not (ROOT / (a or b)).exists()]
-    assert not [m for m in missing if "_build" not in m]
+    missing = {a + b for a, b in named if not (ROOT / (a + b)).exists()}
+    assert not [name for name in missing if "_build" not in name]
 
 
 def test_scores_in_readme_are_those_of_the_docs() -> None:
     """Each row of README is, rounded, the row of those places, origins and model in the docs."""
     docs = (ROOT / "docs" / "models" / "delay.md").read_text(encoding="utf-8")
-    rows = [line.strip("| ").split(" | ") for line in docs.splitlines()]
-    known = {
-        tuple(cells[:3]): [float(x) for c in cells[3:] for x in c.split(" / ")]
-        for cells in rows
-        if len(cells) == 6 and cells[2].startswith("`")
-    }
+    rows = (line.strip("| ").split(" | ") for line in docs.splitlines())
+    scores = {tuple(x[:3]): " / ".join(x[3:]) for x in rows if len(x) == 6 and x[2][0] == "`"}
+    known = {key: [float(x) for x in cells.split(" / ")] for key, cells in scores.items()}
     of = re.compile(r"\| (?:(states|nation), (?:origins )?([\w ]+): )?(`[\w+-]+`) \| (.* / .*) \|$")
     places, shown = "", []
     for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
@@ -101,8 +88,7 @@ def test_scores_in_readme_are_those_of_the_docs() -> None:
 
 def test_what_ships_of_cdcs_is_small() -> None:
     shipped = [p for p in (SOURCE / "vintage" / "bundled").rglob("*") if p.is_file()]
-    assert max(p.stat().st_size for p in shipped) < 1_500_000
-    assert sum(p.stat().st_size for p in shipped) < 1_200_000
+    assert 0 < sum(p.stat().st_size for p in shipped) < 1_200_000
 
 
 def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
@@ -120,10 +106,8 @@ def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
 
 
 def test_the_citation_is_whole_and_of_this_version() -> None:
-    """The Citation File Format 1.2.0, whose schema asks for these four fields."""
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "message", "title", "authors"} <= set(cited)
     assert (cited["cff-version"], cited["version"]) == ("1.2.0", od.__version__)
     assert cited["license"] == PROJECT["project"]["license"]
     assert all(each["title"] and each["authors"] for each in cited["references"])
-    assert [{"name": a["name"]} for a in cited["authors"]] == PROJECT["project"]["authors"]

@@ -1,13 +1,11 @@
 """No sight of the future: whatever is published later, in any layer, moves nothing.
 
-Real vintages: every later release is scrambled, in every indicator and column. Clean ones: every
-month after the cut, in every indicator and layer. Delayed ones: the same, the donor held. Panels,
-hashes, seeds and forecasts stay bit for bit, by every model, in a backtest and from the command.
+Of real vintages every later release is scrambled, of clean and delayed ones (the donor held) every
+later month: panels, hashes and forecasts stay bit for bit, in a backtest and from the command.
 """
 
 import datetime as dt
 import pickle
-from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 
@@ -15,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import ok
-from panel_factory import made_donor
+from panel_factory import STATES, made_donor
 
 import odforecast as od
 from odforecast.backtesting import Origin, cuts
@@ -28,23 +26,20 @@ from odforecast.sources.table import canonical
 from odforecast.testing.zoo import rows
 from odforecast.vintage.donors import shipped
 
-STATES = ("US", "OH", "AZ", "WV", "WY")
-
 LATE = np.linspace(0.25, 0.02, 6)
 #: Last months of the releases; what is known on the day of the fourth is asked for.
 MONTHS = pd.date_range("2021-01-01", periods=7, freq="MS")
 KNOWN = 4
 CUT = "2021-04"
 MADE = od.models().query("dataset == 'states'").index.drop("hierarchical")
-SLOW = {"auto-arima", "auto-arima-sums", "auto-ces", "auto-ces-sums"}
+SLOW = ("auto-arima", "auto-arima-sums", "auto-ces", "auto-ces-sums")
 NAMES = [
-    *(n for n in MADE if n not in SLOW),
-    *(f"{n}+delay" for n in ("naive", "auto-ets", "seasonal-naive")),
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+    for name in (*MADE, "naive+delay", "auto-ets+delay", "seasonal-naive+delay")
 ]
 
 
 def released(last: pd.Timestamp) -> dt.date:
-    """Second Wednesday or so, five months on."""
     return (last + pd.DateOffset(months=5, days=12)).date()
 
 
@@ -87,24 +82,19 @@ def scrambled_table(table: pd.DataFrame) -> pd.DataFrame:
 
 @cache
 def archives() -> tuple[od.Archive, od.Archive]:
-    """All releases; and the same with the later ones scrambled."""
     later = {d: scrambled_table(t) for d, t in tables().items() if d > DAY}
     assert later
     return od.Archive.in_memory(tables()), od.Archive.in_memory(tables() | later)
 
 
 def scrambled_panel(panel: Panel, month: np.datetime64) -> Panel:
-    """Other numbers after a month, in every layer, beside it and in the triangle.
-
-    What a later release says of completeness is later knowledge whatever its month.
-    """
+    """Other numbers after a month; completeness is later knowledge whatever its month."""
     rng, layers = np.random.default_rng(5), {}
     for name in LAYERS:
-        old = getattr(panel, name)
+        old, most = getattr(panel, name), 100.0 if name in ("complete", "pending") else np.inf
         later = (panel.months > month) | (name in ("predicted", "complete", "pending"))
-        layers[name] = np.where(later, np.round(old * rng.uniform(0.2, 3.0, old.shape)), old)
-    for name in ("complete", "pending"):
-        layers[name] = np.minimum(layers[name], 100.0)
+        new = np.minimum(np.round(old * rng.uniform(0.2, 3.0, old.shape)), most)
+        layers[name] = np.where(later, new, old)
     layers["low"] = layers["high"] = layers["reported"]
     triangle = panel.triangle and panel.triangle.counted(lambda counts: np.round(counts * 0.7))
     # Of deaths of all causes nothing is known of the last twelve months, either.
@@ -122,10 +112,8 @@ def donor(back: int = 0) -> Donor:
     return made_donor(late, back, STATES[1:], predecessors=earlier, deaths=np.full(len(late), 30.0))
 
 
-def cut_pair(make: Callable[[Panel], Panel], places: tuple[str, ...] = STATES) -> list[Panel]:
-    """What is made of the newest release and of a scrambled one, as if its counts were final: only
-    such a one may be cut.
-    """
+def cut_pair(make, places=STATES):
+    """What is made of the newest release and of a scrambled one, as if their counts were final."""
     panel = replace(rows(archives()[0].as_of().panel(), places), triangle=None)
     panel = replace(panel, final_through=panel.last_month)
     return [make(p) for p in (panel, scrambled_panel(panel, np.datetime64(CUT)))]
@@ -148,8 +136,7 @@ def pairs() -> dict[str, tuple[Panel, Panel]]:
 def test_the_panel_is_the_same(pairs, kind):
     one, two = pairs[kind]
     assert one.vintage == two.vintage == kind
-    assert one.data_hash == two.data_hash
-    assert one.as_of == two.as_of
+    assert (one.data_hash, one.as_of) == (two.data_hash, two.as_of)
     for name in LAYERS:
         assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True), name
     assert set(one.beside) == set(two.beside) != set()
@@ -191,9 +178,7 @@ def test_the_scramble_reaches_every_layer():
 
 
 @pytest.mark.parametrize("kind", PAIRS)
-@pytest.mark.parametrize(
-    "name", [*NAMES, *(pytest.param(n, marks=pytest.mark.slow) for n in sorted(SLOW))]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_forecasts_are_the_same_bit_for_bit(pairs, kind, name):
     model, pair = od.get_model(name), pairs[kind]
     if model.spec.by == "location":  # each is fitted alone: two tell as much as five
@@ -231,13 +216,9 @@ def test_a_backtest_is_the_same(kind):
         found = cut_pair(lambda p: cuts(p, start="2021-02", end=CUT))
     else:
         found = [[Origin(p.as_of, p.vintage, p)] for p in PAIRS[kind]()]
-    one, two = (
-        od.backtest(
-            MODELS, origins, truth=od.Truth(od.bundled().as_of().panel()), draws=30, horizon=6,
-            targets=TARGETS[:1], locations=["OH", "WV"], progress=False,
-        )
-        for origins in found
-    )  # fmt: skip
+    few = {"draws": 30, "horizon": 6, "targets": TARGETS[:1], "locations": ["OH", "WV"]}
+    few |= {"truth": od.Truth(od.bundled().as_of().panel()), "progress": False}
+    one, two = (od.backtest(MODELS, origins, **few) for origins in found)
     assert one.failures.empty
     pd.testing.assert_frame_equal(one.quantiles, two.quantiles, check_exact=True)
     pd.testing.assert_frame_equal(one.scores, two.scores, check_exact=True)
@@ -247,12 +228,11 @@ def test_a_backtest_is_the_same(kind):
 @pytest.mark.slow
 def test_the_command_is_the_same(tmp_path):
     answers = []
-    for folder in (tmp_path / "as published", tmp_path / "scrambled"):
-        folder.mkdir()
+    for name, archive in zip(("as published", "scrambled"), archives(), strict=True):
+        (folder := tmp_path / name).mkdir()
         store = od.Archive(folder / "archive")
-        for day, table in tables().items():
-            other = day > DAY and folder.name == "scrambled"
-            (scrambled_table(table) if other else table).to_parquet(folder / f"{day}.parquet")
+        for day in tables():
+            archive.release(day).to_parquet(folder / f"{day}.parquet")
             store.add(folder / f"{day}.parquet", accept="scrambled for a test")
         said = ok("forecast", "--archive", store.path, "--as-of", DAY, "--draws", 30,
                   "--locations", "OH", "--out", folder / "out.csv")  # fmt: skip

@@ -49,18 +49,11 @@ def test_seeds_fit_numpy_and_a_signed_column(parts: list[object]) -> None:
     np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        np.array([1.0, 2.0, 3.5]),  # a number
-        np.array([[1.0, 2.0, 3.0]]),  # the shape
-        np.array([1.0, 2.0, 3.0], dtype=np.float32),  # the type
-        np.array([1.0, 2.0, np.nan]),
-    ],
-)
-def test_arrays_are_hashed_by_type_shape_and_content_and_not_by_layout(other):
+def test_arrays_are_hashed_by_type_shape_and_content_and_not_by_layout():
     base = np.array([1.0, 2.0, 3.0])
-    assert content_hash(base) == content_hash(base.copy()) != content_hash(other)
+    others = (base + 0.5, base[None], base.astype(np.float32), np.where(base > 2, np.nan, base))
+    assert content_hash(base) == content_hash(base.copy())
+    assert len({content_hash(each) for each in (base, *others)}) == 5
     array = np.arange(12.0).reshape(3, 4)
     assert content_hash(array) == content_hash(np.asfortranarray(array))
     assert content_hash(array[:, ::2]) == content_hash(array[:, ::2].copy())

@@ -2,26 +2,21 @@
 
 import ast
 import gc
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import ok
 
 import odforecast as od
-from odforecast.cli import main
 
 ROOT = Path(od.__file__).parent
-#: A circle that stays, cut at an import inside a function: `Task.run` is `backtest` with `task=`,
-#: which loads tasks by name.
-CUT = {("odforecast.backtesting.task", "odforecast.backtesting.run")}
 
 
 def imported(node: ast.AST) -> Iterator[str]:
@@ -36,38 +31,24 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield from imported(child)
 
 
-def graph() -> dict[str, set[str]]:
-    paths = {}
+@pytest.mark.slow
+def test_there_is_no_circle_but_one_that_is_named() -> None:
+    taken = {}
     for path in ROOT.rglob("*.py"):
         name = ".".join(("odforecast", *path.relative_to(ROOT).with_suffix("").parts))
-        paths[name.removesuffix(".__init__")] = path
-    found = {}
-    for name, path in paths.items():
-        taken = imported(ast.parse(path.read_text()))
-        needed = {t if t in paths else t.rpartition(".")[0] for t in taken}
-        # The lazy names of the package itself are for its users.
-        found[name] = (needed & set(paths)) - {name, "odforecast"}
-    return found
+        taken[name.removesuffix(".__init__")] = set(imported(ast.parse(path.read_text())))
+    needs = {}
+    for name, names in taken.items():
+        modules = {t if t in taken else t.rpartition(".")[0] for t in names} & {*taken}
+        needs[name] = modules - {name, "odforecast"}  # whose lazy names are for its users
+    # It is cut at an import in a function: `Task.run` is `backtest`, which loads tasks by name.
+    needs["odforecast.backtesting.task"].remove("odforecast.backtesting.run")
+    TopologicalSorter(needs).prepare()  # raises an error that shows a circle
 
-
-@pytest.mark.slow
-def test_there_is_no_circle_but_those_that_are_named() -> None:
-    needs = graph()
-    for module, needed in CUT:
-        assert needed in needs[module], f"{module} needs {needed} no more: take it off the list"
-        needs[module].remove(needed)
-    try:
-        TopologicalSorter(needs).prepare()
-    except CycleError as error:
-        pytest.fail("a circle: " + " <- ".join(error.args[1]))
-
-
-# What a model may reach: not the archive, not a file, not the truth
 
 MODELS = ROOT / "models"
-#: Loading a module by name is the registry's business, and that of a decorated function's model,
-#: which other processes find by its name; installed packages' models are found by their entry
-#: points, and what code is, by its distribution; the dated constants are a file of the package.
+#: The registry and a decorated function's model, which other processes find by its name, load a
+#: module by name; packages are found by their distribution; dated constants are files of ours.
 ALLOWED = {
     "registry.py": {"importlib", "importlib.metadata"},
     "content.py": {"importlib.metadata"},
@@ -95,8 +76,7 @@ def test_no_model_loads_a_module_by_name_or_opens_a_file(path: Path) -> None:
 
 
 def test_every_model_is_given_the_panel_alone() -> None:
-    seen: set[int] = set()
-    todo: list[object] = [od.bundled().as_of().panel()]
+    seen, todo = set(), [od.bundled().as_of().panel()]
     while todo:
         item = todo.pop()
         if id(item) in seen or isinstance(item, type):
@@ -110,11 +90,8 @@ def test_every_model_is_given_the_panel_alone() -> None:
             todo += gc.get_referents(item)
 
 
-# The files that a row of a CSV file passes on its way to a quantile: docs/design.md lists them
-
-#: A newcomer reads no more than these.
-MOST = 35
-#: In a process of its own. The second way is noted: imports are done, nothing is remembered.
+#: The files that a row of a CSV file passes on its way to a quantile: docs/design.md lists them. In
+#: a process of its own, the second way is noted: imports are done, nothing is remembered.
 TRACE = """
 import functools, gc, sys
 from pathlib import Path
@@ -141,16 +118,14 @@ for file in map(Path, passed):
 
 @pytest.mark.slow
 def test_a_row_passes_the_files_that_the_page_lists(tmp_path):
-    release = tmp_path / "release.csv"
-    assert CliRunner().invoke(main, ["data", "export", "--out", str(release)]).exit_code == 0
-    run = subprocess.run(
-        [sys.executable, "-c", TRACE, str(release)], capture_output=True, text=True, check=True
-    )
-    passed = run.stdout.split()
+    ok("data", "export", "--out", tmp_path / "release.csv")
+    passed = subprocess.check_output(
+        [sys.executable, "-c", TRACE, str(tmp_path / "release.csv")], text=True
+    ).split()
     page = (Path(__file__).parents[1] / "docs" / "design.md").read_text(encoding="utf-8")
     section = page.partition("## From a CSV row to a quantile")[2].partition("\n## ")[0]
     assert re.findall(r"^\| \d+ \| `([^`]+)` \|", section, re.M) == passed
-    assert len(passed) <= MOST
+    assert len(passed) <= 35  # a newcomer reads no more
 
 
 HEAVY = {
@@ -162,11 +137,9 @@ HEAVY = {
 
 def loaded_by(code: str) -> set[str]:
     """Top-level packages that a fresh interpreter holds after running ``code``."""
-    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
+    shown = subprocess.check_output([sys.executable, "-c", script], text=True)
+    return {name.partition(".")[0] for name in shown.splitlines()[-1].split()}
 
 
 def test_import_loads_nothing_heavy_and_names_only_when_asked() -> None:
@@ -192,17 +165,15 @@ print(od.__file__, made.draws.shape)
 @pytest.mark.slow
 @pytest.mark.parametrize("found", ["nothing", "a folder of its own", "somebody else's"])
 def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found: str) -> None:
-    """numba cannot cache there, and there was no forecast at all. As root no folder is closed:
-    files stand where the folders would be made."""
-    source = Path(od.__file__).parent
-    copy = shutil.copytree(source, tmp_path / "odforecast", ignore=lambda *_: ["__pycache__"])
+    """As root no folder is closed to numba's cache: files stand where the folders would be made."""
+    copy = shutil.copytree(ROOT, tmp_path / "odforecast", ignore=lambda *_: ["__pycache__"])
     for folder in (copy, *(p for p in copy.rglob("*") if p.is_dir())):
         (folder / "__pycache__").touch()
     (home := tmp_path / "home").touch()
     (temp := tmp_path / "temp").mkdir()
     mine = temp / f"odforecast-{os.getuid()}"
     if found != "nothing":
-        mine.mkdir(mode=0o700 if found == "a folder of its own" else 0o777)
+        mine.mkdir()
         mine.chmod(0o700 if found == "a folder of its own" else 0o777)
     away = {"HOME": f"{home}/none", "TMPDIR": str(temp), "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
@@ -217,14 +188,13 @@ def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found:
 def test_table_type_checking_imports_and_all_agree() -> None:
     tree = ast.parse(Path(od.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
-    typed = {}
-    for node in block.body:
-        for alias in node.names:
-            if isinstance(node, ast.ImportFrom):
-                typed[alias.asname or alias.name] = node.module
-            elif alias.name == f"odforecast.{alias.asname}":
-                # Submodules in this form: the other one makes circles for mypy.
-                typed[alias.asname] = "odforecast"
+    # Submodules in the form `import odforecast.x as x`: the other one makes circles for mypy.
+    typed = {
+        alias.asname or alias.name: getattr(node, "module", "odforecast")
+        for node in block.body
+        for alias in node.names
+        if isinstance(node, ast.ImportFrom) or alias.name == f"odforecast.{alias.asname}"
+    }
     homes = {name: home or "odforecast" for name, home in od._HOME.items()}
     # The package odforecast.forecast, which can be called, is this function to type checkers.
     homes["forecast"] = "odforecast.quick"
@@ -235,8 +205,7 @@ def test_table_type_checking_imports_and_all_agree() -> None:
 
 def test_no_public_name_is_a_submodule() -> None:
     # Importing a submodule sets it as an attribute of the package, over a function of that name.
-    folder = Path(od.__file__).parent
-    modules = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    modules = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
     # Those that are both are the modules themselves, so nothing can be put over a function.
     both = modules & set(od.__all__)
     assert both == {name for name, home in od._HOME.items() if not home}

@@ -15,12 +15,8 @@ def forecast(panel):
     return od.get_model("dlm").fit(panel).forecast(12, draws=200, seed=1)
 
 
-def sentences(said: str) -> list[str]:
-    return said.removesuffix(".").split(". ")
-
-
 def test_three_sentences_with_the_nowcast(forecast):
-    first, second, third = sentences(forecast.text("Ohio"))
+    first, second, third = forecast.text("Ohio").removesuffix(".").split(". ")
     assert first.startswith(
         "In Ohio, 2,830 drug overdose deaths were reported for the 12 months ending in April 2025, "
         "as published by September 17, 2025; the final count will be about 2,8"
@@ -33,9 +29,9 @@ def test_three_sentences_with_the_nowcast(forecast):
     # The numbers are those of the draws.
     ohio = forecast.select("Ohio")
     assert ohio.text() == forecast.text("Ohio")
-    low, middle, high = np.quantile(ohio.count_at("2026-04")[:, 0], [0.05, 0.5, 0.95])
-    step = 100 if high - low >= 700 else 10
-    for value in (low, middle, high):
+    found = np.quantile(ohio.count_at("2026-04")[:, 0], [0.05, 0.5, 0.95])
+    step = 100 if np.ptp(found) >= 700 else 10
+    for value in found:
         assert f"{round(value / step) * step:,.0f}" in second
     moved = ohio.change("2026-04")[:, 0]
     assert f"the probability of a fall is {chance(float((moved < 0).mean()))}" in third
@@ -63,7 +59,7 @@ def test_a_region_is_its_parts_and_a_class_is_named(forecast, panel):
 
 def test_without_a_nowcast_it_says_so(panel):
     said = od.get_model("drift").fit(panel).forecast(6, draws=100).text("Ohio")
-    first, second, third = sentences(said)
+    first, second, third = said.removesuffix(".").split(". ")
     assert first.endswith("the forecast takes it as it is, though late reports may still change it")
     assert second.startswith("For the 12 months ending in October 2025 ")
     assert "than 12 months before" in third
@@ -72,14 +68,11 @@ def test_without_a_nowcast_it_says_so(panel):
     assert ", a final count. " in said
 
 
-@pytest.mark.parametrize(
-    ("share", "said"),
-    [
-        (0.0, "less than 1%"), (0.005, "less than 1%"), (0.0051, "1%"), (0.5, "50%"),
-        (0.774, "75%"), (0.776, "80%"), (0.123, "10%"), (0.093, "9%"), (0.907, "91%"),
-        (0.96, "96%"), (0.9949, "99%"), (0.995, "more than 99%"), (1.0, "more than 99%"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("share", "said"), [
+    (0.0, "less than 1%"), (0.005, "less than 1%"), (0.0051, "1%"), (0.5, "50%"),
+    (0.774, "75%"), (0.776, "80%"), (0.123, "10%"), (0.093, "9%"), (0.907, "91%"),
+    (0.96, "96%"), (0.9949, "99%"), (0.995, "more than 99%"), (1.0, "more than 99%"),
+])  # fmt: skip
 def test_no_chance_is_0_or_100(share, said):
     assert chance(share) == said
     short = chance(share, short=True)

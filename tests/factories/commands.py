@@ -19,5 +19,4 @@ def ok(*words: object, columns: int = 80) -> str:
 
 
 def said(done: Result) -> str:
-    """All that a command printed, in one line."""
     return " ".join(done.output.split())

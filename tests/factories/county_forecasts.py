@@ -4,11 +4,13 @@ import datetime as dt
 from pathlib import Path
 
 import numpy as np
+from county_release import HIDDEN, NAMES, csv_text
+from panel_factory import counts_panel
 
 from odforecast.forecast import Forecast
 from odforecast.geography import counties_of
 from odforecast.months import ONE_MONTH
-from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, TARGET_12MO, VINTAGE_REAL
+from odforecast.names import COUNTIES, RESIDENCE, TARGET_12MO
 from odforecast.panel import Panel
 
 LAST = np.datetime64("2023-03", "M")
@@ -27,19 +29,14 @@ def made_panel(state: str = "OH", months: int = 39) -> Panel:
     sums = np.apply_along_axis(lambda x: np.convolve(x, np.ones(12), "valid"), 1, monthly)
     hidden, lost = (sums >= 1) & (sums <= 9), np.isin(places, "39049")[:, None] & (sums > 0)
     reported = np.where(hidden | lost, np.nan, sums)
-    blank = np.full(sums.shape, np.nan)
-    return Panel(
-        indicator=ALL_DRUGS, as_of=dt.date(2023, 10, 8), release=dt.date(2023, 10, 8),
-        vintage=VINTAGE_REAL, locations=places, months=when, reported=reported, predicted=blank,
-        complete=blank, pending=blank, dataset=COUNTIES, basis=RESIDENCE,
+    return counts_panel(
+        reported, places, when, dt.date(2023, 10, 8), dataset=COUNTIES, basis=RESIDENCE,
         low=np.where(hidden, 1.0, np.where(lost, 1000.0, reported)),
         high=np.where(hidden, 9.0, np.where(lost, np.inf, reported)),
     )  # fmt: skip
 
 
-def made_forecast(
-    panel: Panel | None = None, draws: int = 200, horizon: int = 12, **keywords: object
-) -> Forecast:
+def made_forecast(panel=None, draws=200, horizon=12, **keywords):
     """Whole counts round the last ones, joint over counties as far as anybody can say."""
     seen = made_panel() if panel is None else panel
     rng = np.random.default_rng(7)
@@ -60,29 +57,23 @@ def made_forecast(
 def county_csv(path: Path, panel: Panel | None = None) -> Path:
     """The panel as CDC's site exports it."""
     seen = made_panel() if panel is None else panel
-    names = {c.fips: c.short for c in counties_of()}
-    lines = [
-        "Data as of,Year,Month,ST_ABBREV,STATE_NAME,COUNTYNAME,FIPS,STATEFIPS,COUNTYFIPS,CODE2013,"
-        "Provisional Drug Overdose Deaths,Footnote,Percentage Of Records Pending Investigation,"
-        "HistoricalDataCompletenessNote,MonthEndingDate"
-    ]
+    names, rows = {c.fips: c.short for c in counties_of()}, []
     for i, fips in enumerate(seen.locations):
-        for t, month in enumerate(seen.months):
-            year, of = str(month).split("-")
-            shown = "" if np.isnan(seen.reported[i, t]) else f"{seen.reported[i, t]:.0f}"
-            why = "Numbers less than 10 are suppressed" if seen.hidden[i, t] else ""
-            lines.append(
-                f"10/08/2023,{year},{int(of)},OH,Ohio,{names[fips]},{int(fips)},39,"
-                f"{int(fips[2:])},4,{shown},{why},0.1,,{of}/28/{year}"
-            )
-    path.write_text("\n".join(lines) + "\n")
+        for month, count, hidden in zip(seen.months.astype(str), seen.reported[i], seen.hidden[i]):
+            year, of = month.split("-")
+            shown = "" if np.isnan(count) else f"{count:.0f}"
+            cells = (
+                "10/08/2023", year, int(of), "OH", "Ohio", names[fips], int(fips), 39,
+                int(fips[2:]), 4, shown, HIDDEN if hidden else "", 0.1, "", f"{of}/28/{year}",
+            )  # fmt: skip
+            rows.append(dict(zip(NAMES, cells)))
+    path.write_text(csv_text(rows))
     return path
 
 
 def population_csv(path: Path) -> Path:
     """People of Ohio's counties, made up."""
-    rows = [
-        f"{c.fips},{1_200_000 if c.fips == '39035' else 50_000},2023" for c in counties_of("OH")
-    ]
+    people = {"39035": 1_200_000}
+    rows = [f"{c.fips},{people.get(c.fips, 50_000)},2023" for c in counties_of("OH")]
     path.write_text("\n".join(["fips,population,year", *rows]) + "\n")
     return path

@@ -1,39 +1,24 @@
 """Exact posterior of a small county by going through every way its deaths can fall: for tests."""
 
 from itertools import combinations_with_replacement
-from math import factorial
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
 
 
 def tuples(window: int, most: int) -> NDArray[np.int64]:
     """All ways to put at most ``most`` deaths into ``window`` months, shape (n, window)."""
-    rows = []
-    for total in range(most + 1):
-        for where in combinations_with_replacement(range(window), total):
-            row = [0] * window
-            for u in where:
-                row[u] += 1
-            rows.append(row)
-    return np.array(rows, dtype=np.int64)
+    totals = range(most + 1)
+    where = (w for total in totals for w in combinations_with_replacement(range(window), total))
+    return np.array([np.bincount(np.array(w, int), minlength=window) for w in where])
 
 
 @nb.njit(cache=True)
-def _forward(
-    ways: NDArray[np.int64],
-    keys: NDArray[np.int64],
-    weight: Floats,
-    levels: Floats,
-    walk: Floats,
-    e: Floats,
-    low: NDArray[np.int64],
-    high: NDArray[np.int64],
-    base: int,
-) -> Floats:
+def _forward(ways, keys, weight, levels, walk, e, low, high, base):
     """Weights (ways of all but the newest month, newest month, level) after the last sum."""
     n, k = weight.shape
     w = ways.shape[1] + 1
@@ -51,9 +36,7 @@ def _forward(
                 pmf[m, a] = pmf[m - 1, a] * lam / m
         new = np.zeros((n, k))
         for i in range(n):
-            for m in range(base):
-                if totals[i] + m < low[t] or totals[i] + m > high[t]:
-                    continue
+            for m in range(max(low[t] - totals[i], 0), min(high[t] - totals[i] + 1, base)):
                 # The next state drops its oldest month and takes the new one in.
                 j = np.searchsorted(keys, (keys[i] % top) * base + m)
                 for a in range(k):
@@ -61,34 +44,19 @@ def _forward(
                     new[j, a] += x
                     if t == low.size - 1:
                         last[i, m, a] = x
-        whole = new.sum()
-        weight = new / whole
-        if t == low.size - 1:
-            last /= whole
-    return last
+        weight = new / new.sum()
+    return last / last.sum()
 
 
-def exact(
-    low: NDArray[np.int64],
-    high: NDArray[np.int64],
-    e: Floats,
-    level: float,
-    shape: float,
-    step: float,
-    window: int,
-    points: int = 60,
-) -> dict[str, Floats]:
+def exact(low, high, e, level, shape, step, window, points=60):
     """Probabilities of the last sum, 0 to ``max(high)``, and of the level; means of the months.
 
-    The level is gamma before and moves by a random walk of relative step ``step`` on a grid of
-    logarithms; months are Poisson(level e). Counts are at most ``max(high)``.
+    The level is gamma before, then a walk of relative step ``step``; months are Poisson(level e).
     """
     most = int(high.max())
     base = most + 1
     ways = tuples(window - 1, most)
-    keys = np.zeros(len(ways), dtype=np.int64)
-    for u in range(window - 1):
-        keys = keys * base + ways[:, u]
+    keys = ways @ base ** np.arange(window - 1)[::-1]
     order = np.argsort(keys)
     ways, keys = ways[order], keys[order]
     sd = 1 / np.sqrt(shape)
@@ -100,16 +68,11 @@ def exact(
     # Three points with the variance of the walk; its mean step keeps the level the same.
     p = step**2 / gap**2 / 2
     assert p < 0.5
-    walk = np.diag(np.full(points, 1 - 2 * p)) + np.diag(np.full(points - 1, p), 1)
-    walk += np.diag(np.full(points - 1, p), -1)
-    walk[0, 0] += p
-    walk[-1, -1] += p
-    weight = np.empty((len(ways), points))
-    logs = np.log([float(factorial(m)) for m in range(base)])
-    rate = e[: window - 1]
-    for a in range(points):
-        lam = levels[a] * rate
-        weight[:, a] = prior[a] * np.exp((ways * np.log(lam) - lam - logs[ways]).sum(axis=1))
+    walk = np.eye(points) * (1 - 2 * p) + p * (np.eye(points, k=1) + np.eye(points, k=-1))
+    walk[[0, -1], [0, -1]] += p
+    lam = levels[:, None] * e[: window - 1]
+    known = gammaln(ways + 1).sum(axis=1)[:, None]
+    weight = prior * np.exp(ways @ np.log(lam).T - lam.sum(axis=1) - known)
     last = _forward(ways, keys, weight, levels, walk, e, low, high, base)
     total = ways.sum(axis=1)
     sums = np.zeros((most + 1, points))
@@ -123,6 +86,5 @@ def exact(
 
 
 def moments(values: Floats, p: Floats) -> tuple[float, float]:
-    """Mean and standard deviation."""
     mean = float((values * p).sum() / p.sum())
     return mean, float(np.sqrt((values**2 * p).sum() / p.sum() - mean**2))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from calendar import monthrange
 
 HIDDEN = (
     "One or more data cells have counts between 1-9 and have been suppressed in accordance with "
@@ -36,17 +37,14 @@ FIRST, MONTHS = (2023, 4), 24
 
 
 def county_cells(day: str = "2025-06-08", months: int = MONTHS, shift: int = 0) -> list[dict]:
-    """Rows of a release: three states, one count hidden, one zero, one county listed twice.
-
-    Months are from 2023-04 on; ``shift`` is added to every count of more than 9.
-    """
+    """Rows of three states: a count hidden, a zero, a county twice; all above 9 are shifted."""
     rows = []
     for state, name, county, fips, urban, base in PLACES:
         for m in range(months):
             year, month = divmod(FIRST[0] * 12 + FIRST[1] - 1 + m, 12)
             full = fips.zfill(5)
             count = base if base < 10 else base + shift + m % 3
-            ends = f"{year}-{month + 1:02d}-{_days(year, month + 1)}"
+            ends = f"{year}-{month + 1:02d}-{monthrange(year, month + 1)[1]}"
             cells = (
                 day, str(year), str(month + 1), state, name, county, fips, full[:2], full[2:],
                 urban, "" if count < 0 else str(count), HIDDEN if count < 0 else "", f"0.{m:02d}",
@@ -56,12 +54,7 @@ def county_cells(day: str = "2025-06-08", months: int = MONTHS, shift: int = 0) 
     return rows
 
 
-def _days(year: int, month: int) -> int:
-    return 29 - (year % 4 > 0) if month == 2 else 30 + (month in (1, 3, 5, 7, 8, 10, 12))
-
-
 def csv_text(rows: list[dict]) -> str:
-    """As the site exports them."""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -79,5 +72,4 @@ def api_rows(rows: list[dict]) -> list[dict]:
 
 
 def api_text(rows: list[dict]) -> str:
-    """The same as text."""
     return json.dumps(api_rows(rows))

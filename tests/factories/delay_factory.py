@@ -4,14 +4,15 @@ import datetime as dt
 from dataclasses import replace
 
 import numpy as np
+from panel_factory import counts_panel
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.delay.constants import Delays, Seen
 from odforecast.models.delay.deficit import CUT_SHARED, OLD, RAMP, SHARED_DF, SPAN
-from odforecast.models.statespace.kalman import TAIL_DF, Scales
+from odforecast.models.statespace.kalman import TAIL_DF
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, VINTAGE_SYNTHETIC
+from odforecast.names import ALL_DEATHS, VINTAGE_SYNTHETIC
 from odforecast.panel import Panel
 from odforecast.publication import final_through
 
@@ -24,11 +25,10 @@ DELAYS = Delays(
     late=0.1, late_decay=0.25, late_own=1.0, late_shared=0.3,
 )  # fmt: skip
 #: Nothing is uncertain.
-CERTAIN = replace(
-    DELAYS, kappa_error=0.0, old_error=0.0, sd_own=0.0, sd_shared=0.0, noise=0.0, revision_own=0.0,
-    revision_shared=0.0, revision_noise=0.0, closing_share=0.0, closing_size=0.0, closing_own=0.0,
-    closing_shared=0.0, late_own=0.0, late_shared=0.0,
-)  # fmt: skip
+CERTAIN = replace(DELAYS, **dict.fromkeys((
+    "kappa_error", "old_error", "sd_own", "sd_shared", "noise", "revision_own", "revision_shared",
+    "revision_noise", "closing_share", "closing_size", "closing_own", "closing_shared", "late_own",
+    "late_shared"), 0.0))  # fmt: skip
 #: Two places in each census region.
 EIGHT = ("CT", "MA", "OH", "MI", "FL", "GA", "CA", "WA")
 
@@ -39,9 +39,7 @@ def expected_late(size: np.ndarray, ages: np.ndarray, constants: Delays) -> np.n
     return size[:, None] / 12.0 * share / (1.0 - share)
 
 
-def arrivals(
-    rng: np.random.Generator, expected: np.ndarray, last: np.ndarray, constants: Delays, newest: int
-) -> np.ndarray:
+def arrivals(rng, expected, last, constants, newest):
     """What in the end arrives late of the open months, the last first; shape (L, n).
 
     ``expected`` is what would be of months that are all young; ``newest`` the age of the last.
@@ -92,9 +90,7 @@ def simulated_seen(seed: int, releases: int = 16, constants: Delays = DELAYS) ->
     return out
 
 
-def simulated_months(
-    rng: np.random.Generator, states: tuple[str, ...], scales: Scales, n: int, horizon: int
-) -> np.ndarray:
+def simulated_months(rng, states, scales, n, horizon):
     """Months of the ``dlm`` itself, shape (L, n + horizon): after the first n regimes turn."""
     s, z = scales, rng.standard_normal
     region = np.array([REGIONS.index(lookup(name).region or "") for name in states])
@@ -115,9 +111,7 @@ def simulated_months(
     return out
 
 
-def simulated_release(
-    seed: int, scales: Scales, constants: Delays, last: str, newest: int
-) -> tuple[Panel, np.ndarray]:
+def simulated_release(seed, scales, constants, last, newest):
     """A release of ten years that misses what the model of the delay says, and the truth.
 
     ``newest`` is the age of its last month: 6 or 4. The truth are final 12-month counts from
@@ -137,24 +131,19 @@ def simulated_release(
     seen = months[:, :n].copy()
     seen[:, n - n_open :] = np.maximum(seen[:, n - n_open :] - np.round(late[:, ::-1]), 0.0)
     reported = rolling_sums(seen)
-    blank = np.full(reported.shape, np.nan)
     everyone = 30.0 * size
     pending = np.full(reported.shape, 0.2)
     sums = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / constants.kappa
     pending[:, -n_open:] += (100.0 * sums / everyone[:, None])[:, ::-1]
     grid = end - np.arange(reported.shape[1])[::-1].astype("m8[M]")
-    panel = Panel(
-        ALL_DRUGS, release, release, VINTAGE_SYNTHETIC, states, grid, reported=reported,
-        predicted=blank, complete=blank, pending=pending, final_through=final_through(release),
-    )  # fmt: skip
+    more = {"pending": pending, "final_through": final_through(release)}
+    panel = counts_panel(reported, states, grid, release, vintage=VINTAGE_SYNTHETIC, **more)
     return with_all_deaths(panel, everyone), rolling_sums(months)[:, -12 - horizon :]
 
 
 def with_all_deaths(panel: Panel, deaths: np.ndarray) -> Panel:
     """The panel with as many deaths from all causes in every year, shape (L,)."""
     counts = np.broadcast_to(np.asarray(deaths, dtype=float)[:, None], panel.reported.shape)
-    beside = replace(
-        panel, indicator=ALL_DEATHS, reported=counts, predicted=counts, low=None, high=None,
-        beside={}, triangle=None,
-    )  # fmt: skip
+    changed = dict.fromkeys(("reported", "predicted"), counts) | {"indicator": ALL_DEATHS}
+    beside = replace(panel, low=None, high=None, beside={}, triangle=None, **changed)
     return replace(panel, beside={"all-deaths": beside})

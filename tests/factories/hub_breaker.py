@@ -20,6 +20,18 @@ _SCHEMA = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0/{}
 _DAYS = ["2024-01-17", "2024-01-24", "2024-01-31", "2024-02-21", "2024-02-28", "2024-03-06"]
 _TASK = ["origin_date", "target", "horizon", "location", "target_end_date"]
 COLUMNS = [*_TASK, "output_type", "output_type_id", "value"]
+#: The optional checks that the hub asks for.
+VALIDATIONS = """default:
+  validate_model_data:
+    horizon_timediff:
+      fn: "opt_check_tbl_horizon_timediff"
+      pkg: "hubValidations"
+      args: {t0_colname: "origin_date", t1_colname: "target_end_date"}
+    counts_lt_popn:
+      fn: "opt_check_tbl_counts_lt_popn"
+      args:
+        targets: !expr list(target = 'deaths')
+"""
 
 
 def _some(required: list[Any] | None, optional: list[Any] | None = None) -> dict[str, Any]:
@@ -35,9 +47,8 @@ def _task(target: str, outputs: dict[str, Any], kind: str, required: list[str]) 
             "target_end_date": _some(None, _DAYS),
         },
         "output_type": outputs,
-        "target_metadata": [{
-            "target_id": target, "target_name": target, "target_units": "people",
-            "target_keys": {"target": target}, "target_type": kind, "description": target,
+        "target_metadata": [dict.fromkeys(("target_id", "target_name", "description"), target) | {
+            "target_keys": {"target": target}, "target_type": kind, "target_units": "people",
             "is_step_ahead": True, "time_unit": "week",
         }],
     }  # fmt: skip
@@ -48,7 +59,6 @@ def _output(ids: list[Any] | None, value: dict[str, Any], required: bool = False
 
 
 def tasks() -> dict[str, Any]:
-    """``tasks.json`` of the small hub."""
     count = {"type": "double", "minimum": 0}
     share = count | {"maximum": 1}
     samples = {
@@ -64,11 +74,9 @@ def tasks() -> dict[str, Any]:
     direction = {"pmf": _output(["down", "stable", "up"], share)}
     round_ = {
         "round_id_from_variable": True, "round_id": "origin_date",
-        "model_tasks": [
-            _task("deaths", deaths, "continuous", ["US"]),
-            _task("visits", visits, "continuous", []),
-            _task("direction", direction, "ordinal", []),
-        ],
+        "model_tasks": [_task("deaths", deaths, "continuous", ["US"]),
+                        _task("visits", visits, "continuous", []),
+                        _task("direction", direction, "ordinal", [])],
         "submissions_due": {"relative_to": "origin_date", "start": -3, "end": 2},
     }  # fmt: skip
     return {"schema_version": _SCHEMA.format("tasks"), "rounds": [round_],
@@ -76,7 +84,6 @@ def tasks() -> dict[str, Any]:
 
 
 def submission(origin: str = "2024-01-10") -> pd.DataFrame:
-    """A submission of all output types: two places, three horizons; all cells are text."""
     rows: list[list[str]] = []
 
     def add(target: str, place: str, h: int, kind: str, name: str, value: float) -> None:
@@ -99,7 +106,6 @@ def submission(origin: str = "2024-01-10") -> pd.DataFrame:
 
 
 def series() -> pd.DataFrame:
-    """The time series: from before the first round on."""
     places = {"US": "United States", "01": "Alabama"}
     rows = [
         [day, target, place, name, str(40 + i)]
@@ -112,15 +118,12 @@ def series() -> pd.DataFrame:
 
 
 def oracle() -> pd.DataFrame:
-    """The same as an oracle would have forecast it."""
     rows = []
     for day in _DAYS[:3]:
-        for kind in ("mean", "quantile", "sample"):
-            rows.append([day, "deaths", "US", kind, "NA", "50"])
-        for level, value in (("10", "0"), ("20", "1"), ("30", "1")):
-            rows.append([day, "visits", "US", "cdf", level, value])
-        for name, value in (("down", "0"), ("stable", "0"), ("up", "1")):
-            rows.append([day, "direction", "US", "pmf", name, value])
+        deaths = [("deaths", kind, "NA", "50") for kind in ("mean", "quantile", "sample")]
+        visits = [("visits", "cdf", *x) for x in (("10", "0"), ("20", "1"), ("30", "1"))]
+        turns = [("direction", "pmf", *x) for x in (("down", "0"), ("stable", "0"), ("up", "1"))]
+        rows += [[day, target, "US", *said] for target, *said in (*deaths, *visits, *turns)]
     columns = ["target_end_date", "target", "location", "output_type", "output_type_id"]
     return pd.DataFrame(rows, columns=[*columns, "oracle_value"])
 
@@ -155,7 +158,7 @@ def small_hub(root: Path) -> Path:
         },
     }.items():  # fmt: skip
         write_json(root / "hub-config" / f"{name}.json", found)
-    ask(root)
+    (root / "hub-config" / "validations.yml").write_text(VALIDATIONS, encoding="utf-8")
     write_metadata(root, "team-model")
     people = "location,population\nUS,332200066\n01,5063778\n02,733583\n"
     (root / "auxiliary-data").mkdir()
@@ -173,22 +176,6 @@ def write_metadata(root: Path, name: str, file: str | None = None, more: str = "
     lines = f"team_abbr: {team}\nmodel_abbr: {model}\nlicense: CC-BY-4.0\n{more}"
     path.write_text(lines, encoding="utf-8")
     return path
-
-
-def ask(root: Path, more: str = "") -> None:
-    """``validations.yml``: the optional checks that the hub asks for."""
-    text = """default:
-  validate_model_data:
-    horizon_timediff:
-      fn: "opt_check_tbl_horizon_timediff"
-      pkg: "hubValidations"
-      args: {t0_colname: "origin_date", t1_colname: "target_end_date"}
-    counts_lt_popn:
-      fn: "opt_check_tbl_counts_lt_popn"
-      args:
-        targets: !expr list(target = 'deaths')
-"""
-    (root / "hub-config" / "validations.yml").write_text(text + more, encoding="utf-8")
 
 
 def put(root: Path, name: str, table: pd.DataFrame) -> Path:
@@ -218,7 +205,7 @@ class Break:
     """One change: what it does, in words; how; what is checked then, and how."""
 
     what: str
-    how: Callable[[Path], object]
+    how: Callable[[Path], object] = lambda _: None
     path: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -232,19 +219,13 @@ def rows(edit: Callable[[pd.DataFrame], pd.DataFrame | None], name: str = SUBMIS
     return run
 
 
-def _at(**values: str) -> Callable[[pd.DataFrame], pd.Series]:
-    def mask(table: pd.DataFrame) -> pd.Series:
-        found = pd.Series(True, index=table.index)
-        for name, value in values.items():
-            found &= table[name] == value
-        return found
-
-    return mask
+def _at(table: pd.DataFrame, **values: str) -> pd.Series:
+    return (table[list(values)] == pd.Series(values, dtype=object)).all(axis=1)
 
 
 def cells(column: str, value: str, name: str = SUBMISSION, **where: str) -> Callable:
     def edit(table: pd.DataFrame) -> None:
-        mask = _at(**where)(table)
+        mask = _at(table, **where)
         assert mask.any(), where
         table.loc[mask, column] = value
 
@@ -252,11 +233,11 @@ def cells(column: str, value: str, name: str = SUBMISSION, **where: str) -> Call
 
 
 def drop(name: str = SUBMISSION, **where: str) -> Callable:
-    return rows(lambda t: t[~_at(**where)(t)], name)
+    return rows(lambda t: t[~_at(t, **where)], name)
 
 
-def _nothing(_: Path) -> None:
-    """The hub stays as it is: what is checked is the matter."""
+def again(name: str = SUBMISSION, where: Mapping[str, str] | None = None, **new: str) -> Callable:
+    return rows(lambda t: pd.concat([t, t[_at(t, **(where or {}))][:1].assign(**new)]), name)
 
 
 def move(old: str, new: str) -> Callable:
@@ -265,10 +246,6 @@ def move(old: str, new: str) -> Callable:
         (root / old).rename(root / new)
 
     return run
-
-
-def _again(table: pd.DataFrame, **where: str) -> pd.DataFrame:
-    return pd.concat([table, table[_at(**where)(table)]])
 
 
 def config(edit: Callable[[dict[str, Any]], None], name: str = "tasks") -> Callable:
@@ -281,67 +258,43 @@ def config(edit: Callable[[dict[str, Any]], None], name: str = "tasks") -> Calla
     return run
 
 
-def _as_parquet(root: Path) -> None:
-    table = typed(get(root, SUBMISSION))
-    table["horizon"] = table["horizon"].astype(str)
-    table.to_parquet(root / SUBMISSION.replace(".csv", ".parquet"), index=False)
-    (root / SUBMISSION).unlink()
+def _in_turn(*steps: Callable) -> Callable:
+    return lambda root: [step(root) for step in steps]
 
 
-def _series_parquet(root: Path) -> None:
-    table = get(root, SERIES)
-    table["observation"] = table["observation"].astype(float)
-    table.to_parquet(root / SERIES.replace(".csv", ".parquet"), index=False)
-    (root / SERIES).unlink()
+def _as_parquet(name: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable:
+    def run(root: Path) -> None:
+        edit(get(root, name)).to_parquet(root / name.replace(".csv", ".parquet"), index=False)
+        (root / name).unlink()
+
+    return run
 
 
-def _strange_partition(root: Path) -> None:
-    _series_parquet(root)
-    move("target-data/time-series.parquet", "target-data/time-series/=2024/part-0.parquet")(root)
+_SERIES_PARQUET = _as_parquet(SERIES, lambda t: t.astype({"observation": float}))
 
 
-def _two_formats(root: Path) -> None:
-    table = get(root, SERIES)
-    half = len(table) // 2
-    put(root, "target-data/time-series/a.csv", table[:half])
-    rest = table[half:].copy()
-    rest["observation"] = rest["observation"].astype(float)
-    rest["target_end_date"] = pd.to_datetime(rest["target_end_date"]).dt.date
-    rest.to_parquet(root / "target-data/time-series/b.parquet", index=False)
-    (root / SERIES).unlink()
+def _split(first: slice, second: slice) -> Callable:
+    def run(root: Path) -> None:
+        table = get(root, SERIES)
+        put(root, "target-data/time-series/a.csv", table[first])
+        put(root, "target-data/time-series/b.csv", table[second])
+        (root / SERIES).unlink()
+
+    return run
 
 
-def _overlap(root: Path) -> None:
-    table = get(root, SERIES)
-    put(root, "target-data/time-series/a.csv", table[:10])
-    put(root, "target-data/time-series/b.csv", table[9:])
-    (root / SERIES).unlink()
-
-
-def _other_name(table: pd.DataFrame) -> pd.DataFrame:
-    again = table[:1].copy()
-    again["location_name"] = "The Nation"
-    return pd.concat([table, again])
+def _typed_series(t: pd.DataFrame) -> pd.DataFrame:
+    days = pd.to_datetime(t["target_end_date"]).dt.date
+    return t.astype({"observation": float}).assign(target_end_date=days)
 
 
 def _own_ids(table: pd.DataFrame) -> None:
-    mine = (table["output_type"] == "sample") & (table["target"] == "deaths")
+    mine = _at(table, output_type="sample", target="deaths")
     table.loc[mine, "output_type_id"] = [str(1000 + i) for i in range(mine.sum())]
 
 
-def _first_sample(table: pd.DataFrame) -> pd.DataFrame:
-    gone = _at(output_type="sample", output_type_id="0", horizon="3")(table)
-    return table[~gone]
-
-
-def _with_series_target(table: pd.DataFrame) -> pd.DataFrame:
-    more = table[:1].assign(target="direction")
-    return pd.concat([table, more])
-
-
 _OTHER = "model-output/team-model/2024-01-10-team-none.csv"
-_SAMPLE = {"output_type": "sample", "target": "deaths"}
-
+_PART = "target-data/time-series/part=1/a.csv"
 #: Per check, what breaks it and no other; those it stops are not run.
 BREAKS: dict[str, Break] = {
     "valid_config": Break(
@@ -349,21 +302,14 @@ BREAKS: dict[str, Break] = {
         config(lambda c: c["rounds"][0]["model_tasks"][0]["target_metadata"][0].update(
             target_keys={"target": "births"})),
     ),
-    "submission_time": Break(
-        "a day after the window", _nothing, options={"submission_time": "2024-01-13"}
-    ),
-    "file_exists": Break("a file that is not there", _nothing, _OTHER),
-    "file_name": Break(
-        "`+` in the model's name",
-        move(SUBMISSION, SUBMISSION.replace("-model.csv", "-mod+el.csv")),
-    ),
-    "file_location": Break(
-        "another model's folder", move(SUBMISSION, SUBMISSION.replace("team-model/", "team-mine/"))
-    ),
-    "round_id_valid": Break(
-        "a round that the hub does not have",
-        move(SUBMISSION, SUBMISSION.replace("01-10", "01-11")),
-    ),
+    "submission_time": Break("a day after the window", options={"submission_time": "2024-01-13"}),
+    "file_exists": Break("a file that is not there", path=_OTHER),
+    "file_name": Break("`+` in the model's name",
+                       move(SUBMISSION, SUBMISSION.replace("-model.csv", "-mod+el.csv"))),
+    "file_location": Break("another model's folder",
+                           move(SUBMISSION, SUBMISSION.replace("team-model/", "team-mine/"))),
+    "round_id_valid": Break("a round that the hub does not have",
+                            move(SUBMISSION, SUBMISSION.replace("01-10", "01-11"))),
     "file_format": Break("`.txt`", move(SUBMISSION, SUBMISSION.replace(".csv", ".txt"))),
     "file_n": Break(
         "the same round as CSV and as Parquet",
@@ -372,29 +318,21 @@ BREAKS: dict[str, Break] = {
     ),
     "metadata_exists": Break("no metadata of the model", lambda root: (root / METADATA).unlink()),
     "file_read": Break("a horizon not a whole number", cells("horizon", "1.5", horizon="1")),
-    "valid_round_id_col": Break(
-        "no column `origin_date`", rows(lambda t: t.drop(columns="origin_date"))
-    ),
-    "unique_round_id": Break(
-        "two origin dates", cells("origin_date", "2024-02-14", horizon="2")
-    ),
+    "valid_round_id_col": Break("no column `origin_date`",
+                                rows(lambda t: t.drop(columns="origin_date"))),
+    "unique_round_id": Break("two origin dates", cells("origin_date", "2024-02-14", horizon="2")),
     "match_round_id": Break("another origin date", cells("origin_date", "2024-02-14")),
     "colnames": Break("a column too much", rows(lambda t: t.assign(note="x"))),
-    "col_types": Break("Parquet with horizons as text", _as_parquet),
-    "valid_vals": Break(
-        "a place that the hub does not have", cells("location", "99", location="01")
-    ),
+    "col_types": Break("Parquet with horizons as text",
+                       _as_parquet(SUBMISSION, lambda t: typed(t).astype({"horizon": str}))),
+    "valid_vals": Break("a place that the hub does not have",
+                        cells("location", "99", location="01")),
     "derived_task_id_vals": Break(
         "a target end date that the hub does not have",
-        lambda root: (
-            (root / "hub-config/validations.yml").unlink(),
-            cells("target_end_date", "2024-01-18", horizon="1")(root),
-        ),
+        _in_turn(lambda root: (root / "hub-config/validations.yml").unlink(),
+                 cells("target_end_date", "2024-01-18", horizon="1")),
     ),
-    "rows_unique": Break(
-        "a median twice",
-        rows(lambda t: _again(t, output_type="quantile", output_type_id="0.5", location="01")),
-    ),
+    "rows_unique": Break("a median twice", again(where={"output_type_id": "0.5"})),
     "req_vals": Break("no median of a place", drop(output_type_id="0.5", location="01")),
     "value_col_valid": Break("a mean below zero", cells("value", "-1", output_type="mean")),
     "value_col_non_desc": Break("a median above the 90% quantile",
@@ -404,79 +342,62 @@ BREAKS: dict[str, Break] = {
     "spl_mt_unique": Break("one sample of two targets",
                            cells("output_type_id", "0", output_type_id="100")),
     "spl_compound_taskid_set": Break("a sample of its own for every row", rows(_own_ids)),
-    "spl_non_compound_tid": Break("a sample without its third horizon", rows(_first_sample)),
+    "spl_non_compound_tid": Break("a sample without its third horizon",
+                                  drop(output_type="sample", output_type_id="0", horizon="3")),
     "spl_n": Break("3 samples of 4", drop(output_type="sample", output_type_id="0")),
     "metadata_schema_exists": Break(
-        "no schema", lambda root: (root / "hub-config/model-metadata-schema.json").unlink()
-    ),
-    "metadata_file_exists": Break(
-        "a file that is not there", _nothing, "model-metadata/team-other.yml"
-    ),
+        "no schema", lambda root: (root / "hub-config/model-metadata-schema.json").unlink()),
+    "metadata_file_exists": Break("a file that is not there",
+                                  path="model-metadata/team-other.yml"),
     "metadata_file_ext": Break(
-        "`.txt`", lambda root: write_metadata(root, "team-other", "team-other.txt")
-    ),
+        "`.txt`", lambda root: write_metadata(root, "team-other", "team-other.txt")),
     "metadata_file_location": Break(
-        "a folder deeper", lambda root: write_metadata(root, "team-other", "new/team-other.yml")
-    ),
+        "a folder deeper", lambda root: write_metadata(root, "team-other", "new/team-other.yml")),
     "metadata_matches_schema": Break(
         "a name that the schema does not have",
-        lambda root: write_metadata(root, "team-model", more="colour: red\n"),
-    ),
+        lambda root: write_metadata(root, "team-model", more="colour: red\n")),
     "metadata_file_name": Break(
-        "another model's name", lambda root: write_metadata(root, "team-other", "team-third.yml")
-    ),
-    "target_file_exists": Break(
-        "a file that is not there", _nothing, "target-data/time-series.parquet"
-    ),
-    "target_partition_file_name": Break("a folder `=2024`", _strange_partition),
-    "target_file_ext": Break(
-        "CSV in a partition", move(SERIES, "target-data/time-series/part=1/a.csv"),
-        "target-data/time-series/part=1/a.csv",
-    ),
+        "another model's name", lambda root: write_metadata(root, "team-other", "team-third.yml")),
+    "target_file_exists": Break("a file that is not there",
+                                path="target-data/time-series.parquet"),
+    "target_partition_file_name": Break(
+        "a folder `=2024`",
+        _in_turn(_SERIES_PARQUET, move("target-data/time-series.parquet",
+                                       "target-data/time-series/=2024/part-0.parquet"))),
+    "target_file_ext": Break("CSV in a partition", move(SERIES, _PART), _PART),
     "target_dataset_exists": Break(
         "a name that is none of the two",
-        lambda root: (
-            move(SERIES, "target-data/timeseries.csv")(root), (root / ORACLE).unlink()
-        ),
-    ),
+        _in_turn(move(SERIES, "target-data/timeseries.csv"),
+                 lambda root: (root / ORACLE).unlink())),
     "target_dataset_unique": Break(
         "a file and a folder of the same name",
-        lambda root: put(root, "target-data/time-series/a.csv", get(root, SERIES)),
-    ),
-    "target_dataset_file_ext_unique": Break("parts in CSV and in Parquet", _two_formats),
-    "target_dataset_rows_unique": Break("one row in two parts", _overlap),
-    "target_file_read": Break(
-        "an observation that is not a number", cells("observation", "n/a", SERIES, location="01")
-    ),
-    "target_tbl_colnames": Break(
-        "a column too much", rows(lambda t: t.assign(note="x"), SERIES)
-    ),
-    "target_tbl_coltypes": Break("Parquet with days as text", _series_parquet),
-    "target_tbl_ts_targets": Break(
-        "a target that is a category", rows(_with_series_target, SERIES)
-    ),
-    "target_tbl_rows_unique": Break(
-        "one observation under two names of a place", rows(_other_name, SERIES)
-    ),
-    "target_tbl_values": Break(
-        "a place that the hub does not have", cells("location", "99", SERIES, location="01")
-    ),
-    "target_tbl_output_type_ids": Break(
-        "a pmf without one of its categories", drop(ORACLE, output_type_id="down")
-    ),
-    "target_tbl_oracle_value": Break(
-        "two categories that both came true",
-        cells("oracle_value", "1", ORACLE, output_type_id="down"),
-    ),
+        lambda root: put(root, "target-data/time-series/a.csv", get(root, SERIES))),
+    "target_dataset_file_ext_unique": Break(
+        "parts in CSV and in Parquet",
+        _in_turn(_split(slice(14), slice(14, None)),
+                 _as_parquet("target-data/time-series/b.csv", _typed_series))),
+    "target_dataset_rows_unique": Break("one row in two parts",
+                                        _split(slice(10), slice(9, None))),
+    "target_file_read": Break("an observation that is not a number",
+                              cells("observation", "n/a", SERIES, location="01")),
+    "target_tbl_colnames": Break("a column too much", rows(lambda t: t.assign(note="x"), SERIES)),
+    "target_tbl_coltypes": Break("Parquet with days as text", _SERIES_PARQUET),
+    "target_tbl_ts_targets": Break("a target that is a category",
+                                   again(SERIES, target="direction")),
+    "target_tbl_rows_unique": Break("one observation under two names of a place",
+                                    again(SERIES, location_name="The Nation")),
+    "target_tbl_values": Break("a place that the hub does not have",
+                               cells("location", "99", SERIES, location="01")),
+    "target_tbl_output_type_ids": Break("a pmf without one of its categories",
+                                        drop(ORACLE, output_type_id="down")),
+    "target_tbl_oracle_value": Break("two categories that both came true",
+                                     cells("oracle_value", "1", ORACLE, output_type_id="down")),
     "opt_check_tbl_counts_lt_popn": Break(
-        "more deaths than people", cells("value", "9999999", output_type="mean", location="01")
-    ),
+        "more deaths than people", cells("value", "9999999", output_type="mean", location="01")),
     "opt_check_tbl_horizon_timediff": Break(
         "a target end date of another horizon",
-        cells("target_end_date", "2024-01-31", horizon="2", location="01"),
-    ),
+        cells("target_end_date", "2024-01-31", horizon="2", location="01")),
 }  # fmt: skip
-
 #: Checks that no file can break alone, and why: see docs/reference/hub-checks.md.
 NEVER_ALONE = {
     "spl_compound_tid": "one sample over two places: `spl_compound_taskid_set` fails before it",
@@ -509,17 +430,11 @@ END = "<!-- end -->"
 
 
 def in_page(text: str, table: str) -> str:
-    """The page with the table between its marks."""
     head, _, rest = text.partition(BEGIN)
     return f"{head}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
 
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "hub-checks.md"
 
-
-def main() -> None:
-    PAGE.write_text(in_page(PAGE.read_text(encoding="utf-8"), matrix()), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    PAGE.write_text(in_page(PAGE.read_text(encoding="utf-8"), matrix()), encoding="utf-8")

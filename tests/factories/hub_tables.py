@@ -7,9 +7,7 @@ import numpy as np
 from odforecast.forecast import Forecast
 
 
-def made(
-    states=("US", "AL", "YC"), n_months=3, draws=40, seed=1, level=500.0, back=0, **keywords
-) -> Forecast:
+def made(states=("US", "AL", "YC"), n_months=3, draws=40, seed=1, level=500.0, back=0, **keywords):
     """A forecast as of 2024-04-17, its first month 2023-12."""
     rng = np.random.default_rng(seed)
     first = np.datetime64("2023-12", "M")

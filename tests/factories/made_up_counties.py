@@ -3,10 +3,10 @@
 import datetime as dt
 
 import numpy as np
+from panel_factory import counts_panel
 
 from odforecast.geography.places import counties_of
-from odforecast.names import ALL_DRUGS, RESIDENCE
-from odforecast.panel import Panel
+from odforecast.names import RESIDENCE
 
 #: New York City's counties stand in the middle of New York's by their codes.
 STATES = ("DE", "NY", "YC")
@@ -23,12 +23,9 @@ def made_up(states=STATES):
     counts[-1] = np.nan
     low, high = counts.copy(), counts.copy()
     low[-1], high[-1] = 1.0, 9.0
-    blank = np.full(counts.shape, np.nan)
-    return Panel(
-        ALL_DRUGS, dt.date(2023, 10, 8), dt.date(2023, 10, 8), "real", places, stamps,
-        reported=counts, predicted=blank, complete=blank, pending=blank, low=low, high=high,
-        dataset="counties", basis=RESIDENCE, urban=dict.fromkeys(places, "3"),
-        final_through=np.datetime64("2022-12"),
+    return counts_panel(
+        counts, places, stamps, dt.date(2023, 10, 8), low=low, high=high, dataset="counties",
+        basis=RESIDENCE, urban=dict.fromkeys(places, "3"), final_through=np.datetime64("2022-12"),
     )  # fmt: skip
 
 
@@ -37,9 +34,8 @@ class Archive:
 
     def __init__(self, panel):
         self._panel = panel
-
-    def as_of(self, *_, **__):
-        return self
+        self.as_of = self.until = lambda *_, **__: self
+        self.copies = lambda *_: {}
 
     def panel(self, _, dataset):
         assert dataset == "counties"
@@ -48,9 +44,3 @@ class Archive:
     def releases(self, dataset):
         assert dataset == "counties"
         return (self._panel.release,)
-
-    def until(self, _):
-        return self
-
-    def copies(self, *_):
-        return {}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pandas as pd
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
@@ -17,22 +18,23 @@ STATES = ("US", "OH", "AZ", "WV", "WY")
 RELEASE = dt.date(2025, 9, 17)
 
 
+def counts_panel(counts, places, months, as_of, **more):
+    """A panel of reported 12-month counts, and nothing else but what is given."""
+    given = {"indicator": ALL_DRUGS, "release": as_of, "vintage": VINTAGE_REAL}
+    given |= dict.fromkeys(("predicted", "complete", "pending"), np.full(counts.shape, np.nan))
+    given |= {"locations": tuple(places), "months": months, "reported": counts}
+    return Panel(as_of=as_of, **(given | more))
+
+
 @cache
 def bundled_panel(states: tuple[str, ...] = STATES) -> Panel:
     """The bundled release of 2025-09-17, all months, with nothing beside it."""
     table = od.bundled().release(RELEASE, ALL_DRUGS)
-    layers = {
-        name: table.pivot_table(index="state", columns="month", values=name).loc[list(states)]
-        for name in ("reported", "predicted")
-    }
-    months = layers["reported"].columns.to_numpy().astype("datetime64[M]")
-    unknown = np.full(layers["reported"].shape, np.nan)
-    reported, predicted = (layer.to_numpy() for layer in layers.values())
-    return Panel(
-        ALL_DRUGS, RELEASE, RELEASE, VINTAGE_REAL, states, months, reported=reported,
-        predicted=predicted, complete=unknown, pending=unknown,
-        final_through=final_through(RELEASE),
-    )  # fmt: skip
+    wide = table.pivot(index="state", columns="month", values=["reported", "predicted"])
+    reported, predicted = (wide[x].loc[list(states)] for x in ("reported", "predicted"))
+    months = reported.columns.to_numpy().astype("datetime64[M]")
+    more = {"predicted": predicted.to_numpy(), "final_through": final_through(RELEASE)}
+    return counts_panel(reported.to_numpy(), states, months, RELEASE, **more)
 
 
 @cache
@@ -42,23 +44,23 @@ def cut_panel(last: str = "2021-06", states: tuple[str, ...] = STATES) -> Panel:
 
 
 def as_release(whole: Panel, last: str = "2021-06") -> Panel:
-    """A panel as a release of its last month might have been: predicted counts, the last half
-    year not final.
-    """
+    """A panel as a release of its last month, with predicted counts; half a year is not final."""
     cut = whole.cut(last)
-    stop = cut.months.size
-    return replace(
-        cut,
-        vintage=VINTAGE_REAL,
-        predicted=whole.predicted[:, :stop],
-        final_through=cut.last_month - np.timedelta64(6, "M"),
-    )
+    said = {"predicted": whole.predicted[:, : cut.months.size], "vintage": VINTAGE_REAL}
+    return replace(cut, final_through=cut.last_month - np.timedelta64(6, "M"), **said)
 
 
 @cache
 def release_panel(last: str = "2021-06", states: tuple[str, ...] = STATES) -> Panel:
-    """:func:`as_release` of the bundled release."""
     return as_release(bundled_panel(states), last)
+
+
+def own_counts(panel, state="OH", more=3, first="2022-05"):
+    """CDC's own months of a state from one on, and some more after its last."""
+    row = panel.monthly[panel.index(state)][panel.month_grid >= np.datetime64(first)]
+    grid = np.arange(np.datetime64(first), panel.last_month + np.timedelta64(more + 1, "M"))
+    deaths = np.append(row, row[len(row) - more :])
+    return pd.DataFrame({"location": state, "month": grid.astype(str), "deaths": deaths})
 
 
 def with_counts(panel: Panel, reported: np.ndarray, predicted: np.ndarray | None = None) -> Panel:
@@ -72,9 +74,7 @@ def only(panel: Panel, states: list[str] | tuple[str, ...]) -> Panel:
     return replace(panel.select(states), selected=False)
 
 
-def made_donor(
-    late: np.ndarray, back: int = 0, locations: tuple[str, ...] = JURISDICTIONS, **keywords: object
-) -> Donor:
+def made_donor(late, back=0, locations=JURISDICTIONS, **keywords):
     """A made-up release of 2023-11 or some months before: what it missed, what it said of that."""
     month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
     shape = late.shape
@@ -91,9 +91,5 @@ def made_panel(months: dict[str, np.ndarray], last: str = "2021-06") -> Panel:
     counts = np.round(np.array(list(months.values())))
     sums = np.lib.stride_tricks.sliding_window_view(counts, 12, axis=1).sum(axis=2)
     end = np.datetime64(last, "M")
-    unknown = np.full(sums.shape, np.nan)
     day, grid = publication_date(end), end - np.arange(sums.shape[1])[::-1].astype("m8[M]")
-    return Panel(
-        ALL_DRUGS, day, day, VINTAGE_SYNTHETIC, tuple(months), grid, reported=sums,
-        predicted=unknown, complete=unknown, pending=unknown, final_through=end,
-    )  # fmt: skip
+    return counts_panel(sums, months, grid, day, vintage=VINTAGE_SYNTHETIC, final_through=end)

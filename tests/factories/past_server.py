@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from http.server import BaseHTTPRequestHandler
@@ -20,10 +21,7 @@ from odforecast.vintage.past import COLUMNS, git_blob
 
 @cache
 def release_csv(last: str, change: float = 1) -> bytes:
-    """Three places of the bundled release up to a month, in CDC's form.
-
-    ``change`` is a factor of West Virginia's last count.
-    """
+    """Three places of the bundled release up to a month, West Virginia's last count changed."""
     table = od.bundled().as_of("2025-09-17").table
     table = table[table["state"].isin(["US", "WV", "YC"]) & (table["month"] <= last)]
     table = table[table["month"] > pd.Timestamp(last) - pd.DateOffset(months=30)]
@@ -32,28 +30,18 @@ def release_csv(last: str, change: float = 1) -> bytes:
     return cdc_form(table.assign(reported=reported.round())).to_csv(index=False).encode()
 
 
-def row(
-    date: str,
-    last: str,
-    content: bytes,
-    *,
-    owner: str = "someone",
-    path: str = "counts.csv",
-    check: str = "sha256",
-    settled: bool = True,
-    basis: str = "inferred",
-) -> dict[str, str]:
-    """A row of a list of copies."""
+def row(date, last, content, owner="someone", path="counts.csv", check="sha256", **more):
+    """A row of a list of copies; ``basis`` and ``settled`` say how its date is known."""
     return dict.fromkeys(COLUMNS, "") | {
         "release_date": date,
-        "release_basis": basis,
+        "release_basis": more.get("basis", "inferred"),
         "last_month": last,
         "repository": f"{owner}/drugs",
         "commit": hashlib.sha1(f"{owner}{path}".encode()).hexdigest(),
         "path": path,
         "sha256": hashlib.sha256(content).hexdigest() if check == "sha256" else "",
         "git_blob": git_blob(content) if check in ("sha256", "git blob") else "",
-        "contents_read": "yes" if settled else "no",
+        "contents_read": "yes" if more.get("settled", True) else "no",
     }
 
 
@@ -71,13 +59,11 @@ class Made:
         return cls([one for one, _ in pairs], files)
 
     def write(self, file: Path) -> Path:
-        """The list as a file."""
         pd.DataFrame(self.rows).to_csv(file, index=False)
         return file
 
 
 def address(one: dict[str, str]) -> str:
-    """Path of a copy on the server, as it is before it is encoded."""
     return f"/{one['repository']}/{one['commit']}/{one['path']}"
 
 
@@ -117,8 +103,7 @@ class FileServer(FakeServer):
             content = content[: len(content) // 2]
         elif fault == "elsewhere":
             content, status, length = b"", 302, 0
-        if fault in ("cut", "drop", "stall", "endless"):
-            handler.close_connection = True
+        handler.close_connection = bool(fault)
         if fault == "stall":
             self.stop.wait(3)
         if fault in ("drop", "stall"):
@@ -128,9 +113,7 @@ class FileServer(FakeServer):
             handler.send_header("Location", f"{self.url}{next(iter(self.files))}")
         handler.send_header("Content-Length", str(10**15 if fault == "endless" else length))
         handler.end_headers()
-        try:
+        with suppress(OSError):
             handler.wfile.write(content)
             while fault == "endless" and not self.stop.is_set():
                 handler.wfile.write(b"WV,2024,July\n" * 5000)
-        except OSError:
-            handler.close_connection = True

@@ -1,8 +1,8 @@
 """Small releases in CDC's form, as text cells, to bend in tests."""
 
 from functools import cache
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import odforecast as od
@@ -60,9 +60,26 @@ def cdc_form(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def bent_release(
-    folder: Path, change: tuple[str, float] | None = None, day: str = "2025-10-15", name: str = ""
-) -> Path:
+def late_release(last, late=0.02, first="2019-01", states=None, indicators=(ALL_DRUGS,)):
+    """A release in CDC's form: bundled counts to a month, the last three of all states too low.
+
+    After the bundled months the last count goes on; the parts add up to the US row.
+    """
+    end, table = pd.Timestamp(last), od.bundled().as_of("2025-09-17").table
+    table = table[table["indicator"].isin(indicators) & (table["month"] >= first)]
+    known = table[table["month"] == table["month"].max()]
+    later = pd.date_range(known["month"].iloc[0], end, freq="MS", inclusive="right")
+    more = [known.assign(month=month) for month in later]
+    table = pd.concat([table[table["month"] <= end], *more], ignore_index=True)
+    lacks = table["state"].isin(states) if states else table["state"] != "US"
+    recent = table["month"] > end - pd.DateOffset(months=3)
+    lacking = np.ceil(table["reported"] * late).where(recent & lacks, 0.0)
+    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
+    missing = lacking.where(table["state"] != "US", whole)
+    return cdc_form(table.assign(reported=table["reported"] - missing))
+
+
+def bent_release(folder, change=None, day="2025-10-15", name=""):
     """The file of a release of all drugs, with a factor of one state's last count."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{day}{name}.csv"

@@ -1,27 +1,14 @@
 """Unit-level scores of made-up models, from arrays of (origin, place), and panels of counts."""
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pandas as pd
+from panel_factory import counts_panel  # noqa: F401
 
-from odforecast.names import ALL_DRUGS
-from odforecast.panel import Panel
 from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS
 
 
-def scores_of(
-    wis: Mapping[str, np.ndarray],
-    horizon: int = 1,
-    places: Sequence[str] = (),
-    first: str = "2019-01",
-    step: int = 1,
-) -> pd.DataFrame:
-    """Scores of models; every score is the WIS, NaN is a unit that the model lacks.
-
-    Origins are ``step`` months apart. Places are named L0, L1 … where none are given.
-    """
+def scores_of(wis, horizon=1, places=(), first="2019-01", step=1):
+    """Scores of models, all the WIS, at origins ``step`` months apart; NaN is a unit it lacks."""
     parts = []
     for model, values in wis.items():
         n, n_places = values.shape
@@ -44,14 +31,3 @@ def scores_of(
         )
         parts.append(part[part["wis"].notna()])
     return pd.concat(parts, ignore_index=True)
-
-
-def counts_panel(
-    counts: np.ndarray, places: Sequence[str], months: np.ndarray, as_of: dt.date
-) -> Panel:
-    """A panel of reported 12-month counts, and nothing else."""
-    blank = np.full(counts.shape, np.nan)
-    return Panel(
-        indicator=ALL_DRUGS, as_of=as_of, release=as_of, vintage="real", locations=tuple(places),
-        months=months, reported=counts, predicted=blank, complete=blank, pending=blank,
-    )  # fmt: skip

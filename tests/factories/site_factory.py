@@ -23,7 +23,6 @@ def small_forecast():
 
 @cache
 def small_results():
-    """Two models on seven origins."""
     return od.backtest(
         ["naive+delay", "hub-baseline"], archive=od.bundled().until("2025-09-17"),
         start="2020-01", end="2024-01", step=8, donors=1, locations=PLACES, draws=80,
@@ -80,19 +79,15 @@ class Page(HTMLParser):
         return re.sub(r"\s+", " ", "".join(self.texts).replace("\u00a0", " "))
 
     def all(self, tag: str) -> list[dict[str, str]]:
-        """Attributes of every element of a name."""
         return [at for name, at in self.elements if name == tag]
 
     def ids(self) -> list[str]:
-        """Every id, in order."""
         return [at["id"] for _, at in self.elements if "id" in at]
 
     def links(self) -> list[str]:
-        """Where links lead."""
         return [at["href"] for at in self.all("a")]
 
     def policy(self) -> str:
-        """The Content-Security-Policy."""
         (found,) = (m["content"] for m in self.all("meta") if "http-equiv" in m)
         return found
 
@@ -103,7 +98,6 @@ class Page(HTMLParser):
 
 
 def sha256(text: str) -> str:
-    """As a policy writes it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

@@ -12,16 +12,6 @@ _DAY = "2024-01-06"
 
 
 def small_hub(folder: Path) -> Path:
-    """Write the hub.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    Path
-    """
     for name in ("hub-config", "target-data"):
         (folder / name).mkdir(parents=True)
     ids = {"origin_date": [_DAY], "location": ["39", "54"], "horizon": [1, 2], "target": ["deaths"]}
@@ -49,7 +39,6 @@ def small_hub(folder: Path) -> Path:
         for place in ids["location"] for horizon in ids["horizon"]
     ]  # fmt: skip
     names = ["location", "horizon", "target", "as_of", "observation"]
-    pd.DataFrame(came, columns=names).to_csv(
-        folder / "target-data" / "time-series.csv", index=False
-    )
+    series = folder / "target-data" / "time-series.csv"
+    pd.DataFrame(came, columns=names).to_csv(series, index=False)
     return folder

@@ -3,11 +3,12 @@
 import gzip
 import json
 import threading
-import time
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, count, repeat, takewhile
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -34,7 +35,6 @@ def release_rows(states: tuple[str, ...] = ("US", "WV", "YC"), months: int = 40)
 
 
 def as_socrata(table: pd.DataFrame) -> list[dict]:
-    """Rows of a canonical table as Socrata answers them."""
     rows = []
     for row in table.itertuples():
         counts = {"data_value": row.reported, "predicted_value": row.predicted}
@@ -89,9 +89,7 @@ class FakeSocrata(FakeServer):
     (nested JSON); ``"too-many"`` (rows); any other three digits: that status; ``""``: none.
     """
 
-    def __init__(
-        self, rows: list[dict], updated: int = UPDATED, dataset: str = "xkb8-kh2a"
-    ) -> None:
+    def __init__(self, rows, updated=UPDATED, dataset="xkb8-kh2a"):
         self.rows = rows
         self.updated = updated
         self.dataset = dataset
@@ -126,9 +124,8 @@ class FakeSocrata(FakeServer):
                 else:
                     size, number = body["page"]["pageSize"], body["page"]["pageNumber"]
                     assert body["query"].endswith("ORDER BY :id")
-                    fake.answer(
-                        self, "page", body, lambda: fake.rows[(number - 1) * size : number * size]
-                    )
+                    start = (number - 1) * size
+                    fake.answer(self, "page", body, lambda: fake.rows[start : start + size])
 
         super().__init__(Handler)
 
@@ -137,10 +134,8 @@ class FakeSocrata(FakeServer):
 
     def metadata(self) -> object:
         columns = [{"fieldName": k, "dataTypeName": v} for k, v in self.fields.items()]
-        return {
-            "id": self.dataset, "name": "A table", "rowsUpdatedAt": self.updated,
-            "columns": columns,
-        }  # fmt: skip
+        said = {"id": self.dataset, "name": "A table", "rowsUpdatedAt": self.updated}
+        return said | {"columns": columns}
 
     def chosen(self, where: str | None) -> list[dict]:
         if where is None:
@@ -158,9 +153,7 @@ class FakeSocrata(FakeServer):
             rows = rows[::-1] if start % 2 else rows
         return rows[start : start + int(params.get("$limit", 1000))]
 
-    def answer(
-        self, handler: BaseHTTPRequestHandler, kind: str, params: dict, make: Callable[[], object]
-    ) -> None:
+    def answer(self, handler, kind, params, make):
         self.log.append((kind, params, dict(handler.headers)))
         self.before(kind, self.kinds().count(kind))
         fault = self.faults[kind].popleft() if self.faults[kind] else ""
@@ -182,17 +175,8 @@ class FakeSocrata(FakeServer):
             self.stop.wait(3)
             handler.close_connection = True
         elif fault == "trickle":
-            handler.close_connection = True
             self.send(handler, 200, b"", length=len(body))
-            end = time.monotonic() + 3
-            for i in range(len(body)):
-                if self.stop.wait(0.02) or time.monotonic() > end:
-                    return
-                try:
-                    handler.wfile.write(body[i : i + 1])
-                    handler.wfile.flush()
-                except OSError:
-                    return
+            self.stream(handler, (body[i : i + 1] for i in range(150) if not self.stop.wait(0.02)))
         elif fault.startswith(("endless", "chunked")):
             self.without_end(handler, fault)
         elif fault.startswith("gzip"):
@@ -207,42 +191,31 @@ class FakeSocrata(FakeServer):
             self.send(handler, 200, body)
 
     def without_end(self, handler: BaseHTTPRequestHandler, fault: str) -> None:
-        """Send rows for ever, in one of four ways."""
-        piece = b'{"state": "WV", "year": "2024", "month": "July"},' * 2000
-        start = b"["
-        if fault == "endless-gzip":
-            packer = zlib.compressobj(wbits=31)
-            start = packer.compress(b"[")
-            piece = b" " * 1_000_000
-        handler.close_connection = True
+        start, piece = b"[", b'{"state": "WV", "year": "2024", "month": "July"},' * 2000
+        headers = {"endless": ("Content-Length", str(10**15)),
+                   "endless-gzip": ("Content-Encoding", "gzip"),
+                   "chunked": ("Transfer-Encoding", "chunked")}  # fmt: skip
         handler.send_response(200)
-        if fault == "endless-gzip":
-            handler.send_header("Content-Encoding", "gzip")
-        if fault == "chunked":
-            handler.send_header("Transfer-Encoding", "chunked")
-        elif fault == "endless":
-            handler.send_header("Content-Length", str(10**15))
+        if fault in headers:
+            handler.send_header(*headers[fault])
         handler.end_headers()
-        try:
-            while not self.stop.is_set():
-                data = piece
-                if fault == "endless-gzip":  # 64 MB in 64 kB
-                    data = b"".join(packer.compress(piece) for _ in range(70))
-                data, start = start + data, b""
-                if fault == "chunked":
-                    data = f"{len(data):x}\r\n".encode() + data + b"\r\n"
-                handler.wfile.write(data)
-        except OSError:
-            return
+        pieces = repeat(piece)
+        if fault == "endless-gzip":  # 64 MB in 64 kB
+            packer, blanks = zlib.compressobj(wbits=31), b" " * 1_000_000
+            start = packer.compress(b"[")
+            pieces = (b"".join(packer.compress(blanks) for _ in range(70)) for _ in count())
+        elif fault == "chunked":
+            start = b"1\r\n[\r\n"
+            pieces = repeat(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        self.stream(handler, chain([start], pieces))
 
-    def send(
-        self,
-        handler: BaseHTTPRequestHandler,
-        status: int,
-        body: bytes,
-        headers: dict[str, str] | None = None,
-        length: int | None = None,
-    ) -> None:
+    def stream(self, handler: BaseHTTPRequestHandler, pieces: Iterable[bytes]) -> None:
+        handler.close_connection = True
+        with suppress(OSError):
+            for piece in takewhile(lambda _: not self.stop.is_set(), pieces):
+                handler.wfile.write(piece)
+
+    def send(self, handler, status, body, headers=None, length=None):
         handler.send_response(status)
         for name, value in (headers or {}).items():
             handler.send_header(name, value)

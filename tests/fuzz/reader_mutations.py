@@ -1,23 +1,32 @@
 """Mutations of files that readers read: of bytes, lines, cells, headers and containers.
 
-Every one is a function of a random generator, so a case is its dataset and its seed. The stored
-answers of ``tools/golden.py`` hold what those of bytes, cells, headers and rows make of a seed.
+Every one is a function of a random generator, so a case is its data set and its seed, printed where
+it fails. ``ODFORECAST_FUZZ=5000`` (or ``make fuzz N=5000``) runs that many of each data set, from
+``ODFORECAST_FUZZ_SEED`` on. ``tools/golden.py`` stores what some mutations make of a seed.
 """
 
 import csv
 import gzip
 import io
 import json
+import os
 import random
 import re
+import resource
+import traceback
 import warnings
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from odforecast.errors import OdforecastError
+
+FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
 CELLS = (
     "", " ", "NA", "n/a", "null", "None", "nan", "-", "—", "?", "#REF!", "#N/A", "=A1", "=1+1", "x",
     "0", "-0", "-1", "+5", "9", "1e3", "1e+05", "1e-3", "1e999", "inf", "-inf", "0x1F", "1_000",
@@ -31,8 +40,6 @@ CELLS = (
 
 @dataclass(frozen=True)
 class Grid:
-    """Header, rows, and what follows them."""
-
     header: list[str]
     rows: list[list[str]]
     tail: str = ""
@@ -47,7 +54,6 @@ class Grid:
 
 
 def changed_text(r: random.Random, old: str) -> str:
-    """Another text for a cell."""
     kind = r.randrange(10)
     digits = [i for i, c in enumerate(old) if c.isdigit()]
     if kind < 4 and digits:
@@ -55,8 +61,7 @@ def changed_text(r: random.Random, old: str) -> str:
         if kind == 0:
             return old[:i] + r.choice("0123456789") + old[i + 1 :]
         if kind == 1 and len(digits) > 1:
-            j = r.choice(digits)
-            out = list(old)
+            out, j = list(old), r.choice(digits)
             out[i], out[j] = out[j], out[i]
             return "".join(out)
         if kind == 2:
@@ -90,8 +95,7 @@ def mutated_cells(r: random.Random, grid: Grid) -> Grid:
 
 
 def mutated_header(r: random.Random, grid: Grid) -> Grid:
-    header = list(grid.header)
-    rows = [list(row) for row in grid.rows]
+    header, rows = list(grid.header), [list(row) for row in grid.rows]
     i, j = r.randrange(len(header)), r.randrange(len(header))
     kind = r.randrange(6)
     if kind == 0:
@@ -165,18 +169,14 @@ def mutated_bytes(r: random.Random, data: bytes, pieces: tuple[bytes, ...] = ())
     return bytes(out)
 
 
-# Containers
-
 SHEET = "xl/worksheets/sheet1.xml"
 
 
 def as_xlsx(grid: Grid) -> bytes:
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.append([_legal(h) for h in grid.header])
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.active.append([_legal(h) for h in grid.header])
     for row in grid.rows:
-        sheet.append([_typed(c) for c in row])
-    out = io.BytesIO()
+        book.active.append([_typed(c) for c in row])
     book.save(out)
     return out.getvalue()
 
@@ -192,7 +192,6 @@ def _typed(text: str) -> object:
 
 
 def mutated_xlsx(r: random.Random, data: bytes) -> bytes:
-    """A workbook with one of its cells or parts changed, zipped again."""
     source = zipfile.ZipFile(io.BytesIO(data))
     parts = {n: source.read(n) for n in source.namelist()}
     xml = parts[SHEET].decode()
@@ -238,24 +237,16 @@ def as_parquet(grid: Grid, r: random.Random, *, nested: bool = False) -> bytes:
         columns[name] = pa.array([int(t) if t else None for t in texts]) if whole else texts
     if nested:
         name = r.choice(list(columns))
-        columns[name] = r.choice([
-            [[1, 2]] * len(grid.rows), [{"a": 1}] * len(grid.rows), [b"1"] * len(grid.rows),
-            [True] * len(grid.rows), [[]] * len(grid.rows),
-        ])  # fmt: skip
-    out = io.BytesIO()
-    packing = r.choice(["snappy", "zstd", "none", "gzip"])
-    dictionary, checksum = r.random() < 0.5, r.random() < 0.2
-    pq.write_table(
-        pa.table(columns), out, compression=packing, use_dictionary=dictionary,
-        write_page_checksum=checksum,
-    )  # fmt: skip
+        columns[name] = [r.choice([[1, 2], {"a": 1}, b"1", True, []])] * len(grid.rows)
+    out, how = io.BytesIO(), {"compression": r.choice(["snappy", "zstd", "none", "gzip"])}
+    how |= {"use_dictionary": r.random() < 0.5, "write_page_checksum": r.random() < 0.2}
+    pq.write_table(pa.table(columns), out, **how)
     return out.getvalue()
 
 
 def as_json(grid: Grid, r: random.Random) -> bytes:
-    records = [
-        {h: c for h, c in zip(grid.header, row) if c or r.random() < 0.5} for row in grid.rows
-    ]
+    cells = (zip(grid.header, row) for row in grid.rows)
+    records = [{h: c for h, c in row if c or r.random() < 0.5} for row in cells]
     return json.dumps(records, ensure_ascii=r.random() < 0.5).encode("utf-8", "replace")
 
 
@@ -297,3 +288,44 @@ def mutated_gzip(r: random.Random, text: bytes) -> bytes:
     if kind == 4:
         return gzip.compress(data, mtime=0)
     return mutated_bytes(r, data)
+
+
+# Cases: class of an outcome, and what is to be said of it
+
+Outcome = tuple[str, str]
+
+
+def seeds(usual, always=()):
+    return [*always, *range(FIRST, FIRST + int(os.environ.get("ODFORECAST_FUZZ", usual)))]
+
+
+def run_all(title, chosen, one, capsys):
+    """Run the cases; ``one`` says what was done to a file, and what came of it."""
+    counts: Counter[tuple[str, str]] = Counter()
+    bad = []
+    for seed in chosen:
+        what, (kind, said) = one(seed)
+        counts[what, kind] += 1
+        if kind not in ("right", "refused"):
+            bad.append(f"seed {seed} ({what}): {kind}: {said}")
+    table = pd.Series(counts).unstack(fill_value=0)
+    if len(chosen) > 1000:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        with capsys.disabled():
+            print(f"\n{title}: {len(chosen)} seeds to {chosen[-1]}, peak {peak} MB\n{table}")
+    assert not bad, f"{len(bad)} cases; {table.sum().to_dict()}\n" + "\n".join(bad[:12])
+    assert {"right", "refused"} <= set(table.columns)
+
+
+def attempt(read, path, data, most):
+    """What is read of a file; or that it was refused, in one printable line that names it."""
+    path.write_bytes(data)
+    try:
+        return read(path)
+    except OdforecastError as error:
+        line = str(error)
+        good = path.name in line and line.isprintable()
+        short = len(line.replace(str(path), "FILE")) <= most
+        return "refused" if good and short else "badly said", line[: most + 200]
+    except Exception:
+        return "traceback", traceback.format_exc()[-1500:]

@@ -1,7 +1,4 @@
-"""Mutated hub files: read as they stand, or refused in a line; never anything else.
-
-A parser of a few lines, which shares nothing with the reader, says what stands in a mutated file.
-"""
+"""Mutated hub files: read as a parser of a few lines reads them, or refused in a line."""
 
 import csv
 import gzip
@@ -14,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzz_cases import Outcome, attempt, run_all, seeds
+import reader_mutations as mutate
 from hub_tables import made
-from reader_mutations import CHANGES, Grid, as_parquet, mutated_bytes, mutated_gzip
+from reader_mutations import Grid, Outcome, attempt, mutated_bytes, run_all, seeds
 
 from odforecast.hub import read_hub, to_hub, write_hub
 
@@ -62,34 +59,31 @@ def mutated_arrow(r: random.Random, table: pd.DataFrame) -> bytes:
 
 
 def case(seed: int) -> tuple[str, bytes, str]:
-    """The mutated file of a seed: its name, its bytes, and what was done."""
     r = random.Random(seed)
     table = r.choice(BASES)
     form = r.choice(("csv", "csv", "csv", "csv.gz", "parquet"))
     if form == "parquet" and r.random() < 0.4:
         return "a.parquet", mutated_arrow(r, table), "parquet types"
     if form == "parquet" and r.random() < 0.5:
-        out = io.BytesIO()
-        table.to_parquet(out, index=False, write_page_checksum=True)
-        return "a.parquet", mutated_bytes(r, out.getvalue()), "parquet bytes"
+        whole = table.to_parquet(index=False, write_page_checksum=True)
+        return "a.parquet", mutated_bytes(r, whole), "parquet bytes"
     days = table[["origin_date", "target_end_date"]].apply(lambda x: x.dt.strftime("%Y-%m-%d"))
     text = table.assign(**days, output_type_id=[f"{x:.12g}" for x in table["output_type_id"]])
     grid = Grid(list(text), text.astype(str).to_numpy().tolist())
-    change = r.choice((hub_cells, hub_cells, *CHANGES, None))
+    change = r.choice((hub_cells, hub_cells, *mutate.CHANGES, None))
     grid = change(r, grid) if change else grid
     if form == "parquet":
-        return "a.parquet", as_parquet(grid, r, nested=r.random() < 0.2), "parquet cells"
+        return "a.parquet", mutate.as_parquet(grid, r, nested=r.random() < 0.2), "parquet cells"
     data = grid.text(r.choice(("\n", "\n", "\n", "\r\n", "\r")))
     coded = data.encode(r.choice(("utf-8",) * 8 + ("utf-8-sig", "utf-16")), "surrogatepass")
     if form == "csv.gz":
         same = change and r.random() < 0.7
-        packed = gzip.compress(coded, 1) if same else mutated_gzip(r, coded)
+        packed = gzip.compress(coded, 1) if same else mutate.mutated_gzip(r, coded)
         return "a.csv.gz", packed, "gzip"
     return "a.csv", coded if change else mutated_bytes(r, coded), f"csv {change and 'cells'}"
 
 
 def standing(name: str, data: bytes) -> list[dict[str, object]]:
-    """What stands in a file, by the plainest means."""
     if name.endswith(".parquet"):
         return pq.ParquetFile(io.BytesIO(data)).read().to_pylist()
     text = (gzip.decompress(data) if name.endswith(".gz") else data).decode("utf-8-sig")
@@ -97,7 +91,6 @@ def standing(name: str, data: bytes) -> list[dict[str, object]]:
 
 
 def differs(read: object, there: object, column: str) -> bool:
-    """Whether a value read is another one than stands there."""
     if column in ("origin_date", "target_end_date"):
         return str(there)[:10] != str(read)[:10] or len(str(there)) not in (10, 19)
     if column in ("location", "target", "output_type"):
@@ -109,7 +102,6 @@ def differs(read: object, there: object, column: str) -> bool:
 
 
 def outcome(name: str, data: bytes, folder) -> Outcome:
-    """Class of an outcome, and what is to be said of it."""
     got = attempt(read_hub, folder / name, data, 700)
     if isinstance(got, tuple):
         return got

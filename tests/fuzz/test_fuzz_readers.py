@@ -1,7 +1,6 @@
-"""Mutated data files: every value as it stands there, or a refusal in one line; nothing else.
+"""Mutated data files: every value as a parser of a few lines reads it, or a refusal in one line.
 
-What stands there a parser of a few lines says, which shares nothing with the readers. Wrong is also
-a broken sum that neither the reader nor :func:`odforecast.vintage.quality.contradictions` reports.
+Wrong is also a broken sum that neither the reader nor ``vintage.quality.contradictions`` reports.
 """
 
 import csv
@@ -14,17 +13,15 @@ import os
 import random
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import openpyxl
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import reader_mutations as mutate
-from fuzz_cases import Outcome, attempt, run_all, seeds
-from reader_mutations import Grid
+from reader_mutations import Grid, Outcome, attempt, run_all, seeds
 
 from odforecast.geography import counties_of
 from odforecast.geography.places import BY_KEY
@@ -38,14 +35,9 @@ from odforecast.sources.wonder import read_wonder
 from odforecast.vintage.quality import contradictions
 
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
-
 Values = dict[tuple[object, ...], float | str | None]
-
-# What stands there
-
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 BLANK = {"", "na", "n/a", "nan", "null", "none", "no data", "<na>"}
-
 Row = dict[str, object]
 
 
@@ -69,39 +61,35 @@ def text_of(data: bytes) -> str:
 
 def rows_of(data: bytes, separators: str = ",") -> list[Row]:
     """Rows of a file that are not blank, as header (letters only) to cell."""
-    return [row for row in all_rows(data, separators) if any(word(cell) for cell in row.values())]
+    try:
+        rows = all_rows(data, separators)
+    except Exception as error:
+        raise Unreadable(repr(error)) from error
+    return [row for row in rows if any(word(cell) for cell in row.values())]
 
 
 def all_rows(data: bytes, separators: str) -> list[Row]:
-    try:
-        if data[:4] == b"PK\x03\x04":
-            return _xlsx(data)
-        if data[:4] == b"PAR1":
-            table = pq.read_table(io.BytesIO(data)).to_pylist()
-            return [{key(k): v for k, v in row.items()} for row in table]
+    if data[:4] == b"PK\x03\x04":
+        book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
+        return headed(book.worksheets[0].iter_rows(values_only=True))
+    if data[:4] == b"PAR1":
+        records = pq.read_table(io.BytesIO(data)).to_pylist()
+    else:
         text = text_of(data)
-        if text.lstrip()[:1] == "[":
-            return [{key(k): v for k, v in row.items()} for row in json.loads(text)]
-        first = text.split("\n", 1)[0]
-        return table_rows(text, max(separators, key=first.count))
-    except Unreadable:
-        raise
-    except Exception as error:
-        raise Unreadable(repr(error)) from error
+        if text.lstrip()[:1] != "[":
+            return table_rows(text, max(separators, key=text.split("\n", 1)[0].count))
+        records = json.loads(text)
+    return [{key(k): v for k, v in row.items()} for row in records]
 
 
 def table_rows(text: str, separator: str = ",") -> list[Row]:
-    lines = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(r)]
-    header = [key(h) for h in lines[0]]
-    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+    return headed(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
 
 
-def _xlsx(data: bytes) -> list[Row]:
-    book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
-    lines = [list(r) for r in book.worksheets[0].iter_rows(values_only=True)]
-    lines = [r for r in lines if any(c is not None for c in r)]
-    header = [key("" if c is None else c) for c in lines[0]]
-    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+def headed(lines: Iterable[Sequence[object]]) -> list[Row]:
+    header, *rows = [r for r in lines if any(c not in (None, "") for c in r)]
+    names = [key("" if c is None else c) for c in header]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def key(header: object) -> str:
@@ -109,7 +97,6 @@ def key(header: object) -> str:
 
 
 def number(cell: object) -> float | None:
-    """Its number, None for a blank."""
     if cell is None or (isinstance(cell, float) and cell != cell):
         return None
     if isinstance(cell, bool):
@@ -133,7 +120,6 @@ def word(cell: object) -> str:
 
 
 def month(row: Row) -> str:
-    """``2024-07`` of the month and year cells."""
     text = word(row.get("month")).lower().rstrip(".")
     if found := re.fullmatch(r"([0-9]{4})-([0-9]{2}).*", text):
         return f"{found[1]}-{found[2]}"
@@ -143,27 +129,24 @@ def month(row: Row) -> str:
     return f"{year}-{MONTHS.index(text[:3]) + 1:02d}"
 
 
-# Releases
-
 _SQUASHED = {re.sub("[^0-9a-z]", "", i.lower().replace("&", "and")): i for i in INDICATORS}
 
 
-def values_of(table: pd.DataFrame, key: list[str], names: list[str]) -> Values:
-    """Every value of some columns, under its key and its name."""
-    table = table.assign(month=table["month"].dt.strftime("%Y-%m"))
-    rows = zip(table[key].itertuples(index=False), table[names].itertuples(index=False))
-    return {(*at, n): None if v != v else v for at, row in rows for n, v in zip(names, row)}
+def values_of(read: Callable, key: list[str], *names: str) -> Callable[[Path], Values]:
+    """A reader of every value of some columns, under its key and its name."""
+
+    def values(path):
+        table = read(path).table.assign(month=lambda t: t["month"].dt.strftime("%Y-%m"))
+        rows = zip(table[key].itertuples(index=False), table[[*names]].itertuples(index=False))
+        return {(*at, n): None if v != v else v for at, row in rows for n, v in zip(names, row)}
+
+    return values
 
 
 def put(values: Values, at: tuple[object, ...], new: dict[str, float | str | None]) -> None:
     for name, value in new.items():
         if values.setdefault((*at, name), value) != value:
             raise Unreadable("two values")
-
-
-def read_release(path: Path) -> Values:
-    names = ["reported", "predicted", "percent_complete", "percent_pending", "status"]
-    return values_of(read_vsrr(path, "2024-12-11").table, ["state", "month", "indicator"], names)
 
 
 def naive_release(data: bytes) -> Values:
@@ -204,9 +187,9 @@ def broken_sum(values: Values) -> bool:
     return any(len(p) == 52 and sum(p) != nation.get(at, sum(p)) for at, p in parts.items())
 
 
-def release_grid(shared: Path) -> Grid:
+def release_grid() -> Grid:
     """All 53 jurisdictions, three months, one indicator; and some suppressed drug rows."""
-    with gzip.open(shared / "vsrr" / "2024-12-11.csv.gz", "rt", encoding="utf-8-sig") as handle:
+    with gzip.open(SHARED / "vsrr" / "2024-12-11.csv.gz", "rt", encoding="utf-8-sig") as handle:
         rows = list(csv.DictReader(handle))
     kept = [
         r for r in rows
@@ -215,13 +198,6 @@ def release_grid(shared: Path) -> Grid:
         or (r["Indicator"] == "Heroin (T40.1)" and r["State"] == "WV" and r["Year"] == "2024")
     ]  # fmt: skip
     return Grid(list(rows[0]), [list(r.values()) for r in kept])
-
-
-# WONDER
-
-
-def read_export(path: Path) -> Values:
-    return values_of(read_wonder(path).table, ["location", "month"], ["deaths"])
 
 
 def naive_export(data: bytes) -> Values:
@@ -239,19 +215,11 @@ def naive_export(data: bytes) -> Values:
     return values
 
 
-def wonder_grid(shared: Path) -> Grid:
-    text = (shared / "wonder" / "all_drugs_state_month_2019.txt").read_text(encoding="utf-8")
+def wonder_grid() -> Grid:
+    text = (SHARED / "wonder" / "all_drugs_state_month_2019.txt").read_text(encoding="utf-8")
     lines = list(csv.reader(io.StringIO(text), delimiter="\t"))
     kept = [r for r in lines[1:] if len(r) > 2 and r[2] in ("2019/01", "2019/02", "2019/03")]
     return Grid(lines[0], kept, text[text.index("---") - 1 :].replace("\r\n", "\n"), "\t")
-
-
-# Counties
-
-
-def read_counties(path: Path) -> Values:
-    names = ["deaths", "percent_pending", "status"]
-    return values_of(read_county(path).table, ["fips", "month"], names)
 
 
 def naive_counties(data: bytes) -> Values:
@@ -264,15 +232,6 @@ def naive_counties(data: bytes) -> Values:
         pending = number(row.get("percentageofrecordspendinginvestigation"))
         put(values, at, {"deaths": deaths, "percent_pending": pending, "status": status})
     return values
-
-
-def county_grid(shared: Path) -> Grid:
-    with gzip.open(shared / "county" / "2023-10-08.csv.gz", "rt", encoding="utf-8-sig") as handle:
-        rows = list(csv.reader(handle))
-    return Grid(rows[0], [r for r in rows[1:] if r[3] in ("DE", "CT", "NV", "CA")][::29])
-
-
-# Tables of people: a state's own counts, and population
 
 
 def read_own(path: Path) -> Values:
@@ -311,10 +270,6 @@ def own_grid(kind: int) -> Grid:
     return Grid(header, rows, separator=";" if kind == 3 else ",")
 
 
-def read_people(path: Path) -> Values:
-    return {(r.fips, r.year): r.population for r in read_population(path).itertuples()}
-
-
 def naive_people(data: bytes) -> Values:
     newest: dict[str, tuple[int, float]] = {}
     for row in rows_of(data, ",\t;"):
@@ -325,18 +280,8 @@ def naive_people(data: bytes) -> Values:
     return {(fips, year): people for fips, (year, people) in newest.items()}
 
 
-def people_grid() -> Grid:
-    rows = [
-        [str(int(c.fips)), str(10_000 + 137 * k), str(2020 + k % 5)]
-        for k, c in enumerate(counties_of()[::31])
-    ]
-    return Grid(["fips", "population", "year"], rows)
-
-
 @dataclass(frozen=True)
 class Base:
-    """A file that is right, and how to read it."""
-
     name: str
     file: str
     grid: Grid
@@ -350,28 +295,40 @@ def sets() -> dict[str, list[Base]]:
     """The data sets: name to its files; three of them only where there are real files."""
     texts, forms = ("csv", "csv", "csv.gz"), ("csv", "csv", "csv.gz", "xlsx", "parquet")
     own = [Base(f"own {k}", "ohio", own_grid(k), read_own, naive_own, forms) for k in range(4)]
-    people = Base("people", "people", people_grid(), read_people, naive_people, forms)
+    columns = ["fips", "population", "year"]
+    rows = [[str(int(c.fips)), str(10_000 + 137 * k), str(2020 + k % 5)]
+            for k, c in enumerate(counties_of()[::31])]  # fmt: skip
+    people = Base("people", "people", Grid(columns, rows),
+                  lambda p: read_population(p).set_index(["fips", "year"])["population"].to_dict(),
+                  naive_people, forms)  # fmt: skip
     if not SHARED.is_dir():
         return {"own": own, "people": [people]}
-    release = Base("release", "2024-12-11", release_grid(SHARED), read_release, naive_release,
-                   (*forms, "json"))  # fmt: skip
-    wonder = Base("export", "export.txt", wonder_grid(SHARED), read_export, naive_export)
-    county = Base("county", "county", county_grid(SHARED), read_counties, naive_counties,
-                  (*texts, "json"))  # fmt: skip
+    counts = ("reported", "predicted", "percent_complete", "percent_pending", "status")
+    release = Base(
+        "release", "2024-12-11", release_grid(),
+        values_of(lambda p: read_vsrr(p, "2024-12-11"), ["state", "month", "indicator"], *counts),
+        naive_release, (*forms, "json"),
+    )  # fmt: skip
+    months = values_of(read_wonder, ["location", "month"], "deaths")
+    wonder = Base("export", "export.txt", wonder_grid(), months, naive_export)
+    with gzip.open(SHARED / "county" / "2023-10-08.csv.gz", "rt", encoding="utf-8-sig") as handle:
+        head, *rows = csv.reader(handle)
+    few = [row for row in rows if row[3] in ("DE", "CT", "NV", "CA")][::29]
+    county = Base(
+        "county", "county", Grid(head, few),
+        values_of(read_county, ["fips", "month"], "deaths", "percent_pending", "status"),
+        naive_counties, (*texts, "json"),
+    )  # fmt: skip
     return {"releases": [release], "WONDER": [wonder], "county": [county], "own": own,
             "people": [people]}  # fmt: skip
 
 
-def everywhere(r: random.Random, grid: Grid) -> Grid:
-    return mutate.mutated_rows(r, mutate.mutated_header(r, mutate.mutated_cells(r, grid)))
-
-
 LEVELS = {"cells": mutate.mutated_cells, "header": mutate.mutated_header,
-          "rows": mutate.mutated_rows, "container": everywhere}  # fmt: skip
+          "rows": mutate.mutated_rows, "container": lambda r, grid: mutate.mutated_rows(
+              r, mutate.mutated_header(r, mutate.mutated_cells(r, grid)))}  # fmt: skip
 
 
 def case(base: Base, r: random.Random) -> tuple[str, bytes]:
-    """A mutated file of a base: what was done to it, and its bytes."""
     form = r.choice(base.forms)
     level = r.choice(("bytes", "cells", *LEVELS))
     if level == "container" and form != "csv":
@@ -406,25 +363,21 @@ def _container(form: str, grid: Grid, r: random.Random) -> bytes:
 
 
 def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> Outcome:
-    """Class of an outcome, and what is to be said of it."""
     got = attempt(base.read, folder / base.file, data, 900)
     if isinstance(got, tuple):
         return got
     try:
         there = base.naive(data)
     except Exception as error:  # no reading of its own: then only the file as it was will do
-        if got.keys() == truth.keys() and all(same(v, truth[k]) for k, v in got.items()):
+        different = [k for k in got if not same(got[k], truth.get(k, "absent"))][:3]
+        if got.keys() == truth.keys() and not different:
             return "right", ""
-        said = f"{type(error).__name__} {error}"[:200]
-        different = [k for k in got if got[k] != truth.get(k, "absent")][:3]
-        return "wrong", f"read, where the other parser could not ({said}); {different}"
-    for key, value in there.items():
+        return "wrong", f"read, where the other parser could not ({error!r:.200}); {different}"
+    for key in {**there, **got}:
         if key not in got:
-            return "lost", f"{key}: {value}"
-        if not same(got[key], value):
-            return "wrong", f"{key}: {value!r} read as {got[key]!r}"
-    if extra := [k for k in got if k not in there]:
-        return "wrong", f"{extra[0]} does not stand there"
+            return "lost", f"{key}: {there[key]}"
+        if not same(got[key], there.get(key, "nothing")):
+            return "wrong", f"{key}: {there.get(key, 'nothing')!r} read as {got[key]!r}"
     if base.name == "release" and broken_sum(there):
         loaded = read_vsrr(folder / base.file, "2024-12-11")
         if not loaded.report.sums.failed and not contradictions(loaded.table):
@@ -440,7 +393,6 @@ def same(a: object, b: object) -> bool:
 
 @pytest.fixture(scope="module")
 def truths(sets, tmp_path_factory):
-    """Every base, unchanged, reads; its values."""
     folder = tmp_path_factory.mktemp("truth")
     found = {}
     for base in (base for many in sets.values() for base in many):

@@ -1,8 +1,4 @@
-"""Mutated scenario files: read as they stand, or refused in a line; never anything else.
-
-What stands in a file is found by looking for
-``key: value`` on its lines, without a parser of YAML or TOML.
-"""
+"""Mutated scenario files: read as they stand, or refused in a line; never anything else."""
 
 import random
 import re
@@ -12,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz_cases import Outcome, attempt, run_all, seeds
-from reader_mutations import mutated_bytes
+from reader_mutations import Outcome, attempt, mutated_bytes, run_all, seeds
 
 from odforecast.scenario import Scenario, dump_scenarios, json_schema, read_scenarios
 
 #: Seeds of cases that were once wrong; they are run always.
 FAILED = (2, 78, 115, 206, 785, 811, 3610)
-
 YAML = """\
 name: shock-2026
 version: 2
@@ -78,14 +72,13 @@ DEFS = json_schema()["$defs"]
 KEYS = (*(key for each in ("Scenario", "Intervention", "Rebound") for key in
           DEFS[each]["properties"]), "probability", "scenarios", "sise", "1", "true",
         "k" * 600, "a b", "[a]", "? x", "name ", "{}", "__class__", "2026-03-01")  # fmt: skip
-
 PIECES = tuple(bytes([x]) for x in b"\0\n\r:={}[]\"'#&*!|>%@`-,.0123456789\xff\xe9\t ")
 BOMB = "a: &a [x, x]\n" + "".join(
     f"{b}: &{b} [{', '.join(9 * ['*' + a])}]\n" for a, b in zip("abcdefghij", "bcdefghijk")
 )
 
 
-def changed_value(lines: list[str], r: random.Random) -> None:
+def changed_value(lines, r):
     i = r.randrange(len(lines))
     if found := re.match(r"(\s*(?:- )?[\w]+\s*[:=] ?)(.+)$", lines[i]):
         old = found[2]
@@ -97,7 +90,7 @@ def changed_value(lines: list[str], r: random.Random) -> None:
         lines[i] = found[1] + new
 
 
-def changed_key(lines: list[str], r: random.Random) -> None:
+def changed_key(lines, r):
     i = r.randrange(len(lines))
     lines[i] = re.sub(r"\w+(?=\s*[:=])", lambda _: r.choice(KEYS), lines[i], count=1)
 
@@ -116,7 +109,6 @@ def changed_structure(lines: list[str], r: random.Random) -> None:
 
 
 def case(seed: int, texts: tuple[tuple[str, str], ...]) -> tuple[str, bytes, str]:
-    """File name, bytes and kind of mutation of a seed."""
     r = random.Random(seed)
     name, text = r.choice(texts)
     kind = r.choice(("value", "value", "key", "structure", "bytes"))
@@ -144,11 +136,8 @@ def numbers_in(text: str) -> Counter[float]:
     return found
 
 
-def invented(found: tuple[Scenario, ...], text: str) -> str:
-    """A number or word that was read although it stands nowhere in the file; empty if none.
-
-    What a named prior fills in stands in the library, so only what the file may say is looked at.
-    """
+def invented(found: list[Scenario], text: str) -> str:
+    """A number or word that was read although it stands nowhere in the file, nor in a prior."""
     there = numbers_in(text)
     for scenario in found:
         if scenario.name not in text and scenario.name != "null":
@@ -160,19 +149,15 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
                 return f"name {x.name!r}"
             if any(str(m) not in text for m in x.onset or ()):
                 return f"onset {x.onset}"
-            if "prior" in text:
-                # Two interventions, one of them from a named prior: the written one is first.
-                if x.name == "tariffs" or x is not scenario.interventions[0]:
-                    continue
-                if re.search(r"prior\W", text.split("interventions", 1)[-1].split("tariff-only")[0]
-                             .rsplit("\n", 1)[0]):  # fmt: skip
-                    continue
-            written = [x.p_null]
-            for prior in (x.size, x.lag, x.ramp, x.plateau, x.half_life, x.residue,
-                          x.spread, x.share, x.replaced):  # fmt: skip
-                written += [] if prior is None else list(prior.parameters().values())
-            if isinstance(x.exposure, Mapping):
-                written += x.exposure.values()
+            # Two interventions, one of them from a named prior: the written one is first.
+            before = text.split("interventions", 1)[-1].split("tariff-only")[0].rsplit("\n", 1)[0]
+            first = x is scenario.interventions[0] and x.name != "tariffs"
+            if "prior" in text and (not first or re.search(r"prior\W", before)):
+                continue
+            priors = ("size", "lag", "ramp", "plateau", "half_life", "residue", "spread", "share")
+            written = [x.p_null, *(x.exposure.values() if isinstance(x.exposure, Mapping) else ())]
+            for prior in (getattr(x, name) for name in (*priors, "replaced")):
+                written += [] if prior is None else prior.parameters().values()
             for value in written:
                 # 0.5 is the default's: states differ by up to half the size.
                 if not there[float(value)] and value not in (0.0, 1.0, 0.5):
@@ -181,18 +166,16 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
 
 
 def outcome(name: str, data: bytes, folder: Path) -> Outcome:
-    """Class of an outcome, and what is to be said of it."""
-    found = attempt(lambda path: [read_scenarios(path)], folder / name, data, 2500)
+    found = attempt(lambda path: [*read_scenarios(path)], folder / name, data, 2500)
     if isinstance(found, tuple):
         return found
-    (found,) = found
     if said := invented(found, data.decode("utf-8-sig")):
         return "wrong", said
     # What was read can be written, and means the same then.
     for suffix in (".yaml", ".toml"):
         again = folder / f"again{suffix}"
         again.write_text(dump_scenarios(found, suffix), encoding="utf-8")
-        if read_scenarios(again) != found:
+        if [*read_scenarios(again)] != found:
             return "lost", f"not the same from {suffix}"
     months = np.arange("2026-01", "2028-01", dtype="datetime64[M]")
     for x in (x for s in found for x in s.interventions):
@@ -203,12 +186,9 @@ def outcome(name: str, data: bytes, folder: Path) -> Outcome:
 
 @pytest.fixture
 def texts(tmp_path):
-    """The same scenario in both forms."""
     (tmp_path / "s.yaml").write_text(YAML)
-    return ("s.yaml", YAML), (
-        "s.toml",
-        dump_scenarios(read_scenarios(tmp_path / "s.yaml"), ".toml"),
-    )
+    toml = dump_scenarios(read_scenarios(tmp_path / "s.yaml"), ".toml")
+    return ("s.yaml", YAML), ("s.toml", toml)
 
 
 @pytest.mark.slow
