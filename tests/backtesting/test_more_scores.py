@@ -12,7 +12,7 @@ import toys
 from toys import same
 
 import odforecast as od
-from odforecast.backtesting import Results, Workers, backtest, cuts, plan
+from odforecast.backtesting import Results, Workers, backtest, plan
 from odforecast.backtesting import unit as digest
 from odforecast.backtesting.unit import JOINT_LABELS
 from odforecast.errors import BacktestError, ScoringError, UnknownNameError
@@ -20,10 +20,11 @@ from odforecast.models import Spec
 from odforecast.names import TARGET_12MO, TARGET_MONTH
 from odforecast.scoring.joint import JOINT_COLUMNS, joint_scores
 from odforecast.scoring.metrics import Metric
-from odforecast.vintage import bundled
 
 MODELS = ["naive", toys.by_state]
 BOTH = (TARGET_12MO, TARGET_MONTH)
+STATES = ("OH", "WV", "WY")
+SPAN = ("2021-02", "2021-03", 1)
 
 
 def far(samples, observed):
@@ -36,28 +37,15 @@ MONTHS = Metric("far_months", far, target=TARGET_MONTH)
 
 def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
     hashed = set(digest.hashed_files())
-    there = {
-        file
-        for name in digest._CODE
-        for file in (digest._ROOT / name).rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts
-    }
-    assert there <= hashed
+    there = [file for name in digest._CODE for file in (digest._ROOT / name).rglob("*")]
+    assert {f for f in there if f.is_file() and "__pycache__" not in f.parts} <= hashed
     names = {file.name for file in hashed}
     assert {"seen.csv.gz", "delay.csv", "shares.csv", "classical.py", "seeds.py"} <= names
 
 
 @pytest.fixture(scope="module")
-def panel():
-    return replace(bundled().as_of("2025-09-17").panel().select(["OH", "WV", "WY"]), selected=False)
-
-
-@pytest.fixture(scope="module")
-def setting(panel):
-    return {
-        "origins": cuts(panel, start="2021-02", end="2021-03"), "truth": od.Truth(panel),
-        "draws": 30, "progress": False,
-    }  # fmt: skip
+def setting(found, truth):
+    return {"origins": found, "truth": truth, "draws": 30, "progress": False}
 
 
 ALL = ("scores", "quantiles", "failures", "joint")
@@ -119,12 +107,10 @@ def test_workers_processes_and_threads_agree_to_the_last_bit(setting, tmp_path):
     same(here, Results.load(tmp_path / "workers"), ALL)
     # Again: nothing is computed, and the tables are the same.
     seen = []
-    setting = {**setting, "progress": seen.append}
-    same(here, backtest(models, **setting, **more, out=tmp_path / "workers"), ALL)
+    more["progress"] = seen.append
+    same(here, backtest(models, **(setting | more), out=tmp_path / "workers"), ALL)
     # Code of unknown origin is run again.
-    assert {p.label for p in seen if not p.reused} == {
-        p.label for p in seen if "by_state" in p.label
-    }
+    assert all(p.reused == ("by_state" not in p.label) for p in seen)
     here.save(tmp_path / "saved")
     same(Results.load(tmp_path / "saved"), here, ALL)
 
@@ -144,8 +130,7 @@ def test_joint_scores_are_those_of_each_forecast(setting):
     assert [*table] == [*JOINT_COLUMNS, *JOINT_LABELS]
     assert results.manifest["joint"] is True
     assert set(table["data_hash"]) == {o.panel.data_hash for o in setting["origins"]}
-    units = plan("naive", setting["origins"], setting["truth"], draws=30, joint=True)
-    for unit in units:
+    for unit in plan("naive", setting["origins"], setting["truth"], draws=30, joint=True):
         forecast = unit.model.fit(unit.seen).forecast(12, draws=30, seed=unit.seed)
         want = joint_scores(forecast, unit.truth, seed=unit.seed)
         mine = table[table["last_month"] == pd.Timestamp(str(unit.origin.panel.last_month))]
@@ -170,12 +155,11 @@ def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
 
 
 def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):
-    found = [
-        replace(o, donor=donor, panel=replace(o.panel, donor=donor))
-        for o, donor in zip(setting["origins"], ("b", "a"), strict=True)
-    ]
-    again = {**setting, "origins": found}
-    here, there = backtest("naive", **again), backtest("naive", **again, out=tmp_path)
+    two = zip(setting["origins"], ("b", "a"), strict=True)
+    found = [replace(o, donor=donor, panel=replace(o.panel, donor=donor)) for o, donor in two]
+    here, there = (
+        backtest("naive", **setting | {"origins": found}, out=x) for x in (None, tmp_path)
+    )
     assert here.quantiles["donor"].cat.categories.tolist() == ["b", "a"]
     same(here, there)
 

@@ -11,26 +11,20 @@ import toys
 from commands import run
 from toys import same
 
+import odforecast as od
 from odforecast.backtesting import Results, cuts, plan, run_units
 from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import UnitStore, _checksum
-from odforecast.models import Model
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 STATES = ("US", "WY")
 
 
 @pytest.fixture(scope="module")
 def units():
-    panel = replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
+    panel = replace(od.bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
     found = cuts(panel, start="2021-01", end="2021-02")
-
-    class Partly(toys.Toy):
-        by = None
-
-    models = [Model(Partly("toy", toys.leaves_one_out), "toy"), toys.model(name="other")]
-    return plan(models, found, Truth(panel), draws=20)
+    models = [toys.model(toys.leaves_one_out, by=None), toys.model(name="other")]
+    return plan(models, found, od.Truth(panel), draws=20)
 
 
 @pytest.fixture(scope="module")

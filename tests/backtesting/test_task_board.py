@@ -34,21 +34,23 @@ def copied(results: Results, **manifest: object) -> Results:
     return Results(tables, {**results.manifest, **manifest})
 
 
-def holed(results: Results, lose: Callable[[pd.DataFrame], pd.Series]) -> Results:
+def with_scores(results: Results, scores: pd.DataFrame) -> Results:
     out = copied(results)
-    out._tables["scores"] = results.scores[~lose(results.scores)].reset_index(drop=True)
+    out._tables["scores"] = scores.reset_index(drop=True)
     return out
+
+
+def holed(results: Results, lose: Callable[[pd.DataFrame], pd.Series]) -> Results:
+    return with_scores(results, results.scores[~lose(results.scores)])
 
 
 def ragged(results: Results) -> Results:
     rng = np.random.default_rng(7)
-    out = holed(results, lambda s: pd.Series(rng.random(len(s)) < 0.2))
-    scores = out.scores.copy()
+    scores = results.scores[rng.random(len(results.scores)) >= 0.2]
     young = pd.MultiIndex.from_frame(scores[["as_of", "location", "horizon"]])
     lost = rng.random(len(young.unique())) < 0.1
-    scores["scorable"] = ~lost[young.unique().get_indexer(young)]
-    out._tables["scores"] = scores
-    return out
+    kept = ~lost[young.unique().get_indexer(young)]
+    return with_scores(results, scores.assign(scorable=kept))
 
 
 def ahead(board: Board) -> pd.DataFrame:
@@ -73,13 +75,11 @@ def test_folders_and_results_are_put_together(run, quick, tmp_path):
 
 
 def test_what_a_model_lacks_is_counted(run):
-    def first_two(s: pd.DataFrame) -> pd.Series:
-        return (s["model"] == "drift+delay") & (s["location"] == "OH") & (s["horizon"] <= 2)
-
-    board = leaderboard(holed(run, first_two))
-    assert dict(zip(board.entries["model"], board.entries["n_missing"])) == {
-        "hub-baseline": 0, "naive+delay": 0, "drift+delay": 16,
-    }  # fmt: skip
+    board = leaderboard(
+        holed(run, lambda s: s.eval("model == 'drift+delay' and location == 'OH' and horizon < 3"))
+    )
+    assert board.entries.set_index("model")["n_missing"].tolist() == [0, 0, 16]
+    assert board.models == list(MODELS)
     table = board.table(bootstrap=0).set_index(["level", "horizon_group", "model"])
     row = table.loc[("jurisdictions", "1-3", "drift+delay")]
     assert (row["n_asked"], row["n_missing"], row["n_scored"]) == (72, 16, 56)
@@ -161,19 +161,14 @@ def test_half_of_the_counts_is_enough_to_decide_what_all_have(run, kept, among):
                 assert table.loc[model, name] == pytest.approx(whole.loc[model, name])
 
 
-@pytest.mark.parametrize(
-    ("horizon", "words"),
-    [
-        (12, r"model drift\+delay has two rows of one unit"),
-        (13, "a forecast that its task does not ask for"),
-    ],
-)
+TWICE = r"model drift\+delay has two rows of one unit"
+
+
+@pytest.mark.parametrize(("horizon", "words"), [(12, TWICE), (13, "task does not ask for")])
 def test_a_row_too_much_is_refused(run, horizon, words):
-    twice = copied(run)
     last = run.scores[run.scores["horizon"] == 12].iloc[[-1]].assign(horizon=horizon)
-    twice._tables["scores"] = pd.concat([run.scores, last], ignore_index=True)
     with pytest.raises(BacktestError, match=words):
-        leaderboard(twice).table()
+        leaderboard(with_scores(run, pd.concat([run.scores, last]))).table()
 
 
 def test_means_and_coverage_are_those_of_the_rows(run):
@@ -215,12 +210,6 @@ def answering(results: Results, **other: Any) -> Results:
     return copied(results, **other, task=task | {"fingerprint": found})
 
 
-def worse(results: Results) -> Results:
-    out = copied(results)
-    out._tables["scores"] = results.scores.assign(wis=results.scores["wis"] * 1.001)
-    return out
-
-
 def changed(results: Results, *path: Any) -> Results:
     says = json.loads(json.dumps(results.manifest))
     held = says
@@ -250,7 +239,8 @@ def changed(results: Results, *path: Any) -> Results:
         (lambda r: copied(r, dataset="counties"), "is of counties"),
         (lambda r: copied(r, submitted={"naive+delay": {}}), "are named naive+delay, as a model"),
         (lambda _: [], "no results to compare"),
-        (lambda r: [r, worse(r)], "in results 1 and in results 2, and not the same: their scores"),
+        (lambda r: [r, with_scores(r, r.scores.assign(wis=r.scores["wis"] * 1.001))],
+         "in results 1 and in results 2, and not the same: their scores"),
         (lambda r: [r, holed(r, lambda s: s.index == len(s) - 1)], "384 and 383 scores"),
         (lambda r: [r, copied(r, code="another")], " and another; leave one folder out"),
         (lambda _: "/tmp/nope", "no such folder of results: '/tmp/nope'; give folders"),

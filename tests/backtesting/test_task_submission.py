@@ -12,11 +12,9 @@ from toys import same
 
 import odforecast as od
 from odforecast.backtesting import Results, submission
-from odforecast.backtesting.board import leaderboard
 from odforecast.backtesting.submission import export, score_submission
-from odforecast.backtesting.task import Task
 from odforecast.errors import BacktestError
-from odforecast.geography.places import lookup
+from odforecast.geography import lookup
 from odforecast.names import HUB_QUANTILES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,9 +22,9 @@ SCRIPT = ROOT / "docs" / "how-to" / "outside_model.py"
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
-    says = Task.load("quick").definition
-    return Task({**says, "start": "2021-03", "end": "2021-03", "donors": 6})
+def task() -> od.Task:
+    says = od.Task.load("quick").definition
+    return od.Task({**says, "start": "2021-03", "end": "2021-03", "donors": 6})
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +32,14 @@ def exported(task, tmp_path_factory) -> Path:
     return export(task, tmp_path_factory.mktemp("task"))
 
 
+def table_of(model: str, origin: od.backtesting.Origin) -> pd.DataFrame:
+    made = od.get_model(model).fit(origin.panel).forecast(draws=200, seed=1)
+    return od.to_hub(made.select(["OH", "US", "WV", "YC"]), targets=["deaths_12mo"])
+
+
 @pytest.fixture(scope="module")
 def tables(task) -> dict[str, pd.DataFrame]:
-    model = od.get_model("drift")
-    out = {}
-    for key, origin in zip(task.origin_ids, task.origins):
-        made = model.fit(origin.panel).forecast(draws=200, seed=1).select(["US", "OH", "WV", "YC"])
-        out[key] = od.to_hub(made, targets=["deaths_12mo"])
-    return out
+    return {k: table_of("drift", o) for k, o in zip(task.origin_ids, task.origins)}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -88,7 +86,7 @@ def test_later_counts_change_no_file_but_the_fingerprint(task, tmp_path):
     table = od.bundled().as_of().table
     later = table["month"] > "2021-04-01"
     table.loc[later, "reported"] = (table.loc[later, "reported"] * 0.5).round()
-    other = Task.load(task, od.Archive.in_memory({"2026-01-14": table}))
+    other = od.Task.load(task, od.Archive.in_memory({"2026-01-14": table}))
     assert other.fingerprint != task.fingerprint
     one, two = (contents(export(t, tmp_path / n)) for t, n in ((task, "one"), (other, "two")))
     for name in [n for n in one if n.endswith(".csv")]:
@@ -126,7 +124,7 @@ def test_a_folder_is_replaced_if_it_is_one_of_ours(task, tmp_path):
     with pytest.raises(BacktestError, match="is a file"):
         export(task, tmp_path / "a" / "mine.txt")
     with pytest.raises(BacktestError, match="of counties, and hub files have codes"):
-        export(Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
+        export(od.Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
 
 
 def test_an_export_that_cannot_be_put_there_leaves_the_old_one(task, tmp_path, monkeypatch):
@@ -150,10 +148,7 @@ def test_scores_are_those_of_the_same_forecasts_made_here(task, tables, model):
     """Of a model that revises past months, a nowcast beside what was reported."""
     last = 0
     if model == "dlm":
-        key, origin, last = task.origin_ids[0], task.origins[0], -12
-        made = od.get_model(model).fit(origin.panel).forecast(draws=200, seed=1)
-        rows = made.select(["OH", "US", "WV", "YC"])
-        tables = {key: od.to_hub(rows, targets=["deaths_12mo"])}
+        last, tables = -12, {task.origin_ids[0]: table_of(model, task.origins[0])}
     there, here = score_submission(task, tables, "theirs"), task.run(model, progress=False)
     keys = ["as_of", "donor", "location", "month"]
     theirs = there.scores.sort_values(keys, ignore_index=True)
@@ -182,7 +177,7 @@ def test_the_manifest_says_who_says_so(task, tables, tmp_path):
     assert says["submitted"] == {"theirs": {"files": 6, "claim": submission.CLAIM}}
     assert says["models"] == {"theirs": "2.0"}
     assert says["code"] is None
-    board = leaderboard([tmp_path, task.run("drift", progress=False)])
+    board = od.leaderboard([tmp_path, task.run("drift", progress=False)])
     entries = board.entries.set_index("model")
     assert entries["submitted"].to_dict() == {"theirs": True, "drift": False}
     assert np.isnan(entries.loc["theirs", "seconds_per_origin"])
@@ -197,13 +192,12 @@ def test_what_is_missing_is_a_failure(task, tables):
     lost = (rows["location"] == "39") | ((rows["location"] == "54") & (rows["horizon"] > 10))
     fewer[second] = rows[~lost]
     results = score_submission(task, fewer, "theirs")
-    said = results.failures[["location", "reason"]].values.tolist()
-    assert said == [
+    assert results.failures[["location", "reason"]].values.tolist() == [
         ["*", "no file of this origin was submitted"],
         ["OH", "no month submitted"],
         ["WV", "10 of 12 months submitted: others are missing"],
     ]
-    board = leaderboard(results)
+    board = od.leaderboard(results)
     assert board.entries["n_missing"].item() == 48 + 12 + 2
     assert board.entries["n_failures"].item() == 3
 
@@ -215,7 +209,7 @@ def test_what_is_not_asked_for_and_what_is_not_scored_is_said(task, tables):
     assert set(trend["output_type"]) == {"pmf"}
     # Months, a place, and a thirteenth month.
     other = (rows["location"] == "48") | (rows["horizon"] == 13) | (rows["target"] != "deaths_12mo")
-    scored = Task({**task.definition, "scores": {"metrics": ["se"], "joint": True}})
+    scored = od.Task({**task.definition, "scores": {"metrics": ["se"], "joint": True}})
     results = score_submission(scored, {key: pd.concat([tables[key], rows[other], trend])}, "mine")
     for said in (
         # 2 places by 13 months of both targets, less 12 that are asked for.

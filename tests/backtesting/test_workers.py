@@ -21,12 +21,11 @@ import pytest
 import toys
 from toys import same_rows as same
 
+import odforecast as od
 from odforecast.backtesting import Workers, backtest, cuts, plan, run_unit, run_units, workers
 from odforecast.backtesting.unit import bound_threads, contained, sole
 from odforecast.backtesting.workers import Local, Way, WorkerDiedError, unpacked
 from odforecast.errors import BacktestError
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 OPTIONS = {"draws": 20, "progress": False}
 AGAIN = "run again, (each )?alone"
@@ -167,11 +166,10 @@ def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd
     """Ours have that of a caller's pool: they were started again and again, without end."""
     monkeypatch.setattr("odforecast.backtesting.workers.Workers", Limited)
     spawn = get_context("spawn")
-    with futures.ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
-        with pytest.raises(BacktestError, match=r"could not be started \(exit code 1\)") as caught:
-            backtest(["naive"], found, truth=truth, executor=pool, **OPTIONS)
-        assert "its initializer failed" in str(caught.value)
-        assert "\n" not in str(caught.value)
+    words = r"^.*could not be started \(exit code 1\).*its initializer failed.*\Z"
+    pool = futures.ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin)
+    with pool, pytest.raises(BacktestError, match=words):
+        backtest(["naive"], found, truth=truth, executor=pool, **OPTIONS)
     assert Limited.started == 1
     assert "no licence" in capfd.readouterr().err
 
@@ -247,9 +245,9 @@ def alive(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def units():
-    panel = replace(bundled().as_of("2025-09-17").panel(), selected=False)
+    panel = replace(od.bundled().as_of("2025-09-17").panel(), selected=False)
     found = cuts(panel, start="2021-01", end="2021-03")
-    return plan([toys.model(name="a"), toys.model(name="b")], found, Truth(panel), draws=20)
+    return plan([toys.model(name="a"), toys.model(name="b")], found, od.Truth(panel), draws=20)
 
 
 def test_each_panel_once_and_units_as_they_were(units):
@@ -321,11 +319,10 @@ def test_numba_has_one_thread_where_others_share_the_cores():
     import numba
 
     before = numba.get_num_threads()
-    try:
-        bound_threads()
-        assert numba.get_num_threads() == 1
-    finally:
-        numba.set_num_threads(before)
+    bound_threads()
+    now = numba.get_num_threads()
+    numba.set_num_threads(before)
+    assert now == 1
 
 
 def test_the_only_thread_at_work_is_contained(units):

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import odforecast as od
 from county_truth import GivenPaths
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models import Model, get_model
 from odforecast.models.county import model as county_states
@@ -25,7 +25,6 @@ from odforecast.models.paths import shuffled_levels
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, STATES, TARGET_12MO, VINTAGE_CLEAN
-from odforecast.panel import Panel
 from odforecast.seeds import Streams
 from odforecast.testing import zoo
 
@@ -34,11 +33,11 @@ PANEL = ZOO["ordinary"]
 DRAWS = 60
 
 
-def streams(panel: Panel, seed: int = 1) -> Streams:
+def streams(panel: od.Panel, seed: int = 1) -> Streams:
     return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
 
 
-def rows_of(made: Forecast, state: str) -> list[int]:
+def rows_of(made: od.Forecast, state: str) -> list[int]:
     return [i for i, s in enumerate(made.locations) if by_fips()[s].state == state]
 
 
@@ -48,11 +47,11 @@ def fitted(where: str = "ordinary"):
 
 
 @cache
-def forecast(where: str = "ordinary", horizon: int = 12, draws: int = DRAWS) -> Forecast:
+def forecast(where: str = "ordinary", horizon: int = 12, draws: int = DRAWS) -> od.Forecast:
     return fitted(where).forecast(horizon, draws=draws)
 
 
-def add_up(made: Forecast, fitted, panel: Panel) -> None:
+def add_up(made: od.Forecast, fitted, panel: od.Panel) -> None:
     """In every draw the counties of each state are raked to it, by residence."""
     of = streams(panel)
     first = 0 if panel.final_through < panel.last_month else 1
@@ -250,7 +249,7 @@ RHODE_ISLAND = ("44001", "44003", "44005", "44007", "44009")
 SEED = Streams(1, COUNTIES, ALL_DRUGS, str(LAST))
 
 
-def sums_panel(counts: np.ndarray, places: tuple[str, ...], totals: dict) -> Panel:
+def sums_panel(counts: np.ndarray, places: tuple[str, ...], totals: dict) -> od.Panel:
     """A panel of 12-month counts (L, T), hidden from 1 to 9, lost from 1,000 on."""
     counts = np.array(counts, dtype=float)
     hidden, lost = (counts >= 1) & (counts <= 9), counts >= 1000
@@ -263,8 +262,8 @@ def sums_panel(counts: np.ndarray, places: tuple[str, ...], totals: dict) -> Pan
         return dict.fromkeys(("predicted", "complete", "pending"), np.full(like.shape, np.nan))
 
     whole = np.array(list(totals.values()), dtype=float)
-    states = Panel(**common, locations=tuple(totals), reported=whole, **blank(whole))
-    return Panel(
+    states = od.Panel(**common, locations=tuple(totals), reported=whole, **blank(whole))
+    return od.Panel(
         **common,
         **blank(counts),
         locations=places,
@@ -278,7 +277,7 @@ def sums_panel(counts: np.ndarray, places: tuple[str, ...], totals: dict) -> Pan
     )
 
 
-def two_states() -> tuple[Panel, np.ndarray]:
+def two_states() -> tuple[od.Panel, np.ndarray]:
     """Delaware and Rhode Island: shown, partly and always hidden, always 0, and lost counts."""
     means = np.array([12.0, 0.7, 3.0, 0.25, 0.8, 5.0, 110.0, 0.0])
     months = np.random.default_rng(3).poisson(means[:, None], (8, 41))
@@ -287,7 +286,7 @@ def two_states() -> tuple[Panel, np.ndarray]:
     return sums_panel(sums, DELAWARE + RHODE_ISLAND, totals), sums
 
 
-def baseline(name: str, panel: Panel, draws: int = 200) -> Forecast:
+def baseline(name: str, panel: od.Panel, draws: int = 200) -> od.Forecast:
     return Model(CountyBaseline(name), name).fit(panel).draw(12, draws, SEED)
 
 

@@ -19,7 +19,6 @@ from scales_factory import HAND
 import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models import get_model
 from odforecast.models.constants import SCALES, all_constants, constants_for
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import deficit
@@ -28,7 +27,6 @@ from odforecast.models.statespace.model import CLASSES, path_root, relative_grow
 from odforecast.models.statespace.share import Inputs, ShareScales, rise_of_units
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
-from odforecast.panel import Panel
 from odforecast.seeds import Streams
 
 
@@ -115,7 +113,7 @@ def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypat
     panel = with_all_deaths(panel, np.full(4, 20 * level))
     reported = panel.reported.copy()
     reported[:, -12:] -= deficit(panel, DELAYS).sums(panel.locations, 12)
-    fitted = get_model("dlm", scales=HAND).fit(with_counts(panel, reported))
+    fitted = od.get_model("dlm", scales=HAND).fit(with_counts(panel, reported))
     (state,) = fitted.inner.states
     n, size = 4, state.size
     assert state.incomplete
@@ -267,13 +265,13 @@ def vintage():
 
 
 @pytest.fixture(scope="module")
-def released(vintage) -> Panel:
+def released(vintage) -> od.Panel:
     """A release: its last months are incomplete."""
     return vintage.panel()
 
 
 @pytest.fixture(scope="module")
-def clean(released) -> Panel:
+def clean(released) -> od.Panel:
     return released.cut("2021-06")
 
 
@@ -282,7 +280,7 @@ def forecasts(released, clean) -> dict[str, od.Forecast]:
     return {"release": forecast_of(released), "clean": forecast_of(clean)}
 
 
-def forecast_of(panel: Panel, **keywords) -> od.Forecast:
+def forecast_of(panel: od.Panel, **keywords) -> od.Forecast:
     return od.get_model("dlm", **keywords).fit(panel).forecast(draws=DRAWS)
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as hs
 from panel_factory import cut_panel, release_panel
 from scipy.special import gammaln
 
+import odforecast as od
 from hierarchy_prior import prior_predictive, simulate
-from odforecast.forecast import Forecast
 from odforecast.models import Fitted, get_model
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SPAN, deficit
@@ -31,7 +31,6 @@ from odforecast.models.hierarchy.model import (
     convergence,
     predictive_table,
 )
-from odforecast.panel import Panel
 from odforecast.seeds import Streams
 
 FOUR = ("CT", "MA", "OH", "MI")  # two regions with two members each: all levels are there
@@ -55,14 +54,14 @@ def test_inputs_are_sorted_padded_and_whole() -> None:
     assert inputs.region.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]
 
 
-def hidden_start(sums: int = 15) -> Panel:
+def hidden_start(sums: int = 15) -> od.Panel:
     """Ohio, and Wyoming with its first counts suppressed but for one."""
     panel = cut_panel("2018-06", ("OH", "WY"))
     layers = {k: getattr(panel, k).copy() for k in ("reported", "low", "high")}
     for layer, value in zip(layers.values(), (np.nan, 1.0, 9.0)):
         layer[1, :sums] = value
     layers["reported"][1, 2] = 0.0
-    return Panel(**{**panel.__getstate__(), **layers})
+    return od.Panel(**{**panel.__getstate__(), **layers})
 
 
 def test_suppressed_counts_before_the_first_month_are_kept_without_overlap():
@@ -360,7 +359,7 @@ def test_the_posterior_finds_the_data_ordinary_and_the_prior_covers_real_changes
     assert (before["q95"] > before["data_q95"]).all()
 
 
-def from_prior(panel: Panel, **errors: float) -> tuple[FittedHierarchical, Forecast]:
+def from_prior(panel: od.Panel, **errors: float) -> tuple[FittedHierarchical, od.Forecast]:
     """A fit whose posterior is the prior, with errors of the late arrivals as told; its draws."""
     inputs, skipped = Hierarchical().inputs(panel)
     drawn = simulate(inputs, 400, np.random.default_rng(2))

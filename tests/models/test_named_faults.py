@@ -18,7 +18,6 @@ from scipy.stats import spearmanr
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
-from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
 from odforecast.models import Fitted, Model, Spec, get_model
 from odforecast.models.delay import constants as learning
@@ -30,7 +29,6 @@ from odforecast.models.hierarchy.laplace import future
 from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.months import ONE_MONTH, month_lengths
 from odforecast.names import LOCATION, MONTH, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Panel
 from odforecast.seeds import Streams
 
 FOUR = ("CT", "MA", "OH", "MI")  # two regions with two members each
@@ -46,13 +44,13 @@ LOUD = Scales(
 )  # fmt: skip
 
 
-def flat(level: float = 300_000.0, states: tuple[str, ...] = FOUR, n: int = 72) -> Panel:
+def flat(level: float = 300_000.0, states: tuple[str, ...] = FOUR, n: int = 72) -> od.Panel:
     """The same deaths every day: no pins to find, no Poisson noise to speak of."""
     days = month_lengths(np.datetime64("2021-06") - np.arange(n)[::-1] * ONE_MONTH)
     return made_panel(dict.fromkeys(states, level * days))
 
 
-def dlm(panel: Panel, scales: Scales) -> Fitted:
+def dlm(panel: od.Panel, scales: Scales) -> Fitted:
     return get_model("dlm", delay=False, scales=scales).fit(panel)
 
 
@@ -81,7 +79,7 @@ def test_the_season_comes_back_in_its_own_calendar_months() -> None:
     np.testing.assert_allclose(sums, 36_000.0, rtol=0.01)
 
 
-def delayed_panel(extra: float, day: str = "2026-03-11") -> Panel:
+def delayed_panel(extra: float, day: str = "2026-03-11") -> od.Panel:
     """Two places whose last counts have ``extra`` percent more pending than December's."""
     panel = only(bundled_panel(), ["OH", "AZ"])
     pending = np.full(panel.reported.shape, 0.2)
@@ -130,7 +128,7 @@ def test_the_closed_december_is_the_panels_not_the_clocks_and_final_counts_stay(
     np.testing.assert_allclose(counts[0, :, : AGES - n], reported, rtol=1e-9)
 
 
-def missing_months() -> Panel:
+def missing_months() -> od.Panel:
     """Two places with steady deaths; of the last month much is still to come."""
     panel = made_panel({s: np.full(90, 30_000.0) for s in ("OH", "AZ")}, "2021-04")
     day = dt.date(2022, 3, 9)
@@ -168,13 +166,13 @@ def test_a_place_alone_does_not_have_its_own_error_twice(constants):
 
 
 @od.forecaster(by="location", joint=("month",))
-def too_sure(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+def too_sure(panel: od.Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Next year as the last one, give or take a thousandth."""
     level = panel.reported[:, -1] / 12
     return level[None, :, None] * (1 + 0.001 * rng.standard_normal((draws, 1, horizon)))
 
 
-def pooled(name: str, member: Model, panel: Panel) -> Forecast:
+def pooled(name: str, member: Model, panel: od.Panel) -> od.Forecast:
     """A pool of a model and of itself once more."""
     return Model(Pool(name, [member, member]), name).fit(panel).forecast(14, draws=101)
 
@@ -227,7 +225,7 @@ def test_the_hierarchys_future_has_its_season() -> None:
 
 
 @od.forecaster(by="location", joint=("month",))
-def noisy(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+def noisy(panel: od.Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """The last month's level with noise."""
     return panel.reported[:, -1, None] / 12 + rng.random((draws, 1, horizon))
 
@@ -280,17 +278,17 @@ class Bent:
 
     spec = Spec("bent", joint=frozenset({MONTH}))
 
-    def __init__(self, bend: Callable[[Forecast], object]) -> None:
+    def __init__(self, bend: Callable[[od.Forecast], object]) -> None:
         self.bend = bend
 
-    def fit(self, panel: Panel):
+    def fit(self, panel: od.Panel):
         self.panel = panel
         return self
 
     def draw(self, horizon: int, draws: int, _: Streams) -> object:
         places = self.panel.locations
         paths = np.full((draws, len(places), horizon), 5.0)
-        return self.bend(Forecast.from_panel(self.panel, paths, places, joint=self.spec.joint))
+        return self.bend(od.Forecast.from_panel(self.panel, paths, places, joint=self.spec.joint))
 
 
 def refused(model: Model, message: str) -> None:
@@ -302,7 +300,7 @@ def refused(model: Model, message: str) -> None:
     assert len(str(caught.value)) < 200
 
 
-def one_draw(f: Forecast, value: float) -> dict[str, np.ndarray]:
+def one_draw(f: od.Forecast, value: float) -> dict[str, np.ndarray]:
     """One draw of one month is another."""
     draws = f.draws.copy()
     draws[3, 1, 2] = value
@@ -368,7 +366,7 @@ def test_the_wrapper_refuses_what_is_no_forecast(bend, said):
 )
 def test_a_decorated_function_is_refused(made: object, message: str) -> None:
     @od.forecaster(by="location", joint=("month",))
-    def careless(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    def careless(panel: od.Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
         return made  # type: ignore[return-value]
 
     refused(careless, message)

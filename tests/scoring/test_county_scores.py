@@ -9,9 +9,7 @@ from other_scores import scoringrules
 
 import odforecast as od
 from odforecast import scoring as s
-from odforecast.forecast import Forecast
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, RESIDENCE, VINTAGE_CLEAN
-from odforecast.panel import Panel
 from odforecast.scoring import units as units_module
 from odforecast.scoring.columns import COUNTY_COLUMNS
 from odforecast.scoring.rules import band
@@ -21,12 +19,12 @@ PLACES = ("10001", "10003", "10005", "44001", "44003", "44005")
 LAST = np.datetime64("2022-06", "M")
 
 
-def panel_of(low, high, last=LAST, release=dt.date(2023, 10, 8)) -> Panel:
+def panel_of(low, high, last=LAST, release=dt.date(2023, 10, 8)) -> od.Panel:
     low, high = np.array(low, dtype=float), np.array(high, dtype=float)
     reported = np.where(low == high, low, np.nan)
     blank = np.full(low.shape, np.nan)
     places = PLACES[: len(low)]
-    return Panel(
+    return od.Panel(
         indicator=ALL_DRUGS, as_of=release, release=release, vintage=VINTAGE_CLEAN,
         locations=places, months=last - np.arange(low.shape[1])[::-1].astype("timedelta64[M]"),
         reported=reported, predicted=blank, complete=blank, pending=blank, low=low, high=high,
@@ -44,10 +42,10 @@ AFTER = panel_of(
 )
 
 
-def forecast_of(panel=ORIGIN, n_months=2, draws=200, seed=1, **keywords) -> Forecast:
+def forecast_of(panel=ORIGIN, n_months=2, draws=200, seed=1, **keywords) -> od.Forecast:
     rng = np.random.default_rng(seed)
     mean = np.array([60.0, 5.0, 0.3, 1400.0, 20.0, 12.0])
-    return Forecast(
+    return od.Forecast(
         draws=rng.poisson(mean[:, None], (draws, 6, n_months)).astype(float), locations=PLACES,
         months=panel.last_month + np.arange(1, n_months + 1).astype("timedelta64[M]"),
         known=np.full((6, 11), np.nan), as_of=dt.date(2022, 11, 15), last_month=panel.last_month,

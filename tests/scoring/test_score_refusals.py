@@ -15,7 +15,6 @@ from test_county_scores import AFTER, NAN, forecast_of, score_table
 import odforecast as od
 from odforecast import scoring as s
 from odforecast.errors import ForecastError, ScoringError, UnknownNameError
-from odforecast.hub import to_hub
 from odforecast.scoring.metrics import Metric, apply_metric, check_metrics
 from odforecast.scoring.rules import band, pair_distances
 from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
@@ -39,7 +38,7 @@ def w() -> Any:
         sums=replace(made, target="deaths_12mo", known=np.full((2, 11), np.nan)),
         apart=replace(made, joint=frozenset({"location"})),
         joint=s.joint_scores(made, od.Truth(panel)),
-        hub=to_hub(made),
+        hub=od.to_hub(made),
         scores=scores,
         elsewhere=scores.assign(location=scores["model"] + scores["location"]),
         scenario=scores.assign(scenario_id="null"),

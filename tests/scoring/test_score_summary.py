@@ -9,7 +9,6 @@ from hub_tables import made
 from panel_factory import bundled_panel, release_panel
 
 import odforecast as od
-from odforecast.forecast import Forecast
 from odforecast.hub import check_hub, scenarios_to_hub
 from odforecast.months import ONE_MONTH
 from odforecast.scoring import per_100k, score_hub, summarise
@@ -153,7 +152,7 @@ def scores(release) -> pd.DataFrame:
     months = release.monthly[:, -12:]
     late = np.random.default_rng(5).gamma(2.0, 0.01, (80, len(PLACES), 14))
     paths = np.concatenate([months, months[:, :2]], axis=1) * (1 + late)
-    forecast = Forecast.from_panel(
+    forecast = od.Forecast.from_panel(
         release, paths, PLACES, first_month=release.last_month - 11 * ONE_MONTH
     )
     table = od.score(forecast, od.Truth(bundled_panel()))

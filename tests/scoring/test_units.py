@@ -11,11 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.forecast import Forecast
 from odforecast.forecast import adding as sums
 from odforecast.forecast.tables import year_before
 from odforecast.forecast.trend import CATEGORIES, LARGE, category, probabilities, thresholds
-from odforecast.hub import to_hub
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import HUB_QUANTILES, TARGET_MONTH
 from odforecast.scoring import per_100k, score_hub, score_units, weighted_interval_score
@@ -27,15 +25,15 @@ FIRST = np.datetime64("2023-12", "M")
 PLACES = ("US", "OH", "YC", "WV", "WY")
 
 
-def plain_sums(forecast: Forecast) -> np.ndarray:
+def plain_sums(forecast: od.Forecast) -> np.ndarray:
     known = np.broadcast_to(forecast.known, (*forecast.draws.shape[:2], 11))
     return rolling_sums(np.concatenate([known, forecast.draws], axis=2))
 
 
-def forecast_of(draws, known=None, target=TARGET_MONTH, **keywords) -> Forecast:
+def forecast_of(draws, known=None, target=TARGET_MONTH, **keywords) -> od.Forecast:
     _, places, months = draws.shape
     known = np.ones((places, 11)) if known is None else known
-    return Forecast(
+    return od.Forecast(
         draws=draws, locations=PLACES[:places], known=known,
         months=FIRST + np.arange(months).astype("timedelta64[M]"), as_of=dt.date(2024, 4, 17),
         last_month=FIRST - np.timedelta64(1, "M"), target=target, provenance={"model": "made"},
@@ -173,7 +171,7 @@ def test_categories_at_the_edges(before):
     assert category(change, before, 5.0).tolist() == want.tolist()
 
 
-def several() -> Forecast:
+def several() -> od.Forecast:
     rng = np.random.default_rng(5)
     return forecast_of(rng.lognormal(3, 1, (40, 5, 4)), rng.lognormal(3, 1, (40, 5, 11)))
 
@@ -185,7 +183,7 @@ DERIVED = {
     "total": lambda f: f.total(["OH", "WV"], "two"),
     "other draws": lambda f: replace(f, draws=f.draws * 2),
     "other months known": lambda f: replace(f, known=f.known + 1),
-    "concat": lambda f: Forecast.concat([f.select("OH"), f.select("WV")]),
+    "concat": lambda f: od.Forecast.concat([f.select("OH"), f.select("WV")]),
     "pickled": lambda f: pickle.loads(pickle.dumps(f)),
     "with_parts": lambda f: f.with_parts({"T40.4": replace(f, draws=f.draws / 2)}),
     "part": lambda f: f.with_parts({"T40.4": replace(f, draws=f.draws / 2)}).part("T40.4"),
@@ -202,7 +200,7 @@ def test_what_is_made_of_a_forecast_has_its_own_sums(how):
     np.testing.assert_array_equal(other.samples(), plain_sums(other))
 
 
-def made_forecast() -> Forecast:
+def made_forecast() -> od.Forecast:
     level = np.array([8000.0, 400.0, 250.0])[:, None]
     draws = np.random.default_rng(7).poisson(level, (200, 3, 4)).astype(float)
     return forecast_of(draws, np.repeat(level, 11, axis=1))
@@ -278,7 +276,7 @@ OF_SAMPLES = ("wis", "crps", "log_score", "bias", "n_draws")
 )
 def test_a_hub_file_scores_as_the_forecast_it_came_from(kind, columns, close):
     forecast = made_forecast()
-    got = score_hub(to_hub(forecast, output_type=kind), observe)
+    got = score_hub(od.to_hub(forecast, output_type=kind), observe)
     assert len(got) == 2 * 3 * 4
     for target in ("deaths_12mo", "deaths_month"):
         observed, _ = observe(forecast.locations, forecast.months, target)
@@ -297,7 +295,7 @@ def test_a_hub_file_scores_as_the_forecast_it_came_from(kind, columns, close):
 
 
 def test_quantiles_overrule_samples_and_lose_nothing():
-    quantiles, samples = (to_hub(made_forecast(), output_type=k) for k in ("quantile", "sample"))
+    quantiles, samples = (od.to_hub(made_forecast(), output_type=k) for k in ("quantile", "sample"))
     got = score_hub(pd.concat([quantiles, samples]), observe)
     np.testing.assert_array_equal(got["wis"], score_hub(quantiles, observe)["wis"])
     assert got["crps"][got["scorable"]].notna().all()

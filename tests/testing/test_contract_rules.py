@@ -14,11 +14,9 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
 from odforecast.models import Model, Spec
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
-from odforecast.panel import Panel
 from odforecast.testing import ContractError, check_forecaster, zoo
 from odforecast.testing.contract import HINTS, RULES
 
@@ -27,7 +25,7 @@ BY_LOCATION = Spec("honest", by="location", joint=frozenset({"month"}), origin="
 
 
 @cache
-def panels(*names: str) -> dict[str, Panel]:
+def panels(*names: str) -> dict[str, od.Panel]:
     whole = zoo()
     return {name: whole[name] for name in names or ("ordinary",)}
 
@@ -47,13 +45,13 @@ class Honest:
     """Poisson noise round the last year's mean; each part can be replaced by a broken one."""
 
     spec: Spec = field(default_factory=lambda: BY_LOCATION)
-    on_fit: Callable[[Panel], object] = Part("nothing")
+    on_fit: Callable[[od.Panel], object] = Part("nothing")
     paths: Callable[[np.ndarray, Fitted], np.ndarray] = Part("as drawn")
-    answer: Callable[[Forecast, Panel], Forecast] = Part("as drawn")
+    answer: Callable[[od.Forecast, od.Panel], od.Forecast] = Part("as drawn")
     rng: Callable = Part("own stream")
     min_months: int = 36
 
-    def fit(self, panel: Panel) -> Fitted:
+    def fit(self, panel: od.Panel) -> Fitted:
         usable, skipped = panel.usable(self.min_months)
         if not usable:
             raise PanelError("honest can use no location")
@@ -64,17 +62,17 @@ class Honest:
 @dataclass
 class Fitted:
     owner: Honest
-    panel: Panel
+    panel: od.Panel
     locations: tuple[str, ...]
     skipped: dict[str, str]
 
-    def draw(self, horizon, draws, streams) -> Forecast:
+    def draw(self, horizon, draws, streams) -> od.Forecast:
         paths = np.empty((draws, len(self.locations), horizon))
         for i, place in enumerate(self.locations):
             row = self.panel.locations.index(place)
             mean = max(self.panel.monthly[row, -12:].mean(), 1e-9)
             paths[:, i] = self.owner.rng(streams, place).poisson(mean, (draws, horizon))
-        made = Forecast.from_panel(
+        made = od.Forecast.from_panel(
             self.panel,
             self.owner.paths(paths, self),
             self.locations,
