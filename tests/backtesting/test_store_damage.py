@@ -1,14 +1,22 @@
-"""A stored block that was changed in any way is computed again, and one line says so."""
+"""A stored block that was changed in any way is computed again, and one line says so; ``kill -9``
+at any moment: the run goes on, and ends with the same bytes.
+"""
 
 import json
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import toys
-from commands import run
+from commands import ok, run
 from toys import same
 
 import odforecast as od
@@ -218,8 +226,7 @@ def test_the_command_says_so_in_one_line(tmp_path):
                  "--locations", "US,WV", "--draws", "20", "--jobs", "1", "--models", "naive",
                  "--out", str(tmp_path)]  # fmt: skip
     first = run(*arguments)
-    assert first.exit_code == 0
-    assert first.stderr.count("damaged") == 0
+    assert (first.exit_code, first.stderr.count("damaged")) == (0, 0)
     before = (tmp_path / "scores.parquet").read_bytes()
     (mark,) = markers(tmp_path)
     DAMAGE["a bit of the scores"](mark)
@@ -228,3 +235,55 @@ def test_the_command_says_so_in_one_line(tmp_path):
     (line,) = [x for x in second.stderr.splitlines() if "damaged" in x]
     assert line.startswith("note: 1 stored block was damaged")
     assert (tmp_path / "scores.parquet").read_bytes() == before
+
+
+ARGUMENTS = ["backtest", "--source", "bundled", "--models", "naive,drift", "--locations", "US,WV",
+             "--start", "2019-01", "--end", "2022-12", "--draws", "100"]  # fmt: skip
+#: Of the results: what must be the same, byte for byte.
+SAME = ("scores.parquet", "quantiles.parquet", "failures.parquet", "leaderboard.csv")
+
+
+def begun(out: Path) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "odforecast.cli", *ARGUMENTS, "--jobs", "2", "--out", out]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def kill_at(out: Path, rng: random.Random) -> bool:
+    """Kill a run once it has stored some more blocks, or after a while; False if it was done."""
+    stop = len(markers(out)) + rng.randrange(4)
+    limit = time.monotonic() + rng.uniform(1.0, 6.0)
+    with begun(out) as process:
+        while process.poll() is None and len(markers(out)) < stop and time.monotonic() < limit:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.1))
+        done = process.poll() is not None
+        process.send_signal(signal.SIGKILL)
+    return not done
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(tmp_path):
+    ok(*ARGUMENTS, "--jobs", "1", "--out", tmp_path / "undisturbed")
+    for round_ in range(max(1, int(os.environ.get("ODFORECAST_KILLS", "5")) // 5)):
+        out, rng = tmp_path / str(round_), random.Random(round_)
+        assert sum(kill_at(out, rng) for _ in range(5))
+        with begun(out) as process:
+            _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert "damaged" not in errors
+        left = {p.name.rpartition(".")[2] for p in out.rglob("*") if p.is_file()}
+        assert left == {"parquet", "json", "csv"}
+        for name in SAME:
+            assert (out / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_interrupted_by_ctrl_c(tmp_path):
+    with begun(tmp_path) as process:
+        while process.poll() is None and not markers(tmp_path):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode in (130, 0)
+    assert "Traceback" not in errors
+    assert not [n for n in os.listdir(tmp_path) if n.endswith((".lock", ".tmp"))]
