@@ -1,9 +1,5 @@
-"""What every forecaster must do, built in or plugged in.
-
-Parametrised over ``model_names()``: a new model is tested as soon as it is registered. One whose
-contract takes more than a few seconds goes into ``SLOW``.
-
-What is compiled or done for all at once equals the plain formula, to the last bit.
+"""What every forecaster must do: a new model is tested as soon as it is registered. What is
+compiled or done for all at once equals the plain formula, to the last bit.
 """
 
 import numpy as np
@@ -21,19 +17,15 @@ from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
 from odforecast.names import TARGET_12MO
 from odforecast.testing import check_forecaster, zoo
 
-SLOW: frozenset[str] = frozenset(
-    {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums",
-     "hierarchical-quick", "hierarchical-quick+delay"}
-)  # fmt: skip
+#: Their contract takes more than a few seconds.
+SLOW = {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums",
+        "hierarchical-quick", "hierarchical-quick+delay"}  # fmt: skip
 #: Minutes of searching for orders; each panel says the same of such a model.
 FEW = {"auto-arima": ("ordinary", "one-location", "gap", "short", "suppressed", "small-counts")}
 FEW["auto-arima-sums"] = FEW["auto-arima"]
 #: Every shape of panel compiles a graph (a minute each), so NUTS has its own tests, in
 #: test_hierarchical.py. ``hierarchical-quick`` is the same forecaster with another sampler.
-SAMPLED: frozenset[str] = frozenset({"hierarchical"})
-
-
-MODELS = [name for name in model_names("states") if name not in SAMPLED]
+MODELS = [name for name in model_names("states") if name != "hierarchical"]
 COUNTY_MODELS = model_names("counties")
 #: The layer goes round any other model; these are of its kinds: months, counts, several places.
 DELAYED = ("naive+delay", "auto-ets-sums+delay", "hub-baseline+delay", "hierarchical-quick+delay")
@@ -132,10 +124,9 @@ def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():
 
 
 LONG, DRAWS = 44, 60
-
-
+LONGEST = ("hierarchical-quick", "ensemble")
 STATES = [
-    pytest.param(name, marks=pytest.mark.slow if name in ("hierarchical-quick", "ensemble") else ())
+    pytest.param(name, marks=pytest.mark.slow if name in LONGEST else ())
     for name in [*MODELS, "auto-ets+delay", "hub-baseline+delay"]
 ]
 
