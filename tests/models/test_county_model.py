@@ -37,7 +37,7 @@ def streams(panel: od.Panel, seed: int = 1) -> Streams:
     return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
 
 
-def rows_of(made: od.Forecast, state: str) -> list[int]:
+def rows_of(made: od.Forecast | od.Panel, state: str) -> list[int]:
     return [i for i, s in enumerate(made.locations) if by_fips()[s].state == state]
 
 
@@ -85,8 +85,7 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
     monkeypatch.setattr(Dlm, "fit", lambda self, panel: fits.append(1) or plain(self, panel))
     county_states._cache.clear()
     for state in ("RI", "NH", "DE"):
-        some = PANEL.select([s for s in PANEL.locations if by_fips()[s].state == state])
-        get_model("county").fit(some).forecast(3, draws=10)
+        get_model("county").fit(PANEL.select(f"{state}/*")).forecast(3, draws=10)
     assert len(fits) == 1
     get_model("county").fit(PANEL).forecast(4, draws=10)
     assert len(fits) == 2
@@ -224,7 +223,7 @@ def test_the_real_release(shared):
 
 def test_a_count_is_compared_with_the_year_before_once_complete():
     reported = PANEL.reported.copy()
-    rows = [i for i, s in enumerate(PANEL.locations) if by_fips()[s].state == "RI"]
+    rows = rows_of(PANEL, "RI")
     reported[rows, -1] = np.floor(0.88 * reported[rows, -2])
     ends = {n: np.where(np.isnan(reported), getattr(PANEL, n), reported) for n in ("low", "high")}
     panel = replace(PANEL, reported=reported, **ends)
@@ -263,18 +262,11 @@ def sums_panel(counts: np.ndarray, places: tuple[str, ...], totals: dict) -> od.
 
     whole = np.array(list(totals.values()), dtype=float)
     states = od.Panel(**common, locations=tuple(totals), reported=whole, **blank(whole))
-    return od.Panel(
-        **common,
-        **blank(counts),
-        locations=places,
-        reported=reported,
-        low=np.where(hidden, 1.0, np.where(lost, 1000.0, reported)),
-        high=np.where(hidden, 9.0, np.where(lost, np.inf, reported)),
-        dataset=COUNTIES,
-        basis=RESIDENCE,
-        beside={"states": states},
-        urban=dict.fromkeys(places, "3"),
-    )
+    common |= {"dataset": COUNTIES, "basis": RESIDENCE, "urban": dict.fromkeys(places, "3")}
+    low = np.where(hidden, 1.0, np.where(lost, 1000.0, reported))
+    high = np.where(hidden, 9.0, np.where(lost, np.inf, reported))
+    common |= {"reported": reported, "low": low, "high": high, "beside": {STATES: states}}
+    return od.Panel(**common, **blank(counts), locations=places)
 
 
 def two_states() -> tuple[od.Panel, np.ndarray]:
@@ -335,14 +327,11 @@ def test_a_lost_count_is_what_the_state_leaves_in_each_draw():
     row = panel.locations.index("44007")
     rows = [3, 4, 5, 7]
     for t in (0, 29):
-        others = sum(
-            hidden[i] if panel.hidden[i, t] else np.full(90, panel.reported[i, t]) for i in rows
-        )
+        others = sum(hidden[i] if panel.hidden[i, t] else panel.reported[i, t] for i in rows)
         want = np.maximum(1000, sums[3:, t].sum() - others)
         np.testing.assert_array_equal(counts.drawn_lost(row, hidden)[:, t], want)
-    np.testing.assert_array_equal(
-        counts.drawn_last(hidden)[row], counts.drawn_lost(row, hidden)[:, -1]
-    )
+    last = counts.drawn_lost(row, hidden)[:, -1]
+    np.testing.assert_array_equal(counts.drawn_last(hidden)[row], last)
 
 
 @pytest.mark.parametrize("part", ["no states", "not all counties"])
@@ -358,9 +347,9 @@ def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part
 @pytest.mark.parametrize("name", ["county-hub-baseline", "county-last"])
 def test_what_is_missing_stands_as_it_was_and_that_is_said(name):
     panel, sums = two_states()
-    layers = {name: getattr(panel, name).copy() for name in ("reported", "low", "high")}
-    for layer in layers.values():
-        layer[0, -2:] = layer[2, :3] = layer[5] = np.nan
+    gone = np.zeros(panel.reported.shape, dtype=bool)
+    gone[0, -2:] = gone[2, :3] = gone[5] = True
+    layers = {n: np.where(gone, np.nan, getattr(panel, n)) for n in ("reported", "low", "high")}
     panel = replace(panel, **layers)
     filled = counts_of(panel, "x")
     np.testing.assert_array_equal(filled.known[0, -3:], [sums[0, -3]] * 3)
