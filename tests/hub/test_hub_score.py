@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,10 @@ from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
 
 import odforecast as od
-from odforecast.errors import ArchiveError, DataError, ScoringError
+from odforecast.errors import ArchiveError, ScoringError
 from odforecast.forecast.trend import CATEGORIES as TREND
 from odforecast.geography.places import lookup
-from odforecast.hub import HubScores, score
+from odforecast.hub import score
 from odforecast.hub import scores as rules
 from odforecast.hub.scores import energy_score
 from odforecast.hub.tables import known_panel, score_levels, score_trend
@@ -38,16 +39,10 @@ CATEGORIES = ["low", "moderate", "high", "very high"]
 
 
 @pytest.fixture(scope="module")
-def scales(shared) -> dict[str, HubScores]:
-    both = score(shared / "hubverse" / "example_hub", scale="both")
-    assert set(both.units["scale"]) == {"natural", "log"}
-    return {
-        scale: HubScores(
-            *(t[t["scale"] == scale] for t in (both.units, both.joint)),
-            both.failures, both.task_ids, both.targets,
-        )
-        for scale in ("natural", "log")
-    }  # fmt: skip
+def scales(shared) -> dict[str, pd.DataFrame]:
+    units = score(shared / "hubverse" / "example_hub", scale="both").units
+    assert set(units["scale"]) == {"natural", "log"}
+    return dict(list(units.groupby("scale")))
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +51,14 @@ def submitted(shared) -> pd.DataFrame:
     return pd.read_csv(folder / "2022-10-22-Flusight-baseline.csv", dtype=str)
 
 
-def unit(scores: HubScores, output_type: str, location="US", horizon="2") -> pd.Series:
-    rows = scores.units
-    rows = rows[(rows["output_type"] == output_type) & (rows["location"] == location)]
-    (row,) = rows[rows["horizon"] == horizon].to_dict("records")
-    return pd.Series(row)
+def of(table: pd.DataFrame, output_type: str, location: str, horizon: str) -> pd.DataFrame:
+    keys = ["output_type", "location", "horizon"]
+    return table[(table[keys] == [output_type, location, horizon]).all(axis=1)]
 
 
-def of(table: pd.DataFrame, output_type: str, location="US", horizon="2") -> pd.DataFrame:
-    return table[(table["output_type"] == output_type) & (table["location"] == location)
-                 & (table["horizon"] == horizon)]  # fmt: skip
+def unit(*where: Any) -> dict:
+    (row,) = of(*where).to_dict("records")
+    return row
 
 
 @pytest.mark.parametrize(("scale", "of_scale"), [("natural", lambda x: x), ("log", np.log1p)])
@@ -247,14 +240,11 @@ def test_models_are_compared_on_the_units_that_both_have(hub):
     series(hub, [("A", 1, "count", 11), ("B", 1, "count", 99)])
     found = score(hub)
     table = found.summary(baseline="team-base").set_index("model_id")
-    base, new = (found.units.query("model_id == @m and place == 'A'")["wis"].iloc[0]
-                 for m in ("team-base", "team-new"))  # fmt: skip
-    assert table.loc["team-new", "relative"] == pytest.approx(new / base)
-    assert table.loc["team-new", "n_common"] == 1
-    assert table.loc["team-new", "n_scorable"] == 2
+    of_a = found.units[found.units["place"] == "A"].set_index("model_id")["wis"]
+    assert table.loc["team-new", "relative"] == pytest.approx(of_a["team-new"] / of_a["team-base"])
+    assert table.loc["team-new", ["n_common", "n_scorable"]].tolist() == [1, 2]
     assert table.loc["team-base", "relative"] == 1
-    common = found.common()
-    assert common.units["place"].tolist() == ["A", "A"]
+    assert found.common().units["place"].tolist() == ["A", "A"]
     with pytest.raises(ScoringError, match="no model 'nobody'"):
         found.summary(baseline="nobody")
     with pytest.raises(ScoringError, match="no column 'plcae' to group by"):
@@ -351,18 +341,19 @@ def test_the_command_prints_tables_of_eighty_columns(shared):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "DIR"),
-        (["no-such-hub"], 1, "no-such-hub: no such folder"),
-        (["{hub}"], 1, "no target data"),
-        (["{hub}", "--truth-as-of", "yesterday"], 2, "'yesterday' is not a date"),
-        (["{hub}", "--scale", "sqrt"], 2, "--scale"),
-        (["{hub}", "--out", "x.txt"], 2, "must end in"),
+        ("", 2, "DIR"),
+        ("no-such-hub", 1, "no-such-hub: no such folder"),
+        (".", 1, "no target data"),
+        (". --truth-as-of yesterday", 2, "'yesterday' is not a date"),
+        (". --scale sqrt", 2, "--scale"),
+        (". --out x.txt", 2, "must end in"),
     ],
 )
-def test_mistakes_are_one_line(hub, arguments, code, message):
-    result = run("hub", "score", *(str(hub) if a == "{hub}" else a for a in arguments))
-    assert result.exit_code == code or isinstance(result.exception, DataError)
-    assert message in (result.stderr or str(result.exception)) or message in str(result.exception)
+def test_mistakes_are_one_line(hub, monkeypatch, arguments, code, message):
+    monkeypatch.chdir(hub)
+    result = run("hub", "score", *arguments.split())
+    assert result.exit_code == code
+    assert message in result.stderr + str(result.exception)
 
 
 def test_a_value_on_a_threshold_has_reached_it(hub):
@@ -380,11 +371,10 @@ def test_a_value_on_a_threshold_has_reached_it(hub):
 
 @pytest.mark.slow
 def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
-    origins = od.origins(od.bundled(), "pseudo-clean", start="2023-03", end="2023-03")
-    folder = tmp_path / "ours"
-    od.hub.init(folder, od.bundled(), kind="pseudo-clean", start="2023-03", end="2023-03",
-                samples=(60, 100))  # fmt: skip
-    made = od.get_model("dlm").fit(origins[0].panel).forecast(12, draws=60, seed=1)
+    span, folder = {"kind": "pseudo-clean", "start": "2023-03", "end": "2023-03"}, tmp_path / "ours"
+    (origin,) = od.origins(od.bundled(), **span)
+    od.hub.init(folder, od.bundled(), **span, samples=(60, 100))
+    made = od.get_model("dlm").fit(origin.panel).forecast(12, draws=60, seed=1)
     od.hub.submit(made, folder)
     found = score(folder)
     units = found.units
@@ -394,25 +384,24 @@ def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
     codes = {lookup(s).code: s for s in made.locations}
     place, day = units["location"].map(codes), pd.to_datetime(units["target_end_date"])
     units = units.assign(place=place, month=day.dt.to_period("M").dt.to_timestamp())
-    for target, kind, theirs, ours, factor in (
-        ("deaths_12mo", "quantile", "wis", "wis", 1),
-        ("deaths_12mo", "quantile", "ae_median", "ae", 1),
-        ("deaths_12mo", "sample", "crps", "crps", 1),
-        ("deaths_month", "quantile", "wis", "wis", 1),
-        ("deaths_month", "quantile", "ae_median", "ae", 1),
-        ("deaths_month", "sample", "crps", "crps", 1),
-        ("trend_12mo", "pmf", "rps", "rps", 4),
-    ):
+    counts = [
+        ("quantile", "wis", "wis"),
+        ("quantile", "ae_median", "ae"),
+        ("sample", "crps", "crps"),
+    ]
+    targets = dict.fromkeys(("deaths_12mo", "deaths_month"), counts)
+    targets["trend_12mo"] = [("pmf", "rps", "rps")]
+    for target, kind, theirs, ours in ((t, *x) for t, names in targets.items() for x in names):
         want = od.score(made, truth, target.replace("trend", "deaths"))
         want = want.set_index(["location", "month"])[ours]
         rows = units[(units["target"] == target) & (units["output_type"] == kind)]
         assert len(rows) == 53 * 12
         index = pd.MultiIndex.from_frame(rows[["place", "month"]].astype({"month": "M8[s]"}))
         atol = 1e-5 if kind == "pmf" else 1e-3
+        factor = 4 if kind == "pmf" else 1
         np.testing.assert_allclose(rows[theirs], factor * want.loc[index], atol=atol)
-    (joint,) = found.joint.to_dict("records")
-    assert joint["joint_over"] == "location, target, horizon"
-    assert joint["n_samples"] == 60
+    (joint,) = found.joint[["joint_over", "n_samples"]].to_numpy().tolist()
+    assert joint == ["location, target, horizon", 60]
 
 
 LAST = np.datetime64("2022-06")
@@ -472,9 +461,8 @@ def test_a_truth_is_cut_where_it_is_settled_and_where_it_ends(panel):
 
 def test_a_truth_that_begins_after_the_origin_says_nothing_of_it(rows, panel):
     keep = panel.months > LAST
-    fields = {name: value[:, keep] for name, value in vars(panel).items()
-              if isinstance(value, np.ndarray) and value.ndim == 2
-              and value.shape[1] == panel.months.size}  # fmt: skip
+    names = ("reported", "predicted", "complete", "pending", "low", "high")
+    fields = {name: getattr(panel, name)[:, keep] for name in names}
     late = replace(panel, months=panel.months[keep], **fields)
     found, said = known_panel(unknown, od.Truth(late), DAY, LAST)
     assert found is None
