@@ -32,8 +32,8 @@ def test_pairs_and_skill_by_hand_with_missing_units():
         "base": (1 / a_base * 1 / b_base * 1) ** (1 / 3),
     }
     frame = s.relative_skill(scores, "base", bootstrap=0).set_index("model")
-    for model, value in theta.items():
-        assert frame["rel_skill"][model] == pytest.approx(value / theta["base"])
+    want = {model: value / theta["base"] for model, value in theta.items()}
+    assert frame["rel_skill"].to_dict() == pytest.approx(want)
     assert frame["n_units"].to_dict() == {"a": 2, "b": 2, "base": 3}
     assert frame["n_common"].to_dict() == {"a": 1, "b": 1, "base": 2}
     simple = s.relative_to_baseline(scores, "base", bootstrap=0).set_index("model")
@@ -46,8 +46,8 @@ def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown(
     scores.loc[(scores["model"] == "base") & (scores["location"] == "L1"), "scorable"] = False
     got = s.relative_skill(scores, "base", by=["location"], bootstrap=0)
     got = got.set_index(["location", "model"])
-    assert got.loc[("L0", "a"), "rel_skill"] == pytest.approx(0.5)
-    assert np.isnan(got.loc[("L1", "a"), "rel_skill"])
+    skill = got["rel_skill"].xs("a", level="model")
+    assert skill.to_dict() == pytest.approx({"L0": 0.5, "L1": np.nan}, nan_ok=True)
     assert got.loc[("L1", "base"), "n_units"] == 0
 
 
@@ -55,9 +55,8 @@ def test_intervals_come_from_origins_and_are_seeded():
     rng = np.random.default_rng(3)
     base = np.repeat(rng.gamma(2, 1, (24, 1)), 50, axis=1)
     scores = scores_of({"a": base * rng.lognormal(0, 0.5, (24, 1)), "base": base})
-    one, two = (
-        s.relative_skill(scores, "base", seed=1, block=1).set_index("model") for _ in range(2)
-    )
+    both = (s.relative_skill(scores, "base", seed=1, block=1) for _ in range(2))
+    one, two = (table.set_index("model") for table in both)
     pd.testing.assert_frame_equal(one, two)
     low, high = one.loc["a", ["lower", "upper"]]
     assert low < one.loc["a", "rel_skill"] < high
@@ -67,10 +66,8 @@ def test_intervals_come_from_origins_and_are_seeded():
 
 def test_default_block_covers_a_year_but_leaves_three():
     monthly = np.arange("2020-01", "2024-01", dtype="M8[M]").astype("M8[s]")
-    assert default_block(monthly) == 12
-    assert default_block(monthly[::3]) == 4
-    assert default_block(monthly[:9]) == 3
-    assert default_block(monthly[:1]) == 1
+    some = (monthly, monthly[::3], monthly[:9], monthly[:1])
+    assert [default_block(months) for months in some] == [12, 4, 3, 1]
 
 
 def test_categories_and_text_give_the_same():
@@ -122,19 +119,16 @@ def test_summary_counts_and_means():
     got = s.summarise(scores, baseline="base").set_index("model")
     assert got.index.tolist() == ["a", "base"]  # best first
     assert got.loc["base", ["n_units", "n_scorable", "n_not_scorable"]].tolist() == [2, 1, 1]
-    assert got.loc["a", "wis"] == 2.0
+    assert got.loc["a", ["wis", "n_common", "coverage_90"]].tolist() == [2.0, 1, 2.0]
     assert got.loc["a", "rel_wis"] == pytest.approx(0.25)  # 1 / 4: the only unit both have
-    assert got.loc["a", "n_common"] == 1
-    assert got.loc["a", "coverage_90"] == 2.0
     assert np.isnan(got.loc["a", "crps"])  # some units lack it
     assert got["direction"].to_dict() == {"a": 0.5, "base": 1.0}  # the side of the last count
 
 
 def test_summary_groups_in_order_and_models_best_first():
-    parts = [
-        scores_of({"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}, h) for h in (12, 1, 5, 13)
-    ]
-    got = s.summarise(pd.concat(parts, ignore_index=True), by=["horizon_group", "regime"])
+    wis = {"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}
+    scores = pd.concat([scores_of(wis, h) for h in (12, 1, 5, 13)], ignore_index=True)
+    got = s.summarise(scores, by=["horizon_group", "regime"])
     groups = got["horizon_group"].astype(str).drop_duplicates().tolist()
     assert groups == ["1-3", "4-6", "7-12", "13+"]
     assert got["model"].tolist()[:2] == ["b", "a"]
@@ -156,16 +150,12 @@ def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, b
     wis["three"][36:] = np.nan  # three years
     wis["spread"][np.arange(64) % 20 > 0] = np.nan  # four origins of four years
     got = compare(scores_of(wis), "base", block=block).set_index("model")
-    assert got["n_origins"].to_dict() == {
-        "base": 64, "whole": 64, "three": 36, "short": 8, "spread": 4,
-    }  # fmt: skip
-    assert got["n_blocks"].to_dict() == {
-        "base": 5, "whole": 5, "three": 3, "short": 1, "spread": 4,
-    }  # fmt: skip
+    got = got.loc[["base", "whole", "three", "short", "spread"]]
+    assert got["n_origins"].tolist() == [64, 64, 36, 8, 4]
+    assert got["n_blocks"].tolist() == [5, 5, 3, 1, 4]
     known = got["lower"].notna() & got["upper"].notna()
-    assert set(known[known].index) == {"base", "whole", "three"}
-    value = "rel_skill" if compare is s.relative_skill else "ratio"
-    assert got[value].notna().all()
+    assert known.tolist() == [True] * 3 + [False] * 2
+    assert got["rel_skill" if compare is s.relative_skill else "ratio"].notna().all()
 
 
 @pytest.mark.parametrize("compare", [s.relative_skill, s.relative_to_baseline])
@@ -201,17 +191,15 @@ def with_gaps() -> pd.DataFrame:
 def test_no_row_is_lost_where_a_group_is_unknown(by):
     scores = with_gaps()
     got = s.summarise(scores, by=by, baseline="base")
-    assert got["n_units"].sum() == len(scores)
-    assert got["n_scorable"].sum() == len(scores)
-    assert got["n_common"].sum() == len(scores)
+    assert (got[["n_units", "n_scorable", "n_common"]].sum() == len(scores)).all()
     assert got[["wis", "rel_wis", "mae_reported"]].notna().all(axis=None)
     lost = got[got[by[0]].isna()]
     assert not lost.empty
     some = scores[scores["donor"].isna() if by[0] == "donor" else scores["last_reported"].isna()]
     if len(by) == 1:
-        alone = s.summarise(some, baseline="base").set_index("model")
-        np.testing.assert_allclose(lost.set_index("model")["wis"], alone["wis"])
-        np.testing.assert_allclose(lost.set_index("model")["rel_wis"], alone["rel_wis"])
+        alone = s.summarise(some, baseline="base")
+        names = ["model", "wis", "rel_wis"]
+        pd.testing.assert_frame_equal(lost[names].reset_index(drop=True), alone[names])
         assert "rps" not in got  # of months ahead alone
     else:
         assert got["rel_rps"].eq(0.5).all()
@@ -233,9 +221,9 @@ def test_groups_of_origins_are_counted_and_few_give_no_interval():
         return pair(s.pairwise(scores_of(wis), **keywords), "a", "b")
 
     row = made(64)
-    assert row["n_groups"] == 5  # four months are left over: they belong to the fifth year
+    # Four months are left over: they belong to the fifth year.
+    assert row["n_groups"] == row["n_better"] == 5
     assert row["lower"] < row["ratio"] < row["upper"] < 1
-    assert row["n_better"] == 5
     few = made(30)  # a third of them is a group: three
     assert (few["n_groups"], np.isnan(few["lower"]), np.isfinite(few["ratio"])) == (3, True, True)
     assert made(30, block=5)["n_groups"] == 6
@@ -276,10 +264,8 @@ def test_donors_are_enough_in_each_era_of_a_pair():
 
 
 def test_a_model_that_won_one_long_spell_is_not_better_in_every_group():
-    a = np.full((48, 2), 10.0)
-    b = np.full((48, 2), 9.0)
-    b[:12] = 40.0  # one year of large errors
-    row = pair(s.pairwise(scores_of({"a": a, "b": b})), "a", "b")
+    b = np.repeat([40.0, 9.0, 9.0, 9.0], 24).reshape(48, 2)  # one year of large errors
+    row = pair(s.pairwise(scores_of({"a": np.full((48, 2), 10.0), "b": b})), "a", "b")
     assert row["ratio"] < 1
     assert (row["n_better"], row["n_groups"]) == (1, 4)
     assert row["upper"] > 1  # so it may be luck
@@ -331,10 +317,8 @@ def test_cosines_by_hand():
     averages = [np.sqrt(2 / 64) * (np.cos(np.pi * j * t) * x).sum() for j in range(1, 5)]
     want = x.mean() / np.sqrt(np.mean(np.square(averages)) / 64)
     got = cosine_test(x, np.arange(64), horizon=12)
-    assert got.df == 4
-    assert got.statistic == pytest.approx(want)
-    assert got.critical == pytest.approx(2.776445)
-    assert got.p_value == pytest.approx(2 * stats.t.sf(abs(want), 4))
+    values = (got.df, got.statistic, got.critical, got.p_value)
+    assert values == pytest.approx((4, want, 2.776445, 2 * stats.t.sf(abs(want), 4)))
 
 
 @pytest.mark.parametrize(("n_months", "most"), [(36, 0.095), (64, 0.085), (96, 0.085)])
@@ -376,5 +360,4 @@ def test_the_method_follows_from_the_horizon():
 def test_origins_half_a_year_apart_span_as_many_months():
     gap = np.random.default_rng(8).normal(size=12)
     row = s.diebold_mariano(gap_scores(gap, step=6), "a", "b").iloc[0]
-    assert row["overlap"] == 2
-    assert row["df"] == min(int(0.8 * 72 / 12), int(0.4 * 12 ** (2 / 3)))
+    assert (row["overlap"], row["df"]) == (2, min(int(0.8 * 72 / 12), int(0.4 * 12 ** (2 / 3))))
