@@ -338,7 +338,7 @@ def test_a_later_run_changes_no_small_results(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "ROWS", 1)
     large = run_units(mixed[-2:], out=tmp_path)
     assert set(large._tables) <= {"failures"}  # the others are read when they are asked for
-    assert repr(large).startswith("<Results: 1 model")
+
     run_units(mixed[:4], out=tmp_path)
     with pytest.raises(BacktestError, match="was changed after the run"):
         _ = large.scores

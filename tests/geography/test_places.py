@@ -77,8 +77,7 @@ def test_what_is_no_place_is_refused_by_name(text):
         said = find(text).name
     except UnknownNameError as error:
         said = error.message
-    assert said
-    assert "\n" not in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_state_and_all_its_counties():
@@ -86,11 +85,13 @@ def test_a_state_and_all_its_counties():
         name = lookup(state).name
         codes = tuple(c.fips for c in counties_of(state))
         assert resolve(f"{name}/*") == resolve([f"{state.lower()}/*"]) == codes
-    assert len(resolve("New York/*")) == 57
-    assert len(resolve("New York City/*")) == 5
-    assert len(resolve("Midwest/*, 01001")) == 1056
+    some = ("New York/*", "New York City/*", "Midwest/*, 01001")
+    assert [len(resolve(text)) for text in some] == [57, 5, 1056]
     assert resolve("US/*") == parts_of("US", "counties")
     assert resolve("Ohio/*, 39035, WV, Kings County, NY")[-2:] == ("WV", "36047")
+
+
+CAPITAL = "District of Columbia"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,8 @@ def test_a_state_and_all_its_counties():
         ("Cuyahoga, Hamilton, OH", ("39035", "39061")),
         ("Washington, Ohio", ("WA", "OH")),  # both are states: as ever
         (["Washington, Ohio", "Ohio, Kentucky"], ("39167", "21183")),  # an item is one place
-        *((dc, ("DC",)) for dc in ("D.C.", "d.c", "Washington DC", "Washington, D.C.")),
+        *((dc, ("DC",)) for dc in ("D.C.", "d.c", "Washington DC", "Washington, D.C.", CAPITAL)),
+        (f"{CAPITAL}, DC", ("DC",)),
         ("Washington, DC, Ohio", ("DC", "OH")),
         ("Washington,WA, D.C.", ("WA", "DC")),
         ("Iowa County, Wisconsin", ("55049",)),
@@ -110,8 +112,6 @@ def test_a_state_and_all_its_counties():
         ("st louis city, mo", ("29510",)),
         ("Prince Georges, MD", ("24033",)),
         ("De Kalb, 13", ("13089",)),
-        ("District of Columbia", ("DC",)),
-        ("District of Columbia, DC", ("DC",)),
         ("Richmond (city), VA", ("51760",)),
     ],
 )
@@ -211,7 +211,6 @@ def test_the_table_has_each_county_once_in_its_jurisdiction():
     assert tuple(c.fips for c in counties_of("YC")) == places.NEW_YORK_CITY
     names = {c.short for c in counties_of("YC")}
     assert names == {"Bronx", "Kings", "New York", "Queens", "Richmond"}
-    assert len(counties_of("NY")) == 57
     assert max(Counter(c.label for c in by_fips().values()).values()) == 1
     assert {pair for pair, n in SHORT.items() if n > 1} == {
         ("St. Louis", "MO"), ("Baltimore", "MD"), ("Roanoke", "VA"), ("Franklin", "VA"),
@@ -226,8 +225,7 @@ def test_connecticut_has_two_editions():
     assert (old[1].short, new[0].short) == ("Hartford", "Capitol")
     assert new == PLANNING_REGIONS
     everything = [c.fips for c in counties_of(edition="planning-regions")]
-    assert len(everything) == 3143
-    assert everything == sorted(set(everything))
+    assert (len(everything), everything) == (3143, sorted(set(everything)))
     assert [places.edition_of(c.fips) for c in (old[0], new[0])] == list(places.EDITIONS)
     assert {places.edition_of(c.fips) for c in counties_of() if c.state != "CT"} == {None}
     assert resolve("CT/*", available=("09110", *(f"091{i}0" for i in range(2, 10))))[0] == "09110"

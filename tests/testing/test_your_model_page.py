@@ -22,9 +22,8 @@ def test_the_example_is_twenty_lines_on_the_page():
 
 @pytest.mark.slow
 def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True
-    )
+    words = [sys.executable, "-W", "error", str(SCRIPT)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said = re.search(rf"{SCRIPT.name}\n.*?```text\n(.*?)```", PAGE.read_text(), re.S)
     assert said is not None
