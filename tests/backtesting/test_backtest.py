@@ -44,18 +44,16 @@ def test_a_stopped_run_goes_on_without_recomputing(truth, found, tmp_path, monke
         if step.done == 2:
             raise toys.Away
 
+    steps, given = [], {"truth": truth, "draws": 20, "out": tmp_path}
     with pytest.raises(toys.Away):
-        backtest([model], found, truth=truth, draws=20, out=tmp_path, progress=stop_after_two)
+        backtest([model], found, **given, progress=stop_after_two)
     assert not (tmp_path / "scores.parquet").exists()
-    steps = []
-    resumed = backtest([model], found, truth=truth, draws=20, out=tmp_path, progress=steps.append)
+    resumed = backtest([model], found, **given, progress=steps.append)
     assert len(model.inner.fits) == 3
     assert [s.reused for s in steps] == [True, True, False]
     assert [s.seconds > 0 for s in steps] == [False, False, True]  # nothing was computed twice
     same(backtest([model], found, truth=truth, **QUICK), resumed)
-    loaded = Results.load(tmp_path)
-    assert loaded.manifest == resumed.manifest
-    assert len(loaded.scores) == len(resumed.scores)
+    assert Results.load(tmp_path).manifest == resumed.manifest
 
 
 def test_a_failed_unit_was_kept_as_its_failure(truth, found, tmp_path):
@@ -189,9 +187,9 @@ def test_what_truth_says_and_what_is_too_young_to_be_scored(panel, truth):
 def test_real_origins_outside_the_window_were_run_all_the_same():
     table = od.bundled().as_of("2025-09-17").table
     table = table[table["state"].isin(STATES)]
+    lasts = {"2022-03-16": "2021-10", "2022-04-13": "2021-11", "2022-05-11": "2021-12"}
     tables = {}
-    for day, last in (("2022-03-16", "2021-10"), ("2022-04-13", "2021-11"),
-                      ("2022-05-11", "2021-12"), ("2025-09-17", "2025-04")):  # fmt: skip
+    for day, last in (lasts | {"2025-09-17": "2025-04"}).items():
         seen = table[table["month"] <= last].assign(release=pd.Timestamp(day))
         tables[day] = seen.reset_index(drop=True)
     tables["2022-04-13"] = tables["2022-04-13"].assign(reported=np.nan, status="missing")
@@ -440,8 +438,7 @@ def test_a_lambda_cannot_be_sent_and_is_refused_before_work(setting):
 def test_joint_scores_are_those_of_each_forecast(setting):
     results = backtest("naive", **setting, joint=True)
     table = results.joint
-    assert [*table] == [*JOINT_COLUMNS, *JOINT_LABELS]
-    assert results.manifest["joint"] is True
+    assert ([*table], results.manifest["joint"]) == ([*JOINT_COLUMNS, *JOINT_LABELS], True)
     assert set(table["data_hash"]) == {o.panel.data_hash for o in setting["origins"]}
     for unit in plan("naive", setting["origins"], setting["truth"], draws=30, joint=True):
         forecast = unit.model.fit(unit.seen).forecast(12, draws=30, seed=unit.seed)
@@ -454,14 +451,12 @@ def test_joint_scores_are_those_of_each_forecast(setting):
 
 def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
     plain = backtest("naive", **setting, out=tmp_path)
-    assert not (tmp_path / "joint.parquet").exists()
-    assert "joint" not in plain.manifest
-    assert plain.joint.empty
+    table = tmp_path / "joint.parquet"
+    assert (table.exists(), "joint" in plain.manifest, plain.joint.empty) == (False, False, True)
     assert [*plain.joint] == [*JOINT_COLUMNS, *JOINT_LABELS]
-    backtest("naive", **setting, out=tmp_path, joint=True)
-    assert (tmp_path / "joint.parquet").exists()
-    backtest("naive", **setting, out=tmp_path)
-    assert not (tmp_path / "joint.parquet").exists()  # it is no part of these results
+    for joint in (True, False):
+        backtest("naive", **setting, out=tmp_path, joint=joint)
+        assert table.exists() == joint  # else it is no part of these results
     assert Results.load(tmp_path).joint.empty
     plain.save(tmp_path / "saved")
     assert not (tmp_path / "saved" / "joint.parquet").exists()

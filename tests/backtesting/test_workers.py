@@ -78,14 +78,11 @@ def test_a_block_whose_worker_dies_is_split(truth, found, pool, tmp_path, death)
 
 
 def test_another_executor_that_breaks_ends_the_run(truth, found):
-    class Breaks(futures.Executor):
-        def submit(self, fn, /, *args, **kwargs):  # noqa: ARG002
-            future = futures.Future()
-            future.set_exception(futures.BrokenExecutor("all gone"))
-            return future
-
+    future, executor = futures.Future(), futures.Executor()
+    future.set_exception(futures.BrokenExecutor("all gone"))
+    executor.submit = lambda *_, **__: future
     with pytest.raises(BacktestError, match=r"the executor broke \(all gone\)"):
-        backtest(["naive"], found, truth=truth, executor=Breaks(), **OPTIONS)
+        backtest(["naive"], found, truth=truth, executor=executor, **OPTIONS)
 
 
 def half(connection, data):
@@ -231,8 +228,7 @@ def test_workers_end_with_their_parent(tmp_path, pool):
     wait_while(lambda: any(map(alive, pids)))
     left = [p for p in pids if alive(p)]
     for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     assert not left
 
 
@@ -274,12 +270,7 @@ def test_only_so_many_panels_are_kept_and_lost_places_are_filled_again(units, mo
     monkeypatch.setattr(workers, "_HELD", OrderedDict())
     monkeypatch.setattr(workers, "BUDGET", 1)
     puts: list[bytes] = []
-
-    def put(key, data):
-        puts.append(data)
-        return data
-
-    way = Way(None, put=put)
+    way = Way(None, put=lambda _, data: puts.append(data) or data)
     unpacked(*way.pack(units[:3]))
     assert len(workers._HELD) == 1
     assert len(puts) == 4
@@ -328,14 +319,10 @@ def test_numba_has_one_thread_where_others_share_the_cores():
 def test_the_only_thread_at_work_is_contained(units):
     """A cluster's tasks are not in the main thread; global random states are put back there too."""
 
-    def drawn():
-        with contained([units[0].seen], 7):
+    def drawn(only=contextlib.nullcontext):
+        with only(), contained([units[0].seen], 7):
             return np.random.random()  # noqa: NPY002
 
-    def task():
-        with sole():
-            return drawn()
-
     with futures.ThreadPoolExecutor(1) as pool:
-        first, second = pool.submit(task).result(), pool.submit(task).result()
+        first, second = (pool.submit(drawn, sole).result() for _ in range(2))
     assert first == second == drawn()
