@@ -236,7 +236,6 @@ def opioids() -> od.Panel:
          BacktestError, "in different ways"),
         (lambda c: plan(["naive"], c.found, c.truth, locations=["PR"]),
          UnknownNameError, "no data for PR"),
-        # Rows of an origin given twice were doubled without a word.
         (lambda c: plan(["naive"], 2 * c.found[:1], c.truth), BacktestError, "is given twice"),
         (lambda c: plan(["naive"], [*c.found, again(c.found[0])], c.truth),
          BacktestError, "the origin of .* is given twice"),
@@ -296,7 +295,6 @@ def test_equals_the_undivided_computation_bit_for_bit(truth, found, targets, tmp
         same_rows(getattr(Results.load(tmp_path), name), getattr(divided, name))
     same(run_units(units, out=tmp_path).quantiles, divided.quantiles)
     assert divided.manifest["locations"] == list(STATES)
-    # A part is the part of the whole.
     ohio = plan([toys.by_state], found, truth, draws=20, targets=targets, locations=["Ohio"])
     whole = divided.scores[divided.scores["model"].eq("by_state")]
     kept = whole[whole["location"] == "OH"]

@@ -55,7 +55,6 @@ def test_default_models_and_origins(panel, found):
         origins(archive, "pseudo-delayed", dataset="counties")
     (real,) = origins(archive, "real", dataset="counties")
     assert real.panel is panel
-    # States as always.
     (vintage,) = {o.vintage for o in origins(od.bundled(), start="2024-01", end="2024-01")}
     assert vintage == "pseudo-delayed"
     # Of real releases, baselines with the delay layer and without; no other model with it.

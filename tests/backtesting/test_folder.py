@@ -25,12 +25,12 @@ from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import NAME, locked
 from odforecast.errors import BacktestError
 
+STATES = ("US", "WY")
+
 
 @pytest.fixture(scope="module")
-def units():
-    panel = od.bundled().as_of("2025-09-17").panel().select(["US", "WY"])
-    found = cuts(panel, start="2021-01", end="2021-03")
-    return plan([toys.model(name="toy")], found, od.Truth(panel), draws=20)
+def units(found, truth):
+    return plan([toys.model(name="toy")], found, truth, draws=20)
 
 
 TABLES = ("scores", "quantiles", "failures")
@@ -116,7 +116,6 @@ def test_a_table_that_was_changed_is_refused(units, tmp_path, name):
     hint = "run the backtest again into the folder; finished units are kept"
     with pytest.raises(BacktestError, match=rf"^{path} was changed after the run.*; {hint}\Z"):
         getattr(loaded, name)
-    # The others are as they were; and the hint holds.
     same(loaded, made, {*TABLES} - {name})
     steps = []
     run_units(units, out=tmp_path, progress=steps.append)

@@ -25,7 +25,6 @@ from odforecast.panel import Triangle
 STATES = ("US", "OH", "WV")
 SPAN = ("2021-02", "2021-03", 1)
 OPTIONS = {"draws": 20, "progress": False}
-
 #: These give scores all the same.
 WORKS = (toys.warns, toys.seeds_the_world, toys.prints)
 
@@ -44,14 +43,12 @@ def crowd() -> list[Model]:
 def check(results: Results, good: Results, found, twice: str = "") -> None:
     scores, failures = results.scores, results.failures
     assert set(scores["model"]) == {"good", "last", *(o.__name__ for o in WORKS)}
-    # Exactly one row a unit, with the reason.
     assert failures["model"].value_counts().to_dict() == dict.fromkeys(toys.FAILS, len(found))
     assert set(failures["location"]) == {"*"}
     for row in failures.itertuples():
         assert toys.FAILS[row.model][1] in row.reason, row.model
     memory = failures.loc[failures["model"] == "out_of_memory", "reason"]
     assert memory.str.endswith(f"posterior{twice}").all()
-    # The others are as if the bad ones had not been there.
     same(scores[scores["model"] == "good"], good.scores)
     # The PIT of counts is randomised, from a seed of the model's own.
     own = ["model", "spec_hash", "pit"]
@@ -133,7 +130,6 @@ def turn(panel):
         panel.reported.shape = panel.reported.shape[::-1]
 
 
-#: What a model may do to its panel.
 CHANGES = {
     "counts": lambda p: put(p, "reported", 2 * p.reported),
     "places beside": lambda p: [put(x, "locations", x.locations[::-1]) for x in p.beside.values()],

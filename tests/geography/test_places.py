@@ -143,20 +143,17 @@ OLD, NEW, OHIO = ("09001", "09003", "39001"), ("09110", "39001"), ("39001", "390
         (find, ["39999"], r"39999 is not a county of Ohio; Ohio/\*"),
         (find, [""], "unknown location ''; use a postal code"),
         (find, [","], "unknown location ','"),
-        # Of two places in a text the wrong one is named.
         (resolve, ["Xanadu,US"], "unknown location 'Xanadu'; use"),
         (resolve, ["Alabma,WV"], "'Alabma, WV'; did you mean Alabama"),
         (resolve, ["Ohoi/*"], "unknown location 'Ohoi'; did you mean Ohio"),
         (resolve, [[]], "no location is named"),
         (resolve, ["Puerto Rico/*"], "have none of Puerto Rico"),
         (resolve, ["PR/*"], "have none of Puerto Rico"),
-        # A state alone.
         (lookup, ["39061"], f"'39061': {COUNTY}"),
         (lookup, ["Hamilton County, oh"], f"'Hamilton County, oh': {COUNTY}"),
         (lookup, ["Hamilton"], "it is the name of 10 counties, and a state"),
         (lookup, ["West Virgina"], "'West Virgina'; did you mean West Virginia"),
         (lookup, ["Midwest"], "it is a census region, and a single place is asked for"),
-        # Before there are data.
         (check_names, ["US,Ohoi"], "unknown location 'Ohoi'; did you mean Ohio"),
         (check_names, ["PR/*"], "have none of Puerto Rico"),
         # What there are no data for.
@@ -177,7 +174,6 @@ OLD, NEW, OHIO = ("09001", "09003", "39001"), ("09110", "39001"), ("39001", "390
         (pick, ["09110", OLD, "the panel"], r"by counties here.*Connecticut/\*"),
         (resolve, [["09001", "09110"]], "do not nest"),
         (resolve, ["CT/*, Capitol, CT"], "do not nest"),
-        # Other words.
         (counties_of, ["CT", "new"], "unknown edition 'new'"),
         (parts_of, ["OH", "towns"], "unknown level 'towns'"),
     ],

@@ -148,7 +148,6 @@ POPULATION = "fn: opt_check_tbl_counts_lt_popn"
 HORIZON = "fn: opt_check_tbl_horizon_timediff, args: {t0_colname: origin_date"
 LINES = "a,b\n1,2\n"
 VALUE_AND_PEOPLE = "value_col_valid opt_check_tbl_counts_lt_popn"
-
 #: Checks that fail, and what is changed then; with words of the first one's places (or, of a check
 #: that passes or is not run, "NAME: words of its reason").
 TABLE: dict[str, list[tuple[Edit, str]]] = {

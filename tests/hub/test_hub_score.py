@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from commands import run
+from commands import ok, run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -27,13 +27,10 @@ from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.rules import ranked_probability_score
 from odforecast.scoring.trend import pooled_frequencies, trend_pair
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
-
 sr = scoringrules()
 # The name it has had since 0.10.
 energy = sr.es_ensemble if hasattr(sr, "es_ensemble") else sr.energy_score
-
 NUMBERS = st.floats(-50, 50)
 CATEGORIES = ["low", "moderate", "high", "very high"]
 
@@ -326,16 +323,15 @@ def test_energy_score_is_that_of_the_formula(draws, came):
 @pytest.mark.slow
 def test_the_command_prints_tables_of_eighty_columns(shared):
     folder = shared / "hubverse" / "example_hub"
-    result = run("hub", "score", folder, "--baseline", "Flusight-baseline")
-    assert result.exit_code == 0, result.output
+    shown = ok("hub", "score", folder, "--baseline", "Flusight-baseline")
     for words in (
         "Final counts: time-series of the hub, without a known version",
         "212 of 1,272 units cannot be scored:",
         "wk inc flu hosp, quantile: Flusight-baseline",
         "Energy score of joint samples",
     ):
-        assert words in result.output
-    assert max(map(len, result.output.splitlines())) <= 80
+        assert words in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -410,11 +406,6 @@ DAY = dt.date(2022, 11, 16)
 
 def unknown(day: dt.date) -> None:
     raise ArchiveError(f"no release of {day}")
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of("2025-09-17").panel()
 
 
 @pytest.fixture(scope="module")

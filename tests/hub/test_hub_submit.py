@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from commands import run, said
+from commands import ok, run, said
 
 import odforecast as od
 from odforecast.errors import DataError, ForecastError
@@ -25,16 +25,9 @@ from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 from odforecast.sources.vsrr import read_vsrr
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
-
 #: Places enough where a file's every row is not what is looked at.
 FEW = ["US", "CA", "OH", "NC", "NY", "YC", "WV", "WY"]
-
-
-@pytest.fixture(scope="module")
-def panel() -> od.Panel:
-    return od.bundled().as_of().panel()
 
 
 @pytest.fixture(scope="module")
@@ -245,9 +238,8 @@ def test_the_command_submits_what_a_round_knew(kind, tmp_path):
     first = {} if kind == "real" else {"start": "2023-02", "end": "2023-03"}
     made = init(tmp_path / "hub", od.bundled(), kind=kind, horizon=3, **first)
     fast = ("--source", "bundled", "--model", "drift", "--locations", "US,OH", "--draws", 60)
-    done = run("hub", "submit", made.root, *fast, "--round", "all", "--json")
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["files"] == files(made)
+    done = ok("hub", "submit", made.root, *fast, "--round", "all", "--json")
+    assert json.loads(done)["files"] == files(made)
     assert len(files(made)) == len(made.origins)
     for path, (day, (_, end)) in zip(made.submissions(), made.origins.items()):
         table = od.hub.read(path)
@@ -265,11 +257,10 @@ def test_the_command_submits_what_a_round_knew(kind, tmp_path):
 def test_the_command_takes_the_last_round(tmp_path):
     made = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2023-02", end="2023-03")
     fast = ("--source", "bundled", "--model", "naive+delay", "--locations", "WV", "--draws", 60)
-    done = run("hub", "submit", made.root, *fast)
-    assert done.exit_code == 0, done.output
+    done = ok("hub", "submit", made.root, *fast)
     want = "model-output/odforecast-naive__delay/2023-08-15-odforecast-naive__delay.parquet"
     assert files(made) == [want]
-    assert want in done.stdout.replace("\n", "")
+    assert want in done.replace("\n", "")
     wrong = run("hub", "submit", made.root, *fast, "--round", "2023-08-16")
     assert wrong.exit_code == 1
     assert "has no round 2023-08-16; did you mean '2023-08-15'" in said(wrong)

@@ -26,9 +26,7 @@ from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
-
 RELEASES = ("2018-09-12.csv", "2020-12-16_totals_no_us.csv", "2021-10-13.csv.gz")
 
 

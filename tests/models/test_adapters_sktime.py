@@ -25,8 +25,6 @@ from sktime.transformations.detrend import Detrender
 pytestmark = pytest.mark.slow
 ZOO = zoo()
 FEW = ("ordinary", "short", "no-deaths")
-
-
 PIPELINE = [("trend", Detrender()), ("rest", NaiveForecaster(sp=12))]
 MADE = {
     "naive": lambda: NaiveForecaster(sp=12),

@@ -33,8 +33,6 @@ CONTRACTS = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in (*MODELS, *DELAYED)
 ]
-
-
 ZOO = zoo()
 
 
@@ -145,17 +143,11 @@ def begins(fitted: Fitted, horizons: tuple[int, ...] = (1, 5, 12, 13)) -> None:
             assert np.array_equal(short.part(name).draws, long.part(name).draws[..., :n])
 
 
-@pytest.fixture(scope="module")
-def release() -> od.Panel:
-    """With months that are still incomplete, and T40.4 beside it."""
-    return od.bundled().as_of("2025-09-17").panel()
-
-
 @pytest.mark.parametrize("name", STATES)
-def test_of_every_model_of_states(name, release):
+def test_of_every_model_of_states(name, panel):
+    """Of months that are still incomplete, with T40.4 beside them."""
     model = od.get_model(name)
-    whole = model.spec.by is None
-    begins(model.fit(release if whole else release.select(["US", "OH", "WY"])))
+    begins(model.fit(panel if model.spec.by is None else panel.select(["US", "OH", "WY"])))
 
 
 @pytest.mark.parametrize("name", model_names("counties"))
@@ -174,11 +166,11 @@ def test_of_models_of_other_libraries(settings):
 
 
 @pytest.mark.parametrize("name", ["dlm", "naive+delay"])
-def test_given_own_counts(name: str, release: od.Panel) -> None:
+def test_given_own_counts(name: str, panel: od.Panel) -> None:
     """To rounding: the covariance of more months is another sum."""
     months = pd.period_range("2022-01", "2025-07", freq="M").astype(str)
     own = pd.DataFrame({"location": "OH", "month": months, "deaths": 200.0, "complete": True})
-    fitted = od.get_model(name).fit(release.with_counts(own, day=release.as_of))
+    fitted = od.get_model(name).fit(panel.with_counts(own, day=panel.as_of))
     long, short = (fitted.forecast(h, draws=DRAWS) for h in (LONG, 12))
     n = short.months.size
     np.testing.assert_allclose(short.draws, long.draws[..., :n], rtol=1e-9)

@@ -249,24 +249,18 @@ RNG = np.random.default_rng
 
 
 @pytest.fixture(scope="module")
-def vintage():
+def vintage() -> od.Vintage:
     return od.bundled().as_of("2025-09-17")
 
 
 @pytest.fixture(scope="module")
-def released(vintage) -> od.Panel:
-    """A release: its last months are incomplete."""
-    return vintage.panel()
+def clean(panel) -> od.Panel:
+    return panel.cut("2021-06")
 
 
 @pytest.fixture(scope="module")
-def clean(released) -> od.Panel:
-    return released.cut("2021-06")
-
-
-@pytest.fixture(scope="module")
-def forecasts(released, clean) -> dict[str, od.Forecast]:
-    return {"release": forecast_of(released), "clean": forecast_of(clean)}
+def forecasts(panel, clean) -> dict[str, od.Forecast]:
+    return {"release": forecast_of(panel), "clean": forecast_of(clean)}
 
 
 def forecast_of(panel: od.Panel, **keywords) -> od.Forecast:
@@ -302,8 +296,8 @@ def test_a_part_lies_within_the_whole_in_every_draw(forecasts, kind):
 
 
 @pytest.mark.parametrize("month", ["2018-12", "2021-06", "2024-04"])
-def test_known_months_are_whole_and_add_up_to_the_counts(released, month):
-    inputs = od.get_model("dlm").fit(released.cut(month)).inner.classes[SHORT].inputs
+def test_known_months_are_whole_and_add_up_to_the_counts(panel, month):
+    inputs = od.get_model("dlm").fit(panel.cut(month)).inner.classes[SHORT].inputs
     reported = inputs.panel.reported[:, -12:]
     sums = rolling_sums(inputs.shown)
     for row, place in enumerate(inputs.units):
@@ -324,11 +318,12 @@ def test_the_nation_holds_the_parts_and_a_rest(forecasts):
     assert (us >= part.select(published).samples().sum(axis=1)).all()
 
 
-@pytest.mark.parametrize("kind", ["released", "clean"])
-def test_drawing_the_part_moves_no_draw_of_all_drugs(forecasts, kind, request):
-    fitted = od.get_model("dlm").fit(request.getfixturevalue(kind))
+@pytest.mark.parametrize("kind", ["release", "clean"])
+def test_drawing_the_part_moves_no_draw_of_all_drugs(forecasts, kind):
+    made = forecasts[kind]
+    fitted = od.get_model("dlm").fit(made.panel)
     fitted.inner.classes = {}
-    bare, made = fitted.forecast(draws=DRAWS), forecasts[kind.replace("released", "release")]
+    bare = fitted.forecast(draws=DRAWS)
     assert np.array_equal(bare.draws, made.draws)
     assert np.array_equal(bare.known, made.known)
     assert not bare.beside
@@ -420,31 +415,31 @@ def test_it_is_saved_pickled_and_joined_bit_for_bit(tmp_path, forecasts, kind):
         assert back.joint == whole.joint
 
 
-def test_suppressed_and_missing_cells(released):
-    part = released.beside[SHORT]
+def test_suppressed_and_missing_cells(panel):
+    part = panel.beside[SHORT]
     layers = {name: getattr(part, name).copy() for name in ("reported", "low", "high")}
     for layer, value in zip(layers.values(), (np.nan, 1.0, 9.0)):
         layer[part.index("OH"), -30:-28] = np.nan
         layer[part.index("WV"), -5:-3] = layer[part.index("KY"), -1] = value
-    made = forecast_of(replace(released, beside={SHORT: replace(part, **layers)})).part(SHORT)
+    made = forecast_of(replace(panel, beside={SHORT: replace(part, **layers)})).part(SHORT)
     assert "OH" in made.locations  # a gap is bridged
     assert "only 14 months" in made.skipped["WV"]
     assert "is suppressed" in made.skipped["KY"]
     assert np.isfinite(made.samples()).all()
 
 
-def test_the_us_has_a_share_of_its_own_where_it_is_no_sum(released):
-    few = replace(released.select(["US", "OH", "WV"]), selected=False)
+def test_the_us_has_a_share_of_its_own_where_it_is_no_sum(panel):
+    few = replace(panel.select(["US", "OH", "WV"]), selected=False)
     fitted = od.get_model("dlm").fit(few)
     made = fitted.forecast(draws=DRAWS)
     assert made.part(SHORT).locations == ("US", "OH", "WV")
     within(made.part(SHORT), made)
     assert not fitted.inner.classes[SHORT].inputs.adds_up
     # A nation smaller than its parts contradicts itself: no rest.
-    part = released.beside[SHORT]
+    part = panel.beside[SHORT]
     less = np.where(np.isin(part.locations, "US"), 0.6, 1.0)[:, None]
     part = with_counts(part, np.round(less * part.reported), part.predicted)
-    made = forecast_of(replace(released, beside={**released.beside, SHORT: part}))
+    made = forecast_of(replace(panel, beside={**panel.beside, SHORT: part}))
     within(made.part(SHORT), made)
 
 

@@ -27,7 +27,6 @@ from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, 
 from odforecast.seeds import Streams
 
 FOUR = ("CT", "MA", "OH", "MI")  # two regions with two members each: all levels are there
-
 #: Three states as released: the last half year is not final.
 THREE = ("CT", "OH", "WV")
 

@@ -34,7 +34,6 @@ from odforecast.seeds import Streams
 FOUR = ("CT", "MA", "OH", "MI")  # two regions with two members each
 #: Models of one place at a time; those that take long to fit are in the contract.
 BY_LOCATION = ("naive", "auto-ets", "auto-theta", "drift-sums", "hub-baseline", "cdc-predicted")
-
 #: Variance of what a release shares, over its squared scale.
 HEAVY = SHARED_DF / (SHARED_DF - 2.0)
 #: Scales of which none can be left out without being seen.

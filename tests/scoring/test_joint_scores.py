@@ -183,7 +183,7 @@ def test_a_sum_needs_all_its_parts():
     assert set(south["reason"]) == {"1 of its 17 parts are not forecast"}
 
 
-def test_columns_types_seeds_and_an_empty_table():
+def test_columns_types_seeds_and_an_empty_table(panel):
     draws, truth, known = world(11, n=80)
     made = forecast_of(draws, known)
     table = joint_scores(made, od.Truth(truth), horizons=[3, 12])
@@ -195,7 +195,6 @@ def test_columns_types_seeds_and_an_empty_table():
     sums = table["statistic"] == "sum"
     np.testing.assert_array_equal(table["score"][plain & sums], other["score"][plain & sums])
     assert (table["score"][~plain & sums] != other["score"][~plain & sums]).all()
-    panel = od.bundled().as_of("2025-09-17").panel()
     nation = od.get_model("drift").fit(panel.cut("2022-06").select("US")).forecast(draws=20)
     none = joint_scores(nation, od.Truth(panel))
     assert none.empty
@@ -300,7 +299,6 @@ def test_ranked_probabilities_by_hand():
 
 def test_pooled_frequencies_are_of_settled_counts_alone(panel):
     share = s.pooled_frequencies(panel)
-    # The same by a loop over the jurisdictions.
     found = []
     until = np.datetime64("2024-12")  # final by the calendar, later than 12 months old
     assert panel.final_through == until

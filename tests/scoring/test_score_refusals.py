@@ -26,9 +26,8 @@ ONES = np.ones((3, 2))
 
 
 @pytest.fixture(scope="module")
-def w() -> Any:
+def w(panel: od.Panel) -> Any:
     """A world to be wrong in: a panel, a forecast and scores of every kind."""
-    panel = od.bundled().as_of("2025-09-17").panel()
     made = od.get_model("drift").fit(panel.cut("2022-06").select(["OH", "WY"])).forecast(draws=20)
     rng = np.random.default_rng(0)
     scores = scores_of({m: rng.uniform(1, 2, (12, 2)) for m in ("a", "b")}, 1, ("US", "OH"))
@@ -94,7 +93,6 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
     (("crps_from_draws", "energy_score"),
      lambda w, f: f(np.full((4, 3), np.inf), np.ones(3)), "finite"),
 ]
-
 #: A call, and what the error says.
 ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: s.pairwise(w.scores, scale="root"), "scale is 'root'"),

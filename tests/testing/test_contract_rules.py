@@ -111,7 +111,6 @@ PARTS: dict[str, Callable] = {
     "nothing": lambda _: None,
     "as drawn": lambda made, _: made,
     "own stream": lambda streams, place: streams.generator("location", place),
-    # answers
     "drops a place": lambda made, _: replace(made.select(made.locations[1:]), skipped={}),
     "skips it too": lambda made, _: replace(made, skipped={made.locations[0]: "too hard"}),
     "another place": lambda made, _: replace(made, locations=("TX", *made.locations[1:])),
@@ -131,7 +130,6 @@ PARTS: dict[str, Callable] = {
     ),
     "only the array": lambda made, _: made.draws,
     "unprintable": lambda made, _: replace(made, warnings=(object(),)),
-    # paths
     "not finite": lambda paths, _: paths * np.nan,
     "falls over": lambda *_: raising(RuntimeError("no memory\nof that")),
     "by position": lambda paths, _: paths + np.arange(paths.shape[1])[:, None],
@@ -140,7 +138,6 @@ PARTS: dict[str, Callable] = {
     "recalls": lambda paths, _: paths + max(SEEN),
     "drifts": lambda paths, _: paths + len(SEEN),
     "short only": short_only,
-    # fits
     "refuses": lambda _: raising(PanelError("not today")),
     "wrong error": lambda _: raising(KeyError("US")),
     "refuses one": lambda panel: len(panel.locations) > 1 or raising(PanelError("not today")),
@@ -151,7 +148,6 @@ PARTS: dict[str, Callable] = {
     "looks at process": lambda _: SEEN.append(float(np.random.mtrand._rand.get_state()[1][0])),
     "reads an archive": lambda _: od.bundled().as_of(),
     "reads in secret": in_secret,
-    # random numbers
     "of the clock": lambda *_: np.random.default_rng(),
     "always the same": lambda *_: np.random.default_rng(3),
     "of the process": lambda *_: np.random.mtrand._rand,
