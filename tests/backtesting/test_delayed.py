@@ -117,16 +117,12 @@ def test_every_row_names_its_donor(results, found):
     assert listed == [(o.donor, o.distance) for o in found]
 
 
-def twins(panel, month="2021-01") -> list[Origin]:
-    """Two donors of one age at one month: one day, one month, two origins."""
-    first = replace(shipped()[0], predecessors=())
-    second = replace(first, release=first.release + dt.timedelta(days=7))
-    other = replace(first, release=first.release + dt.timedelta(days=14), late=first.late / 2)
-    return delays(panel, [first, second, other], start=month, end=month, donors=3)
-
-
 def test_one_day_and_month_by_several_donors_are_several_units(truth, tmp_path):
-    found = twins(od.bundled().as_of().panel())
+    first, week = replace(shipped()[0], predecessors=()), dt.timedelta(days=7)
+    second = replace(first, release=first.release + week)
+    other = replace(first, release=first.release + 2 * week, late=first.late / 2)
+    month = {"start": "2021-01", "end": "2021-01", "donors": 3}
+    found = delays(od.bundled().as_of().panel(), [first, second, other], **month)
     assert len({o.as_of for o in found}) == 1
     units = plan([od.get_model("naive")], found, truth)
     assert len({u.key for u in units}) == len({u.label for u in units}) == 3

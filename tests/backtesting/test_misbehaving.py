@@ -77,23 +77,15 @@ def test_in_this_process(truth, found, good, tmp_path, capfd):
     assert again["reason"].str.len().max() > 1000
 
 
-def no_text(y):
-    raise Exception
+MEMORY = np._core._exceptions._ArrayMemoryError((10**6,), np.dtype(float))  # as numpy raises it
 
 
-def no_memory(y):
-    raise np._core._exceptions._ArrayMemoryError((10**6,), np.dtype(float))  # as numpy does
-
-
-@pytest.mark.parametrize(
-    ("fails", "reason", "stored"),
-    [(no_text, "drift could not be fitted: Exception", True), (no_memory, "MemoryError: ", False)],
-)
-def test_a_series_without_memory_is_fitted_again(
-    truth, found, tmp_path, monkeypatch, fails, reason, stored
-):
+@pytest.mark.parametrize("error", [Exception(), MEMORY])
+def test_a_series_without_memory_is_fitted_again(truth, found, tmp_path, monkeypatch, error):
+    stored = error is not MEMORY
+    reason = "drift could not be fitted: Exception" if stored else "MemoryError: "
     _fitted.cache_clear()
-    fits = [fails, *[_FITTERS["drift"]] * 9]
+    fits = [lambda _: toys.raising(error), *[_FITTERS["drift"]] * 9]
     monkeypatch.setitem(_FITTERS, "drift", lambda y: fits.pop(0)(y))
     units = plan(["naive", "drift"], found[:1], truth, draws=20)
     first = run_units(units, out=tmp_path)

@@ -18,8 +18,7 @@ from odforecast.errors import BacktestError
 from odforecast.geography import lookup
 from odforecast.names import HUB_QUANTILES
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "docs" / "how-to" / "outside_model.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "outside_model.py"
 
 
 @pytest.fixture(scope="module")

@@ -102,16 +102,6 @@ def three_parts(hub: Path) -> None:
     (hub / SERIES).unlink()
 
 
-def no_target_date(hub: Path) -> None:
-    task(lambda t: t["task_ids"].pop("target_end_date"), 2)(hub)
-    cells("target_end_date", "", target="direction")(hub)
-
-
-def other_folder(hub: Path) -> None:
-    config(lambda c: c.update(model_output_dir="forecasts"), "admin")(hub)
-    (hub / "model-output").rename(hub / "forecasts")
-
-
 def linked(name: str) -> Edit:
     def run(hub: Path) -> None:
         (hub / name).rename(hub.parent / "elsewhere")
@@ -146,7 +136,7 @@ def optional(text: str) -> Edit:
 
 POPULATION = "fn: opt_check_tbl_counts_lt_popn"
 HORIZON = "fn: opt_check_tbl_horizon_timediff, args: {t0_colname: origin_date"
-LINES = "a,b\n1,2\n"
+
 VALUE_AND_PEOPLE = "value_col_valid opt_check_tbl_counts_lt_popn"
 #: Checks that fail, and what is changed then; with words of the first one's places (or, of a check
 #: that passes or is not run, "NAME: words of its reason").
@@ -158,7 +148,8 @@ TABLE: dict[str, list[tuple[Edit, str]]] = {
         (samples(min_samples_per_task=1, max_samples_per_task=9), ""),  # samples within the limits
         (arrow, "file_read: "),
         (parquet(lambda t: t), ""),  # Parquet
-        (other_folder, "file_location: "),
+        (both(config(lambda c: c.update(model_output_dir="forecasts"), "admin"),
+              lambda hub: (hub / "model-output").rename(hub / "forecasts")), "file_location: "),
         (fixed, "unique_round_id: round IDs are in no column"),
         (versioned, "target_partition_file_name: not run in 1 more"),
         # versions in one file
@@ -208,7 +199,8 @@ TABLE: dict[str, list[tuple[Edit, str]]] = {
         (parquet(lambda t: t, lambda d: d[:8] + b"\xff" * 192 + d[200:]), ""),
     ],
     "target_tbl_values": [
-        (no_target_date, ""),  # a derived task id that a task lacks
+        (both(task(lambda t: t["task_ids"].pop("target_end_date"), 2),
+              cells("target_end_date", "", target="direction")), ""),
         (both(versioned, NO_TARGET_CONFIG), ""),  # versions without target-data.json
         (cells("output_type_id", "0.5", ORACLE, output_type="quantile"),
          "value '0.5': is not a value of this hub's output_type_id"),

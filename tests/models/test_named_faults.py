@@ -207,14 +207,8 @@ def test_the_hierarchys_future_has_its_season() -> None:
     np.testing.assert_allclose(ratio, np.broadcast_to(july_on, ratio.shape), atol=0.015)
 
 
-@od.forecaster(by="location", joint=("month",))
-def noisy(panel: od.Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """The last month's level with noise."""
-    return panel.reported[:, -1, None] / 12 + rng.random((draws, 1, horizon))
-
-
 OWN = replace(HAND, level_own=0.08, level_region=0.001, level_us=0.001, slope_us=1e-4)
-MADE = {"noisy": noisy, "dlm": get_model("dlm", delay=False, scales=OWN)}
+MADE = {"too sure": too_sure, "dlm": get_model("dlm", delay=False, scales=OWN)}
 
 
 @pytest.mark.parametrize("name", [*BY_LOCATION, *MADE])

@@ -10,8 +10,7 @@ import pytest
 
 import odforecast as od
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "how-to" / "your-model.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "your-model.md"
 SCRIPT = PAGE.with_name("your_model.py")
 
 
