@@ -46,7 +46,6 @@ def markers(folder: Path) -> list[Path]:
 
 
 def marker(folder: Path) -> Path:
-    """The marker of a block that has all three tables."""
     return next(m for m in markers(folder) if table(m, "failures").exists())
 
 

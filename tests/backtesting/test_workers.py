@@ -160,7 +160,6 @@ class Limited(Workers):
 
 @pytest.mark.slow
 def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd):
-    """Ours have that of a caller's pool: they were started again and again, without end."""
     monkeypatch.setattr("odforecast.backtesting.workers.Workers", Limited)
     spawn = get_context("spawn")
     words = r"^.*could not be started \(exit code 1\).*its initializer failed.*\Z"

@@ -68,7 +68,7 @@ def steps(label="steps", *how, **more) -> Model:
 
 
 class Away(BaseException):
-    """No Exception, like KeyboardInterrupt."""
+    pass
 
 
 class Unprintable(Exception):

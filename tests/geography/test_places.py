@@ -22,7 +22,6 @@ TWINS = {c.fips for c in ALL if SHORT[c.short, c.state] > 1}
 
 
 def names_of(county: County):
-    """Every name a county has."""
     yield county.fips
     states = {county.state, "NY" if county.state == "YC" else county.state}
     for state in map(lookup, sorted(states)):

@@ -130,7 +130,6 @@ def cdf_to_100(hub: Path) -> None:
 
 
 def optional(text: str) -> Edit:
-    """What validations.yml asks for."""
     return write("hub-config/validations.yml", f"default: {{validate_model_data: {{x: {text}}}}}")
 
 

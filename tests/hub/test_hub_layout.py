@@ -180,8 +180,8 @@ def test_the_mapping_is_the_one_that_is_written_down():
     assert [layout.label_of(f"Team-{name}") for name in names] == [f"Team-{n}" for n in names]
 
 
-BAD = ["auto-ets-sums", "a b-c", "odforecast", "odforecast-", "odforecast-a____b", "odforecast-a___2",
-       "odforecast-_a", "odforecast-a___61", "odforecast-a_", "odforecast-a___2Db", ""]  # fmt: skip
+ENDS = ("", "-", "-a____b", "-a___2", "-_a", "-a___61", "-a_", "-a___2Db")
+BAD = ("auto-ets-sums", "a b-c", "", *(f"odforecast{end}" for end in ENDS))
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,7 @@ BAD = ["auto-ets-sums", "a b-c", "odforecast", "odforecast-", "odforecast-a____b
     [
         *((lambda x=x: layout.label_of(x), ".") for x in BAD),
         *((lambda x=x: layout.model_id(x), "valid model label") for x in ("", "naïve", "a\nb")),
-        *(
-            (lambda x=x: layout.model_id("drift", x), "team name")
-            for x in ("my-team", "", "t" * 33)
-        ),
+        *((lambda x=x: layout.model_id("a", x), "team name") for x in ("a-b", "", "t" * 33)),
         (lambda: layout.model_id("a" * 129), "shorter label"),
     ],
 )

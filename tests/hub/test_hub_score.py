@@ -121,7 +121,6 @@ def hub(tmp_path) -> Path:
 
 
 def edit(hub: Path, place: list, value: object) -> None:
-    """Change one value of the round."""
     said = config()
     at = said["rounds"][0]
     for key in place[:-1]:
@@ -131,7 +130,6 @@ def edit(hub: Path, place: list, value: object) -> None:
 
 
 def rows_of(kind, cells, target="count", place="A", step=1) -> list[tuple]:
-    """Rows of one unit: output type ids with their values."""
     return [("2024-01-06", place, step, target, kind, x, v) for x, v in cells]
 
 
@@ -162,7 +160,6 @@ def oracle(hub: Path, rows: list[tuple]) -> None:
 
 
 def only(hub: Path, of: str = "units") -> dict:
-    """The only row of the scores."""
     (row,) = getattr(score(hub), of).to_dict("records")
     return row
 

@@ -34,7 +34,6 @@ def renamed(table: pd.DataFrame, names: dict[str, str], column="output_type_id")
 
 
 def related(hub: Path) -> pd.Series:
-    """The new model's row, beside the baseline's."""
     table = score(hub).summary(baseline=BASE)
     return table.set_index("model_id").loc[NEW]
 

@@ -253,7 +253,6 @@ def series(scale: str) -> np.ndarray:
 
 
 def silent(paths: Paths) -> Paths:
-    """The same without errors."""
     if isinstance(paths, forms.Seasoned):
         return replace(paths, plain=silent(paths.plain))
     return replace(paths, sigma=0.0)  # type: ignore[type-var]

@@ -38,15 +38,12 @@ WHOLE = ("US", *JURISDICTIONS)
 
 
 def of_day(panel: Panel, day: str) -> Panel:
-    """The panel as if it had come out that day."""
     date = dt.date.fromisoformat(day)
     return replace(panel, as_of=date, release=date)
 
 
 def pending_panel(extra: float = 1.0, months: int = 2) -> Panel:
-    """Counts to April 2025, out in September; the last ``months`` counts have more pending than
-    December's, the last ``extra`` percent more and the ones before ever less.
-    """
+    """Counts to April 2025, out in September: the last has ``extra`` percent more pending."""
     panel = only(bundled_panel(), STATES)
     pending = np.full(panel.reported.shape, 0.2)
     for k in range(months):
@@ -56,7 +53,6 @@ def pending_panel(extra: float = 1.0, months: int = 2) -> Panel:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, constants: learning.Delays) -> None:
-    """Make these the constants of every panel."""
     monkeypatch.setattr(learning, "delays_for", lambda _: constants)
 
 
@@ -326,11 +322,7 @@ def test_the_dlms_nowcast_is_what_was_reported_and_what_arrives(monkeypatch) -> 
 @pytest.mark.parametrize("extra", [0.0, 1.0])
 @pytest.mark.parametrize("name", ["naive", "drift", "joint"])
 def test_months_stand_on_one_recovery(name, extra, monkeypatch):
-    """Twelve months, some of them drawn ahead, add up as they do for the completed panel.
-
-    Months are recovered up to a constant for each calendar month, by each panel's own counts: a
-    sum that takes some months from the released panel's and some from the completed one's is off.
-    """
+    """Twelve months, some of them drawn ahead, add up as they do for the completed panel."""
     use(monkeypatch, CERTAIN)
     # Deaths that arrive are whole, and so not quite those that complete the panel: here they are.
     monkeypatch.setattr(layer, "late_draws", lambda missing, rows, *_: np.broadcast_to(

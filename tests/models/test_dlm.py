@@ -31,7 +31,6 @@ from odforecast.seeds import Streams
 
 
 def dense_step(mean, cov, scales, region):
-    """The transition of the state, written with matrices."""
     n = region.size
     move, noise = np.zeros((2, n + 2, n + 2))
     for i in range(n):
@@ -275,7 +274,6 @@ def same(one: od.Forecast, two: od.Forecast) -> None:
 
 
 def within(part: od.Forecast, made: od.Forecast) -> None:
-    """In every draw a class has no more deaths than all drugs."""
     whole = made.select(part.locations)
     assert (part.draws >= 0).all()
     assert (part.draws <= whole.draws).all()

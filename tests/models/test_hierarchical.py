@@ -111,7 +111,6 @@ def logp_at(graph, point: dict[str, np.ndarray], free_only: bool = False) -> flo
 
 
 def built(inputs: hi.Inputs):
-    """Data, guide and graph."""
     guide = laplace.approximate(inputs, 5.0)
     data = hg.graph_data(inputs, guide)
     return data, guide, hg.build(data, tail=5.0)
@@ -164,7 +163,6 @@ def named_values(graph, late: bool):
 
 
 def national_logp(point, v, data, guide, start):  # type: ignore[no-untyped-def]
-    """The nation's part of the density, and its steps."""
     nation, scale, ratio = guide.nation, float(v["scale_nation"]), float(v["slope_ratio"])
     own = np.linalg.inv(nation.level.prior[0])
     joint = replace(nation.level, prior=np.linalg.inv(own + nation.slope)[None])

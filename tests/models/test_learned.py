@@ -35,10 +35,7 @@ WHOLE = (NATION, *JURISDICTIONS)
 
 
 def made(n: int, day: dt.date = DAY, seed: int = 1) -> Panel:
-    """A panel of ``day`` with n earlier monthly releases in its triangle, made up by constants.
-
-    Its counts miss nothing. The newest release is a month old: all but the last six have settled.
-    """
+    """A panel of ``day`` that misses nothing; of n monthly releases before all but six settled."""
     rng = np.random.default_rng(seed)
     end = np.datetime64(day, "M") - 5 * ONE_MONTH
     # Large places: whole deaths are next to nothing there.
@@ -82,7 +79,6 @@ def made(n: int, day: dt.date = DAY, seed: int = 1) -> Panel:
 
 
 def with_releases(panel: Panel, chosen: Sequence[int], dates: Sequence[dt.date] = ()) -> Panel:
-    """These releases in the triangle, under other days if given."""
     days = tuple(dates or (panel.triangle.releases[i] for i in chosen))
     layers = {name: array[list(chosen)] for name, array in panel.triangle.layers.items()}
     return replace(panel, triangle=Triangle(days, **layers))

@@ -157,7 +157,6 @@ def too_sure(panel: od.Panel, horizon: int, draws: int, rng: np.random.Generator
 
 
 def pooled(name: str, member: Model, panel: od.Panel) -> od.Forecast:
-    """A pool of a model and of itself once more."""
     return Model(Pool(name, [member, member]), name).fit(panel).forecast(14, draws=101)
 
 
@@ -285,7 +284,6 @@ def months_of(f: od.Forecast, start: int, stop: int) -> dict[str, np.ndarray]:
 
 
 def one_draw(f: od.Forecast, value: float) -> dict[str, np.ndarray]:
-    """One draw of one month is another."""
     draws = f.draws.copy()
     draws[3, 1, 2] = value
     return {"draws": draws}

@@ -69,7 +69,6 @@ def test_wis_by_hand_where_the_observation_is_not_the_median(observed, over, und
 
 
 def forecasts(n: int = 6):
-    """Quantiles (23, n) and observations (n,)."""
     shapes = {(23, n): (0, 50), (1, n): (0, 1e5), (n,): (-500, 1500)}
     given = (arrays(float, shape, elements=st.floats(*ends)) for shape, ends in shapes.items())
     return st.tuples(*given).map(
