@@ -66,19 +66,11 @@ def edit(change, signed=False):
 
 
 def rewrite(name, change):
-    def damage(mark):
-        path = table(mark, name)
-        change(pd.read_parquet(path)).to_parquet(path, index=False)
-
-    return damage
+    return lambda mark: change(pd.read_parquet(p := table(mark, name))).to_parquet(p, index=False)
 
 
 def bytes_of(name, change):
-    def damage(mark):
-        path = table(mark, name)
-        path.write_bytes(change(bytearray(path.read_bytes())))
-
-    return damage
+    return lambda mark: (p := table(mark, name)).write_bytes(change(bytearray(p.read_bytes())))
 
 
 def flip(name, place):
@@ -94,11 +86,7 @@ def cut(name, share):
 
 
 def as_folder(name):
-    def damage(mark):
-        table(mark, name).unlink()
-        table(mark, name).mkdir()
-
-    return damage
+    return lambda mark: [table(mark, name).unlink(), table(mark, name).mkdir()]
 
 
 def others(name):

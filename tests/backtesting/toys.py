@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from panel_factory import with_counts
 
 import odforecast as od
 from odforecast.models import Model
@@ -90,14 +91,6 @@ def cell(paths, value):
     return paths
 
 
-def late(whole):
-    return replace(whole, draws=whole.draws[:, :, 1:], months=whole.months[1:])
-
-
-def twice(panel):
-    return replace(panel, reported=panel.reported * 2, low=None, high=None)
-
-
 def recurses(panel, paths):
     return recurses(panel, paths)
 
@@ -118,13 +111,13 @@ FAILS = {
     "not_a_number": (lambda _, paths: cell(paths, np.nan), "not finite"),
     "infinite": (lambda _, paths: cell(paths, np.inf), "not finite"),
     "last_months_missing": (lambda _, paths: paths[:, :, :-1], "months to"),
-    "first_months_missing": (lambda panel, paths: late(made(panel, paths)),
+    "first_months_missing": (lambda p, paths: made(p, paths[..., 1:], first_month=p.last_month + 2),
                              "later than the first"),
     "too_few_draws": (lambda _, paths: paths[1:], "19 draws"),
     "out_of_memory": (lambda *_: raising(MemoryError("no room for the posterior")),
                       "MemoryError: no room for the posterior"),
     "recurses": (recurses, "RecursionError"),
-    "other_panel": (lambda panel, paths: made(twice(panel), paths),
+    "other_panel": (lambda p, paths: made(with_counts(p, p.reported * 2), paths),
                     "the forecast of another panel"),
     "raises_unprintable": (lambda *_: raising(Unprintable()),
                            "Unprintable: (its message cannot be shown)"),

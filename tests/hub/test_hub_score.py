@@ -426,7 +426,7 @@ def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, tr
     table = score_trend(rows, truth, unknown)
     assert table["scorable"].all()
     came = [TREND.index(name) for name in table["category"]]
-    want = ranked_probability_score(np.broadcast_to(cut, (len(came), 5)), came)
+    want = ranked_probability_score(np.tile(cut, (len(came), 1)), came)
     np.testing.assert_array_equal(table["rps_pooled"], want)
     found, said = known_panel(unknown, truth, DAY, LAST)
     assert found.last_month == LAST
@@ -435,11 +435,9 @@ def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, tr
 
 def test_a_truth_is_cut_where_it_is_settled_and_where_it_ends(panel):
     """A younger last month would pass for a final one."""
-    old = od.Truth(panel.cut("2021-12"), min_age=0)
-    for truth, last, want in (
-        (od.Truth(panel), panel.last_month, panel.settled_through),
-        (old, LAST, np.datetime64("2021-12")),
-    ):
+    old = (od.Truth(panel.cut("2021-12"), min_age=0), LAST, np.datetime64("2021-12"))
+    whole = (od.Truth(panel), panel.last_month, panel.settled_through)
+    for truth, last, want in (whole, old):
         found, said = known_panel(unknown, truth, DAY, last)
         assert found.last_month == want
         assert found.as_of <= truth.panel.as_of
@@ -503,11 +501,9 @@ def test_months_that_the_library_does_not_score(made, rows, panel, truth, steps,
     ({0.0: "low", 0.5: "median", 1.0: "high"}, "a level does not lie between 0 and 1"),
 ])  # fmt: skip
 def test_levels_without_a_wis_say_so(levels, reason, truth):
-    table = pd.DataFrame(
-        {"location": ["US"], "target": "deaths_12mo", "month": pd.Timestamp("2022-08-01"),
-         "last_month": pd.Timestamp("2022-06-01"), "horizon": 2, "low": 9e4, "median": 1e5,
-         "high": 1.1e5}
-    )  # fmt: skip
+    values = {"location": ["US"], "target": "deaths_12mo", "low": 9e4, "median": 1e5, "high": 1.1e5}
+    last, month = (pd.Timestamp(f"2022-{m}-01") for m in ("06", "08"))
+    table = pd.DataFrame(values | {"last_month": last, "month": month, "horizon": 2})
     (row,) = score_levels(table, levels, truth).to_dict("records")
     assert row["reason"].startswith(reason)
     assert not row["scorable"]

@@ -68,10 +68,8 @@ def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indic
         panel = releases.as_of(day).panel(indicator)
         rows = found[found["as_of"] == dt.date.fromisoformat(day)]
         total += len(rows)
-        for target, months, counts in (
-            (TARGET_12MO, panel.months, panel.reported),
-            (TARGET_MONTH, panel.month_grid, panel.monthly),
-        ):
+        yearly = (TARGET_12MO, panel.months, panel.reported)
+        for target, months, counts in (yearly, (TARGET_MONTH, panel.month_grid, panel.monthly)):
             got = rows[rows["target"] == target].set_index(["location", "target_end_date"])
             assert len(got) == np.isfinite(counts).sum(), (day, target)
             assert got.index.is_unique
@@ -83,9 +81,9 @@ def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indic
                 want = got.loc[[(lookup(state).code, end) for end in ends]]
                 np.testing.assert_allclose(want["observation"], counts[i][there], atol=5.1e-4)
                 if target == TARGET_12MO:
-                    np.testing.assert_array_equal(want["observation"], counts[i][there])
-                    np.testing.assert_array_equal(want["predicted"], panel.predicted[i][there])
-                    np.testing.assert_array_equal(want["percent_pending"], panel.pending[i][there])
+                    layers = (counts, panel.predicted, panel.pending)
+                    names = ["observation", "predicted", "percent_pending"]
+                    np.testing.assert_array_equal(want[names].T, [x[i][there] for x in layers])
                 assert set(want["location_name"]) == {called(state)}
     assert total == len(found)
     assert found["observation"].notna().all()
@@ -115,10 +113,8 @@ def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     assert counts["output_type_id"].isna().all()
     quantile, sample = (counts[counts["output_type"] == x] for x in ("quantile", "sample"))
     keys = ["origin_date", "location", "target", "target_end_date"]
-    pd.testing.assert_frame_equal(
-        *(x.sort_values(keys)[[*keys, "oracle_value"]].reset_index(drop=True)
-          for x in (quantile, sample))
-    )  # fmt: skip
+    both = (x.sort_values(keys, ignore_index=True) for x in (quantile, sample))
+    pd.testing.assert_frame_equal(*(x[[*keys, "oracle_value"]] for x in both))
     n = 0
     for panel in origins:
         if panel.as_of >= newest.release:
@@ -245,8 +241,8 @@ def tools(shared, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dashboard")
     shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns(".git", "tests"))
     python = folder / "env" / "bin" / "python"
-    for words in (("venv", folder / "env"),
-                  ("pip", "install", "--python", python, folder / "source")):  # fmt: skip
+    installed = ("pip", "install", "--python", python, folder / "source")
+    for words in (("venv", folder / "env"), installed):
         done = subprocess.run([UV, *words], capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"it cannot be installed here: {done.stderr.splitlines()[-1]}")
@@ -265,9 +261,8 @@ def test_the_dashboard_shows_every_origin_model_and_state(tools, tmp_path):
     forecasts, targets, options = (tmp_path / x for x in ("forecasts", "targets", "options.json"))
     for folder in (forecasts, targets):
         folder.mkdir()
-    for command, places in (("ptc_generate_json_files", (options, forecasts)),
-                            ("ptc_generate_target_json_files", (targets,))):  # fmt: skip
-        words = [tools / command, hub.root, config, *places]
+    for kind, places in (("", (options, forecasts)), ("target_", (targets,))):
+        words = [tools / f"ptc_generate_{kind}json_files", hub.root, config, *places]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     said = json.loads(options.read_text())

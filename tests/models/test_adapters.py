@@ -105,18 +105,9 @@ def double(x: float) -> float:
     return 2 * x
 
 
-def held(k: object) -> Any:
-    def inner(x: float) -> Any:
-        return x, k
-
-    return inner
-
-
-def defaulted(k: object) -> Any:
-    def inner(x: float, y: object = k) -> Any:
-        return x, y
-
-    return inner
+def held(k: object) -> list[Any]:
+    """Functions with a value: of their scope, and as a default."""
+    return [lambda x: (x, k), lambda x, y=k: (x, y)]
 
 
 def test_a_decorated_function_is_known_by_what_it_holds_too():
@@ -134,7 +125,7 @@ def test_a_decorated_function_is_known_by_what_it_holds_too():
 #: Values, of which each has another text than all others of its row.
 OTHERS = [
     [1, 1.0, "1", np.arange(3), np.arange(4), np.arange(3.0), [1, 2], [2, 1], {"a": 1}, {"a": 2}],
-    [Thing(1), Thing(2), double, np.log1p, held(1), held(2), defaulted(1), defaulted(2)],
+    [Thing(1), Thing(2), double, np.log1p, *held(1), *held(2)],
     [functools.partial(double, 1), functools.partial(double, 2)],
     [lambda x: x, lambda x: -x, lambda x: x + 1, lambda x: x + 2],
     [lambda x: x in {1, 2}, lambda x: x in {1, 3}, lambda x: x in (1, 2)],
@@ -223,9 +214,9 @@ def test_one_series_that_fails_does_not_end_the_others(broken: str) -> None:
     why = {"finite": "a past point forecast is not a finite number"}
     words = f"flat could not be fitted: {why.get(broken, 'RuntimeError: no luck')}"
     panel = release_panel()
-    wyoming = float(np.log1p(panel.monthly[panel.index("WY")]).max())
     if broken == "fit":
-        forecast = made(Flat("fit", at=wyoming + 0.1)).fit(panel).forecast(draws=20)
+        above = float(np.log1p(panel.monthly[panel.index("WY")]).max()) + 0.1
+        forecast = made(Flat("fit", at=above)).fit(panel).forecast(draws=20)
         assert dict(forecast.skipped) == {"WY": words}
         assert set(forecast.locations) == {"US", "OH", "AZ", "WV"}
     with pytest.raises(PanelError, match="can use none of the 5 locations") as caught:
