@@ -169,10 +169,6 @@ def with_(client, **attributes):
     return client
 
 
-def nobody(n, timeout):
-    raise TimeoutError(n, timeout)
-
-
 @pytest.mark.parametrize(
     ("executor", "words"),
     [
@@ -181,7 +177,8 @@ def nobody(n, timeout):
         (lambda: Client(ModuleNotFoundError("No module named 'odforecast'")),
          "cannot be used on the cluster's.*same versions everywhere"),
         (lambda: with_(Client(workers._who()), asynchronous=True), "is asynchronous"),
-        (lambda: with_(Client(None), nthreads=dict, wait_for_workers=nobody),
+        (lambda: with_(Client(None), nthreads=dict,
+                       wait_for_workers=lambda n, timeout: toys.raising(TimeoutError(n, timeout))),
          r"has no worker.*dask worker"),
         (lambda: 4, "executor is a int, not an executor; give Workers"),
     ],

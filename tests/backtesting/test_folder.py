@@ -196,20 +196,12 @@ def dead_pid() -> int:
     return process.pid
 
 
-@pytest.mark.parametrize(
-    "named",
-    [
-        lambda: {"pid": dead_pid(), "host": socket.gethostname(), "started": "1"},
-        # Its number has been given to another process since.
-        lambda: {"pid": os.getppid(), "host": socket.gethostname(), "started": "1"},
-        lambda: {"pid": "x", "host": "y"},
-        lambda: {},
-        lambda: [1],
-        lambda: "",
-    ],
-)
+@pytest.mark.parametrize("named", [None, os.getppid(), {"pid": "x", "host": "y"}, {}, [1], ""])
 def test_a_stale_lock_is_taken_over(tmp_path, named):
-    (tmp_path / NAME).write_text(json.dumps(named()))
+    """Its process has ended, its number has been given to another one since, or it names none."""
+    if named is None or isinstance(named, int):
+        named = {"pid": named or dead_pid(), "host": socket.gethostname(), "started": "1"}
+    (tmp_path / NAME).write_text(json.dumps(named))
     with locked(tmp_path):
         assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
     assert files(tmp_path) == set()

@@ -106,13 +106,7 @@ def test_what_the_task_says_is_not_said_beside_it(small, said):
 
 
 #: Lines that a task may have besides.
-MORE = (
-    "seed: 2",
-    "horizon: 11",
-    "horizons: [3, 6]",
-    "targets: deaths_month",
-    "scores: {joint: true}",
-)
+MORE = {"seed": 2, "horizon": 11, "horizons": [3, 6], "targets": "deaths_month"}
 
 
 @pytest.mark.slow
@@ -123,7 +117,8 @@ MORE = (
         ("end: 2021-02", "end: 2021-03"),
         ("donors: 2", "donors: 3"),
         ("[US, Ohio]", "[US, Ohio, WV]"),
-        *(("draws: 60", f"draws: 60\n{more}") for more in MORE),
+        *(("draws: 60", f"draws: 60\n{name}: {value}") for name, value in MORE.items()),
+        ("draws: 60", "draws: 60\nscores: {joint: true}"),
         ("  release: 2025-09-17", "  min_age: 13\n  release: 2025-09-17"),
     ],
 )

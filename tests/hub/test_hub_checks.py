@@ -118,9 +118,8 @@ def test_one_file_of_a_hub(hub, path, passed):
 
 def test_the_window_is_that_of_the_hubs_own_days(hub):
     """2024-01-10, 3 days before to 2 days after, both whole, in US/Eastern."""
-    eastern = dt.timezone(dt.timedelta(hours=-5))
+    eastern, before = dt.timezone(dt.timedelta(hours=-5)), dt.timedelta(minutes=1)
     first, last = (dt.datetime(2024, 1, day, tzinfo=eastern) for day in (7, 13))
-    before = dt.timedelta(minutes=1)
     inside = [first, last - before, (last - before).astimezone(dt.UTC)]
     outside = [first - before, last, last.astimezone(dt.UTC)]
     for moment in inside + outside:

@@ -50,22 +50,15 @@ def test_by_hand(rule, given, want):
     np.testing.assert_allclose(rule(*given), want, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("observed", "over", "under"),
-    [
-        # K = 1, alpha = 0.5: (|y - m| / 2 + 0.25 * IS) / 1.5
-        (100.0, 0.0, 0.0),
-        (104.0, 0.0, 0.5 * 4 / 1.5),
-        (97.0, 0.5 * 3 / 1.5, 0.0),
-        (120.0, 0.0, (10 + 0.5 * 20) / 1.5),
-        (80.0, (10 + 0.5 * 20) / 1.5, 0.0),
-    ],
-)
-def test_wis_by_hand_where_the_observation_is_not_the_median(observed, over, under):
-    score = s.weighted_interval_score([90.0, 100.0, 110.0], THREE, observed)
+def test_wis_by_hand_where_the_observation_is_not_the_median():
+    # K = 1, alpha = 0.5: (|y - m| / 2 + 0.25 * IS) / 1.5
+    observed, outside = np.array([100.0, 104, 97, 120, 80]), (10 + 0.5 * 20) / 1.5
+    under = [0.0, 0.5 * 4 / 1.5, 0.0, outside, 0.0]
+    over = [0.0, 0.0, 0.5 * 3 / 1.5, 0.0, outside]
+    score = s.weighted_interval_score(np.tile([[90.0], [100], [110]], 5), THREE, observed)
     whole = (0.5 * abs(observed - 100) + 0.25 * s.interval_score(90, 110, observed, 0.5)) / 1.5
     got = (score.spread, score.over, score.under, score.total)
-    assert got == pytest.approx((0.25 * 20 / 1.5, over, under, whole), abs=1e-12)
+    np.testing.assert_allclose(got, ([0.25 * 20 / 1.5] * 5, over, under, whole), atol=1e-12)
 
 
 def forecasts(n: int = 6):
