@@ -1,6 +1,4 @@
-"""The backtest: resumable, unit by unit, keys that change with what matters, failures as rows; with
-metrics, joint scores or a task more columns, a fourth table, nothing else.
-"""
+"""The backtest: resumable, unit by unit, failures as rows; with metrics, joint scores or a task."""
 
 import datetime as dt
 import json
@@ -268,17 +266,15 @@ def test_failures_come_in_the_order_asked(truth, found):
     asked = ("WV", "US", "CA", "OH", "TX")
     whole = cuts(od.bundled().as_of("2025-09-17").panel(), start="2021-07", end="2021-07")
     results = backtest(["naive"], [found[0], *whole], truth=truth, locations=asked, **QUICK)
-    assert results.failures[["location", "reason"]].to_numpy().tolist() == [
-        [s, f"release 2025-09-17 has no {s}"] for s in ("WV", "CA", "TX")
-    ]
+    want = [[s, f"release 2025-09-17 has no {s}"] for s in ("WV", "CA", "TX")]
+    assert results.failures[["location", "reason"]].to_numpy().tolist() == want
 
 
 def test_one_unit_per_state_each_with_its_own_panel(truth, found):
     units = plan([toys.by_state, "naive"], found, truth, draws=20)
     mine = [u for u in units if u.model is toys.by_state]
-    assert [(u.state, u.locations, u.seen.locations) for u in mine] == [
-        (s, (s,), (s,)) for s in 3 * STATES
-    ]
+    places = [(u.state, u.locations, u.seen.locations) for u in mine]
+    assert places == [(s, (s,), (s,)) for s in 3 * STATES]
     assert len({u.key for u in units}) == len(units) == 3 * len(STATES) + 3
     assert mine[0].label == "by_state as of 2021-08-15 in WY"
     # The nation is a unit of its own, from its own row; regions are no rows of a panel.
@@ -463,9 +459,8 @@ def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
 def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):
     two = zip(setting["origins"], ("b", "a"), strict=True)
     found = [replace(o, donor=donor, panel=replace(o.panel, donor=donor)) for o, donor in two]
-    here, there = (
-        backtest("naive", **setting | {"origins": found}, out=x) for x in (None, tmp_path)
-    )
+    setting = setting | {"origins": found}
+    here, there = (backtest("naive", **setting, out=x) for x in (None, tmp_path))
     assert here.quantiles["donor"].cat.categories.tolist() == ["b", "a"]
     same(here, there)
 

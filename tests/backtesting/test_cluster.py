@@ -124,9 +124,8 @@ def test_a_unit_that_kills_its_workers_fails_alone_with_the_reason(truth, found,
     models = [toys.model(name="good"), toys.model(toys.dies_in_march, "march")]
     with pytest.warns(UserWarning, match="run again, each alone"):
         results = backtest(models, found[:4], truth=truth, executor=client, **OPTIONS)
-    assert results.failures["reason"].tolist() == [
-        "worker process died (KilledWorker: 1 of the cluster, one after another), twice"
-    ]
+    why = "worker process died (KilledWorker: 1 of the cluster, one after another), twice"
+    assert results.failures["reason"].tolist() == [why]
     assert results.failures["last_month"].tolist() == [pd.Timestamp("2021-03")]
     assert len(results.scores) == 7 * 2 * 12
 

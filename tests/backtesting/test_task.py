@@ -71,10 +71,9 @@ def test_the_deciding_task_is_the_default_backtest():
     usual = {n: p.default for n, p in inspect.signature(od.backtest).parameters.items()}
     archive = od.bundled()
     expected = od.origins(archive)
-    known = [
-        [(o.panel.data_hash, o.donor, o.distance) for o in x] for x in (task.origins, expected)
-    ]
-    assert known[0] == known[1]
+    one, other = task.origins, expected
+    assert [o.panel.data_hash for o in one] == [o.panel.data_hash for o in other]
+    assert [(o.donor, o.distance) for o in one] == [(o.donor, o.distance) for o in other]
     assert task.truth.data_hash == od.Truth(archive.as_of().panel()).data_hash
     said = task.arguments()
     for name in ("horizon", "draws", "seed", "targets", "locations", "horizons", "joint"):

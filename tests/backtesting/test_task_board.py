@@ -73,9 +73,8 @@ def test_folders_and_results_are_put_together(run, quick, tmp_path):
 
 
 def test_what_a_model_lacks_is_counted(run):
-    board = leaderboard(
-        holed(run, lambda s: s.eval("model == 'drift+delay' and location == 'OH' and horizon < 3"))
-    )
+    two = "model == 'drift+delay' and location == 'OH' and horizon < 3"
+    board = leaderboard(holed(run, lambda s: s.eval(two)))
     assert board.entries.set_index("model")["n_missing"].tolist() == [0, 0, 16]
     assert board.models == list(MODELS)
     table = board.table(bootstrap=0).set_index(["level", "horizon_group", "model"])

@@ -135,9 +135,8 @@ def put_version(hub: Path, version: str) -> None:
 def test_versions_of_the_schema(hub, hubverse):
     put_version(hub, "5.0.0")
     assert check(hub).ok
-    assert check(hub, schemas=hubverse).reason("valid_config") == (
-        "the schemas are of v6.0.0, and admin.json is written for v5.0.0"
-    )
+    why = "the schemas are of v6.0.0, and admin.json is written for v5.0.0"
+    assert check(hub, schemas=hubverse).reason("valid_config") == why
     for old in ("2.0.1", "3.0.1", "4.0.0", "7.0.0"):
         put_version(hub, old)
         with pytest.raises(DataError, match=f"schema v{old}; hub check knows v5 and v6; "):
@@ -274,9 +273,8 @@ def hubs(draw: st.DrawFn) -> tuple[list[Choice], dict[str, OutputType], list[tup
     for letter in "abc":
         required = texts(letter)
         choices.append(Choice(required, texts(letter.upper(), not required)))
-    outputs = {
-        n: OutputType(n, Choice(texts(n[0], 1)), draw(st.booleans())) for n in ("quantile", "pmf")
-    }
+    names = ("quantile", "pmf")
+    outputs = {n: OutputType(n, Choice(texts(n[0], 1)), draw(st.booleans())) for n in names}
     pairs = [(name, i) for name, output in outputs.items() for i in output.ids]
     grid = list(itertools.product(*(c.allowed for c in choices), pairs))
     return choices, outputs, draw(st.lists(st.sampled_from(grid), max_size=12, unique=True))

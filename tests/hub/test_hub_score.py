@@ -88,25 +88,20 @@ def test_scores_are_those_of_scoringrules(scales, submitted, scale, of_scale, pl
 
 
 def config() -> dict:
-    def ids(**values):
-        return {k: {"required": None, "optional": v} for k, v in values.items()}
+    def block(target: str, kind: str, outputs: dict) -> dict:
+        ids = {"origin": ["2024-01-06"], "place": ["A", "B"], "step": [1, 2], "target": [target]}
+        return {
+            "task_ids": {k: {"required": None, "optional": v} for k, v in ids.items()},
+            "output_type": outputs,
+            "target_metadata": [{"target_keys": {"target": target}, "target_type": kind}],
+        }
 
-    common = {"origin": ["2024-01-06"], "place": ["A", "B"], "step": [1, 2]}
-    count = {
-        "task_ids": ids(**common, target=["count"]),
-        "output_type": {
-            "quantile": {"output_type_id": {"required": [0.25, 0.5, 0.75]}},
-            "sample": {"output_type_id_params": {"compound_taskid_set": ["origin", "target"]}},
-            "median": {"output_type_id": {"required": None}},
-        },
-        "target_metadata": [{"target_keys": {"target": "count"}, "target_type": "continuous"}],
-    }
-    level = {
-        "task_ids": ids(**common, target=["level"]),
-        "output_type": {"pmf": {"output_type_id": {"required": CATEGORIES}}},
-        "target_metadata": [{"target_keys": {"target": "level"}, "target_type": "ordinal"}],
-    }
-    turn = {"round_id": "origin", "round_id_from_variable": True, "model_tasks": [count, level]}
+    levels = {"quantile": [0.25, 0.5, 0.75], "median": None, "pmf": CATEGORIES}
+    outputs = {k: {"output_type_id": {"required": v}} for k, v in levels.items()}
+    pmf = {"pmf": outputs.pop("pmf")}
+    outputs["sample"] = {"output_type_id_params": {"compound_taskid_set": ["origin", "target"]}}
+    tasks = [block("count", "continuous", outputs), block("level", "ordinal", pmf)]
+    turn = {"round_id": "origin", "round_id_from_variable": True, "model_tasks": tasks}
     return {"rounds": [turn]}
 
 

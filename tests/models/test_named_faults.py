@@ -101,9 +101,7 @@ def constants(monkeypatch):
 @pytest.mark.parametrize(("closed", "n"), [("2024-12", 4), ("2023-12", 12)])
 @pytest.mark.parametrize("day", ["2026-03-11", "2027-03-10"])
 @pytest.mark.parametrize("name", ["drift+delay", "dlm", "hub-baseline+delay"])
-def test_the_closed_december_is_the_panels_not_the_clocks_and_final_counts_stay(
-    name, day, closed, n
-):
+def test_the_closed_december_is_the_panels_and_final_counts_stay(name, day, closed, n):
     panel = replace(delayed_panel(1.0, day), final_through=np.datetime64(closed))
     counts = get_model(name).fit(panel).forecast(1, draws=60).samples()[..., :AGES]
     moves = counts.std(axis=0) > 1e-6 * counts.mean(axis=0)
@@ -162,10 +160,8 @@ def pooled(name: str, member: Model, panel: od.Panel) -> od.Forecast:
 
 def test_an_ensemble_learns_how_wide_it_should_have_been():
     panel = cut_panel("2021-06", ("OH", "WV"))
-    both = (
-        pooled(x, too_sure, panel).quantiles([0.9, 0.1]) for x in ("ensemble", "ensemble-equal")
-    )
-    width, equal = (np.subtract(*levels)[:, :6] for levels in both)
+    both = (pooled(name, too_sure, panel) for name in ("ensemble", "ensemble-equal"))
+    width, equal = (np.subtract(*f.quantiles([0.9, 0.1]))[:, :6] for f in both)
     assert (width > 2.0 * equal).all()
 
 

@@ -63,16 +63,14 @@ def bounded(y):
 def test_threshold_weighted_crps_is_that_of_scoringrules():
     rng = np.random.default_rng(2)
     draws, y = (rng.poisson(11.0, size).astype(float) for size in ((300, 40), 40))
-    want = scoringrules().twcrps_ensemble(
-        y, draws.T, estimator="nrg", v_func=lambda x: np.maximum(x, 9.0)
-    )
+    how = {"estimator": "nrg", "v_func": lambda x: np.maximum(x, 9.0)}
+    want = scoringrules().twcrps_ensemble(y, draws.T, **how)
     np.testing.assert_allclose(s.threshold_weighted_crps(draws, *bounded(y)), want, atol=1e-12)
 
 
 def test_bands():
-    assert band([0, 1, 3, 10, 1000, 1, NAN], [0, 9, 3, 10, INF, 10, NAN]).tolist() == [
-        0, 1, 1, 2, 2, -1, -1,
-    ]  # fmt: skip
+    found = band([0, 1, 3, 10, 1000, 1, NAN], [0, 9, 3, 10, INF, 10, NAN])
+    assert found.tolist() == [0, 1, 1, 2, 2, -1, -1]
 
 
 def test_truth_of_counties_is_provisional_and_gives_bounds():

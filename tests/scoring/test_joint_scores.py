@@ -438,7 +438,6 @@ def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
 def test_groups_of_places():
     codes = ["US", "OH", "YC", "DC", "06037"]
     assert regions(codes).tolist() == ["nation", "Midwest", "Northeast", "South", "West"]
-    assert size_classes([9e4, 499.0, 500.0, 1999.0, 2000.0], codes).tolist() == [
-        "nation", "under 500", "500-1,999", "500-1,999", "2,000 or more",
-    ]  # fmt: skip
+    sizes = ["nation", "under 500", "500-1,999", "500-1,999", "2,000 or more"]
+    assert size_classes([9e4, 499.0, 500.0, 1999.0, 2000.0], codes).tolist() == sizes
     assert size_classes([np.nan, np.nan], ["US", "OH"]).tolist() == ["nation", None]

@@ -173,10 +173,8 @@ def test_the_key_changes_with_everything_that_changes_the_values():
     held = [functools.partial(_with, k=k) for k in (1, 2)]
     functions = [mean_error, _another, _above(1000), _above(2000), _with_default, *held]
     metrics = [Metric("mine", function) for function in functions]
-    metrics += [
-        Metric("mine", mean_error, **x) for x in ({"version": "2"}, {"target": "deaths_12mo"})
-    ]
-    metrics += [Metric("other", mean_error)]
+    others = ({"name": "other"}, {"version": "2"}, {"target": "deaths_12mo"})
+    metrics += [Metric(**{"name": "mine", "function": mean_error} | other) for other in others]
     assert len({m.key for m in metrics}) == len(metrics)
     assert all(m.reusable for m in metrics)
     for metric, function in ((metrics[0], mean_error), (metrics[2], _above(1000))):

@@ -359,9 +359,8 @@ def test_the_method_follows_from_the_horizon():
     assert (near["method"], near["df"]) == ("overlap", 63)
     assert (far["method"], far["df"]) == ("cosine", 6)
     want = cosine_test(gap, np.arange(64), 7)
-    assert far[["statistic", "p_value", "critical"]].tolist() == pytest.approx(
-        [want.statistic, want.p_value, want.critical]
-    )
+    values = far[["statistic", "p_value", "critical"]].tolist()
+    assert values == pytest.approx([want.statistic, want.p_value, want.critical])
     assert tested(method="overlap")["overlap"] == 12
 
 
@@ -419,10 +418,8 @@ def test_plausibility_by_hand():
     scores.loc[scores["horizon"] == 5, "scorable"] = False
     spans = held(("shock", "2024-02", "2024-02"), ("shock", "2024-04", "2024-09"))
     table = plausibility(mark_plausible(scores, spans)).set_index("scenario_id")
-    null, shock = (
-        table.loc[x, ["months", "plausible", "share"]].tolist() for x in ("null", "shock")
-    )
-    assert (null, shock) == ([4, 0, 0.0], [4, 2, 0.5])
+    rows = table.loc[["null", "shock"], ["months", "plausible", "share"]]
+    assert rows.to_numpy().tolist() == [[4, 0, 0.0], [4, 2, 0.5]]
     assert pd.isna(table.loc["null", "first"])
     ends = table.loc["shock", ["first", "last"]].tolist()
     assert ends == [pd.Timestamp("2024-02-01"), pd.Timestamp("2024-04-01")]
