@@ -1,6 +1,4 @@
-"""A stored block that was changed in any way is computed again, and one line says so; ``kill -9``
-at any moment: the run goes on, and ends with the same bytes.
-"""
+"""A damaged block is computed again, and a line says so; a killed run ends with the same bytes."""
 
 import json
 import os

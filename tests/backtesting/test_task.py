@@ -1,6 +1,4 @@
-"""Tasks: what a definition may say, what a fingerprint hangs on, that a run answers it; a task as
-files, and forecasts that come back: nothing of the future goes out.
-"""
+"""Tasks: definitions, fingerprints, runs; as files without the future, and what comes back."""
 
 import datetime as dt
 import inspect

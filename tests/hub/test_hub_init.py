@@ -1,6 +1,4 @@
-"""Hubs made here: valid by the hubverse's own schemas, whole or absent; new rounds go on, what is
-there stays.
-"""
+"""Hubs made here: valid by the hubverse's own schemas, whole or absent; and how they go on."""
 
 import datetime as dt
 import json

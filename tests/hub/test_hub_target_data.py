@@ -1,6 +1,4 @@
-"""A hub made here: target data of each release, and the answers, as the hubverse's own reader reads
-and its dashboard shows them.
-"""
+"""A hub made here, as the hubverse's own reader reads it and its dashboard shows it."""
 
 import dataclasses
 import datetime as dt

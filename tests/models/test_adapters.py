@@ -1,6 +1,4 @@
-"""What adapters of other libraries share: paths from past errors, from quantiles, and identity;
-forecasters of StatsForecast. Those of sktime have a file of their own.
-"""
+"""Adapters of other libraries: paths from past errors or quantiles, identity; StatsForecast's."""
 
 # ruff: noqa: ARG002, ARG005  (forecasters made here take what every forecaster takes)
 import copy

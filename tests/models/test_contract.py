@@ -1,6 +1,4 @@
-"""What every forecaster must do: a new model is tested as soon as it is registered. What is
-compiled or done for all at once equals the plain formula, to the last bit.
-"""
+"""What every model must do; what is compiled or done at once equals the plain formula."""
 
 import numpy as np
 import pandas as pd

@@ -1,6 +1,4 @@
-"""The state-space model: its filter against dense algebra, its draws against what they claim, and
-the constants that ship: found by date, a maximum, and what `make constants` gives.
-"""
+"""The state-space model: its filter against dense algebra, its draws, the constants that ship."""
 
 import datetime as dt
 import itertools

@@ -1,7 +1,4 @@
-"""One test for each fault that once was made, or could be: the test's name says which.
-
-Each was seen to fail with its line broken.
-"""
+"""One test for each fault that once was made, or could be: each was seen to fail with it."""
 
 import datetime as dt
 import re

@@ -1,6 +1,4 @@
-"""Joint scores: sums of states' draws, paths, and the control that is shuffled between places;
-scores of the trend and of the turn, and what they are compared with.
-"""
+"""Joint scores: sums of draws, paths, the control that is shuffled; scores of trend and turn."""
 
 import datetime as dt
 from dataclasses import replace

@@ -1,6 +1,4 @@
-"""Comparisons by hand: units missing, intervals, groups of origins, scales; long horizons;
-summaries of scenarios, and of the nowcast beside what was revised.
-"""
+"""Comparisons and summaries by hand: units missing, intervals, groups of origins, scenarios."""
 
 from dataclasses import replace
 from functools import partial
