@@ -396,7 +396,7 @@ def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth)
 @pytest.mark.slow
 def test_workers_processes_and_threads_agree_to_the_last_bit(setting, tmp_path):
     models = [*MODELS, "auto-theta", "dlm"]
-    more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True}
+    more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True, "locations": STATES[2:]}
     here = backtest(models, **setting, **more)
     spawn = get_context("spawn")
     for name, pool in (("workers", Workers(2)), ("threads", ThreadPoolExecutor(2)),

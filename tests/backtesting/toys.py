@@ -91,6 +91,10 @@ def cell(paths, value):
     return paths
 
 
+def late(whole):
+    return replace(whole, draws=whole.draws[:, :, 1:], months=whole.months[1:])
+
+
 def recurses(panel, paths):
     return recurses(panel, paths)
 
@@ -111,7 +115,7 @@ FAILS = {
     "not_a_number": (lambda _, paths: cell(paths, np.nan), "not finite"),
     "infinite": (lambda _, paths: cell(paths, np.inf), "not finite"),
     "last_months_missing": (lambda _, paths: paths[:, :, :-1], "months to"),
-    "first_months_missing": (lambda p, paths: made(p, paths[..., 1:], first_month=p.last_month + 2),
+    "first_months_missing": (lambda panel, paths: late(made(panel, paths)),
                              "later than the first"),
     "too_few_draws": (lambda _, paths: paths[1:], "19 draws"),
     "out_of_memory": (lambda *_: raising(MemoryError("no room for the posterior")),
