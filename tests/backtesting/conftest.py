@@ -4,21 +4,20 @@ from dataclasses import replace
 
 import pytest
 
+import odforecast as od
 from odforecast.backtesting import Workers, cuts
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 
 @pytest.fixture(scope="module")
 def panel(request):
     """Some places as if there were no others: not a selection, so that any model takes them."""
     states = getattr(request.module, "STATES", ("US", "OH"))
-    return replace(bundled().as_of("2025-09-17").panel().select(states), selected=False)
+    return replace(od.bundled().as_of("2025-09-17").panel().select(states), selected=False)
 
 
 @pytest.fixture(scope="module")
 def truth(panel):
-    return Truth(panel)
+    return od.Truth(panel)
 
 
 @pytest.fixture(scope="module")

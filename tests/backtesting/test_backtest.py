@@ -1,9 +1,11 @@
-"""The backtest: resumable, unit by unit, keys that change with what matters, failures as rows."""
+"""The backtest: resumable, unit by unit, failures as rows; with metrics, joint scores or a task."""
 
 import datetime as dt
 import json
 import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,19 +15,18 @@ import toys
 from toys import same, same_rows, undivided
 
 import odforecast as od
-from odforecast.backtesting import Origin, Results, backtest, cuts, plan, run_units
+from odforecast.backtesting import Origin, Results, Workers, backtest, cuts, plan, run_units
 from odforecast.backtesting import run as blocks
+from odforecast.backtesting import unit as digest
 from odforecast.backtesting.store import UnitStore
-from odforecast.backtesting.unit import code_digest
+from odforecast.backtesting.unit import JOINT_LABELS, code_digest
 from odforecast.errors import BacktestError, ScoringError, UnknownNameError
-from odforecast.models import Model, get_model
+from odforecast.models import Model, Spec, get_model
 from odforecast.names import RESIDENCE, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Panel
 from odforecast.panel.pseudo import clean
-from odforecast.scoring import Truth
+from odforecast.scoring.joint import JOINT_COLUMNS, joint_scores
 from odforecast.scoring.metrics import Metric
 from odforecast.seeds import content_hash
-from odforecast.vintage import Archive, bundled
 
 STATES = ("WY", "US", "OH", "YC")
 BOTH = (TARGET_12MO, TARGET_MONTH)
@@ -37,25 +38,20 @@ def test_a_stopped_run_goes_on_without_recomputing(truth, found, tmp_path, monke
     monkeypatch.setattr(blocks, "BLOCK", 1)
     model = toys.steps()
 
-    class Stop(Exception):
-        pass
-
     def stop_after_two(step):
         if step.done == 2:
-            raise Stop
+            raise toys.Away
 
-    with pytest.raises(Stop):
-        backtest([model], found, truth=truth, draws=20, out=tmp_path, progress=stop_after_two)
+    steps, given = [], {"truth": truth, "draws": 20, "out": tmp_path}
+    with pytest.raises(toys.Away):
+        backtest([model], found, **given, progress=stop_after_two)
     assert not (tmp_path / "scores.parquet").exists()
-    steps = []
-    resumed = backtest([model], found, truth=truth, draws=20, out=tmp_path, progress=steps.append)
+    resumed = backtest([model], found, **given, progress=steps.append)
     assert len(model.inner.fits) == 3
     assert [s.reused for s in steps] == [True, True, False]
     assert [s.seconds > 0 for s in steps] == [False, False, True]  # nothing was computed twice
     same(backtest([model], found, truth=truth, **QUICK), resumed)
-    loaded = Results.load(tmp_path)
-    assert loaded.manifest == resumed.manifest
-    assert len(loaded.scores) == len(resumed.scores)
+    assert Results.load(tmp_path).manifest == resumed.manifest
 
 
 def test_a_failed_unit_was_kept_as_its_failure(truth, found, tmp_path):
@@ -90,9 +86,8 @@ def test_two_models_of_unknown_code_with_equal_specs_had_the_rows_of_one(truth, 
 def test_a_stored_result_is_reused_under_a_new_label_and_shown_under_it(truth, found, tmp_path):
     backtest([get_model("naive", label="old")], found, truth=truth, out=tmp_path, **QUICK)
     steps, renamed = [], get_model("naive", label="new name")
-    again = backtest(
-        [renamed], found, truth=truth, draws=20, out=tmp_path, progress=steps.append
-    )  # fmt: skip
+    given = {"truth": truth, "draws": 20, "out": tmp_path, "progress": steps.append}
+    again = backtest([renamed], found, **given)
     assert all(s.reused for s in steps)
     loaded = Results.load(tmp_path)
     for table in (again.scores, again.quantiles, again.leaderboard(), loaded.scores):
@@ -135,7 +130,7 @@ def test_a_unit_key_changes_with_everything_that_matters(panel, truth, found):
     changes = [
         {}, {"models": ["drift"]}, {"models": [toys.steps("steps", 0.5)]},
         {"models": [toys.steps("steps", 2.0)]}, {"origins": found[1:]}, {"draws": 999},
-        {"truth": Truth(panel, min_age=0)}, {"seed": 2}, {"locations": ["US"]},
+        {"truth": od.Truth(panel, min_age=0)}, {"seed": 2}, {"locations": ["US"]},
         {"targets": TARGET_MONTH},
         {"horizons": [3]}, {"horizons": [4]}, {"metrics": [one]}, {"metrics": [other]},
         {"joint": True}, {"metrics": [one], "joint": True},
@@ -174,31 +169,29 @@ def test_what_truth_says_and_what_is_too_young_to_be_scored(panel, truth):
     assert (reasons[1] == "release 2025-09-17 has no PR").all()
     months, _ = truth.observed(("US",), panel.months[:3], TARGET_MONTH)
     assert (months[0] == panel.monthly[1, 11:14]).all()
-    predicted, _ = Truth(panel, "predicted").observed(("US",), panel.months[:3])
+    predicted, _ = od.Truth(panel, "predicted").observed(("US",), panel.months[:3])
     assert (predicted[0] == panel.predicted[1, :3]).all()
     late = cuts(panel, start="2024-06", end="2024-06")
     results = backtest(["naive"], late, truth=truth, **QUICK)
     scores = results.scores.set_index(["location", "month"])
-    assert scores.loc[("US", "2024-09-01"), "scorable"]
     young = scores.loc[("US", "2024-10-01")]
-    assert not young["scorable"]
+    assert (scores.loc[("US", "2024-09-01"), "scorable"], young["scorable"]) == (True, False)
     assert young["reason"].startswith("too young: release 2025-09-17 is 11 months")
-    assert np.isnan(young["wis"])
-    assert np.isnan(young["observed"])
+    assert young[["wis", "observed"]].isna().all()
     assert "after the last month" in scores.loc[("US", "2025-05-01"), "reason"]
     assert results.leaderboard()["n_not_scorable"].sum() == 36
 
 
 def test_real_origins_outside_the_window_were_run_all_the_same():
-    table = bundled().as_of("2025-09-17").table
+    table = od.bundled().as_of("2025-09-17").table
     table = table[table["state"].isin(STATES)]
+    lasts = {"2022-03-16": "2021-10", "2022-04-13": "2021-11", "2022-05-11": "2021-12"}
     tables = {}
-    for day, last in (("2022-03-16", "2021-10"), ("2022-04-13", "2021-11"),
-                      ("2022-05-11", "2021-12"), ("2025-09-17", "2025-04")):  # fmt: skip
+    for day, last in (lasts | {"2025-09-17": "2025-04"}).items():
         seen = table[table["month"] <= last].assign(release=pd.Timestamp(day))
         tables[day] = seen.reset_index(drop=True)
     tables["2022-04-13"] = tables["2022-04-13"].assign(reported=np.nan, status="missing")
-    archive = Archive.in_memory(tables)
+    archive = od.Archive.in_memory(tables)
     everything = od.origins(archive, "real")
     assert [o.panel is None for o in everything] == [False, True, False, False]
     assert "no reported counts" in everything[1].reason
@@ -214,16 +207,12 @@ def test_real_origins_outside_the_window_were_run_all_the_same():
 
 def made_up(panel, vintage=None) -> Origin:
     frame = panel.to_frame()[["location", "month", "reported"]]
-    made = Panel.from_frame(frame, as_of="2025-09-17")
+    made = od.Panel.from_frame(frame, as_of="2025-09-17")
     return Origin(made.as_of, vintage or made.vintage, made)
 
 
-def again(origin) -> Origin:
-    return replace(origin, panel=replace(origin.panel))
-
-
-def opioids() -> Panel:
-    return bundled().as_of("2025-09-17").panel("T40.4")
+def opioids() -> od.Panel:
+    return od.bundled().as_of("2025-09-17").panel("T40.4")
 
 
 @pytest.mark.parametrize(
@@ -233,17 +222,16 @@ def opioids() -> Panel:
          BacktestError, "made-up panels are not origins"),
         (lambda c: plan(["naive"], [made_up(c.panel, "real")], c.truth),
          BacktestError, "made-up panels are not origins"),
-        (lambda c: Truth(made_up(c.panel).panel), ScoringError, "made-up panel cannot be a truth"),
-        (lambda c: plan(["naive"], c.found, Truth(opioids())), BacktestError, r"T40\.4"),
+        (lambda c: od.Truth(made_up(c.panel).panel), ScoringError, "made-up panel cannot be"),
+        (lambda c: plan(["naive"], c.found, od.Truth(opioids())), BacktestError, r"T40\.4"),
         (lambda c: od.score(get_model("naive").fit(c.found[0].panel).forecast(draws=20),
-                                  Truth(opioids())), ScoringError, r"T40\.4"),
-        (lambda c: plan(["naive"], c.found, Truth(replace(c.panel, basis=RESIDENCE))),
+                                  od.Truth(opioids())), ScoringError, r"T40\.4"),
+        (lambda c: plan(["naive"], c.found, od.Truth(replace(c.panel, basis=RESIDENCE))),
          BacktestError, "in different ways"),
         (lambda c: plan(["naive"], c.found, c.truth, locations=["PR"]),
          UnknownNameError, "no data for PR"),
-        # Rows of an origin given twice were doubled without a word.
         (lambda c: plan(["naive"], 2 * c.found[:1], c.truth), BacktestError, "is given twice"),
-        (lambda c: plan(["naive"], [*c.found, again(c.found[0])], c.truth),
+        (lambda c: plan(["naive"], [*c.found, pickle.loads(pickle.dumps(c.found[0]))], c.truth),
          BacktestError, "the origin of .* is given twice"),
         (lambda c: plan(["naive"], [HOLE, *c.found, HOLE], c.truth),
          BacktestError, "the origin of .* is given twice"),
@@ -260,11 +248,9 @@ def test_asking_for_both_targets_lost_the_one_a_model_has(truth, found):
     assert set(mine["target"]) == {TARGET_12MO}
     assert len(mine) == len(found) * 4 * 12
     same_rows(mine, backtest(["hub-baseline"], found, truth=truth, **QUICK).scores)
-    assert len(results.failures) == len(found)
-    want = {"model": "hub-baseline", "target": TARGET_MONTH, "location": "*",
-            "reason": "does not forecast deaths_month"}  # fmt: skip
-    for name, value in want.items():
-        assert set(results.failures[name]) == {value}
+    rows = results.failures[["model", "target", "location", "reason"]].to_numpy().tolist()
+    lacks = ["hub-baseline", TARGET_MONTH, "*", "does not forecast deaths_month"]
+    assert rows == [lacks] * len(found)
     board = results.leaderboard()
     months = board[board["target"] == TARGET_MONTH]
     assert set(months["model"]) == {"naive"}
@@ -274,20 +260,17 @@ def test_asking_for_both_targets_lost_the_one_a_model_has(truth, found):
 
 def test_failures_come_in_the_order_asked(truth, found):
     asked = ("WV", "US", "CA", "OH", "TX")
-    whole = cuts(bundled().as_of("2025-09-17").panel(), start="2021-07", end="2021-07")
+    whole = cuts(od.bundled().as_of("2025-09-17").panel(), start="2021-07", end="2021-07")
     results = backtest(["naive"], [found[0], *whole], truth=truth, locations=asked, **QUICK)
-    assert results.failures["location"].tolist() == ["WV", "CA", "TX"]
-    assert results.failures["reason"].tolist() == [
-        f"release 2025-09-17 has no {s}" for s in ("WV", "CA", "TX")
-    ]
+    want = [[s, f"release 2025-09-17 has no {s}"] for s in ("WV", "CA", "TX")]
+    assert results.failures[["location", "reason"]].to_numpy().tolist() == want
 
 
 def test_one_unit_per_state_each_with_its_own_panel(truth, found):
     units = plan([toys.by_state, "naive"], found, truth, draws=20)
     mine = [u for u in units if u.model is toys.by_state]
-    assert [u.state for u in mine] == 3 * list(STATES)
-    assert [u.locations for u in mine] == [(s,) for s in 3 * STATES]
-    assert [u.seen.locations for u in mine] == [u.locations for u in mine]
+    places = [(u.state, u.locations, u.seen.locations) for u in mine]
+    assert places == [(s, (s,), (s,)) for s in 3 * STATES]
     assert len({u.key for u in units}) == len(units) == 3 * len(STATES) + 3
     assert mine[0].label == "by_state as of 2021-08-15 in WY"
     # The nation is a unit of its own, from its own row; regions are no rows of a panel.
@@ -304,7 +287,6 @@ def test_equals_the_undivided_computation_bit_for_bit(truth, found, targets, tmp
         same_rows(getattr(Results.load(tmp_path), name), getattr(divided, name))
     same(run_units(units, out=tmp_path).quantiles, divided.quantiles)
     assert divided.manifest["locations"] == list(STATES)
-    # A part is the part of the whole.
     ohio = plan([toys.by_state], found, truth, draws=20, targets=targets, locations=["Ohio"])
     whole = divided.scores[divided.scores["model"].eq("by_state")]
     kept = whole[whole["location"] == "OH"]
@@ -317,12 +299,8 @@ def test_places_fail_alone_as_they_would_undivided(panel, truth, found, model):
     reported[0, -1] = np.nan
     gappy = clean(replace(panel, reported=reported, low=None, high=None), panel.last_month)
     narrow = found[2].panel.select(["US", "OH"])
-    units = plan(
-        [model],
-        [found[0], Origin(gappy.as_of, "pseudo-clean", gappy), HOLE,
-         Origin(narrow.as_of, narrow.vintage, narrow)],
-        truth, draws=20,
-    )  # fmt: skip
+    two = [Origin(p.as_of, "pseudo-clean", p) for p in (gappy, narrow)]
+    units = plan([model], [found[0], two[0], HOLE, two[1]], truth, draws=20)
     divided = run_units(units)
     same(divided, run_units(undivided(units)))
     failures = divided.failures
@@ -341,9 +319,151 @@ def test_a_failing_state_fails_alone(truth, found):
             raise ZeroDivisionError("no")
         return paths
 
-    class ByState(toys.Toy):
-        by = "state"
-
-    results = backtest([Model(ByState("bad", not_ohio), "bad")], found, truth=truth, **QUICK)
+    results = backtest([toys.model(not_ohio, by="state")], found, truth=truth, **QUICK)
     assert results.failures["location"].tolist() == ["OH"] * 3
     assert set(results.scores["location"]) == {"WY", "US", "YC"}
+
+
+MODELS = ["naive", toys.by_state]
+
+
+def far(samples, observed):
+    return np.where(np.isnan(observed), np.nan, (samples > observed).mean(axis=0))
+
+
+FAR = Metric("far", far, version="1")
+MONTHS = Metric("far_months", far, target=TARGET_MONTH)
+
+
+def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
+    hashed = set(digest.hashed_files())
+    there = [file for name in digest._CODE for file in (digest._ROOT / name).rglob("*")]
+    assert {f for f in there if f.is_file() and "__pycache__" not in f.parts} <= hashed
+    names = {file.name for file in hashed}
+    assert {"seen.csv.gz", "delay.csv", "shares.csv", "classical.py", "seeds.py"} <= names
+
+
+@pytest.fixture(scope="module")
+def setting(found, truth):
+    return {"origins": found[:2], "truth": truth, "draws": 30, "progress": False}
+
+
+ALL = ("scores", "quantiles", "failures", "joint")
+
+
+def test_a_metric_is_a_column_and_changes_no_other(setting):
+    plain = backtest(MODELS, **setting, targets=BOTH)
+    more = backtest(MODELS, **setting, targets=BOTH, metrics=[FAR, MONTHS])
+    assert [*more.scores][-2:] == ["far", "far_months"]
+    same(more.scores[[*plain.scores]], plain.scores)
+    same(more, plain, ["quantiles", "failures", "joint"])
+    assert more.manifest["metrics"] == ["far", "far_months"]
+    assert "metrics" not in plain.manifest
+    scores = more.scores
+    of_months = (scores["target"] == TARGET_MONTH).to_numpy()
+    assert scores["far_months"][~of_months].isna().all()
+    assert (scores["far_months"][of_months] == scores["far"][of_months]).all()
+    # 1 less bias is the share at or below and the share below, of draws without ties.
+    many = scores[scores["location"] != "WY"]
+    assert ((many["far"] * 2 - 1 - many["bias"]).abs() < 0.2).all()
+
+
+def test_a_metric_in_score_alone(setting, panel):
+    forecast = od.get_model("naive").fit(panel.cut("2021-02")).forecast(draws=30)
+    table = od.score(forecast, setting["truth"], metrics=[FAR], horizons=[2, 7])
+    y, _ = setting["truth"].observed(forecast.locations, forecast.months)
+    want = (forecast.samples() > y).mean(axis=0)[:, [1, 6]].ravel()
+    np.testing.assert_array_equal(table["far"], want)
+    assert [*table][-1] == "far"
+    taken = Metric("far", far)
+    object.__setattr__(taken, "name", "reported")
+    for metric, error in (("no_such", UnknownNameError), (taken, ScoringError)):
+        with pytest.raises(error, match=getattr(metric, "name", metric)):
+            od.score(forecast, setting["truth"], metrics=[metric])
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth):
+    (unit,) = plan("naive", setting["origins"][:1], setting["truth"])
+    for origin in ("odforecast", ""):
+        spec = Spec("mine", origin=origin)
+        for level in range(depth):
+            spec = Spec(f"of {level}", members=(Spec("ours"), spec, Spec("ours too")))
+        model = SimpleNamespace(spec=spec)
+        assert replace(unit, model=model).reusable == bool(origin)
+
+
+@pytest.mark.slow
+def test_workers_processes_and_threads_agree_to_the_last_bit(setting, tmp_path):
+    models = [*MODELS, "auto-theta", "dlm"]
+    more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True, "locations": STATES[2:]}
+    here = backtest(models, **setting, **more)
+    spawn = get_context("spawn")
+    for name, pool in (("workers", Workers(2)), ("threads", ThreadPoolExecutor(2)),
+                       ("processes", ProcessPoolExecutor(2, mp_context=spawn))):  # fmt: skip
+        with pool:
+            other = backtest(models, **setting, **more, out=tmp_path / name, executor=pool)
+        same(here, other, ALL)
+        assert here.manifest["run"] == other.manifest["run"]
+    same(here, Results.load(tmp_path / "workers"), ALL)
+    # Again: nothing is computed, and the tables are the same.
+    seen = []
+    more["progress"] = seen.append
+    same(here, backtest(models, **(setting | more), out=tmp_path / "workers"), ALL)
+    # Code of unknown origin is run again.
+    assert all(p.reused == ("by_state" not in p.label) for p in seen)
+    here.save(tmp_path / "saved")
+    same(Results.load(tmp_path / "saved"), here, ALL)
+
+
+def test_a_lambda_cannot_be_sent_and_is_refused_before_work(setting):
+    metric = Metric("mine", lambda samples, observed: 0 * observed + 0 * samples[0])
+    with Workers(1) as workers:
+        with pytest.raises(BacktestError, match=r"metric 'mine' cannot be sent"):
+            backtest("naive", **setting, metrics=[metric], executor=workers)
+        assert not workers._live
+    assert "mine" in backtest("naive", **setting, metrics=[metric]).scores
+
+
+def test_joint_scores_are_those_of_each_forecast(setting):
+    results = backtest("naive", **setting, joint=True)
+    table = results.joint
+    assert ([*table], results.manifest["joint"]) == ([*JOINT_COLUMNS, *JOINT_LABELS], True)
+    assert set(table["data_hash"]) == {o.panel.data_hash for o in setting["origins"]}
+    for unit in plan("naive", setting["origins"], setting["truth"], draws=30, joint=True):
+        forecast = unit.model.fit(unit.seen).forecast(12, draws=30, seed=unit.seed)
+        want = joint_scores(forecast, unit.truth, seed=unit.seed)
+        mine = table[table["last_month"] == pd.Timestamp(str(unit.origin.panel.last_month))]
+        got = mine[[*JOINT_COLUMNS]].reset_index(drop=True)
+        want["month"] = want["month"].astype("datetime64[ms]")  # a file has no seconds
+        pd.testing.assert_frame_equal(got, want)
+
+
+def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
+    plain = backtest("naive", **setting, out=tmp_path)
+    table = tmp_path / "joint.parquet"
+    assert (table.exists(), "joint" in plain.manifest, plain.joint.empty) == (False, False, True)
+    assert [*plain.joint] == [*JOINT_COLUMNS, *JOINT_LABELS]
+    for joint in (True, False):
+        backtest("naive", **setting, out=tmp_path, joint=joint)
+        assert table.exists() == joint  # else it is no part of these results
+    assert Results.load(tmp_path).joint.empty
+    plain.save(tmp_path / "saved")
+    assert not (tmp_path / "saved" / "joint.parquet").exists()
+
+
+def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):
+    two = zip(setting["origins"], ("b", "a"), strict=True)
+    found = [replace(o, donor=donor, panel=replace(o.panel, donor=donor)) for o, donor in two]
+    setting = setting | {"origins": found}
+    here, there = (backtest("naive", **setting, out=x) for x in (None, tmp_path))
+    assert here.quantiles["donor"].cat.categories.tolist() == ["b", "a"]
+    same(here, there)
+
+
+@pytest.mark.slow
+def test_a_worker_that_runs_other_code_is_refused(setting, tmp_path, monkeypatch):
+    monkeypatch.setattr("odforecast.backtesting.run.code_digest", lambda: "edited meanwhile")
+    with Workers(1) as workers, pytest.raises(BacktestError, match="other code than this one"):
+        backtest("naive", **setting, out=tmp_path / "run", executor=workers)
+    assert not (tmp_path / "run" / "manifest.json").exists()

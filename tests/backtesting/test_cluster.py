@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from concurrent.futures import BrokenExecutor
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -31,10 +32,7 @@ def two():
         "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.active-memory-manager.start": False,
     }
-    with (
-        dask.config.set(settings),
-        connected("local", 2) as client,
-    ):
+    with dask.config.set(settings), connected("local", 2) as client:
         yield client
 
 
@@ -53,12 +51,10 @@ def client(two):
 @pytest.mark.slow
 def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
     models = [toys.model(toys.seeds_the_world, "world"), toys.by_state, "naive"]
-    serial = backtest(models, found, truth=truth, **OPTIONS)
-    same(backtest(models, found, truth=truth, executor=client, **OPTIONS), serial)
-    there = backtest(
-        models, found, truth=truth, executor=client.get_executor(), out=tmp_path, **OPTIONS
-    )
-    same(there, serial)
+    run = partial(backtest, models, found, truth=truth, **OPTIONS)
+    serial = run()
+    same(run(executor=client), serial)
+    same(run(executor=client.get_executor(), out=tmp_path), serial)
     # Eight panels and the truth, on the workers; a second block sends none again.
     units = plan(models, found, truth, draws=20)
     way = Cluster(client)
@@ -76,8 +72,7 @@ def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_is_not_the_workers_and_ends_without_a_word(client):
     ignored = client.run(lambda: signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
-    assert ignored
-    assert all(ignored.values())
+    assert set(ignored.values()) == {True}
     names = ["distributed", *(n for n in logging.root.manager.loggerDict if "distributed." in n)]
     before = {name: logging.getLogger(name).level for name in names}
     try:
@@ -129,9 +124,8 @@ def test_a_unit_that_kills_its_workers_fails_alone_with_the_reason(truth, found,
     models = [toys.model(name="good"), toys.model(toys.dies_in_march, "march")]
     with pytest.warns(UserWarning, match="run again, each alone"):
         results = backtest(models, found[:4], truth=truth, executor=client, **OPTIONS)
-    assert results.failures["reason"].tolist() == [
-        "worker process died (KilledWorker: 1 of the cluster, one after another), twice"
-    ]
+    why = "worker process died (KilledWorker: 1 of the cluster, one after another), twice"
+    assert results.failures["reason"].tolist() == [why]
     assert results.failures["last_month"].tolist() == [pd.Timestamp("2021-03")]
     assert len(results.scores) == 7 * 2 * 12
 
@@ -174,10 +168,6 @@ def with_(client, **attributes):
     return client
 
 
-def nobody(n, timeout):
-    raise TimeoutError(n, timeout)
-
-
 @pytest.mark.parametrize(
     ("executor", "words"),
     [
@@ -186,7 +176,8 @@ def nobody(n, timeout):
         (lambda: Client(ModuleNotFoundError("No module named 'odforecast'")),
          "cannot be used on the cluster's.*same versions everywhere"),
         (lambda: with_(Client(workers._who()), asynchronous=True), "is asynchronous"),
-        (lambda: with_(Client(None), nthreads=dict, wait_for_workers=nobody),
+        (lambda: with_(Client(None), nthreads=dict,
+                       wait_for_workers=lambda n, timeout: toys.raising(TimeoutError(n, timeout))),
          r"has no worker.*dask worker"),
         (lambda: 4, "executor is a int, not an executor; give Workers"),
     ],

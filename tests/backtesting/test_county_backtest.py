@@ -13,8 +13,6 @@ from odforecast.backtesting import Origin, backtest, cuts, default_models, origi
 from odforecast.backtesting.run import COUNTY_LEVELS, COUNTY_MODELS, blocks
 from odforecast.errors import BacktestError
 from odforecast.names import COUNTY_HORIZONS, RESIDENCE
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 MODELS = [toys.county_by_state, toys.county_by_place]
 
@@ -30,9 +28,8 @@ def found(panel):
 
 
 def test_by_default_it_works_end_to_end(panel):
-    archive = Archive(panel)
-    options = {"dataset": "counties", "draws": 20, "progress": False}
-    results = backtest(toys.county_by_state, archive=archive, **options)
+    options = {"archive": Archive(panel), "dataset": "counties", "draws": 20, "progress": False}
+    results = backtest(toys.county_by_state, **options)
     says, months = results.manifest, [3, 6, 9, 12]
     found = [o["last_month"] for o in says["origins"]]
     assert found == ["2021-06", "2021-09", "2021-12", "2022-03", "2022-06", "2022-09", "2022-12"]
@@ -49,21 +46,18 @@ def test_by_default_it_works_end_to_end(panel):
 
 def test_default_models_and_origins(panel, found):
     assert default_models(found) == COUNTY_MODELS
-    assert COUNTY_MODELS[0] == "county"
-    assert all(name.startswith("county-") for name in COUNTY_MODELS[1:])
+
     archive = Archive(panel)
-    assert [o.panel.last_month for o in origins(archive, dataset="counties", step=6)] == [
-        np.datetime64(m) for m in ("2021-06", "2021-12", "2022-06", "2022-12")
-    ]
+    lasts = [str(o.panel.last_month) for o in origins(archive, dataset="counties", step=6)]
+    assert lasts == ["2021-06", "2021-12", "2022-06", "2022-12"]
     with pytest.raises(BacktestError, match="is not known"):
         origins(archive, "pseudo-delayed", dataset="counties")
     (real,) = origins(archive, "real", dataset="counties")
     assert real.panel is panel
-    # States as always.
-    (vintage,) = {o.vintage for o in origins(bundled(), start="2024-01", end="2024-01")}
+    (vintage,) = {o.vintage for o in origins(od.bundled(), start="2024-01", end="2024-01")}
     assert vintage == "pseudo-delayed"
     # Of real releases, baselines with the delay layer and without; no other model with it.
-    names = default_models(origins(bundled(), "real"))
+    names = default_models(origins(od.bundled(), "real"))
     both = {"naive", "drift", "auto-ets", "auto-theta"}
     others = {"dlm", "hub-baseline", "cdc-predicted", "ensemble"}
     assert both | {f"{name}+delay" for name in both} | others <= set(names)
@@ -113,27 +107,20 @@ def test_a_model_of_counties_judges_hidden_counts_itself(truth, found):
         def fit(self, panel):
             raise ZeroDivisionError(f"was asked for {len(panel.locations)}")
 
-    blank = np.full(found[0].panel.reported.shape, np.nan)
-    hidden = replace(
-        found[0].panel,
-        reported=blank,
-        low=np.nan_to_num(blank, nan=1),
-        high=np.nan_to_num(blank, nan=9),
-    )
+    ones = np.ones_like(found[0].panel.reported)
+    hidden = replace(found[0].panel, reported=np.nan * ones, low=ones, high=9 * ones)
     origin = [Origin(hidden.as_of, hidden.vintage, hidden)]
-    for model, reason in (
-        (od.models.Model(Says(), "says"), "was asked for 3"),
-        (toys.county_by_state, "is suppressed"),
-    ):
+    says = od.models.Model(Says(), "says")
+    for model, reason in ((says, "was asked for 3"), (toys.county_by_state, "is suppressed")):
         with pytest.raises(BacktestError, match=reason):
             backtest([model], origin, truth=truth, locations="DE/*", draws=20, progress=False)
 
 
 def test_horizons_leave_rows_out_and_change_none():
-    panel = bundled().as_of("2025-09-17").panel().select(["US", "WV"])
-    found, truth = cuts(panel, start="2021-02", end="2021-03"), Truth(panel)
-    every = run_units(plan([toys.by_state, "naive"], found, truth, draws=20))
-    some = run_units(plan([toys.by_state, "naive"], found, truth, draws=20, horizons=[12, 1, 1]))
+    panel = od.bundled().as_of("2025-09-17").panel().select(["US", "WV"])
+    given = ([toys.by_state, "naive"], cuts(panel, start="2021-02", end="2021-03"), od.Truth(panel))
+    every = run_units(plan(*given, draws=20))
+    some = run_units(plan(*given, draws=20, horizons=[12, 1, 1]))
     for name in ("scores", "quantiles"):
         table = getattr(every, name)
         same_rows(getattr(some, name), table[table["horizon"].isin([1, 12])])
@@ -142,11 +129,11 @@ def test_horizons_leave_rows_out_and_change_none():
 
 
 def test_counties_against_states_are_refused(found):
-    states = bundled().as_of().panel()
+    states = od.bundled().as_of().panel()
     with pytest.raises(BacktestError, match=r"in different ways|not of one data set"):
-        plan(MODELS, found, Truth(states))
+        plan(MODELS, found, od.Truth(states))
     with pytest.raises(BacktestError, match="not of one data set: the truth is of states"):
-        plan(MODELS, found, Truth(replace(states, basis=RESIDENCE)))
+        plan(MODELS, found, od.Truth(replace(states, basis=RESIDENCE)))
 
 
 def test_blocks_go_origin_by_origin(truth, found):

@@ -1,13 +1,14 @@
 """The backtest with delay: donors drawn by a rule, named in every row, resampled as a whole."""
 
 import datetime as dt
+import re
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from commands import run
+from commands import run, said
 from score_tables import scores_of
 from toys import same
 
@@ -16,7 +17,6 @@ from odforecast.backtesting import Results, backtest, plan
 from odforecast.backtesting.origin import FAR, Origin, delays, drawn
 from odforecast.backtesting.store import UnitStore
 from odforecast.errors import BacktestError
-from odforecast.models import get_model
 from odforecast.scoring import Truth, relative_skill, relative_to_baseline
 from odforecast.scoring.columns import UNIT_KEYS, eras
 from odforecast.vintage.donors import shipped
@@ -113,24 +113,18 @@ def test_every_row_names_its_donor(results, found):
     assert not scores.duplicated(keys).any()
     cells = ["model", "as_of", "last_month", "donor", "target", "location", "month", "level"]
     assert not results[0].quantiles.duplicated(cells).any()
-    listed = results[0].manifest["origins"]
-    assert [(o["donor"], o["donor_distance"]) for o in listed] == [
-        (o.donor, o.distance) for o in found
-    ]
-
-
-def twins(panel, month="2021-01") -> list[Origin]:
-    """Two donors of one age at one month: one day, one month, two origins."""
-    first = replace(shipped()[0], predecessors=())
-    second = replace(first, release=first.release + dt.timedelta(days=7))
-    other = replace(first, release=first.release + dt.timedelta(days=14), late=first.late / 2)
-    return delays(panel, [first, second, other], start=month, end=month, donors=3)
+    listed = [(o["donor"], o["donor_distance"]) for o in results[0].manifest["origins"]]
+    assert listed == [(o.donor, o.distance) for o in found]
 
 
 def test_one_day_and_month_by_several_donors_are_several_units(truth, tmp_path):
-    found = twins(od.bundled().as_of().panel())
+    first, week = replace(shipped()[0], predecessors=()), dt.timedelta(days=7)
+    second = replace(first, release=first.release + week)
+    other = replace(first, release=first.release + 2 * week, late=first.late / 2)
+    month = {"start": "2021-01", "end": "2021-01", "donors": 3}
+    found = delays(od.bundled().as_of().panel(), [first, second, other], **month)
     assert len({o.as_of for o in found}) == 1
-    units = plan([get_model("naive")], found, truth)
+    units = plan([od.get_model("naive")], found, truth)
     assert len({u.key for u in units}) == len({u.label for u in units}) == 3
     first = backtest(["naive", "hub-baseline"], found[:2], truth=truth, out=tmp_path, **QUICK)
     assert len(first.scores) == 2 * 2 * 3 * 12
@@ -190,12 +184,10 @@ QUICKLY = ("backtest", "--source", "bundled", "--models", "naive,hub-baseline", 
 def test_the_command_shows_delayed_first_then_clean():
     done = run(*QUICKLY, "--start", "2020-01", "--end", "2020-06", "--step", "2", "--all")
     assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
-    assert "9 origins (pseudo-delayed: 3 months by " in said
-    assert "of the 6.5-month era" in said
-    assert "3 origins (pseudo-clean)" in said
-    boards = said.split("Leaderboard on ")[1:]
-    kinds = [x[x.index("(") + 1 : x.index(")")] for x in boards]
+    text = said(done)
+    assert re.search(r"9 origins \(pseudo-delayed: 3 months by .*of the 6.5-month era", text)
+    assert "3 origins (pseudo-clean)" in text
+    kinds = re.findall(r"Leaderboard on .*?\((.*?)\)", text)
     assert kinds == ["pseudo-delayed", "pseudo-clean"]
     clean = run(*QUICKLY, "--vintages", "clean", "--start", "2021-01", "--end", "2021-01")
     assert "pseudo-delayed" not in clean.output
@@ -214,6 +206,5 @@ def test_the_command_lists_donors():
     done = run("data", "releases", "--delays")
     assert done.exit_code == 0, done.output
     assert sum(line.endswith("shipped") for line in done.output.splitlines()) == 17
-    said = " ".join(done.output.split())
-    assert "left out: 2025-09-17: its last month 2025-04 has not settled" in said
-    assert "left out: 2026-01-14: not older than the release that is the truth" in said
+    assert "left out: 2025-09-17: its last month 2025-04 has not settled" in said(done)
+    assert "left out: 2026-01-14: not older than the release that is the truth" in said(done)

@@ -18,22 +18,19 @@ import pytest
 import toys
 from toys import same, undivided
 
+import odforecast as od
 from odforecast.backtesting import Results, cuts, plan, run_unit, run_units
 from odforecast.backtesting import results as tables
 from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import NAME, locked
 from odforecast.errors import BacktestError
-from odforecast.models import Model
-from odforecast.names import TARGET_12MO, TARGET_MONTH
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
+
+STATES = ("US", "WY")
 
 
 @pytest.fixture(scope="module")
-def units():
-    panel = bundled().as_of("2025-09-17").panel().select(["US", "WY"])
-    found = cuts(panel, start="2021-01", end="2021-03")
-    return plan([toys.model(name="toy")], found, Truth(panel), draws=20)
+def units(found, truth):
+    return plan([toys.model(name="toy")], found, truth, draws=20)
 
 
 TABLES = ("scores", "quantiles", "failures")
@@ -91,21 +88,17 @@ def test_killed_between_the_tables(units, tmp_path, monkeypatch, n):
     new = run_units(units)
     real, left = os.replace, iter(range(n))
 
-    class Killed(BaseException):
-        pass
-
     def kill(*names):
         if next(left, None) is None:
-            raise Killed
+            raise toys.Away
         real(*names)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", kill)
-        with pytest.raises(Killed):
+        with pytest.raises(toys.Away):
             new.save(tmp_path)
-    with pytest.raises(BacktestError, match=r"did not finish writing.*; run .* again") as caught:
+    with pytest.raises(BacktestError, match=r"^.*did not finish writing.*; run .* again.*\Z"):
         Results.load(tmp_path)
-    assert "\n" not in str(caught.value)
     run_units(units, out=tmp_path)
     loaded = Results.load(tmp_path)
     assert loaded.manifest["run"] == new.manifest["run"]
@@ -117,19 +110,12 @@ def test_a_table_that_was_changed_is_refused(units, tmp_path, name):
     made = run_units(units, out=tmp_path)
     path = tmp_path / f"{name}.parquet"
     table = pd.read_parquet(path)
-    if name == "failures":
-        table = pd.DataFrame(columns=[*table.columns, "more"])
-    else:
-        table[{"scores": "wis", "quantiles": "value"}[name]] = 0.0
+    table[{"scores": "wis", "quantiles": "value", "failures": "more"}[name]] = 0.0
     table.to_parquet(path, index=False)
     loaded = Results.load(tmp_path)
-    with pytest.raises(BacktestError) as caught:
+    hint = "run the backtest again into the folder; finished units are kept"
+    with pytest.raises(BacktestError, match=rf"^{path} was changed after the run.*; {hint}\Z"):
         getattr(loaded, name)
-    text = str(caught.value)
-    assert text.startswith(f"{path} was changed after the run")
-    assert text.endswith("run the backtest again into the folder; finished units are kept")
-    assert "\n" not in text
-    # The others are as they were; and the hint holds.
     same(loaded, made, {*TABLES} - {name})
     steps = []
     run_units(units, out=tmp_path, progress=steps.append)
@@ -143,8 +129,7 @@ def test_a_manifest_without_checksums_is_said_to_be_one(units, tmp_path):
     manifest = json.loads(path.read_text())
     assert set(manifest["files"]) == {*TABLES}
     assert Results.load(tmp_path).notes == ()
-    bad = {**manifest, "files": {"scores": ""}}
-    path.write_text(json.dumps(bad))
+    path.write_text(json.dumps({**manifest, "files": {"scores": ""}}))
     with pytest.raises(BacktestError, match="does not name the checksums of its tables"):
         Results.load(tmp_path)
     path.write_text(json.dumps({k: v for k, v in manifest.items() if k != "files"}))
@@ -195,12 +180,9 @@ def test_two_runs_into_one_folder_and_a_lock_whose_process_was_killed(units, tmp
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BacktestError) as caught:
+        words = rf"^another backtest is running into {tmp_path} \(process {holder.pid}"
+        with pytest.raises(BacktestError, match=rf"{words}.*{socket.gethostname()}.*\Z"):
             run_units(units, out=tmp_path)
-        text = str(caught.value)
-        assert text.startswith(f"another backtest is running into {tmp_path} (process {holder.pid}")
-        assert socket.gethostname() in text
-        assert "\n" not in text
         assert files(tmp_path) == {NAME}
         holder.kill()
     assert files(tmp_path) == {NAME}
@@ -214,32 +196,21 @@ def dead_pid() -> int:
     return process.pid
 
 
-@pytest.mark.parametrize(
-    "named",
-    [
-        lambda: {"pid": dead_pid(), "host": socket.gethostname(), "started": "1"},
-        # Its number has been given to another process since.
-        lambda: {"pid": os.getppid(), "host": socket.gethostname(), "started": "1"},
-        lambda: {"pid": "x", "host": "y"},
-        lambda: {},
-        lambda: [1],
-        lambda: "",
-    ],
-)
+@pytest.mark.parametrize("named", [None, os.getppid(), {"pid": "x", "host": "y"}, {}, [1], ""])
 def test_a_stale_lock_is_taken_over(tmp_path, named):
-    (tmp_path / NAME).write_text(json.dumps(named()))
+    """Its process has ended, its number has been given to another one since, or it names none."""
+    if named is None or isinstance(named, int):
+        named = {"pid": named or dead_pid(), "host": socket.gethostname(), "started": "1"}
+    (tmp_path / NAME).write_text(json.dumps(named))
     with locked(tmp_path):
         assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
     assert files(tmp_path) == set()
 
 
-@pytest.mark.parametrize(
-    "named",
-    [
-        {"pid": os.getppid(), "host": socket.gethostname()},
-        {"pid": 1, "host": "elsewhere", "started": "1"},
-    ],
-)
+ALIVE = {"pid": os.getppid(), "host": socket.gethostname()}
+
+
+@pytest.mark.parametrize("named", [ALIVE, {"pid": 1, "host": "elsewhere", "started": "1"}])
 def test_a_lock_of_a_living_process_or_another_host_is_respected(tmp_path, named):
     (tmp_path / NAME).write_text(json.dumps(named))
     with pytest.raises(BacktestError, match=f"process {named['pid']} on {named['host']}"):
@@ -290,15 +261,15 @@ def test_a_failed_run_gives_the_folder_back(units, tmp_path):
 
 @pytest.fixture(scope="module")
 def mixed():
-    panel = bundled().as_of("2025-09-17").panel().select(["WY", "US", "OH"])
+    panel = od.bundled().as_of("2025-09-17").panel().select(["WY", "US", "OH"])
     panel = replace(panel, selected=False)
     found = cuts(panel, start="2021-02", end="2021-03")
     found += cuts(panel.select(["OH", "US"]), start="2021-04", end="2021-04")
-    unknown = Model(toys.Toy("unknown"), "unknown")
+    unknown = toys.model(name="unknown")
     object.__setattr__(unknown.inner, "spec", replace(unknown.spec, origin=""))
     models = [toys.by_state, "naive", toys.model(toys.dislikes_two, "partly"), unknown]
-    both = (TARGET_12MO, TARGET_MONTH)
-    return plan(models, found, Truth(panel), draws=20, targets=both)
+    both = ("deaths_12mo", "deaths_month")
+    return plan(models, found, od.Truth(panel), draws=20, targets=both)
 
 
 @pytest.mark.slow
@@ -311,11 +282,9 @@ def test_equal_to_the_units_tables_one_below_the_other(mixed, tmp_path, monkeypa
     for name in TABLES:
         parts = [t for o in outcomes if not (t := getattr(o, name)).empty]
         whole = pd.concat([t.astype({"model": str}) for t in parts], ignore_index=True)
-        found = getattr(made, name)
-        pd.testing.assert_frame_equal(
-            found.astype({"model": str}), whole, check_exact=True, check_dtype=False,
-            check_categorical=False,
-        )  # fmt: skip
+        found = getattr(made, name).astype({"model": str})
+        loose = {"check_dtype": False, "check_categorical": False}
+        pd.testing.assert_frame_equal(found, whole, check_exact=True, **loose)
     same(Results.load(tmp_path), made)
     groups = pq.ParquetFile(tmp_path / "quantiles.parquet").num_row_groups
     assert groups > 10 if rows == 1 else groups >= 1
@@ -360,7 +329,7 @@ def test_a_later_run_changes_no_small_results(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "ROWS", 1)
     large = run_units(mixed[-2:], out=tmp_path)
     assert set(large._tables) <= {"failures"}  # the others are read when they are asked for
-    assert repr(large).startswith("<Results: 1 model")
+
     run_units(mixed[:4], out=tmp_path)
     with pytest.raises(BacktestError, match="was changed after the run"):
         _ = large.scores

@@ -1,36 +1,34 @@
-"""A stored block that was changed in any way is computed again, and one line says so."""
+"""A damaged block is computed again, and a line says so; a killed run ends with the same bytes."""
 
 import json
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import toys
-from commands import run
+from commands import ok, run
 from toys import same
 
-from odforecast.backtesting import Results, cuts, plan, run_units
+from odforecast.backtesting import Results, plan, run_units
 from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import UnitStore, _checksum
-from odforecast.models import Model
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 STATES = ("US", "WY")
+SPAN = ("2021-01", "2021-02", 1)
 
 
 @pytest.fixture(scope="module")
-def units():
-    panel = replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
-    found = cuts(panel, start="2021-01", end="2021-02")
-
-    class Partly(toys.Toy):
-        by = None
-
-    models = [Model(Partly("toy", toys.leaves_one_out), "toy"), toys.model(name="other")]
-    return plan(models, found, Truth(panel), draws=20)
+def units(found, truth):
+    models = [toys.model(toys.leaves_one_out, by=None), toys.model(name="other")]
+    return plan(models, found, truth, draws=20)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +44,11 @@ def markers(folder: Path) -> list[Path]:
 
 
 def marker(folder: Path) -> Path:
-    """The marker of a block that has all three tables."""
     return next(m for m in markers(folder) if table(m, "failures").exists())
 
 
 def table(mark: Path, name: str) -> Path:
     return mark if name == "marker" else mark.with_name(f"{mark.stem}.{name}.parquet")
-
-
-# Kinds of damage: each takes a marker.
 
 
 def edit(change, signed=False):
@@ -70,19 +64,11 @@ def edit(change, signed=False):
 
 
 def rewrite(name, change):
-    def damage(mark):
-        path = table(mark, name)
-        change(pd.read_parquet(path)).to_parquet(path, index=False)
-
-    return damage
+    return lambda mark: change(pd.read_parquet(p := table(mark, name))).to_parquet(p, index=False)
 
 
 def bytes_of(name, change):
-    def damage(mark):
-        path = table(mark, name)
-        path.write_bytes(change(bytearray(path.read_bytes())))
-
-    return damage
+    return lambda mark: (p := table(mark, name)).write_bytes(change(bytearray(p.read_bytes())))
 
 
 def flip(name, place):
@@ -98,11 +84,7 @@ def cut(name, share):
 
 
 def as_folder(name):
-    def damage(mark):
-        table(mark, name).unlink()
-        table(mark, name).mkdir()
-
-    return damage
+    return lambda mark: [table(mark, name).unlink(), table(mark, name).mkdir()]
 
 
 def others(name):
@@ -189,7 +171,6 @@ def test_a_damaged_block_is_computed_again(units, whole, out, kind):
     (note,) = resumed.notes
     assert note.startswith("1 stored block was damaged")
     assert "\n" not in note
-    # Once is enough: then all is well again, and nothing is said.
     store = UnitStore(out / "units")
     assert all(store.told(u) for u in units)
     assert store.notes == ()
@@ -224,13 +205,62 @@ def test_the_command_says_so_in_one_line(tmp_path):
                  "--locations", "US,WV", "--draws", "20", "--jobs", "1", "--models", "naive",
                  "--out", str(tmp_path)]  # fmt: skip
     first = run(*arguments)
-    assert first.exit_code == 0
-    assert first.stderr.count("damaged") == 0
+    assert (first.exit_code, first.stderr.count("damaged")) == (0, 0)
     before = (tmp_path / "scores.parquet").read_bytes()
     (mark,) = markers(tmp_path)
     DAMAGE["a bit of the scores"](mark)
-    second = run(*arguments)
-    assert second.exit_code == 0, second.output
-    (line,) = [x for x in second.stderr.splitlines() if "damaged" in x]
+    (line,) = [x for x in run(*arguments).stderr.splitlines() if "damaged" in x]
     assert line.startswith("note: 1 stored block was damaged")
     assert (tmp_path / "scores.parquet").read_bytes() == before
+
+
+ARGUMENTS = ["backtest", "--source", "bundled", "--models", "naive,drift", "--locations", "US,WV",
+             "--start", "2019-01", "--end", "2022-12", "--draws", "100"]  # fmt: skip
+#: Of the results: what must be the same, byte for byte.
+SAME = ("scores.parquet", "quantiles.parquet", "failures.parquet", "leaderboard.csv")
+
+
+def begun(out: Path) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "odforecast.cli", *ARGUMENTS, "--jobs", "2", "--out", out]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def kill_at(out: Path, rng: random.Random) -> bool:
+    """Kill a run once it has stored some more blocks, or after a while; False if it was done."""
+    stop = len(markers(out)) + rng.randrange(4)
+    limit = time.monotonic() + rng.uniform(1.0, 6.0)
+    with begun(out) as process:
+        while process.poll() is None and len(markers(out)) < stop and time.monotonic() < limit:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.1))
+        done = process.poll() is not None
+        process.send_signal(signal.SIGKILL)
+    return not done
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(tmp_path):
+    ok(*ARGUMENTS, "--jobs", "1", "--out", tmp_path / "undisturbed")
+    for round_ in range(max(1, int(os.environ.get("ODFORECAST_KILLS", "5")) // 5)):
+        out, rng = tmp_path / str(round_), random.Random(round_)
+        assert sum(kill_at(out, rng) for _ in range(5))
+        with begun(out) as process:
+            _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert "damaged" not in errors
+        left = {p.name.rpartition(".")[2] for p in out.rglob("*") if p.is_file()}
+        assert left == {"parquet", "json", "csv"}
+        for name in SAME:
+            assert (out / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_interrupted_by_ctrl_c(tmp_path):
+    with begun(tmp_path) as process:
+        while process.poll() is None and not markers(tmp_path):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode in (130, 0)
+    assert "Traceback" not in errors
+    assert not [n for n in os.listdir(tmp_path) if n.endswith((".lock", ".tmp"))]

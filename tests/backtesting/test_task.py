@@ -1,16 +1,27 @@
-"""Tasks: what a definition may say, what a fingerprint hangs on, and that a run answers it."""
+"""Tasks: definitions, fingerprints, runs; as files without the future, and what comes back."""
 
+import datetime as dt
 import inspect
+import re
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toys import same
 
 import odforecast as od
+from odforecast.backtesting import Results, submission
+from odforecast.backtesting.submission import export, score_submission
 from odforecast.backtesting.task import FIXED, Definition, Task, parse, read, shipped
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError, UnknownNameError
+from odforecast.geography import lookup
+from odforecast.names import HUB_QUANTILES
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped as donors
 
@@ -58,10 +69,9 @@ def test_the_deciding_task_is_the_default_backtest():
     usual = {n: p.default for n, p in inspect.signature(od.backtest).parameters.items()}
     archive = od.bundled()
     expected = od.origins(archive)
-    assert [o.panel.data_hash for o in task.origins] == [o.panel.data_hash for o in expected]
-    assert [(o.donor, o.distance) for o in task.origins] == [
-        (o.donor, o.distance) for o in expected
-    ]
+    one, other = task.origins, expected
+    assert [o.panel.data_hash for o in one] == [o.panel.data_hash for o in other]
+    assert [(o.donor, o.distance) for o in one] == [(o.donor, o.distance) for o in other]
     assert task.truth.data_hash == od.Truth(archive.as_of().panel()).data_hash
     said = task.arguments()
     for name in ("horizon", "draws", "seed", "targets", "locations", "horizons", "joint"):
@@ -79,18 +89,21 @@ def test_a_run_has_the_numbers_of_the_same_backtest(small):
     keys = ["model", "as_of", "donor", "location", "month"]
     both = [r.scores.sort_values(keys, ignore_index=True) for r in (ours, plain)]
     pd.testing.assert_frame_equal(both[0], both[1])
-    assert ours.manifest["task"]["name"] == "small"
-    assert ours.manifest["task"]["fingerprint"] == Task.load(small).fingerprint
+    says = ours.manifest["task"]
+    assert (says["name"], says["fingerprint"]) == ("small", Task.load(small).fingerprint)
     assert "task" not in plain.manifest
 
 
 @pytest.mark.parametrize("said", FIXED)
 def test_what_the_task_says_is_not_said_beside_it(small, said):
     value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
-    with pytest.raises(BacktestError, match=f"{said} is set by task small"):
-        od.backtest("drift", task=small, progress=False, **{said: value})
-    with pytest.raises(BacktestError, match=f"{said} is set by task small"):
-        Task.load(small).run("drift", progress=False, **{said: value})
+    for call in (partial(od.backtest, task=small), Task.load(small).run):
+        with pytest.raises(BacktestError, match=f"{said} is set by task small"):
+            call("drift", progress=False, **{said: value})
+
+
+#: Lines that a task may have besides.
+MORE = {"seed": 2, "horizon": 11, "horizons": [3, 6], "targets": "deaths_month"}
 
 
 @pytest.mark.slow
@@ -101,11 +114,8 @@ def test_what_the_task_says_is_not_said_beside_it(small, said):
         ("end: 2021-02", "end: 2021-03"),
         ("donors: 2", "donors: 3"),
         ("[US, Ohio]", "[US, Ohio, WV]"),
-        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nseed: 2\n"),
-        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nhorizon: 11\n"),
-        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nhorizons: [3, 6]\n"),
-        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\ntargets: deaths_month\n"),
-        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nscores: {joint: true}\n"),
+        *(("draws: 60", f"draws: 60\n{name}: {value}") for name, value in MORE.items()),
+        ("draws: 60", "draws: 60\nscores: {joint: true}"),
         ("  release: 2025-09-17", "  min_age: 13\n  release: 2025-09-17"),
     ],
 )
@@ -150,33 +160,27 @@ def test_more_donors_than_there_are_is_refused():
         _ = changed("donors: 2", f"donors: {n + 1}").origins
 
 
-def test_releases_are_named_by_date_and_hash(tmp_path):
+def test_releases_are_named_by_date_and_hash():
     bundled = od.bundled()
     good = bundled.data_hash("2025-09-17")
     text = f'name: x\nvintages: real\narchive:\n  2025-09-17: "{good}"\n'
     assert len(Task(parse(text.encode(), "x")).origins) == 1
-    text = 'name: x\nvintages: real\narchive:\n  2025-09-17: "0000000000000000"\n'
     with pytest.raises(ArchiveError, match=f"another copy.*{good}, not 0000000000000000"):
-        Task(parse(text.encode(), "x")).origins  # noqa: B018
+        Task(parse(text.replace(good, "0" * 16).encode(), "x")).origins  # noqa: B018
     with pytest.raises(ArchiveError, match="has 1 release of the 17 that task states-real"):
         Task.load("states-real").origins  # noqa: B018
 
 
 @pytest.mark.slow
 def test_real_releases_of_a_larger_archive(vsrr):
-    files = {
-        "2021-07-14": "2021-07-14.xlsx", "2024-12-11": "2024-12-11.csv.gz",
-        "2020-12-16": "2020-12-16_totals_no_us.csv",
-    }  # fmt: skip
-    tables = {day: read_vsrr(vsrr / name).table for day, name in files.items()}
+    files = ("2021-07-14.xlsx", "2024-12-11.csv.gz", "2020-12-16_totals_no_us.csv")
+    tables = {name[:10]: read_vsrr(vsrr / name).table for name in files}
     large = od.Archive.in_memory(tables)
-    hashes = {day: large.data_hash(day) for day in files}
+    hashes = {day: large.data_hash(day) for day in tables}
     assert hashes.items() <= read("states-real")["archive"].items()
     named = "".join(f'  {d}: "{h}"\n' for d, h in hashes.items() if d != "2020-12-16")
-    text = (
-        f"name: x\nvintages: real\nend: 2021-12\narchive:\n{named}truth:\n  release: 2024-12-11\n"
-    )
-    task = Task(parse(text.encode(), "x"), large)
+    text = f"name: x\nvintages: real\nend: 2021-12\narchive:\n{named}truth:\n"
+    task = Task(parse(f"{text}  release: 2024-12-11\n".encode(), "x"), large)
     (origin,) = task.origins
     assert str(origin.as_of) == "2021-07-14"
     # A release that is not named is not seen, be it in the archive or not: no origin, and no
@@ -279,3 +283,267 @@ def test_any_file_is_read_or_refused_in_one_line(changes):
     except OdforecastError as error:
         said = str(error)
     assert "\n" not in said
+
+
+SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "outside_model.py"
+
+
+@pytest.fixture(scope="module")
+def task() -> od.Task:
+    says = od.Task.load("quick").definition
+    return od.Task({**says, "start": "2021-03", "end": "2021-03", "donors": 6})
+
+
+@pytest.fixture(scope="module")
+def exported(task, tmp_path_factory) -> Path:
+    return export(task, tmp_path_factory.mktemp("task"))
+
+
+def table_of(model: str, origin: od.backtesting.Origin) -> pd.DataFrame:
+    made = od.get_model(model).fit(origin.panel).forecast(draws=200, seed=1)
+    return od.to_hub(made.select(["OH", "US", "WV", "YC"]), targets=["deaths_12mo"])
+
+
+@pytest.fixture(scope="module")
+def tables(task) -> dict[str, pd.DataFrame]:
+    return {k: table_of("drift", o) for k, o in zip(task.origin_ids, task.origins)}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    found = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return {str(p.relative_to(folder)): p.read_bytes() for p in found}
+
+
+def test_origins_have_names_of_their_own(task, exported):
+    assert len(set(task.origin_ids)) == len(task.origins) == 6
+    assert len({o.as_of for o in task.origins}) < 6  # the day alone would not tell them apart
+    rows = pd.read_csv(exported / "origins.csv", dtype=str).set_index("origin_id")
+    assert rows[["as_of", "final_through"]].T.to_dict("list") == {
+        key: [str(o.as_of), str(o.panel.final_through)]
+        for key, o in zip(task.origin_ids, task.origins)
+    }
+
+
+def test_what_was_known_is_all_that_a_model_is_given(task, exported):
+    for key, origin in zip(task.origin_ids, task.origins):
+        panel = origin.panel
+        known = pd.read_csv(exported / "known" / f"{key}.csv", dtype={"location": str})
+        assert tuple(known) == submission.KNOWN_COLUMNS
+        assert known[["origin_id", "as_of"]].eq([key, str(panel.as_of)]).all(axis=None)
+        newest = known[known["release"] == str(panel.as_of)]
+        names = {"reported": "reported", "predicted": "predicted", "percent_pending": "pending",
+                 "percent_complete": "complete"}  # fmt: skip
+        for part in (panel, *panel.beside.values()):
+            indicator = "all-drugs" if part is panel else part.indicator
+            rows = newest[newest["indicator"] == indicator]
+            for column, layer in names.items():
+                wide = rows.pivot(index="location", columns="month", values=column)
+                codes, months = [lookup(s).code for s in part.locations], part.months.astype(str)
+                wide = wide.reindex(codes).reindex(columns=months).to_numpy(dtype=float)
+                np.testing.assert_allclose(wide, getattr(part, layer), rtol=1e-9)
+        before = known[known["release"] != str(panel.as_of)]
+        n = 0 if panel.triangle is None else int(np.isfinite(panel.triangle.reported).sum())
+        assert len(before) == n
+        assert before["predicted"].isna().all()
+
+
+@pytest.mark.slow
+def test_later_counts_change_no_file_but_the_fingerprint(task, tmp_path):
+    table = od.bundled().as_of().table
+    later = table["month"] > "2021-04-01"
+    table.loc[later, "reported"] = (table.loc[later, "reported"] * 0.5).round()
+    other = od.Task.load(task, od.Archive.in_memory({"2026-01-14": table}))
+    assert other.fingerprint != task.fingerprint
+    one, two = (contents(export(t, tmp_path / n)) for t, n in ((task, "one"), (other, "two")))
+    for name in [n for n in one if n.endswith(".csv")]:
+        assert one[name] == two[name], name
+
+
+def test_what_is_asked_for(task, exported):
+    key = task.origin_ids[0]
+    rows = pd.read_csv(exported / "asked" / f"{key}.csv", dtype=str)
+    assert tuple(rows) == submission.ASKED_COLUMNS
+    assert len(rows) == 4 * 12
+    assert set(rows["location"]) == {"US", "39", "54", "NYC"}
+    last = task.origins[0].panel.last_month
+    ends = (last + rows["horizon"].astype(int).to_numpy() * np.timedelta64(1, "M")).astype(str)
+    assert rows["target_end_date"].str[:7].tolist() == ends.tolist()
+    levels = pd.read_csv(exported / "levels.csv")["output_type_id"].tolist()
+    assert levels == list(HUB_QUANTILES)
+    filled = pd.read_csv(exported / "template.csv", dtype={"location": str})
+    assert len(filled) == 4 * 12 * 23
+    # The template is a hub file once its values are there.
+    path = exported.parent / "filled.csv"
+    filled.assign(value=100.0 + filled["output_type_id"]).to_csv(path, index=False)
+    assert len(od.hub.read(path)) == len(filled)
+
+
+def test_a_folder_is_replaced_if_it_is_one_of_ours(task, tmp_path):
+    export(task, tmp_path / "a")
+    (tmp_path / "a" / "known" / "stale.csv").write_text("x")
+    export(task, tmp_path / "a")
+    assert not (tmp_path / "a" / "known" / "stale.csv").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    (tmp_path / "a" / "mine.txt").write_text("x")
+    with pytest.raises(BacktestError, match=r"holds other files \(mine.txt\)"):
+        export(task, tmp_path / "a")
+    with pytest.raises(BacktestError, match="is a file"):
+        export(task, tmp_path / "a" / "mine.txt")
+    with pytest.raises(BacktestError, match="of counties, and hub files have codes"):
+        export(od.Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
+
+
+def test_an_export_that_cannot_be_put_there_leaves_the_old_one(task, tmp_path, monkeypatch):
+    out = export(task, tmp_path / "a")
+    before, whole = contents(out), Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name.endswith(".part"):
+            raise OSError(28, "No space left on device")
+        return whole(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(BacktestError, match="No space left"):
+        export(task, out)
+    assert contents(out) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("model", ["drift", "dlm"])
+def test_scores_are_those_of_the_same_forecasts_made_here(task, tables, model):
+    """Of a model that revises past months, a nowcast beside what was reported."""
+    last = 0
+    if model == "dlm":
+        last, tables = -12, {task.origin_ids[0]: table_of(model, task.origins[0])}
+    there, here = score_submission(task, tables, "theirs"), task.run(model, progress=False)
+    keys = ["as_of", "donor", "location", "month"]
+    theirs = there.scores.sort_values(keys, ignore_index=True)
+    ours = here.scores[here.scores["horizon"] > last]
+    ours = ours[ours["donor"].isin(theirs["donor"]) & ours["as_of"].isin(theirs["as_of"])]
+    ours = ours.sort_values(keys, ignore_index=True)
+    assert theirs["horizon"].min() == last + 1
+    assert ours[keys].equals(theirs[keys].astype(ours[keys].dtypes.to_dict()))
+    for name in ("wis", "wis_spread", "ae", "log_wis", "median"):
+        # Hub files have thousandths of a death.
+        assert theirs[name].to_numpy() == pytest.approx(ours[name].to_numpy(), abs=2e-3)
+    for name in ("cover_50", "cover_90", "observed", "scorable", "reason", "horizon", "regime",
+                 "vintage", "truth", "truth_release", "data_hash", "last_reported", "reported",
+                 "last_month", "donor_distance", "horizon_from_origin", "revised"):  # fmt: skip
+        pd.testing.assert_series_equal(theirs[name], ours[name], check_dtype=False)
+    assert theirs.loc[theirs["horizon"] <= 0, "reported"].notna().all()
+    assert set(here.scores) == set(there.scores)
+    assert there.failures.empty == (model == "drift")
+    assert not there.notes
+
+
+def test_the_manifest_says_who_says_so(task, tables, tmp_path):
+    score_submission(task, tables, "theirs", "2.0").save(tmp_path)
+    says = Results.load(tmp_path).manifest
+    assert (says["task"], says["code"], says["models"]) == (task.manifest, None, {"theirs": "2.0"})
+    assert says["submitted"] == {"theirs": {"files": 6, "claim": submission.CLAIM}}
+    board = od.leaderboard([tmp_path, task.run("drift", progress=False)])
+    entries = board.entries.set_index("model")
+    assert entries["submitted"].to_dict() == {"theirs": True, "drift": False}
+    assert np.isnan(entries.loc["theirs", "seconds_per_origin"])
+    table = board.table(by=[], bootstrap=0)
+    assert table["wis"].iloc[0] == pytest.approx(table["wis"].iloc[1], abs=1e-3)
+
+
+def test_what_is_missing_is_a_failure(task, tables):
+    first, second, *_ = task.origin_ids
+    fewer = {k: v for k, v in tables.items() if k != first}
+    rows = fewer[second]
+    lost = (rows["location"] == "39") | ((rows["location"] == "54") & (rows["horizon"] > 10))
+    fewer[second] = rows[~lost]
+    results = score_submission(task, fewer, "theirs")
+    assert results.failures[["location", "reason"]].values.tolist() == [
+        ["*", "no file of this origin was submitted"],
+        ["OH", "no month submitted"],
+        ["WV", "10 of 12 months submitted: others are missing"],
+    ]
+    board = od.leaderboard(results)
+    assert board.entries["n_missing"].item() == 48 + 12 + 2
+    assert board.entries["n_failures"].item() == 3
+
+
+def test_what_is_not_asked_for_and_what_is_not_scored_is_said(task, tables):
+    key, origin = task.origin_ids[0], task.origins[0]
+    made = od.get_model("drift").fit(origin.panel).forecast(horizon=13, draws=200, seed=1)
+    rows, trend = od.to_hub(made.select(["US", "TX"])), od.to_hub(made, output_type="pmf")
+    assert set(trend["output_type"]) == {"pmf"}
+    # Months, a place, and a thirteenth month.
+    other = (rows["location"] == "48") | (rows["horizon"] == 13) | (rows["target"] != "deaths_12mo")
+    scored = od.Task({**task.definition, "scores": {"metrics": ["se"], "joint": True}})
+    results = score_submission(scored, {key: pd.concat([tables[key], rows[other], trend])}, "mine")
+    for said in (
+        # 2 places by 13 months of both targets, less 12 that are asked for.
+        "40 forecasts that the task does not ask for were left out",
+        f"{len(trend):,} rows of chances of a trend (pmf) were left out",
+        "joint scores were not made",
+        "metrics of the task were not made (se)",
+    ):
+        assert said in " | ".join(results.notes)
+    plain = score_submission(task, {key: tables[key]}, "mine")
+    assert not plain.notes
+    rest = [x for x in plain.scores if x != "spec_hash"]
+    same(results.scores[rest], plain.scores[rest])
+
+
+@pytest.mark.slow
+def test_a_script_that_knows_csv_alone_takes_part(task, exported, tmp_path):
+    assert not re.search(r"(?m)^(import|from).*odforecast", SCRIPT.read_text())
+    words = [sys.executable, "-I", "-S", SCRIPT, exported, tmp_path / "out"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    files = {p.stem: od.hub.read(p) for p in (tmp_path / "out").glob("*.csv")}
+    assert sorted(files) == sorted(task.origin_ids)
+    results = score_submission(task, files, "outside")
+    assert results.failures.empty
+    assert len(results.scores) == 6 * 48
+    assert results.leaderboard()["wis"].notna().all()
+
+
+def without(rows: pd.DataFrame, again: bool = False) -> pd.DataFrame:
+    """Rows that lack a level of one forecast; ``again``: another of its levels is there twice."""
+    one = (rows["location"] == "54") & (rows["horizon"] == 3) & (rows["output_type_id"] == 0.99)
+    assert one.sum() == 1
+    more = [rows[one.shift(-1, fill_value=False)]] if again else []
+    return pd.concat([rows[~one], *more])
+
+
+def holed(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(value=rows["value"].where(rows.index != rows.index[30]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        # Without the outer levels the WIS of the same draws is lower; a level twice is none more.
+        (lambda t: t[t["output_type_id"].between(0.3, 0.7)], "has 9 of the 23 quantile levels;"),
+        (without, "location 54, 2021-06, deaths_12mo has 22 of the 23 quantile levels;"),
+        (lambda t: without(t, again=True), "has 22 of the 23 quantile levels (23 rows);"),
+        (holed, "is not a number;"),  # it would count as made, and not be scored
+        (lambda t: t.assign(origin_date=t["origin_date"] + dt.timedelta(1)), "say origin_date"),
+        (lambda t: t.assign(horizon=t["horizon"] + 1), "does not fit"),
+        (lambda t: t.assign(scenario_id="x"), "have scenarios"),
+        (lambda t: t.head(0), "no forecast that the task asks for"),
+    ],
+)  # fmt: skip
+def test_forecasts_that_are_refused(task, tables, change, said):
+    key = task.origin_ids[0]
+    with pytest.raises(BacktestError, match=re.escape(said)) as caught:
+        score_submission(task, {key: change(tables[key])}, "theirs")
+    assert key in str(caught.value) or "no forecast" in said
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [*((x, "a model that runs here") for x in ("hub-baseline", "naive+delay", "naive", "dlm",
+                                               "drift+delay", "dlm(delay=False)", " Hub-Baseline")),
+     ("a\nb", "is not a"), ("", "is not a")],
+)  # fmt: skip
+def test_labels_that_are_refused(task, tables, label, said):
+    with pytest.raises(BacktestError, match=said):
+        score_submission(task, tables, label)
+    with pytest.raises(BacktestError, match="is not an origin of task quick"):
+        score_submission(task, {"2020-01-01": tables[task.origin_ids[0]]}, "theirs")

@@ -21,12 +21,11 @@ import pytest
 import toys
 from toys import same_rows as same
 
+import odforecast as od
 from odforecast.backtesting import Workers, backtest, cuts, plan, run_unit, run_units, workers
 from odforecast.backtesting.unit import bound_threads, contained, sole
 from odforecast.backtesting.workers import Local, Way, WorkerDiedError, unpacked
 from odforecast.errors import BacktestError
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 OPTIONS = {"draws": 20, "progress": False}
 AGAIN = "run again, (each )?alone"
@@ -79,14 +78,11 @@ def test_a_block_whose_worker_dies_is_split(truth, found, pool, tmp_path, death)
 
 
 def test_another_executor_that_breaks_ends_the_run(truth, found):
-    class Breaks(futures.Executor):
-        def submit(self, fn, /, *args, **kwargs):  # noqa: ARG002
-            future = futures.Future()
-            future.set_exception(futures.BrokenExecutor("all gone"))
-            return future
-
+    future, executor = futures.Future(), futures.Executor()
+    future.set_exception(futures.BrokenExecutor("all gone"))
+    executor.submit = lambda *_, **__: future
     with pytest.raises(BacktestError, match=r"the executor broke \(all gone\)"):
-        backtest(["naive"], found, truth=truth, executor=Breaks(), **OPTIONS)
+        backtest(["naive"], found, truth=truth, executor=executor, **OPTIONS)
 
 
 def half(connection, data):
@@ -164,14 +160,12 @@ class Limited(Workers):
 
 @pytest.mark.slow
 def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd):
-    """Ours have that of a caller's pool: they were started again and again, without end."""
     monkeypatch.setattr("odforecast.backtesting.workers.Workers", Limited)
     spawn = get_context("spawn")
-    with futures.ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
-        with pytest.raises(BacktestError, match=r"could not be started \(exit code 1\)") as caught:
-            backtest(["naive"], found, truth=truth, executor=pool, **OPTIONS)
-        assert "its initializer failed" in str(caught.value)
-        assert "\n" not in str(caught.value)
+    words = r"^.*could not be started \(exit code 1\).*its initializer failed.*\Z"
+    pool = futures.ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin)
+    with pool, pytest.raises(BacktestError, match=words):
+        backtest(["naive"], found, truth=truth, executor=pool, **OPTIONS)
     assert Limited.started == 1
     assert "no licence" in capfd.readouterr().err
 
@@ -191,28 +185,20 @@ def test_an_error_ends_work_in_progress():
 
 
 PARENT = """
-import os, sys, time
+import sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from odforecast.backtesting.workers import Workers, end_with_parent
 
 if __name__ == "__main__":
-    if sys.argv[1] == "ours":
-        pool = Workers(2)
-    else:  # the portable way alone
-        pool = ProcessPoolExecutor(2, get_context("spawn"), end_with_parent, (False,))
+    ours = sys.argv[1] == "ours"  # or the portable way alone
+    theirs = lambda: ProcessPoolExecutor(2, get_context("spawn"), end_with_parent, (False,))
+    pool = Workers(2) if ours else theirs()
     busy = [pool.submit(time.sleep, 60), pool.submit(time.sleep, 60)]
-    if sys.argv[1] == "ours":
-        while sum(w.ready for w in list(pool._live)) < 2:
-            time.sleep(0.01)
-        print(*(w.process.pid for w in pool._live))
-    else:
-        print(*pool._processes)
-    while not all(b.running() for b in busy):
+    while not all(b.running() for b in busy) or ours and sum(w.ready for w in [*pool._live]) < 2:
         time.sleep(0.01)
     time.sleep(0.7)
-    print("busy", flush=True)
+    print(*([w.process.pid for w in pool._live] if ours else pool._processes), flush=True)
     time.sleep(60)
 """
 
@@ -226,15 +212,13 @@ def test_workers_end_with_their_parent(tmp_path, pool):
     with parent:
         assert parent.stdout is not None
         pids = [int(p) for p in parent.stdout.readline().split()]
-        assert parent.stdout.readline() == "busy\n"
         assert len(pids) == 2
         assert all(map(alive, pids))
         parent.send_signal(signal.SIGKILL)
     wait_while(lambda: any(map(alive, pids)))
     left = [p for p in pids if alive(p)]
     for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     assert not left
 
 
@@ -247,9 +231,9 @@ def alive(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def units():
-    panel = replace(bundled().as_of("2025-09-17").panel(), selected=False)
+    panel = replace(od.bundled().as_of("2025-09-17").panel(), selected=False)
     found = cuts(panel, start="2021-01", end="2021-03")
-    return plan([toys.model(name="a"), toys.model(name="b")], found, Truth(panel), draws=20)
+    return plan([toys.model(name="a"), toys.model(name="b")], found, od.Truth(panel), draws=20)
 
 
 def test_each_panel_once_and_units_as_they_were(units):
@@ -276,12 +260,7 @@ def test_only_so_many_panels_are_kept_and_lost_places_are_filled_again(units, mo
     monkeypatch.setattr(workers, "_HELD", OrderedDict())
     monkeypatch.setattr(workers, "BUDGET", 1)
     puts: list[bytes] = []
-
-    def put(key, data):
-        puts.append(data)
-        return data
-
-    way = Way(None, put=put)
+    way = Way(None, put=lambda _, data: puts.append(data) or data)
     unpacked(*way.pack(units[:3]))
     assert len(workers._HELD) == 1
     assert len(puts) == 4
@@ -321,24 +300,19 @@ def test_numba_has_one_thread_where_others_share_the_cores():
     import numba
 
     before = numba.get_num_threads()
-    try:
-        bound_threads()
-        assert numba.get_num_threads() == 1
-    finally:
-        numba.set_num_threads(before)
+    bound_threads()
+    now = numba.get_num_threads()
+    numba.set_num_threads(before)
+    assert now == 1
 
 
 def test_the_only_thread_at_work_is_contained(units):
     """A cluster's tasks are not in the main thread; global random states are put back there too."""
 
-    def drawn():
-        with contained([units[0].seen], 7):
+    def drawn(only=contextlib.nullcontext):
+        with only(), contained([units[0].seen], 7):
             return np.random.random()  # noqa: NPY002
 
-    def task():
-        with sole():
-            return drawn()
-
     with futures.ThreadPoolExecutor(1) as pool:
-        first, second = pool.submit(task).result(), pool.submit(task).result()
+        first, second = (pool.submit(drawn, sole).result() for _ in range(2))
     assert first == second == drawn()

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from panel_factory import with_counts
 
 import odforecast as od
-from odforecast.forecast import Forecast
 from odforecast.models import Model
 from odforecast.models.spec import Spec, as_parameters
 
@@ -22,13 +22,10 @@ JOINT = frozenset({"month"})
 class Toy:
     """The last year again, with noise; what is odd about a model is in ``odd``."""
 
-    by: str | None = "location"
-
-    def __init__(self, name: str = "toy", odd=None, **parameters):
+    def __init__(self, name: str = "toy", odd=None, by="location", **parameters):
         self.name, self.odd = name, odd
-        self.spec = Spec(
-            name, by=self.by, joint=JOINT, origin="toys==1", parameters=as_parameters(**parameters)
-        )
+        given = as_parameters(**parameters)
+        self.spec = Spec(name, by=by, joint=JOINT, origin="toys==1", parameters=given)
 
     def fit(self, panel):
         return Drawn(self, panel)
@@ -38,27 +35,18 @@ class Drawn:
     def __init__(self, toy, panel):
         self.toy, self.panel = toy, panel
 
-    def paths(self, horizon, draws, streams):
-        rows = [
-            streams.generator("location", s).poisson(
-                self.panel.reported[i, -1] / 12, (draws, horizon)
-            )
-            for i, s in enumerate(self.panel.locations)
-        ]
-        return np.stack(rows, axis=1).astype(float)
-
     def draw(self, horizon, draws, streams):
-        paths = self.paths(horizon, draws, streams)
+        rngs = [streams.generator("location", s) for s in self.panel.locations]
+        last = zip(rngs, self.panel.reported[:, -1])
+        rows = [rng.poisson(count / 12, (draws, horizon)) for rng, count in last]
+        answer = np.stack(rows, axis=1).astype(float)
         if self.toy.odd is not None:
-            answer = self.toy.odd(self.panel, paths)
-            if not isinstance(answer, np.ndarray):
-                return answer
-            paths = answer
-        return made(self.panel, paths)
+            answer = self.toy.odd(self.panel, answer)
+        return made(self.panel, answer) if isinstance(answer, np.ndarray) else answer
 
 
 def made(panel, paths, **keywords):
-    return Forecast.from_panel(panel, paths, panel.locations, joint=JOINT, **keywords)
+    return od.Forecast.from_panel(panel, paths, panel.locations, joint=JOINT, **keywords)
 
 
 class Steps(Toy):
@@ -81,7 +69,7 @@ def steps(label="steps", *how, **more) -> Model:
 
 
 class Away(BaseException):
-    """No Exception, like KeyboardInterrupt."""
+    pass
 
 
 class Unprintable(Exception):
@@ -105,10 +93,6 @@ def cell(paths, value):
 
 def late(whole):
     return replace(whole, draws=whole.draws[:, :, 1:], months=whole.months[1:])
-
-
-def twice(panel):
-    return replace(panel, reported=panel.reported * 2, low=None, high=None)
 
 
 def recurses(panel, paths):
@@ -137,7 +121,7 @@ FAILS = {
     "out_of_memory": (lambda *_: raising(MemoryError("no room for the posterior")),
                       "MemoryError: no room for the posterior"),
     "recurses": (recurses, "RecursionError"),
-    "other_panel": (lambda panel, paths: made(twice(panel), paths),
+    "other_panel": (lambda p, paths: made(with_counts(p, p.reported * 2), paths),
                     "the forecast of another panel"),
     "raises_unprintable": (lambda *_: raising(Unprintable()),
                            "Unprintable: (its message cannot be shown)"),
@@ -181,7 +165,7 @@ def prints(panel, paths):
 def leaves_one_out(panel, paths):
     if len(panel.locations) == 1:
         return paths
-    return Forecast.from_panel(panel, paths[:, 1:], panel.locations[1:], joint=JOINT)
+    return od.Forecast.from_panel(panel, paths[:, 1:], panel.locations[1:], joint=JOINT)
 
 
 def dislikes_two(panel, paths):
@@ -231,16 +215,12 @@ def by_state(panel, horizon, draws, rng):
     return rng.poisson(panel.reported[:, -1][None, :, None] / 12, shape).astype(float)
 
 
-def _county(panel, horizon, draws, rng):
-    """Around the last count, with a share of the state's in it: other counties matter."""
-    mean = panel.reported[:, -1] + 0.001 * panel.reported[:, -1].sum()
-    return rng.poisson(mean[None, :, None], (draws, mean.size, horizon)).astype(float)
-
-
 def of_counties(by):
     @od.forecaster(by=by, min_months=12, target="deaths_12mo", label=f"county_by_{by}")
     def model(panel, horizon, draws, rng):
-        return _county(panel, horizon, draws, rng)
+        """Around the last count, with a share of the state's in it: other counties matter."""
+        mean = panel.reported[:, -1] + 0.001 * panel.reported[:, -1].sum()
+        return rng.poisson(mean[None, :, None], (draws, mean.size, horizon)).astype(float)
 
     return model
 

@@ -15,13 +15,13 @@ from odforecast.geography.places import PLANNING_REGIONS, by_fips, check_names
 
 ALL = (*counties_of(), *PLANNING_REGIONS)
 STATES = tuple(x.state for x in geo.LOCATIONS)
+LIKE_A_STATE = {x.lower() for p in geo.LOCATIONS for x in (p.state, p.name)}
 #: Two of a state with one short name.
 SHORT = Counter((c.short, c.state) for c in ALL)
 TWINS = {c.fips for c in ALL if SHORT[c.short, c.state] > 1}
 
 
 def names_of(county: County):
-    """Every name a county has."""
     yield county.fips
     states = {county.state, "NY" if county.state == "YC" else county.state}
     for state in map(lookup, sorted(states)):
@@ -53,15 +53,8 @@ def test_lists_keep_order_and_drop_repeats(asked, data):
     assert resolve(keys) == codes
     assert resolve(keys + keys[::-1], available=parts_of("US", "counties")) == codes
     # In one text as well, if no county is named like a state: "Ohio, KY" is two states there.
-    if not {find_or_none(k.partition(",")[0]) for k in keys if "," in k} - {None}:
+    if not LIKE_A_STATE & {k.partition(",")[0].lower() for k in keys}:
         assert resolve(", ".join(keys)) == codes
-
-
-def find_or_none(text):
-    try:
-        return lookup(text)
-    except UnknownNameError:
-        return None
 
 
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=60))
@@ -77,8 +70,7 @@ def test_what_is_no_place_is_refused_by_name(text):
         said = find(text).name
     except UnknownNameError as error:
         said = error.message
-    assert said
-    assert "\n" not in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_state_and_all_its_counties():
@@ -86,11 +78,13 @@ def test_a_state_and_all_its_counties():
         name = lookup(state).name
         codes = tuple(c.fips for c in counties_of(state))
         assert resolve(f"{name}/*") == resolve([f"{state.lower()}/*"]) == codes
-    assert len(resolve("New York/*")) == 57
-    assert len(resolve("New York City/*")) == 5
-    assert len(resolve("Midwest/*, 01001")) == 1056
+    some = ("New York/*", "New York City/*", "Midwest/*, 01001")
+    assert [len(resolve(text)) for text in some] == [57, 5, 1056]
     assert resolve("US/*") == parts_of("US", "counties")
     assert resolve("Ohio/*, 39035, WV, Kings County, NY")[-2:] == ("WV", "36047")
+
+
+CAPITAL = "District of Columbia"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +95,8 @@ def test_a_state_and_all_its_counties():
         ("Cuyahoga, Hamilton, OH", ("39035", "39061")),
         ("Washington, Ohio", ("WA", "OH")),  # both are states: as ever
         (["Washington, Ohio", "Ohio, Kentucky"], ("39167", "21183")),  # an item is one place
-        *((dc, ("DC",)) for dc in ("D.C.", "d.c", "Washington DC", "Washington, D.C.")),
+        *((dc, ("DC",)) for dc in ("D.C.", "d.c", "Washington DC", "Washington, D.C.", CAPITAL)),
+        (f"{CAPITAL}, DC", ("DC",)),
         ("Washington, DC, Ohio", ("DC", "OH")),
         ("Washington,WA, D.C.", ("WA", "DC")),
         ("Iowa County, Wisconsin", ("55049",)),
@@ -110,8 +105,6 @@ def test_a_state_and_all_its_counties():
         ("st louis city, mo", ("29510",)),
         ("Prince Georges, MD", ("24033",)),
         ("De Kalb, 13", ("13089",)),
-        ("District of Columbia", ("DC",)),
-        ("District of Columbia, DC", ("DC",)),
         ("Richmond (city), VA", ("51760",)),
     ],
 )
@@ -143,20 +136,17 @@ OLD, NEW, OHIO = ("09001", "09003", "39001"), ("09110", "39001"), ("39001", "390
         (find, ["39999"], r"39999 is not a county of Ohio; Ohio/\*"),
         (find, [""], "unknown location ''; use a postal code"),
         (find, [","], "unknown location ','"),
-        # Of two places in a text the wrong one is named.
         (resolve, ["Xanadu,US"], "unknown location 'Xanadu'; use"),
         (resolve, ["Alabma,WV"], "'Alabma, WV'; did you mean Alabama"),
         (resolve, ["Ohoi/*"], "unknown location 'Ohoi'; did you mean Ohio"),
         (resolve, [[]], "no location is named"),
         (resolve, ["Puerto Rico/*"], "have none of Puerto Rico"),
         (resolve, ["PR/*"], "have none of Puerto Rico"),
-        # A state alone.
         (lookup, ["39061"], f"'39061': {COUNTY}"),
         (lookup, ["Hamilton County, oh"], f"'Hamilton County, oh': {COUNTY}"),
         (lookup, ["Hamilton"], "it is the name of 10 counties, and a state"),
         (lookup, ["West Virgina"], "'West Virgina'; did you mean West Virginia"),
         (lookup, ["Midwest"], "it is a census region, and a single place is asked for"),
-        # Before there are data.
         (check_names, ["US,Ohoi"], "unknown location 'Ohoi'; did you mean Ohio"),
         (check_names, ["PR/*"], "have none of Puerto Rico"),
         # What there are no data for.
@@ -177,7 +167,6 @@ OLD, NEW, OHIO = ("09001", "09003", "39001"), ("09110", "39001"), ("39001", "390
         (pick, ["09110", OLD, "the panel"], r"by counties here.*Connecticut/\*"),
         (resolve, [["09001", "09110"]], "do not nest"),
         (resolve, ["CT/*, Capitol, CT"], "do not nest"),
-        # Other words.
         (counties_of, ["CT", "new"], "unknown edition 'new'"),
         (parts_of, ["OH", "towns"], "unknown level 'towns'"),
     ],
@@ -211,7 +200,6 @@ def test_the_table_has_each_county_once_in_its_jurisdiction():
     assert tuple(c.fips for c in counties_of("YC")) == places.NEW_YORK_CITY
     names = {c.short for c in counties_of("YC")}
     assert names == {"Bronx", "Kings", "New York", "Queens", "Richmond"}
-    assert len(counties_of("NY")) == 57
     assert max(Counter(c.label for c in by_fips().values()).values()) == 1
     assert {pair for pair, n in SHORT.items() if n > 1} == {
         ("St. Louis", "MO"), ("Baltimore", "MD"), ("Roanoke", "VA"), ("Franklin", "VA"),
@@ -226,8 +214,7 @@ def test_connecticut_has_two_editions():
     assert (old[1].short, new[0].short) == ("Hartford", "Capitol")
     assert new == PLANNING_REGIONS
     everything = [c.fips for c in counties_of(edition="planning-regions")]
-    assert len(everything) == 3143
-    assert everything == sorted(set(everything))
+    assert (len(everything), everything) == (3143, sorted(set(everything)))
     assert [places.edition_of(c.fips) for c in (old[0], new[0])] == list(places.EDITIONS)
     assert {places.edition_of(c.fips) for c in counties_of() if c.state != "CT"} == {None}
     assert resolve("CT/*", available=("09110", *(f"091{i}0" for i in range(2, 10))))[0] == "09110"

@@ -5,28 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hub_breaker as hb
 import pandas as pd
 import pytest
-from hub_breaker import (
-    COLUMNS,
-    METADATA,
-    ORACLE,
-    SERIES,
-    SUBMISSION,
-    cells,
-    config,
-    drop,
-    get,
-    move,
-    oracle,
-    put,
-    rows,
-    series,
-    small_hub,
-    submission,
-    typed,
-    write_metadata,
-)
+from hub_breaker import COLUMNS, METADATA, ORACLE, SERIES, SUBMISSION, cells, config, drop, rows
 from pyarrow import feather
 
 from odforecast.hub.checks import check
@@ -54,7 +36,7 @@ def parquet(edit: Callable[[pd.DataFrame], pd.DataFrame], damage: Any = bytes) -
     """The submission as Parquet, edited; then its bytes damaged."""
 
     def run(hub: Path) -> None:
-        edit(typed(get(hub, SUBMISSION))).to_parquet(hub / PARQUET, index=False)
+        edit(hb.typed(hb.get(hub, SUBMISSION))).to_parquet(hub / PARQUET, index=False)
         (hub / SUBMISSION).unlink()
         (hub / PARQUET).write_bytes(damage((hub / PARQUET).read_bytes()))
 
@@ -63,7 +45,8 @@ def parquet(edit: Callable[[pd.DataFrame], pd.DataFrame], damage: Any = bytes) -
 
 def arrow(hub: Path) -> None:
     config(lambda c: c.update(file_format=["arrow"]), "admin")(hub)
-    feather.write_feather(typed(get(hub, SUBMISSION)), hub / SUBMISSION.replace(".csv", ".arrow"))
+    table = hb.typed(hb.get(hub, SUBMISSION))
+    feather.write_feather(table, hub / SUBMISSION.replace(".csv", ".arrow"))
     (hub / SUBMISSION).unlink()
 
 
@@ -87,24 +70,24 @@ def fixed(hub: Path) -> None:
     due = {"start": "2024-01-01", "end": "2024-01-31"}
     named = {"round_id_from_variable": False, "round_id": "round_1", "submissions_due": due}
     config(lambda c: c["rounds"][0].update(named))(hub)
-    move(SUBMISSION, "model-output/team-model/round_1-team-model.csv")(hub)
+    hb.move(SUBMISSION, "model-output/team-model/round_1-team-model.csv")(hub)
 
 
 def versioned(hub: Path, days: tuple[str, ...] = ("2024-02-01", "2024-03-01")) -> None:
     config(lambda c: c.update(versioned=True), "target-data")(hub)
     for day in days:
-        table = series()
+        table = hb.series()
         table["observation"] = table["observation"].astype(float)
         table["target_end_date"] = pd.to_datetime(table["target_end_date"]).dt.date
         (hub / PARTS / f"as_of={day}").mkdir(parents=True)
         table.to_parquet(hub / PARTS / f"as_of={day}" / "part-0.parquet", index=False)
     (hub / SERIES).unlink()
-    put(hub, ORACLE, oracle().assign(as_of="2024-03-01"))
+    hb.put(hub, ORACLE, hb.oracle().assign(as_of="2024-03-01"))
 
 
 def versions(tables: list[pd.DataFrame], name: str) -> Edit:
     many = [t.assign(as_of=f"2024-03-0{k}") for k, t in enumerate(tables, 1)]
-    return lambda hub: put(hub, name, pd.concat(many))
+    return lambda hub: hb.put(hub, name, pd.concat(many))
 
 
 NO_TARGET_CONFIG = remove("hub-config/target-data.json")
@@ -112,29 +95,11 @@ VERSIONED = config(lambda c: c.update(versioned=True), "target-data")
 
 
 def three_parts(hub: Path) -> None:
-    last = series()[9:].assign(observation="7")
-    for name, part in (("a", series()[:5]), ("b", series()[5:10]), ("c", last)):
-        put(hub, f"{PARTS}/{name}.csv", part)
+    whole = hb.series()
+    last = whole[9:].assign(observation="7")
+    for name, part in (("a", whole[:5]), ("b", whole[5:10]), ("c", last)):
+        hb.put(hub, f"{PARTS}/{name}.csv", part)
     (hub / SERIES).unlink()
-
-
-def no_target_date(hub: Path) -> None:
-    task(lambda t: t["task_ids"].pop("target_end_date"), 2)(hub)
-    cells("target_end_date", "", target="direction")(hub)
-
-
-def other_folder(hub: Path) -> None:
-    config(lambda c: c.update(model_output_dir="forecasts"), "admin")(hub)
-    (hub / "model-output").rename(hub / "forecasts")
-
-
-def folder(name: str) -> Edit:
-    return both(remove(name), lambda hub: (hub / name).mkdir())
-
-
-def pipe(hub: Path) -> None:
-    (hub / SUBMISSION).unlink()
-    os.mkfifo(hub / SUBMISSION)
 
 
 def linked(name: str) -> Edit:
@@ -165,15 +130,13 @@ def cdf_to_100(hub: Path) -> None:
 
 
 def optional(text: str) -> Edit:
-    """What validations.yml asks for."""
     return write("hub-config/validations.yml", f"default: {{validate_model_data: {{x: {text}}}}}")
 
 
 POPULATION = "fn: opt_check_tbl_counts_lt_popn"
 HORIZON = "fn: opt_check_tbl_horizon_timediff, args: {t0_colname: origin_date"
-LINES = "a,b\n1,2\n"
-VALUE_AND_PEOPLE = "value_col_valid opt_check_tbl_counts_lt_popn"
 
+VALUE_AND_PEOPLE = "value_col_valid opt_check_tbl_counts_lt_popn"
 #: Checks that fail, and what is changed then; with words of the first one's places (or, of a check
 #: that passes or is not run, "NAME: words of its reason").
 TABLE: dict[str, list[tuple[Edit, str]]] = {
@@ -184,11 +147,12 @@ TABLE: dict[str, list[tuple[Edit, str]]] = {
         (samples(min_samples_per_task=1, max_samples_per_task=9), ""),  # samples within the limits
         (arrow, "file_read: "),
         (parquet(lambda t: t), ""),  # Parquet
-        (other_folder, "file_location: "),
+        (both(config(lambda c: c.update(model_output_dir="forecasts"), "admin"),
+              lambda hub: (hub / "model-output").rename(hub / "forecasts")), "file_location: "),
         (fixed, "unique_round_id: round IDs are in no column"),
         (versioned, "target_partition_file_name: not run in 1 more"),
         # versions in one file
-        (both(VERSIONED, versions([series(), series()], SERIES), versions([oracle()], ORACLE)), ""),
+        (both(VERSIONED, versions([hb.series()] * 2, SERIES), versions([hb.oracle()], ORACLE)), ""),
         # no target-data.json
         (both(NO_TARGET_CONFIG, drop(SERIES, target_end_date="2023-12-27")), ""),
         (optional(f"{{{POPULATION}, args: {{targets: !expr system(1)}}}}"),
@@ -234,7 +198,8 @@ TABLE: dict[str, list[tuple[Edit, str]]] = {
         (parquet(lambda t: t, lambda d: d[:8] + b"\xff" * 192 + d[200:]), ""),
     ],
     "target_tbl_values": [
-        (no_target_date, ""),  # a derived task id that a task lacks
+        (both(task(lambda t: t["task_ids"].pop("target_end_date"), 2),
+              cells("target_end_date", "", target="direction")), ""),
         (both(versioned, NO_TARGET_CONFIG), ""),  # versions without target-data.json
         (cells("output_type_id", "0.5", ORACLE, output_type="quantile"),
          "value '0.5': is not a value of this hub's output_type_id"),
@@ -242,11 +207,11 @@ TABLE: dict[str, list[tuple[Edit, str]]] = {
          "not a value of this hub's output_type"),
     ],
     "file_exists": [
-        (folder(SUBMISSION), "a folder, not a file"),
+        (both(remove(SUBMISSION), lambda hub: (hub / SUBMISSION).mkdir()), "a folder, not"),
         (linked(SUBMISSION), "a link out of the hub"),
         (link("model-output/more", "/usr"), "a link out of the hub"),
         (link("model-output/lost.csv", "nowhere"), "a link to nowhere"),
-        (pipe, "not a regular file"),
+        (both(remove(SUBMISSION), lambda hub: os.mkfifo(hub / SUBMISSION)), "not a regular file"),
     ],
     "submission_time": [
         (config(lambda c: c["rounds"][0]["submissions_due"].update(relative_to="target_end_date")),
@@ -344,12 +309,12 @@ FEW: list[tuple[str, Edit, str]] = [
     ("file_format", config(lambda c: c["rounds"][0].update(file_format=["parquet"])),
      "the hub accepts parquet"),
     ("submission_time colnames",
-     both(lambda hub: write_metadata(hub, "team-other"),
-          lambda hub: put(hub, "model-output/team-other/2024-02-14-team-other.csv",
-                          submission("2024-02-14").drop(columns="value"))),
+     both(lambda hub: hb.write_metadata(hub, "team-other"),
+          lambda hub: hb.put(hub, "model-output/team-other/2024-02-14-team-other.csv",
+                          hb.submission("2024-02-14").drop(columns="value"))),
      "req_vals: not run in 1 more"),
     ("target_dataset_rows_unique target_tbl_rows_unique target_tbl_oracle_value",
-     both(VERSIONED, versions([series()], SERIES), versions([oracle(), oracle()], ORACLE)),
+     both(VERSIONED, versions([hb.series()], SERIES), versions([hb.oracle()] * 2, ORACLE)),
      "repeats the values of row 2"),
     ("target_file_read",
      lambda hub: versioned(hub, ("february",)), "value 'february': is not a day"),
@@ -380,7 +345,7 @@ FEW: list[tuple[str, Edit, str]] = [
     [*FEW, *((failed, *row) for failed, rows in TABLE.items() for row in rows)],
 )
 def test_table(failed, edit, words, tmp_path):
-    hub = small_hub(tmp_path / "hub")
+    hub = hb.small_hub(tmp_path / "hub")
     edit(hub)
     found = check(hub, submission_time="2024-01-10")
     names = failed.split()

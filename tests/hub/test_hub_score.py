@@ -4,21 +4,22 @@ import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from commands import run
+from commands import ok, run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
 
 import odforecast as od
-from odforecast.errors import ArchiveError, DataError, ScoringError
+from odforecast.errors import ArchiveError, ScoringError
 from odforecast.forecast.trend import CATEGORIES as TREND
 from odforecast.geography.places import lookup
-from odforecast.hub import HubScores, score
+from odforecast.hub import score
 from odforecast.hub import scores as rules
 from odforecast.hub.scores import energy_score
 from odforecast.hub.tables import known_panel, score_levels, score_trend
@@ -26,28 +27,19 @@ from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.rules import ranked_probability_score
 from odforecast.scoring.trend import pooled_frequencies, trend_pair
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
-
 sr = scoringrules()
 # The name it has had since 0.10.
 energy = sr.es_ensemble if hasattr(sr, "es_ensemble") else sr.energy_score
-
 NUMBERS = st.floats(-50, 50)
 CATEGORIES = ["low", "moderate", "high", "very high"]
 
 
 @pytest.fixture(scope="module")
-def scales(shared) -> dict[str, HubScores]:
-    both = score(shared / "hubverse" / "example_hub", scale="both")
-    assert set(both.units["scale"]) == {"natural", "log"}
-    return {
-        scale: HubScores(
-            *(t[t["scale"] == scale] for t in (both.units, both.joint)),
-            both.failures, both.task_ids, both.targets,
-        )
-        for scale in ("natural", "log")
-    }  # fmt: skip
+def scales(shared) -> dict[str, pd.DataFrame]:
+    units = score(shared / "hubverse" / "example_hub", scale="both").units
+    assert set(units["scale"]) == {"natural", "log"}
+    return dict(list(units.groupby("scale")))
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +48,14 @@ def submitted(shared) -> pd.DataFrame:
     return pd.read_csv(folder / "2022-10-22-Flusight-baseline.csv", dtype=str)
 
 
-def unit(scores: HubScores, output_type: str, location="US", horizon="2") -> pd.Series:
-    rows = scores.units
-    rows = rows[(rows["output_type"] == output_type) & (rows["location"] == location)]
-    (row,) = rows[rows["horizon"] == horizon].to_dict("records")
-    return pd.Series(row)
+def of(table: pd.DataFrame, output_type: str, location: str, horizon: str) -> pd.DataFrame:
+    keys = ["output_type", "location", "horizon"]
+    return table[(table[keys] == [output_type, location, horizon]).all(axis=1)]
 
 
-def of(table: pd.DataFrame, output_type: str, location="US", horizon="2") -> pd.DataFrame:
-    return table[(table["output_type"] == output_type) & (table["location"] == location)
-                 & (table["horizon"] == horizon)]  # fmt: skip
+def unit(*where: Any) -> dict:
+    (row,) = of(*where).to_dict("records")
+    return row
 
 
 @pytest.mark.parametrize(("scale", "of_scale"), [("natural", lambda x: x), ("log", np.log1p)])
@@ -98,25 +88,20 @@ def test_scores_are_those_of_scoringrules(scales, submitted, scale, of_scale, pl
 
 
 def config() -> dict:
-    def ids(**values):
-        return {k: {"required": None, "optional": v} for k, v in values.items()}
+    def block(target: str, kind: str, outputs: dict) -> dict:
+        ids = {"origin": ["2024-01-06"], "place": ["A", "B"], "step": [1, 2], "target": [target]}
+        return {
+            "task_ids": {k: {"required": None, "optional": v} for k, v in ids.items()},
+            "output_type": outputs,
+            "target_metadata": [{"target_keys": {"target": target}, "target_type": kind}],
+        }
 
-    common = {"origin": ["2024-01-06"], "place": ["A", "B"], "step": [1, 2]}
-    count = {
-        "task_ids": ids(**common, target=["count"]),
-        "output_type": {
-            "quantile": {"output_type_id": {"required": [0.25, 0.5, 0.75]}},
-            "sample": {"output_type_id_params": {"compound_taskid_set": ["origin", "target"]}},
-            "median": {"output_type_id": {"required": None}},
-        },
-        "target_metadata": [{"target_keys": {"target": "count"}, "target_type": "continuous"}],
-    }
-    level = {
-        "task_ids": ids(**common, target=["level"]),
-        "output_type": {"pmf": {"output_type_id": {"required": CATEGORIES}}},
-        "target_metadata": [{"target_keys": {"target": "level"}, "target_type": "ordinal"}],
-    }
-    turn = {"round_id": "origin", "round_id_from_variable": True, "model_tasks": [count, level]}
+    levels = {"quantile": [0.25, 0.5, 0.75], "median": None, "pmf": CATEGORIES}
+    outputs = {k: {"output_type_id": {"required": v}} for k, v in levels.items()}
+    pmf = {"pmf": outputs.pop("pmf")}
+    outputs["sample"] = {"output_type_id_params": {"compound_taskid_set": ["origin", "target"]}}
+    tasks = [block("count", "continuous", outputs), block("level", "ordinal", pmf)]
+    turn = {"round_id": "origin", "round_id_from_variable": True, "model_tasks": tasks}
     return {"rounds": [turn]}
 
 
@@ -131,7 +116,6 @@ def hub(tmp_path) -> Path:
 
 
 def edit(hub: Path, place: list, value: object) -> None:
-    """Change one value of the round."""
     said = config()
     at = said["rounds"][0]
     for key in place[:-1]:
@@ -141,7 +125,6 @@ def edit(hub: Path, place: list, value: object) -> None:
 
 
 def rows_of(kind, cells, target="count", place="A", step=1) -> list[tuple]:
-    """Rows of one unit: output type ids with their values."""
     return [("2024-01-06", place, step, target, kind, x, v) for x, v in cells]
 
 
@@ -172,7 +155,6 @@ def oracle(hub: Path, rows: list[tuple]) -> None:
 
 
 def only(hub: Path, of: str = "units") -> dict:
-    """The only row of the scores."""
     (row,) = getattr(score(hub), of).to_dict("records")
     return row
 
@@ -247,14 +229,11 @@ def test_models_are_compared_on_the_units_that_both_have(hub):
     series(hub, [("A", 1, "count", 11), ("B", 1, "count", 99)])
     found = score(hub)
     table = found.summary(baseline="team-base").set_index("model_id")
-    base, new = (found.units.query("model_id == @m and place == 'A'")["wis"].iloc[0]
-                 for m in ("team-base", "team-new"))  # fmt: skip
-    assert table.loc["team-new", "relative"] == pytest.approx(new / base)
-    assert table.loc["team-new", "n_common"] == 1
-    assert table.loc["team-new", "n_scorable"] == 2
+    of_a = found.units[found.units["place"] == "A"].set_index("model_id")["wis"]
+    assert table.loc["team-new", "relative"] == pytest.approx(of_a["team-new"] / of_a["team-base"])
+    assert table.loc["team-new", ["n_common", "n_scorable"]].tolist() == [1, 2]
     assert table.loc["team-base", "relative"] == 1
-    common = found.common()
-    assert common.units["place"].tolist() == ["A", "A"]
+    assert found.common().units["place"].tolist() == ["A", "A"]
     with pytest.raises(ScoringError, match="no model 'nobody'"):
         found.summary(baseline="nobody")
     with pytest.raises(ScoringError, match="no column 'plcae' to group by"):
@@ -336,33 +315,33 @@ def test_energy_score_is_that_of_the_formula(draws, came):
 @pytest.mark.slow
 def test_the_command_prints_tables_of_eighty_columns(shared):
     folder = shared / "hubverse" / "example_hub"
-    result = run("hub", "score", folder, "--baseline", "Flusight-baseline")
-    assert result.exit_code == 0, result.output
+    shown = ok("hub", "score", folder, "--baseline", "Flusight-baseline")
     for words in (
         "Final counts: time-series of the hub, without a known version",
         "212 of 1,272 units cannot be scored:",
         "wk inc flu hosp, quantile: Flusight-baseline",
         "Energy score of joint samples",
     ):
-        assert words in result.output
-    assert max(map(len, result.output.splitlines())) <= 80
+        assert words in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "DIR"),
-        (["no-such-hub"], 1, "no-such-hub: no such folder"),
-        (["{hub}"], 1, "no target data"),
-        (["{hub}", "--truth-as-of", "yesterday"], 2, "'yesterday' is not a date"),
-        (["{hub}", "--scale", "sqrt"], 2, "--scale"),
-        (["{hub}", "--out", "x.txt"], 2, "must end in"),
+        ("", 2, "DIR"),
+        ("no-such-hub", 1, "no-such-hub: no such folder"),
+        (".", 1, "no target data"),
+        (". --truth-as-of yesterday", 2, "'yesterday' is not a date"),
+        (". --scale sqrt", 2, "--scale"),
+        (". --out x.txt", 2, "must end in"),
     ],
 )
-def test_mistakes_are_one_line(hub, arguments, code, message):
-    result = run("hub", "score", *(str(hub) if a == "{hub}" else a for a in arguments))
-    assert result.exit_code == code or isinstance(result.exception, DataError)
-    assert message in (result.stderr or str(result.exception)) or message in str(result.exception)
+def test_mistakes_are_one_line(hub, monkeypatch, arguments, code, message):
+    monkeypatch.chdir(hub)
+    result = run("hub", "score", *arguments.split())
+    assert result.exit_code == code
+    assert message in result.stderr + str(result.exception)
 
 
 def test_a_value_on_a_threshold_has_reached_it(hub):
@@ -380,11 +359,10 @@ def test_a_value_on_a_threshold_has_reached_it(hub):
 
 @pytest.mark.slow
 def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
-    origins = od.origins(od.bundled(), "pseudo-clean", start="2023-03", end="2023-03")
-    folder = tmp_path / "ours"
-    od.hub.init(folder, od.bundled(), kind="pseudo-clean", start="2023-03", end="2023-03",
-                samples=(60, 100))  # fmt: skip
-    made = od.get_model("dlm").fit(origins[0].panel).forecast(12, draws=60, seed=1)
+    span, folder = {"kind": "pseudo-clean", "start": "2023-03", "end": "2023-03"}, tmp_path / "ours"
+    (origin,) = od.origins(od.bundled(), **span)
+    od.hub.init(folder, od.bundled(), **span, samples=(60, 100))
+    made = od.get_model("dlm").fit(origin.panel).forecast(12, draws=60, seed=1)
     od.hub.submit(made, folder)
     found = score(folder)
     units = found.units
@@ -394,25 +372,24 @@ def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
     codes = {lookup(s).code: s for s in made.locations}
     place, day = units["location"].map(codes), pd.to_datetime(units["target_end_date"])
     units = units.assign(place=place, month=day.dt.to_period("M").dt.to_timestamp())
-    for target, kind, theirs, ours, factor in (
-        ("deaths_12mo", "quantile", "wis", "wis", 1),
-        ("deaths_12mo", "quantile", "ae_median", "ae", 1),
-        ("deaths_12mo", "sample", "crps", "crps", 1),
-        ("deaths_month", "quantile", "wis", "wis", 1),
-        ("deaths_month", "quantile", "ae_median", "ae", 1),
-        ("deaths_month", "sample", "crps", "crps", 1),
-        ("trend_12mo", "pmf", "rps", "rps", 4),
-    ):
+    counts = [
+        ("quantile", "wis", "wis"),
+        ("quantile", "ae_median", "ae"),
+        ("sample", "crps", "crps"),
+    ]
+    targets = dict.fromkeys(("deaths_12mo", "deaths_month"), counts)
+    targets["trend_12mo"] = [("pmf", "rps", "rps")]
+    for target, kind, theirs, ours in ((t, *x) for t, names in targets.items() for x in names):
         want = od.score(made, truth, target.replace("trend", "deaths"))
         want = want.set_index(["location", "month"])[ours]
         rows = units[(units["target"] == target) & (units["output_type"] == kind)]
         assert len(rows) == 53 * 12
         index = pd.MultiIndex.from_frame(rows[["place", "month"]].astype({"month": "M8[s]"}))
         atol = 1e-5 if kind == "pmf" else 1e-3
+        factor = 4 if kind == "pmf" else 1
         np.testing.assert_allclose(rows[theirs], factor * want.loc[index], atol=atol)
-    (joint,) = found.joint.to_dict("records")
-    assert joint["joint_over"] == "location, target, horizon"
-    assert joint["n_samples"] == 60
+    (joint,) = found.joint[["joint_over", "n_samples"]].to_numpy().tolist()
+    assert joint == ["location, target, horizon", 60]
 
 
 LAST = np.datetime64("2022-06")
@@ -421,11 +398,6 @@ DAY = dt.date(2022, 11, 16)
 
 def unknown(day: dt.date) -> None:
     raise ArchiveError(f"no release of {day}")
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of("2025-09-17").panel()
 
 
 @pytest.fixture(scope="module")
@@ -449,7 +421,7 @@ def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, tr
     table = score_trend(rows, truth, unknown)
     assert table["scorable"].all()
     came = [TREND.index(name) for name in table["category"]]
-    want = ranked_probability_score(np.broadcast_to(cut, (len(came), 5)), came)
+    want = ranked_probability_score(np.tile(cut, (len(came), 1)), came)
     np.testing.assert_array_equal(table["rps_pooled"], want)
     found, said = known_panel(unknown, truth, DAY, LAST)
     assert found.last_month == LAST
@@ -458,11 +430,9 @@ def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, tr
 
 def test_a_truth_is_cut_where_it_is_settled_and_where_it_ends(panel):
     """A younger last month would pass for a final one."""
-    old = od.Truth(panel.cut("2021-12"), min_age=0)
-    for truth, last, want in (
-        (od.Truth(panel), panel.last_month, panel.settled_through),
-        (old, LAST, np.datetime64("2021-12")),
-    ):
+    old = (od.Truth(panel.cut("2021-12"), min_age=0), LAST, np.datetime64("2021-12"))
+    whole = (od.Truth(panel), panel.last_month, panel.settled_through)
+    for truth, last, want in (whole, old):
         found, said = known_panel(unknown, truth, DAY, last)
         assert found.last_month == want
         assert found.as_of <= truth.panel.as_of
@@ -472,9 +442,8 @@ def test_a_truth_is_cut_where_it_is_settled_and_where_it_ends(panel):
 
 def test_a_truth_that_begins_after_the_origin_says_nothing_of_it(rows, panel):
     keep = panel.months > LAST
-    fields = {name: value[:, keep] for name, value in vars(panel).items()
-              if isinstance(value, np.ndarray) and value.ndim == 2
-              and value.shape[1] == panel.months.size}  # fmt: skip
+    names = ("reported", "predicted", "complete", "pending", "low", "high")
+    fields = {name: getattr(panel, name)[:, keep] for name in names}
     late = replace(panel, months=panel.months[keep], **fields)
     found, said = known_panel(unknown, od.Truth(late), DAY, LAST)
     assert found is None
@@ -527,11 +496,9 @@ def test_months_that_the_library_does_not_score(made, rows, panel, truth, steps,
     ({0.0: "low", 0.5: "median", 1.0: "high"}, "a level does not lie between 0 and 1"),
 ])  # fmt: skip
 def test_levels_without_a_wis_say_so(levels, reason, truth):
-    table = pd.DataFrame(
-        {"location": ["US"], "target": "deaths_12mo", "month": pd.Timestamp("2022-08-01"),
-         "last_month": pd.Timestamp("2022-06-01"), "horizon": 2, "low": 9e4, "median": 1e5,
-         "high": 1.1e5}
-    )  # fmt: skip
+    values = {"location": ["US"], "target": "deaths_12mo", "low": 9e4, "median": 1e5, "high": 1.1e5}
+    last, month = (pd.Timestamp(f"2022-{m}-01") for m in ("06", "08"))
+    table = pd.DataFrame(values | {"last_month": last, "month": month, "horizon": 2})
     (row,) = score_levels(table, levels, truth).to_dict("records")
     assert row["reason"].startswith(reason)
     assert not row["scorable"]

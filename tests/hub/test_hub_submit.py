@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from commands import run
+from commands import ok, run, said
 
 import odforecast as od
 from odforecast.errors import DataError, ForecastError
@@ -25,16 +25,9 @@ from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 from odforecast.sources.vsrr import read_vsrr
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
-
 #: Places enough where a file's every row is not what is looked at.
 FEW = ["US", "CA", "OH", "NC", "NY", "YC", "WV", "WY"]
-
-
-@pytest.fixture(scope="module")
-def panel() -> od.Panel:
-    return od.bundled().as_of().panel()
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +61,9 @@ def files(hub: Hub) -> list[str]:
 
 def edit(hub: Hub, name: str, change: Callable[[Any], object]) -> Hub:
     path = hub.config / f"{name}.json"
-    said = json.loads(path.read_text())
-    change(said)
-    path.write_text(json.dumps(said))
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
     return Hub.open(hub.root)
 
 
@@ -86,13 +79,10 @@ def test_a_forecast_in_its_place(hub, whole):
     table = od.hub.read(path)
     # The forecast reaches 14 months, the hub 12.
     assert table["horizon"].max() == 12
-    assert table.groupby(["target", "output_type"]).size().to_dict() == {
-        ("deaths_12mo", "quantile"): 53 * 24 * 23,
-        ("deaths_12mo", "sample"): 53 * 24 * 100,
-        ("deaths_month", "quantile"): 53 * 24 * 23,
-        ("deaths_month", "sample"): 53 * 24 * 100,
-        ("trend_12mo", "pmf"): 53 * 12 * 5,
-    }
+    n = {("trend_12mo", "pmf"): 53 * 12 * 5}
+    for target in ("deaths_12mo", "deaths_month"):
+        n |= {(target, "quantile"): 53 * 24 * 23, (target, "sample"): 53 * 24 * 100}
+    assert table.groupby(["target", "output_type"]).size().to_dict() == n
 
 
 @pytest.mark.slow
@@ -184,9 +174,8 @@ def test_what_the_hub_does_not_take(hub, shared, dlm, drift):
     edit(hub, "tasks", lambda tasks: tasks.update(rounds=[]))
     with pytest.raises(DataError, match="no rounds, so nothing is asked for"):
         submit(drift, hub.root)
-    result = run(
-        "hub", "submit", hub.root, "--source", "bundled", "--model", "drift", "--draws", 50
-    )
+    words = ("hub", "submit", hub.root, "--source", "bundled", "--model", "drift", "--draws", 50)
+    result = run(*words)
     assert result.exit_code == 1
     assert "no rounds, so nothing is asked for" in str(result.exception) + result.stderr
     assert files(hub) == []
@@ -195,8 +184,8 @@ def test_what_the_hub_does_not_take(hub, shared, dlm, drift):
 def test_a_hub_need_not_say_how_many_samples_it_takes(hub, dlm):
     def silent(tasks: dict[str, Any]) -> None:
         sample = tasks["rounds"][0]["model_tasks"][0]["output_type"]["sample"]
-        del sample["output_type_id_params"]["min_samples_per_task"]
-        del sample["output_type_id_params"]["max_samples_per_task"]
+        for end in ("min", "max"):
+            del sample["output_type_id_params"][f"{end}_samples_per_task"]
 
     hub = edit(hub, "tasks", silent)
     with pytest.raises(ForecastError, match="does not say how many samples it takes"):
@@ -215,9 +204,8 @@ def test_a_round_may_ask_for_less(hub, drift):
         tasks["rounds"][0]["file_format"] = None  # as in admin.json
 
     table = od.hub.read(submit(drift, edit(hub, "tasks", less)))
-    assert table[["location", "target", "output_type"]].drop_duplicates().values.tolist() == [
-        ["39", "deaths_12mo", "quantile"]
-    ]
+    found = table[["location", "target", "output_type"]].drop_duplicates()
+    assert found.values.tolist() == [["39", "deaths_12mo", "quantile"]]
     with pytest.raises(ForecastError, match="asks for no pmf"):
         submit(drift, hub.root, output_types=["pmf"])
 
@@ -226,10 +214,9 @@ def test_what_needs_a_hidden_month_has_no_row(hub, dlm):
     known = np.array(dlm.known)
     known[..., dlm.index("WY"), :] = np.nan
     table = od.hub.read(submit(dataclasses.replace(dlm, known=known), hub))
-    rows = table[table["location"] == lookup("WY").code]
-    yearly = rows[rows["target"] == "deaths_12mo"]
-    assert yearly["horizon"].unique().tolist() == list(range(13))
-    assert rows[rows["target"] == "deaths_month"]["horizon"].nunique() == 24
+    rows = table[table["location"] == lookup("WY").code].groupby("target")["horizon"]
+    assert rows.get_group("deaths_12mo").unique().tolist() == list(range(13))
+    assert rows.get_group("deaths_month").nunique() == 24
     assert table["value"].notna().all()
 
 
@@ -251,11 +238,9 @@ def test_the_command_submits_what_a_round_knew(kind, tmp_path):
     first = {} if kind == "real" else {"start": "2023-02", "end": "2023-03"}
     made = init(tmp_path / "hub", od.bundled(), kind=kind, horizon=3, **first)
     fast = ("--source", "bundled", "--model", "drift", "--locations", "US,OH", "--draws", 60)
-    done = run("hub", "submit", made.root, *fast, "--round", "all", "--json")
-    assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
-    assert said["files"] == files(made)
-    assert len(said["files"]) == len(made.origins)
+    done = ok("hub", "submit", made.root, *fast, "--round", "all", "--json")
+    assert json.loads(done)["files"] == files(made)
+    assert len(files(made)) == len(made.origins)
     for path, (day, (_, end)) in zip(made.submissions(), made.origins.items()):
         table = od.hub.read(path)
         assert table["origin_date"].unique().tolist() == [pd.Timestamp(day)]
@@ -272,14 +257,13 @@ def test_the_command_submits_what_a_round_knew(kind, tmp_path):
 def test_the_command_takes_the_last_round(tmp_path):
     made = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2023-02", end="2023-03")
     fast = ("--source", "bundled", "--model", "naive+delay", "--locations", "WV", "--draws", 60)
-    done = run("hub", "submit", made.root, *fast)
-    assert done.exit_code == 0, done.output
+    done = ok("hub", "submit", made.root, *fast)
     want = "model-output/odforecast-naive__delay/2023-08-15-odforecast-naive__delay.parquet"
     assert files(made) == [want]
-    assert want in done.stdout.replace("\n", "")
+    assert want in done.replace("\n", "")
     wrong = run("hub", "submit", made.root, *fast, "--round", "2023-08-16")
     assert wrong.exit_code == 1
-    assert "has no round 2023-08-16; did you mean '2023-08-15'" in " ".join(wrong.stderr.split())
+    assert "has no round 2023-08-16; did you mean '2023-08-15'" in said(wrong)
 
 
 @pytest.mark.slow
@@ -350,15 +334,13 @@ def test_wrong_months_are_refused_and_fail_a_check_where_the_hub_says_how_it_cou
     (lambda hub, _: od.hub.check(hub.config / "tasks.json"), "judged with the whole hub"),
 ])  # fmt: skip
 def test_what_is_no_hub_archive_or_forecast(empty, drift, call, words):
-    with pytest.raises((DataError, ForecastError), match=words) as caught:
+    with pytest.raises((DataError, ForecastError), match=rf"^.*{words}.*\Z"):
         call(empty, drift)
-    assert len(str(caught.value).splitlines()) == 1
     assert not (empty.root / "new").exists()
 
 
 def test_a_hub_without_answers_or_with_broken_ones_says_so(hub, sent):
-    words = "no answers yet; odforecast hub update adds.*--target-data time-series"
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=r"no answers yet; .* hub update adds.*-data time-series"):
         od.hub.score(hub)
     assert od.hub.check(hub.root).ok
     (hub.root / "target-data" / "oracle-output.parquet").write_bytes(b"PAR1 no more")

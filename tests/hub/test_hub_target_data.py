@@ -1,10 +1,13 @@
-"""Target data: what each release said, and the answers; read by the hubverse's own reader."""
+"""A hub made here, as the hubverse's own reader reads it and its dashboard shows it."""
 
 import dataclasses
 import datetime as dt
+import json
+import shutil
+import subprocess
 import warnings
+from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +24,7 @@ from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
-
 RELEASES = ("2018-09-12.csv", "2020-12-16_totals_no_us.csv", "2021-10-13.csv.gz")
 
 
@@ -42,28 +43,21 @@ def real(releases, tmp_path_factory) -> Hub:
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory) -> Hub:
-    return init(
-        tmp_path_factory.mktemp("clean") / "hub", od.bundled(), kind="pseudo-clean",
-        start="2022-03", end="2022-08",
-    )  # fmt: skip
+    span = {"kind": "pseudo-clean", "start": "2022-03", "end": "2022-08"}
+    return init(tmp_path_factory.mktemp("clean") / "hub", od.bundled(), **span)
 
 
-def _types() -> Any:
+def target_table(hubdata: ModuleType, hub: Hub, kind: str) -> pd.DataFrame:
     from hubdata.create_target_data_schema import TargetType
 
-    return TargetType
-
-
-def table(connection: object) -> pd.DataFrame:
-    found: pd.DataFrame = connection.to_table().to_pandas()  # type: ignore[attr-defined]
-    return found
+    return hubdata.connect_target_data(hub.root, TargetType[kind]).to_table().to_pandas()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("indicator", ["all-drugs", "T40.4"])
 def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indicator):
     hub = init(tmp_path / "hub", releases, indicator=indicator)
-    found = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
+    found = target_table(hubdata, hub, "TIME_SERIES")
     assert set(found) == {*TIME_SERIES, "as_of"}
     days = set(hub.origins)
     assert {str(d) for d in found["as_of"].unique()} == days
@@ -72,10 +66,8 @@ def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indic
         panel = releases.as_of(day).panel(indicator)
         rows = found[found["as_of"] == dt.date.fromisoformat(day)]
         total += len(rows)
-        for target, months, counts in (
-            (TARGET_12MO, panel.months, panel.reported),
-            (TARGET_MONTH, panel.month_grid, panel.monthly),
-        ):
+        yearly = (TARGET_12MO, panel.months, panel.reported)
+        for target, months, counts in (yearly, (TARGET_MONTH, panel.month_grid, panel.monthly)):
             got = rows[rows["target"] == target].set_index(["location", "target_end_date"])
             assert len(got) == np.isfinite(counts).sum(), (day, target)
             assert got.index.is_unique
@@ -87,9 +79,9 @@ def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indic
                 want = got.loc[[(lookup(state).code, end) for end in ends]]
                 np.testing.assert_allclose(want["observation"], counts[i][there], atol=5.1e-4)
                 if target == TARGET_12MO:
-                    np.testing.assert_array_equal(want["observation"], counts[i][there])
-                    np.testing.assert_array_equal(want["predicted"], panel.predicted[i][there])
-                    np.testing.assert_array_equal(want["percent_pending"], panel.pending[i][there])
+                    layers = (counts, panel.predicted, panel.pending)
+                    names = ["observation", "predicted", "percent_pending"]
+                    np.testing.assert_array_equal(want[names].T, [x[i][there] for x in layers])
                 assert set(want["location_name"]) == {called(state)}
     assert total == len(found)
     assert found["observation"].notna().all()
@@ -99,7 +91,7 @@ def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indic
 @pytest.mark.parametrize("which", ["real", "clean"])
 def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     hub: Hub = request.getfixturevalue(which)
-    found = table(hubdata.connect_target_data(hub.root, _types().ORACLE_OUTPUT))
+    found = target_table(hubdata, hub, "ORACLE_OUTPUT")
     assert set(found) == set(ORACLE)
     assert len(found)
     if which == "real":
@@ -119,10 +111,8 @@ def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     assert counts["output_type_id"].isna().all()
     quantile, sample = (counts[counts["output_type"] == x] for x in ("quantile", "sample"))
     keys = ["origin_date", "location", "target", "target_end_date"]
-    pd.testing.assert_frame_equal(
-        *(x.sort_values(keys)[[*keys, "oracle_value"]].reset_index(drop=True)
-          for x in (quantile, sample))
-    )  # fmt: skip
+    both = (x.sort_values(keys, ignore_index=True) for x in (quantile, sample))
+    pd.testing.assert_frame_equal(*(x[[*keys, "oracle_value"]] for x in both))
     n = 0
     for panel in origins:
         if panel.as_of >= newest.release:
@@ -130,9 +120,8 @@ def test_hubdata_reads_the_answers(hubdata, which, request, releases):
         months = panel.last_month + np.arange(-11, 13) * ONE_MONTH
         for target in (TARGET_12MO, TARGET_MONTH):
             want, _ = truth.observed(panel.locations, months, target)
-            got = quantile[
-                (quantile["origin_date"] == panel.as_of) & (quantile["target"] == target)
-            ].set_index(["location", "target_end_date"])["oracle_value"]
+            got = quantile[quantile["origin_date"] == panel.as_of].set_index("target").loc[[target]]
+            got = got.set_index(["location", "target_end_date"])["oracle_value"]
             n += len(got)
             assert len(got) == np.isfinite(want).sum()
             for i, m in np.argwhere(np.isfinite(want)):
@@ -217,14 +206,11 @@ def test_hubdata_reads_every_submission(hubdata, tmp_path):
     hub, panel = init(tmp_path / "hub", od.bundled()), od.bundled().as_of().panel()
     columns = ["target", "location", "horizon", "output_type", "output_type_id"]
     files = {}
-    for label, seen, kind in (
-        ("dlm", panel, "parquet"),
-        ("naive+delay", panel, "csv"),
-        ("auto-ets-sums", panel.select(["US", "OH"]), "parquet"),
-    ):
+    for label, kind in (("dlm", "parquet"), ("naive+delay", "csv"), ("auto-ets-sums", "parquet")):
+        seen = panel.select(["US", "OH"]) if label == "auto-ets-sums" else panel
         made = od.get_model(label).fit(seen).forecast(draws=120)
         files[od.hub.model_id(label)] = od.hub.submit(made, hub, format=kind)
-    found = table(hubdata.connect_hub(hub.root))
+    found = hubdata.connect_hub(hub.root).to_table().to_pandas()
     assert set(found["model_id"]) == set(files)
     for name, path in files.items():
         rows, want = found[found["model_id"] == name], od.hub.read(path)
@@ -234,9 +220,64 @@ def test_hubdata_reads_every_submission(hubdata, tmp_path):
         assert len(both) == len(rows) == len(want)
         np.testing.assert_array_equal(both["value_x"], both["value_y"])
     sample = found[(found["output_type"] == "sample") & (found["target"] == TARGET_MONTH)]
-    sums = sample[sample["horizon"] == 3].pivot_table(
-        index="output_type_id", columns="location", values="value"
-    )
+    third = sample[sample["horizon"] == 3]
+    sums = third.pivot(index="output_type_id", columns="location", values="value")
     # One number is one world: places add up to the nation in every one of them.
     assert len(sums) == 100
     np.testing.assert_allclose(sums.drop(columns="US").sum(axis=1), sums["US"], rtol=1e-4)
+
+
+UV = Path(__file__).parents[2] / ".tools" / "bin" / "uv"
+MODELS = ("dlm", "hub-baseline", "naive+delay")
+
+
+@pytest.fixture(scope="module")
+def tools(shared, tmp_path_factory) -> Path:
+    source = shared.parent / "peers" / "hub-dashboard-predtimechart"
+    if not source.is_dir() or not UV.exists():
+        pytest.skip("no copy of hub-dashboard-predtimechart, or no uv")
+    folder = tmp_path_factory.mktemp("dashboard")
+    shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns(".git", "tests"))
+    python = folder / "env" / "bin" / "python"
+    installed = ("pip", "install", "--python", python, folder / "source")
+    for words in (("venv", folder / "env"), installed):
+        done = subprocess.run([UV, *words], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"it cannot be installed here: {done.stderr.splitlines()[-1]}")
+    return python.parent
+
+
+@pytest.mark.slow
+def test_the_dashboard_shows_every_origin_model_and_state(tools, tmp_path):
+    start, end = "2024-01", "2024-03"
+    hub = od.hub.init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start=start, end=end)
+    for origin in od.origins(od.bundled(), "pseudo-clean", start, end):
+        for model in MODELS:
+            forecast = od.get_model(model).fit(origin.panel).forecast(draws=100)
+            od.hub.submit(forecast.select(["US", "OH"]), hub)
+    config = hub.root / "dashboard" / "predtimechart-config.yml"
+    forecasts, targets, options = (tmp_path / x for x in ("forecasts", "targets", "options.json"))
+    for folder in (forecasts, targets):
+        folder.mkdir()
+    for kind, places in (("", (options, forecasts)), ("target_", (targets,))):
+        words = [tools / f"ptc_generate_{kind}json_files", hub.root, config, *places]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    said = json.loads(options.read_text())
+    days = list(hub.origins)
+    assert len(days) == 3
+    assert said["available_as_ofs"] == {"deaths_12mo": days, "deaths_month": days}
+    assert said["initial_as_of"] == days[-1]
+    assert {od.hub.model_id(x) for x in MODELS} <= set(said["models"])
+    assert set(said["initial_checked_models"]) <= set(said["models"])
+    panel = od.bundled().as_of().panel()
+    names = {lookup(s).code: called(s) for s in panel.locations}
+    for task_ids in said["task_ids"].values():
+        assert {x["value"]: x["text"] for x in task_ids["location"]} == names
+    for day in days:
+        for code in ("US", "39"):
+            drawn = json.loads((forecasts / f"deaths_12mo_{code}_{day}.json").read_text())
+            assert set(drawn) == {od.hub.model_id(x) for x in MODELS}
+            assert all(len(x["q0.5"]) == len(x["target_end_date"]) > 11 for x in drawn.values())
+            counts = json.loads((targets / f"deaths_12mo_{code}_{day}.json").read_text())
+            assert len(counts["date"]) == len(counts["y"]) > 100

@@ -1,6 +1,4 @@
-"""What adapters of other libraries share: paths from past errors, from quantiles, and identity;
-forecasters of StatsForecast. Those of sktime have a file of their own.
-"""
+"""Adapters of other libraries: paths from past errors or quantiles, identity; StatsForecast's."""
 
 # ruff: noqa: ARG002, ARG005  (forecasters made here take what every forecaster takes)
 import copy
@@ -69,7 +67,7 @@ def test_drawn_errors_have_the_second_moments_of_past_ones():
 
 
 def test_draws_of_normal_quantiles_are_normal_and_independent_from_month_to_month() -> None:
-    centre, spread = np.array([5.0, -2.0, 0.0]), np.array([1.0, 3.0, 0.5])
+    centre, spread = np.array([[5.0, -2.0, 0.0], [1.0, 3.0, 0.5]])
     made = forms.Marginals(lambda horizon: centre + np.outer(norm.ppf(forms.LEVELS), spread))
     draws = made.draw(3, 100_000, RNG(1))
     normal = RNG(1).standard_normal((3, 100_000)).T
@@ -105,18 +103,9 @@ def double(x: float) -> float:
     return 2 * x
 
 
-def held(k: object) -> Any:
-    def inner(x: float) -> Any:
-        return x, k
-
-    return inner
-
-
-def defaulted(k: object) -> Any:
-    def inner(x: float, y: object = k) -> Any:
-        return x, y
-
-    return inner
+def held(k: object) -> list[Any]:
+    """Functions with a value: of their scope, and as a default."""
+    return [lambda x: (x, k), lambda x, y=k: (x, y)]
 
 
 def test_a_decorated_function_is_known_by_what_it_holds_too():
@@ -131,30 +120,21 @@ def test_a_decorated_function_is_known_by_what_it_holds_too():
     assert flat(Sealed()).origin == ""
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (1, 1.0),
-        (1, "1"),
-        (np.arange(3), np.arange(4)),
-        (np.arange(3), np.arange(3.0)),
-        ([1, 2], [2, 1]),
-        ({"a": 1}, {"a": 2}),
-        (Thing(1), Thing(2)),
-        (functools.partial(double, 1), functools.partial(double, 2)),
-        (double, np.log1p),
-        (lambda x: x, lambda x: -x),
-        (lambda x: x + 1, lambda x: x + 2),
-        (lambda x: x in {1, 2}, lambda x: x in {1, 3}),
-        (lambda x: x in {1, 2}, lambda x: x in (1, 2)),
-        (lambda: [+y for y in (1, 2)], lambda: [-y for y in (1, 2)]),
-        (lambda: lambda: 1, lambda: lambda: 1.0),
-        (held(1), held(2)),
-        (defaulted(1), defaulted(2)),
-    ],
-)
-def test_other_parameters_have_another_text(one: Any, other: Any) -> None:
-    assert Contents().text(Thing(one)) != Contents().text(Thing(other))
+#: Values, of which each has another text than all others of its row.
+OTHERS = [
+    [1, 1.0, "1", np.arange(3), np.arange(4), np.arange(3.0), [1, 2], [2, 1], {"a": 1}, {"a": 2}],
+    [Thing(1), Thing(2), double, np.log1p, *held(1), *held(2)],
+    [functools.partial(double, 1), functools.partial(double, 2)],
+    [lambda x: x, lambda x: -x, lambda x: x + 1, lambda x: x + 2],
+    [lambda x: x in {1, 2}, lambda x: x in {1, 3}, lambda x: x in (1, 2)],
+    [lambda: [+y for y in (1, 2)], lambda: [-y for y in (1, 2)]],
+    [lambda: lambda: 1, lambda: lambda: 1.0],
+]
+
+
+@pytest.mark.parametrize("values", OTHERS)
+def test_other_parameters_have_another_text(values: list[Any]) -> None:
+    assert len({Contents().text(Thing(value)) for value in values}) == len(values)
 
 
 @pytest.mark.slow
@@ -218,24 +198,6 @@ def made(flat: Flat, **settings: Any) -> Any:
     return forms.adapted(flat, flat, beside="x==1", **(usual | settings))
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"on": "month"}, "on is 'month', unknown; did you mean 'months'"),
-        ({"windows": 3}, "windows is 3, allowed: a whole number of at least 4"),
-        ({"windows": True}, "windows is True"),
-        ({"log": "yes"}, "log is 'yes', allowed: True or False"),
-        (
-            {"paths": "quantiles"},
-            r"flat cannot be used on months with paths='quantiles'.*not joint.*use on='sums'",
-        ),
-    ],
-)
-def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(ForecastError, match=words):
-        made(Flat(), **settings)
-
-
 @pytest.mark.parametrize("on", ["months", "sums"])
 @pytest.mark.parametrize("log", [True, False])
 def test_series_are_months_or_sums_on_the_scale_asked_for(on, log):
@@ -245,19 +207,14 @@ def test_series_are_months_or_sums_on_the_scale_asked_for(on, log):
     assert fitted.series["OH"].mean(1)[0] == pytest.approx(np.log1p(last) if log else last)
 
 
-@pytest.mark.parametrize(
-    ("broken", "words"),
-    [
-        ("fit", "flat could not be fitted: RuntimeError: no luck"),
-        ("mean", "flat could not be fitted: RuntimeError: no luck"),
-        ("finite", "flat could not be fitted: a past point forecast is not a finite number"),
-    ],
-)
-def test_one_series_that_fails_does_not_end_the_others(broken: str, words: str) -> None:
+@pytest.mark.parametrize("broken", ["fit", "mean", "finite"])
+def test_one_series_that_fails_does_not_end_the_others(broken: str) -> None:
+    why = {"finite": "a past point forecast is not a finite number"}
+    words = f"flat could not be fitted: {why.get(broken, 'RuntimeError: no luck')}"
     panel = release_panel()
-    wyoming = float(np.log1p(panel.monthly[panel.index("WY")]).max())
     if broken == "fit":
-        forecast = made(Flat("fit", at=wyoming + 0.1)).fit(panel).forecast(draws=20)
+        above = float(np.log1p(panel.monthly[panel.index("WY")]).max()) + 0.1
+        forecast = made(Flat("fit", at=above)).fit(panel).forecast(draws=20)
         assert dict(forecast.skipped) == {"WY": words}
         assert set(forecast.locations) == {"US", "OH", "AZ", "WV"}
     with pytest.raises(PanelError, match="can use none of the 5 locations") as caught:
@@ -285,31 +242,27 @@ def series(scale: str) -> np.ndarray:
 
 
 def silent(paths: Paths) -> Paths:
-    """The same without errors."""
     if isinstance(paths, forms.Seasoned):
         return replace(paths, plain=silent(paths.plain))
     return replace(paths, sigma=0.0)  # type: ignore[type-var]
 
 
-ETS = [
-    sf.AutoETS(season_length=12, model=form, damped=None if form[1] == "N" else False)
-    for form in ("ANN", "AAN", "ANA", "AAA", "MNN", "MAN", "MAA", "MNM", "MAM", "MMN", "MMM")
-]
+FORMS = ("ANN", "AAN", "ANA", "AAA", "MNN", "MAN", "MAA", "MNM", "MAM", "MMN", "MMM")
+ETS = [sf.AutoETS(12, model=x, damped=None if x[1] == "N" else False) for x in FORMS]
 CES = [sf.AutoCES(season_length=12, model=kind) for kind in "NSPF"]
 THETA = [
     sf.AutoTheta(season_length=12, model=kind, decomposition_type=how)
     for kind in ("STM", "OTM", "DSTM", "DOTM")
     for how in ("multiplicative", "additive")
 ]
-OTHERS = [
-    sf.Holt(),
-    sf.HoltWinters(season_length=12),
+ARIMA = [
     sf.AutoARIMA(season_length=12, max_p=1, max_q=1, max_P=1, max_Q=1),
     sf.ARIMA(order=(1, 0, 1), include_mean=True),
     sf.ARIMA(order=(1, 1, 0), include_drift=True),
     sf.ARIMA(order=(1, 1, 1), season_length=12, seasonal_order=(1, 0, 0)),
     sf.AutoRegressive(lags=[1, 12]),
 ]
+SMOOTHED = [sf.Holt(), sf.HoltWinters(season_length=12)]
 
 
 def named(model: Any) -> str:
@@ -318,7 +271,7 @@ def named(model: Any) -> str:
 
 
 @pytest.mark.parametrize("scale", ["log", "deaths"])
-@pytest.mark.parametrize("model", [*ETS, *CES, *THETA, *OTHERS], ids=named)
+@pytest.mark.parametrize("model", [*ETS, *CES, *THETA, *ARIMA, *SMOOTHED], ids=named)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_without_errors_the_paths_are_its_point_forecasts(model: Any, scale: str) -> None:
     """Golden values: statsforecast's own, over two years and a half."""
@@ -401,11 +354,10 @@ def test_the_built_in_models_are_those_of_the_adapter(ours: str, model: Any, on:
     np.testing.assert_allclose(adapted.draws, built_in.draws, rtol=1e-7)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [sf.Naive(), sf.SeasonalNaive(12), sf.HistoricAverage(), sf.SimpleExponentialSmoothing(0.4)],
-    ids=named,
-)
+OWN = [sf.Naive(), sf.SeasonalNaive(12), sf.HistoricAverage(), sf.SimpleExponentialSmoothing(0.4)]
+
+
+@pytest.mark.parametrize("model", OWN, ids=named)
 def test_own_simulations_have_the_point_forecasts_and_spreads_they_promise(model: Any) -> None:
     """What makes a class one of those whose ``simulate`` is used; checked for each."""
     assert type(model).__name__ in SIMULATED
@@ -420,19 +372,22 @@ def test_own_simulations_have_the_point_forecasts_and_spreads_they_promise(model
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "model",
+    ("model", "settings"),
     [
-        from_statsforecast(sf.Theta(season_length=12)),
-        from_statsforecast(sf.AutoCES(season_length=12), on="sums"),
-        from_statsforecast(sf.HistoricAverage(), paths="errors"),
-        from_statsforecast(sf.SeasonalNaive(12), on="sums", paths="quantiles", name="apart"),
-        from_statsforecast(sf.Naive(), log=False),
+        (sf.Theta(season_length=12), {}),
+        (sf.AutoCES(season_length=12), {"on": "sums"}),
+        (sf.HistoricAverage(), {"paths": "errors"}),
+        (sf.SeasonalNaive(12), {"on": "sums", "paths": "quantiles", "name": "apart"}),
+        (sf.Naive(), {"log": False}),
     ],
-    ids=lambda m: f"{m.label}-{dict(m.spec.parameters)['paths']}",
 )
-def test_it_keeps_the_contract(model):
+def test_it_keeps_the_contract(model, settings):
+    model = from_statsforecast(model, **settings)
     kept = check_forecaster(model, {name: ZOO[name] for name in FEW})
     assert set(kept.refused) <= {"very-short", "no-deaths", "small-counts"}
+
+
+APART = {"on": "sums", "paths": "quantiles"}
 
 
 @pytest.mark.parametrize(
@@ -441,11 +396,16 @@ def test_it_keeps_the_contract(model):
         (sf.AutoCES, {}, r"model is the class AutoCES, no model.*give an object"),
         ("AutoCES", {}, r"model is 'AutoCES', no model of statsforecast"),
         (sf.AutoCES(), {"paths": "own"}, r"paths is .own., unknown; one of: model, errors, quant"),
+        (sf.AutoCES(), {"on": "month"}, "on is 'month', unknown; did you mean 'months'"),
+        (sf.AutoCES(), {"windows": 3}, "windows is 3, allowed: a whole number of at least 4"),
+        (sf.AutoCES(), {"windows": True}, "windows is True"),
+        (sf.AutoCES(), {"log": "yes"}, "log is 'yes', allowed: True or False"),
+        (sf.Naive(), {"paths": "quantiles"}, r"be used on months with .*not joint.*use on='sums'"),
         (sf.MFLES(12), {"paths": "model"}, r"MFLES cannot be drawn.*use paths='errors'"),
         (
             sf.WindowAverage(6),
-            {"on": "sums", "paths": "quantiles"},
-            r"WindowAverage gives no intervals of its own.*ConformalIntervals",
+            APART,
+            r"WindowAverage gives no intervals of its.*ConformalIntervals",
         ),
         (sf.AutoCES(), {"name": "a/b"}, r"label is 'a/b'"),
         (StatsForecast([sf.Naive()], "MS"), {}, r"holds several models; give one of them"),
@@ -460,7 +420,7 @@ def test_what_statsforecast_has_not_is_refused(model, settings, words):
 @pytest.mark.parametrize("h", [1, 6, 12])
 def test_conformal_intervals_are_of_as_many_months_as_asked_for(h):
     held = sf.WindowAverage(6, prediction_intervals=ConformalIntervals(h=h))
-    model = from_statsforecast(held, on="sums", paths="quantiles")
+    model = from_statsforecast(held, **APART)
     fitted = model.fit(release_panel().select("OH"))
     if h == 12:
         assert fitted.forecast(draws=10).samples().shape == (10, 1, 12)

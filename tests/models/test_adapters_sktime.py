@@ -1,7 +1,4 @@
-"""Forecasters of sktime as models of this library.
-
-All of it is in the slow group: sktime alone takes seconds to import.
-"""
+"""Forecasters of sktime as models of this library; all of it slow: to import it takes seconds."""
 
 from typing import Any
 
@@ -28,8 +25,7 @@ from sktime.transformations.detrend import Detrender
 pytestmark = pytest.mark.slow
 ZOO = zoo()
 FEW = ("ordinary", "short", "no-deaths")
-
-
+PIPELINE = [("trend", Detrender()), ("rest", NaiveForecaster(sp=12))]
 MADE = {
     "naive": lambda: NaiveForecaster(sp=12),
     "theta": lambda: ThetaForecaster(sp=12),
@@ -39,9 +35,7 @@ MADE = {
     # It must know how far to forecast when it is fitted.
     "direct": lambda: make_reduction(Ridge(), window_length=12, strategy="direct"),
     "forest": lambda: make_reduction(RandomForestRegressor(n_estimators=3), window_length=6),
-    "pipeline": lambda: TransformedTargetForecaster(
-        [("trend", Detrender()), ("rest", NaiveForecaster(sp=12))]
-    ),
+    "pipeline": lambda: TransformedTargetForecaster(PIPELINE),
 }
 
 
@@ -50,18 +44,13 @@ def from_sktime(made: Any, **settings: Any) -> Any:
     return od.models.from_sktime(given, **settings)
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("ridge", {"on": "sums"}),
-        ("naive", {"on": "sums", "paths": "quantiles"}),
-        *((name, {}) for name in ("trend", "direct", "forest", "pipeline")),
-    ],
-)
-def test_it_keeps_the_contract(name, settings):
-    kept = check_forecaster(
-        from_sktime(name, windows=4, **settings), {where: ZOO[where] for where in FEW}
-    )
+SETTINGS = {"ridge": {"on": "sums"}, "naive": {"on": "sums", "paths": "quantiles"}}
+
+
+@pytest.mark.parametrize("name", ["trend", "direct", "forest", "pipeline", *SETTINGS])
+def test_it_keeps_the_contract(name):
+    model = from_sktime(name, windows=4, **SETTINGS.get(name, {}))
+    kept = check_forecaster(model, {where: ZOO[where] for where in FEW})
     assert "ordinary" not in kept.refused
 
 

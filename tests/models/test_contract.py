@@ -1,10 +1,4 @@
-"""What every forecaster must do, built in or plugged in.
-
-Parametrised over ``model_names()``: a new model is tested as soon as it is registered. One whose
-contract takes more than a few seconds goes into ``SLOW``.
-
-What is compiled or done for all at once equals the plain formula, to the last bit.
-"""
+"""What every model must do; what is compiled or done at once equals the plain formula."""
 
 import numpy as np
 import pandas as pd
@@ -21,19 +15,15 @@ from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
 from odforecast.names import TARGET_12MO
 from odforecast.testing import check_forecaster, zoo
 
-SLOW: frozenset[str] = frozenset(
-    {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums",
-     "hierarchical-quick", "hierarchical-quick+delay"}
-)  # fmt: skip
+#: Their contract takes more than a few seconds.
+SLOW = {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums",
+        "hierarchical-quick", "hierarchical-quick+delay"}  # fmt: skip
 #: Minutes of searching for orders; each panel says the same of such a model.
 FEW = {"auto-arima": ("ordinary", "one-location", "gap", "short", "suppressed", "small-counts")}
 FEW["auto-arima-sums"] = FEW["auto-arima"]
 #: Every shape of panel compiles a graph (a minute each), so NUTS has its own tests, in
 #: test_hierarchical.py. ``hierarchical-quick`` is the same forecaster with another sampler.
-SAMPLED: frozenset[str] = frozenset({"hierarchical"})
-
-
-MODELS = [name for name in model_names("states") if name not in SAMPLED]
+MODELS = [name for name in model_names("states") if name != "hierarchical"]
 COUNTY_MODELS = model_names("counties")
 #: The layer goes round any other model; these are of its kinds: months, counts, several places.
 DELAYED = ("naive+delay", "auto-ets-sums+delay", "hub-baseline+delay", "hierarchical-quick+delay")
@@ -41,8 +31,6 @@ CONTRACTS = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in (*MODELS, *DELAYED)
 ]
-
-
 ZOO = zoo()
 
 
@@ -132,10 +120,9 @@ def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():
 
 
 LONG, DRAWS = 44, 60
-
-
+LONGEST = ("hierarchical-quick", "ensemble")
 STATES = [
-    pytest.param(name, marks=pytest.mark.slow if name in ("hierarchical-quick", "ensemble") else ())
+    pytest.param(name, marks=pytest.mark.slow if name in LONGEST else ())
     for name in [*MODELS, "auto-ets+delay", "hub-baseline+delay"]
 ]
 
@@ -154,17 +141,11 @@ def begins(fitted: Fitted, horizons: tuple[int, ...] = (1, 5, 12, 13)) -> None:
             assert np.array_equal(short.part(name).draws, long.part(name).draws[..., :n])
 
 
-@pytest.fixture(scope="module")
-def release() -> od.Panel:
-    """With months that are still incomplete, and T40.4 beside it."""
-    return od.bundled().as_of("2025-09-17").panel()
-
-
 @pytest.mark.parametrize("name", STATES)
-def test_of_every_model_of_states(name, release):
+def test_of_every_model_of_states(name, panel):
+    """Of months that are still incomplete, with T40.4 beside them."""
     model = od.get_model(name)
-    whole = model.spec.by is None
-    begins(model.fit(release if whole else release.select(["US", "OH", "WY"])))
+    begins(model.fit(panel if model.spec.by is None else panel.select(["US", "OH", "WY"])))
 
 
 @pytest.mark.parametrize("name", model_names("counties"))
@@ -183,11 +164,11 @@ def test_of_models_of_other_libraries(settings):
 
 
 @pytest.mark.parametrize("name", ["dlm", "naive+delay"])
-def test_given_own_counts(name: str, release: od.Panel) -> None:
+def test_given_own_counts(name: str, panel: od.Panel) -> None:
     """To rounding: the covariance of more months is another sum."""
     months = pd.period_range("2022-01", "2025-07", freq="M").astype(str)
     own = pd.DataFrame({"location": "OH", "month": months, "deaths": 200.0, "complete": True})
-    fitted = od.get_model(name).fit(release.with_counts(own, day=release.as_of))
+    fitted = od.get_model(name).fit(panel.with_counts(own, day=panel.as_of))
     long, short = (fitted.forecast(h, draws=DRAWS) for h in (LONG, 12))
     n = short.months.size
     np.testing.assert_allclose(short.draws, long.draws[..., :n], rtol=1e-9)

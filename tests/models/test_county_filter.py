@@ -5,29 +5,24 @@ import pytest
 from county_oracle import exact, moments
 from scipy import stats
 
-from odforecast.models.county.filter import (
-    BETWEEN,
-    EXACT,
-    CountyState,
-    begun,
-    counts_between,
-    filtered,
-    moments_between,
-    taken,
-)
+from odforecast.models.county import filter as county
 
 STEP = 0.03
 
 
-def alone(low, high, level=4.0, shape=1.0, window=12, months=None, total=np.nan) -> CountyState:
+def alone(low, high, level=4.0, shape=1.0, window=12, months=None, total=np.nan):
     """A single county, no state's remainder unless a total is given."""
     low, high = np.atleast_2d(low).astype(float), np.atleast_2d(high).astype(float)
     n, n_time = low.shape
     months = np.ones(n_time + window - 1) if months is None else months
-    return filtered(
-        low, high, np.full(n, level), np.full(n, shape), months, np.full(n_time, total),
-        1.0, STEP, window,
-    )  # fmt: skip
+    start = (np.full(n, level), np.full(n, shape), months, np.full(n_time, total))
+    return county.filtered(low, high, *start, 1.0, STEP, window)
+
+
+def bounds(seen):
+    """Of counts of which those below 0 are hidden."""
+    seen = np.array(seen)
+    return np.where(seen < 0, 1, seen), np.where(seen < 0, 9, seen)
 
 
 def compared(low: np.ndarray, high: np.ndarray, level: float, shape: float, window: int = 6):
@@ -36,10 +31,8 @@ def compared(low: np.ndarray, high: np.ndarray, level: float, shape: float, wind
     truth = exact(low, high, e, level, shape, STEP, window, 40 if window < 12 else 20)
     state = alone(low, high, level, shape, window)
     mean, cov = state.mean[0], state.cov[0]
-    right = (
-        *moments(np.arange(truth["sum"].size), truth["sum"]),
-        *moments(truth["levels"], truth["level"]),
-    )
+    total = moments(np.arange(truth["sum"].size), truth["sum"])
+    right = (*total, *moments(truth["levels"], truth["level"]))
     got = (mean[:-1].sum(), np.sqrt(max(cov[:-1, :-1].sum(), 0.0)), mean[-1], np.sqrt(cov[-1, -1]))
     return right, got, truth["months"], mean[:-1]
 
@@ -48,13 +41,13 @@ def compared(low: np.ndarray, high: np.ndarray, level: float, shape: float, wind
 def test_probabilities_of_a_hidden_count_are_those_of_the_negative_binomial(mean, var):
     whole = stats.poisson(mean) if var == mean else stats.nbinom(mean**2 / (var - mean), mean / var)
     p = whole.pmf(np.arange(1, 10))
-    np.testing.assert_allclose(counts_between(mean, var, 1.0, 9.0), p / p.sum(), rtol=1e-9)
+    np.testing.assert_allclose(county.counts_between(mean, var, 1.0, 9.0), p / p.sum(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("mean", [400.0, 900.0, 1100.0, 2500.0])
 def test_a_lost_count_is_a_normal_cut_at_its_floor(mean):
     cut = stats.truncnorm((999.5 - mean) / 100.0, np.inf, loc=mean, scale=100.0)
-    found = moments_between(mean, 100.0**2, 1000.0, np.inf)
+    found = county.moments_between(mean, 100.0**2, 1000.0, np.inf)
     np.testing.assert_allclose(found[0], cut.mean(), rtol=1e-4)
     np.testing.assert_allclose(found[1], cut.var(), rtol=0.03)
 
@@ -62,7 +55,7 @@ def test_a_lost_count_is_a_normal_cut_at_its_floor(mean):
 def test_the_first_sum_gives_a_multinomial_and_a_gamma_again():
     e = np.array([0.1, 0.2, 0.3, 0.4])
     mean, cov = np.zeros(5), np.zeros((5, 5))
-    begun(mean, cov, 6.0, 2.0, e, 8.0, 0.0)
+    county.begun(mean, cov, 6.0, 2.0, e, 8.0, 0.0)
     np.testing.assert_allclose(mean[:4], 8 * e)
     np.testing.assert_allclose(cov[:4, :4], 8 * (np.diag(e) - np.outer(e, e)), atol=1e-12)
     rate = 2.0 / 6.0 + 1.0
@@ -75,7 +68,7 @@ def test_overlapping_sums_are_exact_and_zeros_are_zeros():
     months = rng.poisson(3.0, 35)
     sums = np.convolve(months, np.ones(12, dtype=int), "valid")
     state = alone(sums, sums, 36.0)
-    assert state.kind[0] == EXACT
+    assert state.kind[0] == county.EXACT
     assert state.mean[0, :12].sum() == pytest.approx(sums[-1], abs=1e-9)
     assert state.cov[0, :12, :12].sum() == pytest.approx(0.0, abs=1e-8)
     # Every difference of two sums is a difference of months that the state respects.
@@ -88,27 +81,23 @@ def test_overlapping_sums_are_exact_and_zeros_are_zeros():
 
 def test_hidden_counts_are_taken_a_third_of_a_window_apart_and_after_a_known_one():
     between = np.ones((1, 25), dtype=bool)
-    assert np.flatnonzero(taken(between, ~between)[0]).tolist() == [0, 4, 8, 12, 16, 20, 24]
-    between[0, :6] = False
-    assert np.flatnonzero(taken(between, ~between)[0]).tolist() == [6, 8, 12, 16, 20, 24]
+    late = between.copy()
+    late[0, :6] = False
+    at = [np.flatnonzero(county.taken(x, ~x)[0]).tolist() for x in (between, late)]
+    assert at == [[0, 4, 8, 12, 16, 20, 24], [6, 8, 12, 16, 20, 24]]
+
+
+HIDDEN = [(6, 1.0, 1.0), (6, 3.0, 1.0), (6, 4.0, 3.0), (6, 8.0, 1.0), (6, 12.0, 3.0)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("window", "level", "shape", "near"),
-    [
-        *((6, *at, 0.15) for at in ((1.0, 1.0), (3.0, 1.0), (4.0, 3.0), (8.0, 1.0), (12.0, 3.0))),
-        *((12, *at, 0.2) for at in ((1.0, 1.0), (8.0, 1.0))),
-    ],
-)
-def test_a_county_hidden_for_long_has_the_posterior_of_exact_enumeration(
-    window, level, shape, near
-):
+@pytest.mark.parametrize(("window", "level", "shape"), [*HIDDEN, (12, 1.0, 1.0), (12, 8.0, 1.0)])
+def test_a_county_hidden_for_long_is_as_exact_enumeration_says(window, level, shape):
     right, got, months, means = compared(np.full(24, 1), np.full(24, 9), level, shape, window)
-    assert got[1] == pytest.approx(right[1], rel=0.1)
-    assert got[3] == pytest.approx(right[3], rel=0.1)
-    assert abs(got[0] - right[0]) < near * right[1]
-    assert abs(got[2] - right[2]) < near * right[3]
+    (mean, at), (sd, spread) = ((got[i::2], right[i::2]) for i in (0, 1))
+    assert sd == pytest.approx(spread, rel=0.1)
+    near = 0.15 if window == 6 else 0.2
+    assert (np.abs(np.subtract(mean, at)) < np.multiply(near, spread)).all()
     np.testing.assert_allclose(means, months, atol=0.1)
 
 
@@ -122,9 +111,7 @@ PATTERNS = {
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_counts_that_come_and_go(name):
-    seen = np.array(PATTERNS[name])
-    low, high = np.where(seen < 0, 1, seen), np.where(seen < 0, 9, seen)
-    right, got, months, means = compared(low, high, 5.0, 1.5)
+    right, got, months, means = compared(*bounds(PATTERNS[name]), 5.0, 1.5)
     assert got[0] == pytest.approx(right[0], abs=0.35)
     assert got[1] == pytest.approx(right[1], rel=0.2, abs=0.02)
     assert got[2] == pytest.approx(right[2], rel=0.1)
@@ -134,9 +121,7 @@ def test_counts_that_come_and_go(name):
 
 
 def test_a_death_after_none_is_known_to_the_month():
-    seen = np.array([0] * 6 + [-1] * 3)
-    low, high = np.where(seen < 0, 1, seen), np.where(seen < 0, 9, seen)
-    mean = alone(low, high, 1.0, 2.0).mean[0]
+    mean = alone(*bounds([0] * 6 + [-1] * 3), 1.0, 2.0).mean[0]
     # It came in the third month from the end, and none came before it.
     assert mean[9] > 0.9
     assert (np.abs(mean[:9]) < 1e-9).all()
@@ -149,7 +134,7 @@ def test_a_lost_count_is_what_the_state_leaves():
     low[0], high[0] = 1000.0, np.inf
     months = np.full(n + 11, 2200.0 / 12)
     state = alone(low, high, 300.0, 1.0, months=months, total=2200.0)
-    assert state.kind[0] == BETWEEN
+    assert state.kind[0] == county.BETWEEN
     mean, sd = state.mean[0, :12].sum(), np.sqrt(state.cov[0, :12, :12].sum())
     # Residence over occurrence is not known better than to a few percent.
     assert mean == pytest.approx(1600.0, abs=60.0)

@@ -59,10 +59,8 @@ def test_what_is_learned_was_known_at_the_origin():
 @pytest.mark.parametrize(("name", "near"), [("ensemble-equal", 1e-9), ("ensemble-linear", 0.02)])
 def test_a_pool_averages_the_quantiles_of_its_members_or_is_their_mixture(name, near):
     panel = cut_panel("2021-06", ("OH",))
-    pooled, *parts = (
-        model.fit(panel).forecast(12, draws=4000)
-        for model in (get_model(name, members=MEMBERS), *MEMBERS)
-    )
+    models = (get_model(name, members=MEMBERS), *MEMBERS)
+    pooled, *parts = (model.fit(panel).forecast(12, draws=4000) for model in models)
     # Members draw from the pool's streams, so the mean is exact.
     expected = np.mean([f.quantiles(HUB_QUANTILES) for f in parts], axis=0)
     if name == "ensemble-linear":
@@ -80,9 +78,8 @@ def test_past_forecasts_are_shared_by_threads(monkeypatch):
 
 
 def test_past_forecasts_of_two_configurations_are_not_taken_for_one(panel):
-    one, two, again = (
-        learning._quantiles(get_model("dlm", delay=False, **dated), panel.cut("2021-06"), ("OH",))
-        for dated in ({}, {"dated": True}, {})
-    )
+    models = (get_model("dlm", delay=False, **dated) for dated in ({}, {"dated": True}, {}))
+    cut = panel.cut("2021-06")
+    one, two, again = (learning._quantiles(model, cut, ("OH",)) for model in models)
     assert not np.array_equal(one, two)
     assert np.array_equal(one, again)

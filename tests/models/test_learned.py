@@ -15,7 +15,7 @@ from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.content import Kept
 from odforecast.models.county.model import ModelPaths
 from odforecast.models.delay import constants as learning
-from odforecast.models.delay.deficit import OPEN, SPAN
+from odforecast.models.delay.deficit import SPAN
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
 from odforecast.models.model import Drawer, Model
 from odforecast.monthly.sums import rolling_sums
@@ -26,7 +26,6 @@ from odforecast.publication import final_through
 from odforecast.seeds import Streams, seed_from
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped
-from odforecast.vintage.vintage import SAID_MONTHS
 
 #: An archive whose records pending end as overdose deaths more often than those that ship.
 MINE = replace(DELAYS, kappa=0.6, kappa_error=0.0, sd_shared=0.05)
@@ -36,10 +35,7 @@ WHOLE = (NATION, *JURISDICTIONS)
 
 
 def made(n: int, day: dt.date = DAY, seed: int = 1) -> Panel:
-    """A panel of ``day`` with n earlier monthly releases in its triangle, made up by constants.
-
-    Its counts miss nothing. The newest release is a month old: all but the last six have settled.
-    """
+    """A panel of ``day`` that misses nothing; of n monthly releases before all but six settled."""
     rng = np.random.default_rng(seed)
     end = np.datetime64(day, "M") - 5 * ONE_MONTH
     # Large places: whole deaths are next to nothing there.
@@ -77,17 +73,13 @@ def made(n: int, day: dt.date = DAY, seed: int = 1) -> Panel:
     triangle = None
     if n:
         nothing, all_deaths = np.full((n, *counts.shape), np.nan), np.tile(people, (n, 1))
-        triangle = Triangle(
-            tuple(dates), np.stack(reported), np.stack(pending), nothing, all_deaths
-        )
+        layers = (np.stack(reported), np.stack(pending), nothing, all_deaths)
+        triangle = Triangle(tuple(dates), *layers)
     return replace(with_all_deaths(panel, people), triangle=triangle)
 
 
-def with_releases(
-    panel: Panel, chosen: Sequence[int], dates: Sequence[dt.date] | None = None
-) -> Panel:
-    """These releases in the triangle, under other days if given."""
-    days = tuple(panel.triangle.releases[i] for i in chosen) if dates is None else tuple(dates)
+def with_releases(panel: Panel, chosen: Sequence[int], dates: Sequence[dt.date] = ()) -> Panel:
+    days = tuple(dates or (panel.triangle.releases[i] for i in chosen))
     layers = {name: array[list(chosen)] for name, array in panel.triangle.layers.items()}
     return replace(panel, triangle=Triangle(days, **layers))
 
@@ -111,9 +103,8 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
     panel = made(20)
     own = [learning.seen_since(panel, i) for i in learning.further_releases(panel)]
     assert learning._slope(own, "pending") == pytest.approx(0.6, rel=0.05)
-    assert found[2].said() == (
-        "delay learned from 17 releases that ship and 14 of this archive, 2026-07-15 to 2027-08-15"
-    )
+    learned = "delay learned from 17 releases that ship and 14 of this archive"
+    assert found[2].said() == f"{learned}, 2026-07-15 to 2027-08-15"
     rows = learning.described_delays(panel)
     assert rows[0][:2] == ("delay kappa", many.kappa)
     assert rows[0][2] == "constants of 2026-01-14, and 14 releases of the archive"
@@ -255,9 +246,8 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on():
         inputs, _ = Hierarchical().inputs(of)
         fitted = FittedHierarchical("", of, inputs, None, None, {}, (), 5.0)
         assert fitted.delay_said == expected
-    paths = ModelPaths(od.get_model("naive+delay")).draw(
-        panel, panel.last_month, 2, 20, Streams(1, panel.dataset, panel.indicator, "x")
-    )
+    streams = Streams(1, panel.dataset, panel.indicator, "x")
+    paths = ModelPaths(od.get_model("naive+delay")).draw(panel, panel.last_month, 2, 20, streams)
     assert {path.delay_said for path in paths.values()} == {line}
 
 
@@ -267,10 +257,8 @@ def test_a_class_and_a_pseudo_vintage_take_the_dated_set():
     donor = next(d for d in shipped() if str(d.release) == "2022-10-12")
     delayed = panel.delayed("2027-03", donor)
     assert delayed.triangle is None or delayed.triangle.pending is None
-    assert (
-        learning.delays_for(delayed)
-        is learning.all_delays()[max(learning.all_delays())[0], "2022-10-12"]
-    )
+    sets = learning.all_delays()
+    assert learning.delays_for(delayed) is sets[max(sets)[0], "2022-10-12"]
     assert panel.cut("2027-03").triangle is None
 
 
@@ -295,7 +283,7 @@ def test_a_release_in_the_triangle_is_that_release(vsrr):
     newest, early = od.bundled().as_of(), read_vsrr(vsrr / "2018-11-14.csv")
     whole = od.Archive.in_memory({early.release: early.table, newest.date: newest.table})
     panel = whole.as_of().panel()
-    assert SAID_MONTHS > OPEN
+
     one, two = (
         learning.seen(learning.as_released(panel, 0), panel),
         learning.seen(whole.as_of("2018-11-14").panel(), panel),

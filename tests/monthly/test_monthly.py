@@ -12,6 +12,7 @@ from odforecast.monthly.pinning import draw_truncated, pin_months
 from odforecast.monthly.sums import recover_months, rolling_sums
 
 FIRST = np.datetime64("2014-02")
+HOLES = st.sets(st.integers(0, 60), max_size=4)
 COUNTS = st.integers(12, 60).flatmap(
     lambda n: arrays(np.int64, (2, n), elements=st.integers(0, 400))
 )
@@ -101,8 +102,7 @@ def test_what_are_no_sums(call, said):
 
 def made(scale: float, years: int, seed: int, amplitude: float = 0.04) -> np.ndarray:
     """Months of a place: a random-walk level, a smooth season, days, Poisson noise."""
-    rng = np.random.default_rng(seed)
-    n = 12 * years
+    rng, n = np.random.default_rng(seed), 12 * years
     stamps = FIRST + np.arange(n + 1).astype("timedelta64[M]")
     days = np.diff(stamps.astype("datetime64[D]")).astype(float)
     level = np.log(scale / 30) + np.cumsum(rng.normal(0, 0.02, n)) + 0.5 * np.arange(n) / n
@@ -111,13 +111,8 @@ def made(scale: float, years: int, seed: int, amplitude: float = 0.04) -> np.nda
 
 
 @pytest.mark.slow
-@example(scale=0.25, years=3, seed=0, holes={1})  # a slope so small that a bound is infinite
-@given(
-    scale=st.floats(0.2, 500),
-    years=st.integers(1, 6),
-    seed=st.integers(0, 2**20),
-    holes=st.sets(st.integers(0, 60), max_size=4),
-)
+@example(0.25, 3, 0, {1})  # a slope so small that a bound is infinite
+@given(st.floats(0.2, 500), st.integers(1, 6), st.integers(0, 2**20), HOLES)
 def test_draws_are_whole_non_negative_and_give_back_every_sum(scale, years, seed, holes):
     sums = rolling_sums(made(scale, years, seed))[None]
     kept = [h for h in holes if h < sums.size]
@@ -161,19 +156,15 @@ def test_known_months_pin_the_rest_and_the_level_is_free():
     known = np.full(months.shape, np.nan)
     known[48:60] = np.round(months[48:60] / 1.007)
     sums = rolling_sums(months)[None]
-    loose = pin_months(sums, FIRST)
-    tight = pin_months(sums, FIRST, known=known[None])
+    loose, tight = (pin_months(sums, FIRST, known=x) for x in (None, known[None]))
     assert tight.level[0] == pytest.approx(1.007, abs=0.001)
     assert np.isnan(loose.level[0])
-    error = np.abs(tight.months[0] / months - 1)
-    assert error.mean() < 0.004
+    assert np.abs(tight.months[0] / months - 1).mean() < 0.004
     assert (tight.sd[0] < loose.sd[0]).all()
 
 
 def test_suppressed_sums_stay_below_ten():
-    rng = np.random.default_rng(4)
-    months = rng.poisson(0.9, 72).astype(float)
-    sums = rolling_sums(months)
+    sums = rolling_sums(np.random.default_rng(4).poisson(0.9, 72).astype(float))
     hidden = sums < 10
     assert 0 < hidden.sum() < sums.size
     shown = np.where(hidden, np.nan, sums)[None]

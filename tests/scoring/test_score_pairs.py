@@ -1,17 +1,26 @@
-"""Comparisons by hand: units missing, intervals, groups of origins, scales; long horizons."""
+"""Comparisons and summaries by hand: units missing, intervals, groups of origins, scenarios."""
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hub_tables import made
+from panel_factory import bundled_panel, release_panel
 from scipy import stats
 from score_tables import scores_of
 
+import odforecast as od
 from odforecast import scoring as s
+from odforecast.hub import check_hub, scenarios_to_hub
+from odforecast.months import ONE_MONTH
+from odforecast.scoring import per_100k, score_hub, summarise
 from odforecast.scoring.columns import METRIC_COLUMNS, columns_of, with_groups
 from odforecast.scoring.pairs import _overlapping, cosine_test, default_block
+from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
+from odforecast.scoring.units import revised
 
 
 def test_pairs_and_skill_by_hand_with_missing_units():
@@ -32,8 +41,8 @@ def test_pairs_and_skill_by_hand_with_missing_units():
         "base": (1 / a_base * 1 / b_base * 1) ** (1 / 3),
     }
     frame = s.relative_skill(scores, "base", bootstrap=0).set_index("model")
-    for model, value in theta.items():
-        assert frame["rel_skill"][model] == pytest.approx(value / theta["base"])
+    want = {model: value / theta["base"] for model, value in theta.items()}
+    assert frame["rel_skill"].to_dict() == pytest.approx(want)
     assert frame["n_units"].to_dict() == {"a": 2, "b": 2, "base": 3}
     assert frame["n_common"].to_dict() == {"a": 1, "b": 1, "base": 2}
     simple = s.relative_to_baseline(scores, "base", bootstrap=0).set_index("model")
@@ -46,8 +55,8 @@ def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown(
     scores.loc[(scores["model"] == "base") & (scores["location"] == "L1"), "scorable"] = False
     got = s.relative_skill(scores, "base", by=["location"], bootstrap=0)
     got = got.set_index(["location", "model"])
-    assert got.loc[("L0", "a"), "rel_skill"] == pytest.approx(0.5)
-    assert np.isnan(got.loc[("L1", "a"), "rel_skill"])
+    skill = got["rel_skill"].xs("a", level="model")
+    assert skill.to_dict() == pytest.approx({"L0": 0.5, "L1": np.nan}, nan_ok=True)
     assert got.loc[("L1", "base"), "n_units"] == 0
 
 
@@ -55,9 +64,8 @@ def test_intervals_come_from_origins_and_are_seeded():
     rng = np.random.default_rng(3)
     base = np.repeat(rng.gamma(2, 1, (24, 1)), 50, axis=1)
     scores = scores_of({"a": base * rng.lognormal(0, 0.5, (24, 1)), "base": base})
-    one, two = (
-        s.relative_skill(scores, "base", seed=1, block=1).set_index("model") for _ in range(2)
-    )
+    both = (s.relative_skill(scores, "base", seed=1, block=1) for _ in range(2))
+    one, two = (table.set_index("model") for table in both)
     pd.testing.assert_frame_equal(one, two)
     low, high = one.loc["a", ["lower", "upper"]]
     assert low < one.loc["a", "rel_skill"] < high
@@ -67,10 +75,8 @@ def test_intervals_come_from_origins_and_are_seeded():
 
 def test_default_block_covers_a_year_but_leaves_three():
     monthly = np.arange("2020-01", "2024-01", dtype="M8[M]").astype("M8[s]")
-    assert default_block(monthly) == 12
-    assert default_block(monthly[::3]) == 4
-    assert default_block(monthly[:9]) == 3
-    assert default_block(monthly[:1]) == 1
+    some = (monthly, monthly[::3], monthly[:9], monthly[:1])
+    assert [default_block(months) for months in some] == [12, 4, 3, 1]
 
 
 def test_categories_and_text_give_the_same():
@@ -122,19 +128,16 @@ def test_summary_counts_and_means():
     got = s.summarise(scores, baseline="base").set_index("model")
     assert got.index.tolist() == ["a", "base"]  # best first
     assert got.loc["base", ["n_units", "n_scorable", "n_not_scorable"]].tolist() == [2, 1, 1]
-    assert got.loc["a", "wis"] == 2.0
+    assert got.loc["a", ["wis", "n_common", "coverage_90"]].tolist() == [2.0, 1, 2.0]
     assert got.loc["a", "rel_wis"] == pytest.approx(0.25)  # 1 / 4: the only unit both have
-    assert got.loc["a", "n_common"] == 1
-    assert got.loc["a", "coverage_90"] == 2.0
     assert np.isnan(got.loc["a", "crps"])  # some units lack it
     assert got["direction"].to_dict() == {"a": 0.5, "base": 1.0}  # the side of the last count
 
 
 def test_summary_groups_in_order_and_models_best_first():
-    parts = [
-        scores_of({"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}, h) for h in (12, 1, 5, 13)
-    ]
-    got = s.summarise(pd.concat(parts, ignore_index=True), by=["horizon_group", "regime"])
+    wis = {"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}
+    scores = pd.concat([scores_of(wis, h) for h in (12, 1, 5, 13)], ignore_index=True)
+    got = s.summarise(scores, by=["horizon_group", "regime"])
     groups = got["horizon_group"].astype(str).drop_duplicates().tolist()
     assert groups == ["1-3", "4-6", "7-12", "13+"]
     assert got["model"].tolist()[:2] == ["b", "a"]
@@ -156,16 +159,12 @@ def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, b
     wis["three"][36:] = np.nan  # three years
     wis["spread"][np.arange(64) % 20 > 0] = np.nan  # four origins of four years
     got = compare(scores_of(wis), "base", block=block).set_index("model")
-    assert got["n_origins"].to_dict() == {
-        "base": 64, "whole": 64, "three": 36, "short": 8, "spread": 4,
-    }  # fmt: skip
-    assert got["n_blocks"].to_dict() == {
-        "base": 5, "whole": 5, "three": 3, "short": 1, "spread": 4,
-    }  # fmt: skip
+    got = got.loc[["base", "whole", "three", "short", "spread"]]
+    assert got["n_origins"].tolist() == [64, 64, 36, 8, 4]
+    assert got["n_blocks"].tolist() == [5, 5, 3, 1, 4]
     known = got["lower"].notna() & got["upper"].notna()
-    assert set(known[known].index) == {"base", "whole", "three"}
-    value = "rel_skill" if compare is s.relative_skill else "ratio"
-    assert got[value].notna().all()
+    assert known.tolist() == [True] * 3 + [False] * 2
+    assert got["rel_skill" if compare is s.relative_skill else "ratio"].notna().all()
 
 
 @pytest.mark.parametrize("compare", [s.relative_skill, s.relative_to_baseline])
@@ -201,17 +200,15 @@ def with_gaps() -> pd.DataFrame:
 def test_no_row_is_lost_where_a_group_is_unknown(by):
     scores = with_gaps()
     got = s.summarise(scores, by=by, baseline="base")
-    assert got["n_units"].sum() == len(scores)
-    assert got["n_scorable"].sum() == len(scores)
-    assert got["n_common"].sum() == len(scores)
+    assert (got[["n_units", "n_scorable", "n_common"]].sum() == len(scores)).all()
     assert got[["wis", "rel_wis", "mae_reported"]].notna().all(axis=None)
     lost = got[got[by[0]].isna()]
     assert not lost.empty
     some = scores[scores["donor"].isna() if by[0] == "donor" else scores["last_reported"].isna()]
     if len(by) == 1:
-        alone = s.summarise(some, baseline="base").set_index("model")
-        np.testing.assert_allclose(lost.set_index("model")["wis"], alone["wis"])
-        np.testing.assert_allclose(lost.set_index("model")["rel_wis"], alone["rel_wis"])
+        alone = s.summarise(some, baseline="base")
+        names = ["model", "wis", "rel_wis"]
+        pd.testing.assert_frame_equal(lost[names].reset_index(drop=True), alone[names])
         assert "rps" not in got  # of months ahead alone
     else:
         assert got["rel_rps"].eq(0.5).all()
@@ -233,9 +230,9 @@ def test_groups_of_origins_are_counted_and_few_give_no_interval():
         return pair(s.pairwise(scores_of(wis), **keywords), "a", "b")
 
     row = made(64)
-    assert row["n_groups"] == 5  # four months are left over: they belong to the fifth year
+    # Four months are left over: they belong to the fifth year.
+    assert row["n_groups"] == row["n_better"] == 5
     assert row["lower"] < row["ratio"] < row["upper"] < 1
-    assert row["n_better"] == 5
     few = made(30)  # a third of them is a group: three
     assert (few["n_groups"], np.isnan(few["lower"]), np.isfinite(few["ratio"])) == (3, True, True)
     assert made(30, block=5)["n_groups"] == 6
@@ -276,10 +273,8 @@ def test_donors_are_enough_in_each_era_of_a_pair():
 
 
 def test_a_model_that_won_one_long_spell_is_not_better_in_every_group():
-    a = np.full((48, 2), 10.0)
-    b = np.full((48, 2), 9.0)
-    b[:12] = 40.0  # one year of large errors
-    row = pair(s.pairwise(scores_of({"a": a, "b": b})), "a", "b")
+    b = np.repeat([40.0, 9.0, 9.0, 9.0], 24).reshape(48, 2)  # one year of large errors
+    row = pair(s.pairwise(scores_of({"a": np.full((48, 2), 10.0), "b": b})), "a", "b")
     assert row["ratio"] < 1
     assert (row["n_better"], row["n_groups"]) == (1, 4)
     assert row["upper"] > 1  # so it may be luck
@@ -331,18 +326,13 @@ def test_cosines_by_hand():
     averages = [np.sqrt(2 / 64) * (np.cos(np.pi * j * t) * x).sum() for j in range(1, 5)]
     want = x.mean() / np.sqrt(np.mean(np.square(averages)) / 64)
     got = cosine_test(x, np.arange(64), horizon=12)
-    assert got.df == 4
-    assert got.statistic == pytest.approx(want)
-    assert got.critical == pytest.approx(2.776445)
-    assert got.p_value == pytest.approx(2 * stats.t.sf(abs(want), 4))
+    values = (got.df, got.statistic, got.critical, got.p_value)
+    assert values == pytest.approx((4, want, 2.776445, 2 * stats.t.sf(abs(want), 4)))
 
 
 @pytest.mark.parametrize(("n_months", "most"), [(36, 0.095), (64, 0.085), (96, 0.085)])
 def test_the_size_under_overlap(n_months, most):
-    """Errors of 12-month-ahead forecasts, equal on average: how often is a difference found?
-
-    Nominal 5%. The test with normal critical values finds one in a fifth of the cases and more.
-    """
+    """Of errors equal on average: nominal 5%; normal critical values find a fifth and more."""
     months = np.arange(n_months)
     x = overlapping(np.random.default_rng(5), 1000, n_months)
     usual = [_overlapping(row, months, 12, 12).statistic for row in x[:400]]
@@ -367,14 +357,186 @@ def test_the_method_follows_from_the_horizon():
     assert (near["method"], near["df"]) == ("overlap", 63)
     assert (far["method"], far["df"]) == ("cosine", 6)
     want = cosine_test(gap, np.arange(64), 7)
-    assert far[["statistic", "p_value", "critical"]].tolist() == pytest.approx(
-        [want.statistic, want.p_value, want.critical]
-    )
+    values = far[["statistic", "p_value", "critical"]].tolist()
+    assert values == pytest.approx([want.statistic, want.p_value, want.critical])
     assert tested(method="overlap")["overlap"] == 12
 
 
 def test_origins_half_a_year_apart_span_as_many_months():
     gap = np.random.default_rng(8).normal(size=12)
     row = s.diebold_mariano(gap_scores(gap, step=6), "a", "b").iloc[0]
-    assert row["overlap"] == 2
-    assert row["df"] == min(int(0.8 * 72 / 12), int(0.4 * 12 ** (2 / 3)))
+    assert (row["overlap"], row["df"]) == (2, min(int(0.8 * 72 / 12), int(0.4 * 12 ** (2 / 3))))
+
+
+def held(*spans: tuple[str, str, str]) -> pd.DataFrame:
+    table = pd.DataFrame(spans, columns=["scenario_id", "first_month", "last_month"])
+    for column in ("first_month", "last_month"):
+        table[column] = pd.to_datetime(table[column], format="ISO8601")
+    return table
+
+
+def units(name: str, horizons, target="deaths_month", last="2023-12", **columns) -> pd.DataFrame:
+    months = np.datetime64(last, "M") + np.asarray(horizons).astype("timedelta64[M]")
+    given = {"scenario_id": name, "model": "m", "location": "US", "target": target}
+    given |= {"horizon": horizons, "month": months.astype("datetime64[s]"), "scorable": True}
+    table = pd.DataFrame(dict.fromkeys(METRIC_COLUMNS, np.nan) | given | columns)
+    return table.assign(as_of=pd.Timestamp("2024-05-15"))
+
+
+def test_a_month_is_plausible_if_it_held():
+    scores = units("shock", [-1, 0, 1, 2, 3, 4])
+    spans = held(("shock", "2024-02", "2024-03"), ("null", "2020-01", "2030-01"))
+    got = mark_plausible(scores, spans)
+    assert got["plausible"].tolist() == [pd.NA, pd.NA, False, True, True, False]
+    pd.testing.assert_frame_equal(got.drop(columns="plausible"), scores)
+    assert not mark_plausible(scores, held())["plausible"].any()
+
+
+def test_a_sum_of_twelve_months_is_plausible_if_all_its_months_to_come_held():
+    scores = units("shock", list(range(15)), target="deaths_12mo")
+
+    def marked(*spans):
+        got = mark_plausible(scores, held(*(("shock", *s) for s in spans)))["plausible"]
+        assert got.isna().tolist() == [True] + [False] * 14
+        return [h for h, x in zip(scores["horizon"], got.fillna(False)) if x]
+
+    # The last known month is 2023-12: horizon 1 adds up 2023-02 to 2024-01, and only the last of
+    # them is to come; horizon 13 adds up 2024-02 to 2025-01, all to come.
+    assert marked(("2024-01", "2024-03")) == [1, 2, 3]
+    assert marked(("2024-02", "2025-02")) == [13, 14]
+    assert marked(("2024-01", "2024-05"), ("2024-06", "2024-08")) == list(range(1, 9))
+    assert marked(("2024-01", "2024-02"), ("2024-04", "2024-12")) == [1, 2]
+    assert marked(("2024-02", "2024-12")) == []
+
+
+def test_plausibility_by_hand():
+    # The same months of another place are the same months.
+    kinds = [units("null", range(6)), *(units("shock", range(6), location=s) for s in ("US", "OH"))]
+    scores = pd.concat(kinds, ignore_index=True)
+    scores.loc[scores["horizon"] == 5, "scorable"] = False
+    spans = held(("shock", "2024-02", "2024-02"), ("shock", "2024-04", "2024-09"))
+    table = plausibility(mark_plausible(scores, spans)).set_index("scenario_id")
+    rows = table.loc[["null", "shock"], ["months", "plausible", "share"]]
+    assert rows.to_numpy().tolist() == [[4, 0, 0.0], [4, 2, 0.5]]
+    assert pd.isna(table.loc["null", "first"])
+    ends = table.loc["shock", ["first", "last"]].tolist()
+    assert ends == [pd.Timestamp("2024-02-01"), pd.Timestamp("2024-04-01")]
+
+
+def test_calibration_by_hand():
+    null = units("null", range(5), wis=[99.0, 1, 2, 3, 6], cover_95=[0.0, 1, 1, 0, 0])
+    shock = units("shock", range(5), wis=[99.0, 4, 4, 2, 2], cover_95=[0.0, 0, 1, 1, 1])
+    scores = pd.concat([null, shock], ignore_index=True)
+    whole = calibration(scores)
+    assert whole["months"].tolist() == ["all", "all"]
+    marked = mark_plausible(scores, held(("null", "2024-01", "2024-03")))
+    table = calibration(marked).set_index(["scenario_id", "months"])
+    assert table["level"].unique().tolist() == ["nation"]
+    rows = [(name, months) for name in ("null", "shock") for months in ("plausible", "all")]
+    got = table.loc[rows, ["n_scorable", "wis", "coverage_95"]].astype(float)
+    want = [(3, 2.0, 2 / 3), (4, 3.0, 0.5), (0, np.nan, np.nan), (4, 3.0, 0.75)]
+    np.testing.assert_allclose(got, want)
+    all_of_it = whole.set_index("scenario_id")[["wis", "coverage_95"]]
+    want = table.xs("all", level="months")[["wis", "coverage_95"]]
+    pd.testing.assert_frame_equal(all_of_it, want)
+
+
+def test_the_nearest_scenario_by_hand():
+    wis = {"null": [0.0, 1, 2, 3, 0], "shock": [9.0, 1, 1, 1], "boom": [9.0, 8, 9, 1]}
+    parts = [units(name, range(len(x)), wis=x) for name, x in wis.items()]
+    scores = pd.concat(parts, ignore_index=True)
+    table = nearest(scores).set_index("scenario_id")
+    # Three months all have; the month up to the last known one counts for nobody.
+    assert table["n_common"].tolist() == [3, 3, 3]
+    assert list(table["wis"].items()) == [("shock", 1.0), ("null", 2.0), ("boom", 6.0)]
+    shares = {"null": 0.5 / 3, "shock": (0.5 + 1 + 0.5) / 3, "boom": 0.5 / 3}
+    assert table["nearest"].to_dict() == pytest.approx(shares)
+    assert nearest(scores.assign(scorable=False)).empty
+
+
+def test_scores_of_a_scenario_are_those_of_its_own_file():
+    names = ("null", "NA", "$ é")
+    forecasts = {n: made(seed=i, back=1) for i, n in enumerate(names)}
+
+    def observe(locations, months, target):
+        values = np.full((len(locations), months.size), 480.0 + 5000.0 * (target == "deaths_12mo"))
+        values[0, 0] = np.nan
+        return values, np.where(np.isnan(values), "none", "").astype(object)
+
+    for kind in ("quantile", "sample"):
+        table = check_hub(scenarios_to_hub(forecasts, output_type=kind))
+        scores = score_hub(table, observe)
+        assert list(scores.columns[:4]) == ["as_of", "last_month", "scenario_id", "location"]
+        assert len(scores) == 3 * 2 * 9
+        for name in names:
+            own = table[table["scenario_id"] == name].drop(columns="scenario_id")
+            want = score_hub(own.reset_index(drop=True), observe)
+            got = scores[scores["scenario_id"] == name].drop(columns="scenario_id")
+            pd.testing.assert_frame_equal(got.reset_index(drop=True), want)
+
+
+PLACES = ("US", "OH", "AZ", "WV", "WY")
+
+
+@pytest.fixture(scope="module")
+def release():
+    """A release whose last three counts lack 5, 2 and 1%, and Wyoming's nothing."""
+    whole = release_panel()
+    reported = whole.reported.copy()
+    reported[:-1, -3:] = np.round(reported[:-1, -3:] * [0.99, 0.98, 0.95])
+    return replace(whole, reported=reported, low=None, high=None)
+
+
+@pytest.fixture(scope="module")
+def scores(release) -> pd.DataFrame:
+    months = release.monthly[:, -12:]
+    late = np.random.default_rng(5).gamma(2.0, 0.01, (80, len(PLACES), 14))
+    paths = np.concatenate([months, months[:, :2]], axis=1) * (1 + late)
+    first = release.last_month - 11 * ONE_MONTH
+    forecast = od.Forecast.from_panel(release, paths, PLACES, first_month=first)
+    table = od.score(forecast, od.Truth(bundled_panel()))
+    return table.assign(model="late", as_of=pd.Timestamp(release.as_of), vintage="real")
+
+
+def test_reported_is_what_the_release_itself_said(scores, release):
+    now = scores[scores["horizon"] <= 0]
+    assert np.array_equal(now["reported"], release.reported[:, -12:].ravel())
+    ahead = scores[scores["horizon"] > 0]
+    assert ahead["reported"].isna().all()
+    assert not ahead["revised"].any()
+    assert scores["revised"].dtype == bool
+    for state in ("US", "OH"):
+        rows = now[now["location"] == state]
+        assert rows["revised"].tolist() == [False] * 9 + [True] * 3
+    moved = revised([8, 9, 99_799, 5, 0], [10, 10, 1e5, np.nan, 0])
+    assert moved.tolist() == [True, False, True, False, False]
+
+
+def test_the_summary_relates_to_the_revision(scores):
+    board = summarise(scores, by=["level", "horizon_group"]).set_index(["level", "horizon_group"])
+    us = scores[(scores["location"] == "US") & (scores["horizon"] <= 0)]
+    row = board.loc[("nation", "nowcast")]
+    moved = (us["observed"] - us["reported"]).abs()
+    assert row["mae_reported"] == pytest.approx(moved.mean())
+    assert row["rel_wis_reported"] == pytest.approx(us["wis"].mean() / moved.mean())
+    assert row["n_revised"] == 3
+    assert row["coverage_90_revised"] == pytest.approx(us[us["revised"]]["cover_90"].mean())
+    ahead = board.loc[("nation", "1-3")]
+    assert ahead[["mae_reported", "rel_wis_reported", "coverage_90_revised"]].isna().all()
+    assert ahead["n_revised"] == 0
+    # A forecast without spread at the reported count has WIS equal to the revision.
+    stays = scores.assign(wis=(scores["observed"] - scores["reported"]).abs())
+    board = summarise(stays, by=["horizon_group"]).set_index("horizon_group")
+    assert board.loc["nowcast", "rel_wis_reported"] == pytest.approx(1.0)
+
+
+def test_per_100000_residents_the_same_counts_are_revised(scores):
+    states = scores[scores["location"].isin(["OH", "WY"])]
+    rates = per_100k(states)
+    row = states.index[0]
+    factor = rates.loc[row, "observed"] / states.loc[row, "observed"]
+    assert rates.loc[row, "reported"] == pytest.approx(states.loc[row, "reported"] * factor)
+    by = ["location", "horizon_group"]
+    one, other = (summarise(x, by=by).set_index(by) for x in (states, rates))
+    assert (one["n_revised"] == other["n_revised"]).all()
+    assert other.loc[("OH", "nowcast"), "direction"] == one.loc[("OH", "nowcast"), "direction"]

@@ -1,6 +1,7 @@
 # ruff: noqa: ARG005
 """What cannot be scored or compared: one clear error each, that says what to do."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ from test_county_scores import AFTER, NAN, forecast_of, score_table
 import odforecast as od
 from odforecast import scoring as s
 from odforecast.errors import ForecastError, ScoringError, UnknownNameError
-from odforecast.hub import to_hub
 from odforecast.scoring.metrics import Metric, apply_metric, check_metrics
 from odforecast.scoring.rules import band, pair_distances
 from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
@@ -26,43 +26,28 @@ ONES = np.ones((3, 2))
 
 
 @pytest.fixture(scope="module")
-def w() -> Any:
+def w(panel: od.Panel) -> Any:
     """A world to be wrong in: a panel, a forecast and scores of every kind."""
-    panel = od.bundled().as_of("2025-09-17").panel()
     made = od.get_model("drift").fit(panel.cut("2022-06").select(["OH", "WY"])).forecast(draws=20)
     rng = np.random.default_rng(0)
     scores = scores_of({m: rng.uniform(1, 2, (12, 2)) for m in ("a", "b")}, 1, ("US", "OH"))
-    return SimpleNamespace(
-        panel=panel,
-        truth=od.Truth(panel),
-        made=made,
-        sums=replace(made, target="deaths_12mo", known=np.full((2, 11), np.nan)),
-        apart=replace(made, joint=frozenset({"location"})),
-        joint=s.joint_scores(made, od.Truth(panel)),
-        hub=to_hub(made),
-        scores=scores,
-        elsewhere=scores.assign(location=scores["model"] + scores["location"]),
-        scenario=scores.assign(scenario_id="null"),
-        counties=score_table(8),
-        observe=lambda places, months, target: od.Truth(panel).observed(places, months, target),
-    )
+    truth = od.Truth(panel)
+    w = SimpleNamespace(panel=panel, truth=truth, made=made, scores=scores, hub=od.to_hub(made))
+    w.apart = replace(made, joint=frozenset({"location"}))
+    w.joint, w.observe, w.counties = s.joint_scores(made, truth), truth.observed, score_table(8)
+    w.elsewhere = scores.assign(location=scores["model"] + scores["location"])
+    w.scenario = scores.assign(scenario_id="null")
+    return w
 
 
 def metric(**keywords: Any) -> Metric:
+    mean_error = lambda samples, observed: samples.mean(axis=0) - observed  # noqa: E731
     return Metric(**({"name": "mine", "function": mean_error} | keywords))
-
-
-def mean_error(samples: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    return samples.mean(axis=0) - observed
 
 
 def applied(function: Any) -> np.ndarray:
     draws = np.random.default_rng(1).gamma(40.0, 25.0, (300, 3, 2))
     return apply_metric(metric(function=function), draws, np.where(ONES > 1, 0, [[9, NAN]] * 3))
-
-
-def each(*names: str) -> list[Callable[..., Any]]:
-    return [getattr(s, name) for name in names]
 
 
 COMPARE = ("pairwise", "relative_skill", "relative_to_baseline")
@@ -108,7 +93,6 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
     (("crps_from_draws", "energy_score"),
      lambda w, f: f(np.full((4, 3), np.inf), np.ones(3)), "finite"),
 ]
-
 #: A call, and what the error says.
 ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: s.pairwise(w.scores, scale="root"), "scale is 'root'"),
@@ -199,7 +183,7 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: metric(target="deaths"), "target is 'deaths'"),
     (lambda w: metric(function=3), "no function"),
     (lambda w: check_metrics([metric(), metric(version="2")]), "given twice"),
-    (lambda w: check_metrics([mean_error]), "is not a metric"),
+    (lambda w: check_metrics([np.mean]), "is not a metric"),
     (lambda w: applied(lambda x, _: x.mean()), "gave shape (), expected (3, 2)"),
     (lambda w: applied(lambda x, _: x[0, 0]), "gave shape (2,)"),
     (lambda w: applied(lambda _, y: y + np.inf), "infinite in 3 units"),
@@ -212,17 +196,15 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
 
 @pytest.mark.parametrize(("names", "call", "said"), OF_SEVERAL)
 def test_what_several_functions_refuse(w: Any, names: Any, call: Any, said: str) -> None:
-    for function in each(*names):
-        with pytest.raises(ScoringError) as caught:
-            call(w, function)
-        assert said in str(caught.value)
+    for name in names:
+        with pytest.raises(ScoringError, match=re.escape(said)):
+            call(w, getattr(s, name))
 
 
 @pytest.mark.parametrize(("call", "said"), ONE)
 def test_what_is_refused(w: Any, call: Any, said: str) -> None:
-    with pytest.raises(ScoringError) as caught:
+    with pytest.raises(ScoringError, match=re.escape(said)):
         call(w)
-    assert said in str(caught.value)
 
 
 def test_errors_of_other_kinds(w: Any) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,9 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
 from odforecast.models import Model, Spec
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
-from odforecast.panel import Panel
 from odforecast.testing import ContractError, check_forecaster, zoo
 from odforecast.testing.contract import HINTS, RULES
 
@@ -27,7 +26,7 @@ BY_LOCATION = Spec("honest", by="location", joint=frozenset({"month"}), origin="
 
 
 @cache
-def panels(*names: str) -> dict[str, Panel]:
+def panels(*names: str) -> dict[str, od.Panel]:
     whole = zoo()
     return {name: whole[name] for name in names or ("ordinary",)}
 
@@ -46,14 +45,14 @@ class Part:
 class Honest:
     """Poisson noise round the last year's mean; each part can be replaced by a broken one."""
 
-    spec: Spec = field(default_factory=lambda: BY_LOCATION)
-    on_fit: Callable[[Panel], object] = Part("nothing")
+    spec: Spec = BY_LOCATION
+    on_fit: Callable[[od.Panel], object] = Part("nothing")
     paths: Callable[[np.ndarray, Fitted], np.ndarray] = Part("as drawn")
-    answer: Callable[[Forecast, Panel], Forecast] = Part("as drawn")
+    answer: Callable[[od.Forecast, od.Panel], od.Forecast] = Part("as drawn")
     rng: Callable = Part("own stream")
     min_months: int = 36
 
-    def fit(self, panel: Panel) -> Fitted:
+    def fit(self, panel: od.Panel) -> Fitted:
         usable, skipped = panel.usable(self.min_months)
         if not usable:
             raise PanelError("honest can use no location")
@@ -64,23 +63,19 @@ class Honest:
 @dataclass
 class Fitted:
     owner: Honest
-    panel: Panel
+    panel: od.Panel
     locations: tuple[str, ...]
     skipped: dict[str, str]
 
-    def draw(self, horizon, draws, streams) -> Forecast:
+    def draw(self, horizon, draws, streams) -> od.Forecast:
         paths = np.empty((draws, len(self.locations), horizon))
         for i, place in enumerate(self.locations):
             row = self.panel.locations.index(place)
             mean = max(self.panel.monthly[row, -12:].mean(), 1e-9)
             paths[:, i] = self.owner.rng(streams, place).poisson(mean, (draws, horizon))
-        made = Forecast.from_panel(
-            self.panel,
-            self.owner.paths(paths, self),
-            self.locations,
-            joint=self.owner.spec.joint,
-            skipped=self.skipped,
-        )
+        given = {"joint": self.owner.spec.joint, "skipped": self.skipped}
+        paths = self.owner.paths(paths, self)
+        made = od.Forecast.from_panel(self.panel, paths, self.locations, **given)
         return self.owner.answer(made, self.panel)
 
 
@@ -93,7 +88,7 @@ def write(array: np.ndarray) -> None:
     array[0, 0] += 1
 
 
-def in_secret() -> None:
+def in_secret(_: od.Panel) -> None:
     with contextlib.suppress(Exception):
         od.bundled().as_of()
 
@@ -101,6 +96,10 @@ def in_secret() -> None:
 def of_a_list(streams: object, place: str, calls: list = []) -> np.random.Generator:  # noqa: B006
     calls.append(place)
     return np.random.default_rng(len(calls))
+
+
+def months_of(made: od.Forecast, *ends: int | None) -> od.Forecast:
+    return replace(made, draws=made.draws[..., slice(*ends)], months=made.months[slice(*ends)])
 
 
 def short_only(paths: np.ndarray, fitted: Fitted) -> np.ndarray:
@@ -112,33 +111,25 @@ PARTS: dict[str, Callable] = {
     "nothing": lambda _: None,
     "as drawn": lambda made, _: made,
     "own stream": lambda streams, place: streams.generator("location", place),
-    # answers
     "drops a place": lambda made, _: replace(made.select(made.locations[1:]), skipped={}),
     "skips it too": lambda made, _: replace(made, skipped={made.locations[0]: "too hard"}),
     "another place": lambda made, _: replace(made, locations=("TX", *made.locations[1:])),
-    "a month less": lambda made, _: replace(
-        made, draws=made.draws[:, :, :-1], months=made.months[:-1]
-    ),
-    "begins late": lambda made, _: replace(
-        made, draws=made.draws[:, :, 1:], months=made.months[1:]
-    ),
+    "a month less": lambda made, _: months_of(made, 0, -1),
+    "begins late": lambda made, _: months_of(made, 1, None),
     "a draw less": lambda made, _: replace(made, draws=made.draws[1:]),
     "below zero": lambda made, _: replace(made, draws=made.draws - 1e6),
     "another day": lambda made, panel: replace(made, as_of=panel.as_of.replace(year=2030)),
     "another last": lambda made, panel: replace(made, last_month=panel.last_month - ONE_MONTH),
     "another basis": lambda made, _: replace(made, basis="residence"),
-    "another panel": lambda made, panel: replace(
-        made, panel=replace(panel, reported=panel.reported + 1.0)
-    ),
+    "another panel": lambda made, p: replace(made, panel=replace(p, reported=p.reported + 1.0)),
     "counts": lambda made, _: replace(made, target=TARGET_12MO),
     "more joint": lambda made, _: replace(made, joint=frozenset({"month", "location"})),
     "other known": lambda made, _: replace(made, known=made.known + 5.0),
     "cut at zero": lambda made, _: replace(
-        made, draws=np.where(np.arange(made.months.size) % 2, made.draws, 0.0)
+        made, draws=made.draws * (np.arange(len(made.months)) % 2)
     ),
     "only the array": lambda made, _: made.draws,
     "unprintable": lambda made, _: replace(made, warnings=(object(),)),
-    # paths
     "not finite": lambda paths, _: paths * np.nan,
     "falls over": lambda *_: raising(RuntimeError("no memory\nof that")),
     "by position": lambda paths, _: paths + np.arange(paths.shape[1])[:, None],
@@ -147,7 +138,6 @@ PARTS: dict[str, Callable] = {
     "recalls": lambda paths, _: paths + max(SEEN),
     "drifts": lambda paths, _: paths + len(SEEN),
     "short only": short_only,
-    # fits
     "refuses": lambda _: raising(PanelError("not today")),
     "wrong error": lambda _: raising(KeyError("US")),
     "refuses one": lambda panel: len(panel.locations) > 1 or raising(PanelError("not today")),
@@ -157,8 +147,7 @@ PARTS: dict[str, Callable] = {
     "remembers": lambda panel: SEEN.append(float(panel.reported[0, -1])),
     "looks at process": lambda _: SEEN.append(float(np.random.mtrand._rand.get_state()[1][0])),
     "reads an archive": lambda _: od.bundled().as_of(),
-    "reads in secret": lambda _: in_secret(),
-    # random numbers
+    "reads in secret": in_secret,
     "of the clock": lambda *_: np.random.default_rng(),
     "always the same": lambda *_: np.random.default_rng(3),
     "of the process": lambda *_: np.random.mtrand._rand,
@@ -184,8 +173,7 @@ NAMED = [
     *(("answer", name, "places") for name in ("drops a place", "skips it too", "another place")),
     *(("answer", name, "months") for name in ("a month less", "begins late")),
     *(("answer", name, "draws") for name in ("a draw less", "below zero")),
-    *(("answer", name, "origin") for name in ("another day", "another last")),
-    *(("answer", name, "origin") for name in ("another basis", "another panel")),
+    *(("answer", f"another {x}", "origin") for x in ("day", "last", "basis", "panel")),
     ("answer", "counts", "target"),
     ("answer", "more joint", "joint"),
     ("answer", "other known", "known"),
@@ -245,9 +233,9 @@ def test_more_is_forecast_than_the_declared_length_allows():
 
 def test_another_panel_may_be_refused_with_a_reason_only():
     # It is also asked for a place alone: what counts is `refuses`.
-    fussy, mute = (Honest(on_fit=Part(name)) for name in ("refuses one", "no reason"))
-    assert "refuses" not in broken_rules(fussy, "ordinary", "one-location")
-    assert "refuses" in broken_rules(mute, "ordinary", "one-location")
+    for name, broken in (("refuses one", False), ("no reason", True)):
+        rules = broken_rules(Honest(on_fit=Part(name)), "ordinary", "one-location")
+        assert ("refuses" in rules) == broken
 
 
 def test_a_model_that_does_not_pickle():
@@ -258,16 +246,13 @@ def test_a_model_that_does_not_pickle():
 def test_every_rule_has_a_hint_and_a_model_that_breaks_it():
     """Names of rules in this file: a new rule needs its broken model."""
     assert set(HINTS) == set(RULES)
-    with open(__file__) as handle:
-        text = handle.read()
+    text = Path(__file__).read_text()
     assert not [rule for rule in RULES if f'"{rule}"' not in text]
 
 
 def test_models_are_taken_as_objects_names_and_what_get_model_gives():
-    labels = [
-        check_forecaster(model, panels()).label
-        for model in (Honest(), "naive", od.get_model("naive", label="mine"), Model(Honest(), "x"))
-    ]
+    models = (Honest(), "naive", od.get_model("naive", label="mine"), Model(Honest(), "x"))
+    labels = [check_forecaster(model, panels()).label for model in models]
     assert labels == ["honest", "naive", "mine", "x"]
 
 

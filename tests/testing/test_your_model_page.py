@@ -10,8 +10,7 @@ import pytest
 
 import odforecast as od
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "how-to" / "your-model.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "your-model.md"
 SCRIPT = PAGE.with_name("your_model.py")
 
 
@@ -22,9 +21,8 @@ def test_the_example_is_twenty_lines_on_the_page():
 
 @pytest.mark.slow
 def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True
-    )
+    words = [sys.executable, "-W", "error", str(SCRIPT)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said = re.search(rf"{SCRIPT.name}\n.*?```text\n(.*?)```", PAGE.read_text(), re.S)
     assert said is not None
