@@ -44,7 +44,6 @@ def test_a_release_in_your_own_archive_was_not_used(how, tmp_path, own_archive, 
     assert od.archive().as_of().date == dt.date(2026, 2, 11)
     listed = run("data", "releases").stdout.splitlines()[2:]
     assert [x.split()[0] for x in listed] == ["2026-01-14", "2026-02-11"]
-    # On request the bundled ones, as before.
     assert run(*forecast, "--source", "bundled").stdout == before.stdout
 
 

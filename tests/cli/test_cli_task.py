@@ -35,9 +35,7 @@ def folder(tmp_path_factory):
     Task.load(file).run(["hub-baseline", "naive+delay"], out=made / "one", progress=False)
     done = run("task", "export", file, made / "task")
     assert f"odforecast task submit {file} YOUR-DIR" in said(done)
-    subprocess.run(
-        [sys.executable, str(SCRIPT), str(made / "task"), str(made / "forecasts")], check=True
-    )
+    subprocess.run([sys.executable, SCRIPT, made / "task", made / "forecasts"], check=True)
     return made
 
 
@@ -48,14 +46,12 @@ def submit(folder, what, out, *more, label="mine", code=None):
 
 def test_the_list_and_one_of_it(tmp_path):
     assert "states-delayed  Every month" in ok("task", "list")
-    listed = json.loads(ok("task", "list", "--json"))
-    assert [row["name"] for row in listed] == list(Task.names())
+    assert [row["name"] for row in json.loads(ok("task", "list", "--json"))] == list(Task.names())
     quick, text = Task.load("quick"), ok("task", "show", "quick")
     assert f"fingerprint: {quick.short}" in text
     assert "; 8 origins" in text
     shown = json.loads(ok("task", "show", "quick", "--json"))
     assert (shown["definition"], shown["fingerprint"]) == (quick.definition, quick.fingerprint)
-    # One whose releases are not there is shown.
     text = ok("task", "show", "states-real")
     assert "fingerprint: not known: the archive has 1 release of the 17" in text
     done = run("task", "export", "states-real", tmp_path / "nowhere", code=1)

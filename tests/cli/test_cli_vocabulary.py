@@ -91,9 +91,8 @@ def test_help_fits_a_screen(path):
 
 def test_python_m_names_itself():
     for module in ("odforecast", "odforecast.cli"):
-        lost = subprocess.run(
-            [sys.executable, "-m", module, "forcast"], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", module, "forcast"]
+        lost = subprocess.run(command, capture_output=True, text=True, check=False)
         assert lost.returncode == 2
         assert lost.stderr.startswith("Usage: odforecast ")
         assert "Did you mean 'forecast'?" in lost.stderr

@@ -52,8 +52,7 @@ def test_commands_write_where_the_page_says(tmp_path):
         expected |= written
         assert {p.name for p in work.iterdir()} == expected, command
     files = [str(p.relative_to(home)) for p in home.rglob("*") if p.is_file()]
-    stray = [f for f in files if not f.startswith(tuple(f"{place}/" for place in listed))]
-    assert not stray
+    assert not [f for f in files if not f.startswith(tuple(f"{place}/" for place in listed))]
     assert {"updates", "archive"} == {p.name for p in (home / ".local/share/odforecast").iterdir()}
     assert not list(temporary.iterdir())
 
@@ -95,9 +94,8 @@ def test_a_read_only_folder_is_refused_before_the_work(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_the_file_is_written_though_nobody_reads_on(words, file, tmp_path):
     command = [sys.executable, "-m", "odforecast", *words.split()]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, **piped) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()  # before a line is there

@@ -112,7 +112,6 @@ def test_what_lies_below_ten_makes_no_difference(forecast, table, tmp_path):
 def test_texts_say_ranges(forecast, county, said):
     assert re.search(said, forecast.text(county))
     assert "fewer than 10" not in forecast.text(CUYAHOGA)
-    # Fewer than none there cannot be.
     assert "12 months before" not in forecast.text(NONE)
 
 
@@ -132,8 +131,7 @@ def test_a_change_of_few_deaths_has_no_percent(forecast, draws, before, said):
         reported = panel.reported.copy()
         reported[panel.index(CUYAHOGA), -1] = before
         panel = replace(panel, reported=reported)
-    made = replace(forecast, draws=np.full_like(forecast.draws, draws), panel=panel)
-    text = made.text(CUYAHOGA)
+    text = replace(forecast, draws=np.full_like(forecast.draws, draws), panel=panel).text(CUYAHOGA)
     assert re.search(said, text)
     assert draws > 9 or "about" not in text
     assert before != 0 or "12 months before" not in text
@@ -142,9 +140,7 @@ def test_a_change_of_few_deaths_has_no_percent(forecast, draws, before, said):
 @pytest.mark.parametrize("k", [1, 2, 4, 8, 9])
 def test_ties_for_the_last_rank_are_shared(k):
     rng = np.random.default_rng(3)
-    values = rng.integers(0, 6, (40, 9)).astype(float)
-    # Every order of the tied, many times over.
-    found = np.zeros(9)
+    values, found = rng.integers(0, 6, (40, 9)).astype(float), np.zeros(9)
     for _ in range(400):
         noise = rng.permuted(np.tile(np.arange(9) / 100, (40, 1)), axis=1)
         order = np.argsort(-(values + noise), axis=1)[:, :k]
@@ -178,8 +174,7 @@ def test_the_ranking_is_the_same_whatever_the_order(forecast):
 
 def test_rates_are_ranked_where_people_are_known(forecast):
     people = {CUYAHOGA: 1_200_000.0, ADAMS: 10_000.0, "39061": 400_000.0}
-    made = replace(forecast, panel=replace(forecast.panel, residents=people))
-    table = made.ranking(1, by="rate")
+    table = replace(forecast, panel=replace(forecast.panel, residents=people)).ranking(1, by="rate")
     assert table["location"][0] in (ADAMS, "39061")
     assert table["among"].sum() == pytest.approx(1)
     assert list(table["among"].isna()) == [False] * 3 + [True] * 85

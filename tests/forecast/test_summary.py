@@ -30,6 +30,8 @@ from odforecast.say import chance, rounded, step_of
 
 DAY = "2025-09-17"
 SAMPLES = od.Forecast.samples
+counts = st.floats(0, 1e6, allow_nan=False)
+PLACES = ("OH", "AZ", "WV", "WY")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,6 @@ def test_counts_are_the_quantiles_of_the_draws(forecast, table):
     assert (wide["high"] <= table["high"]).all()
     before, sums = year_before(forecast), forecast.samples()
     assert np.array_equal(before[:, :, 12:], sums[:, :, :-12])
-    # Before the nowcast: as reported, the same in every draw.
     assert (before[:, :, :12] == before[:1, :, :12]).all()
 
 
@@ -81,8 +82,7 @@ def test_what_cdc_says_stands_beside_it_and_ends_with_it(panel, table):
     last = row(table, "OH", "2025-04")
     assert last["reported"] == panel.reported[panel.index("OH"), -1] == 2830
     assert last["predicted"] == panel.predicted[panel.index("OH"), -1]
-    ahead = table[table["horizon"] > 0]
-    assert ahead[["reported", "predicted"]].isna().all(axis=None)
+    assert table[table["horizon"] > 0][["reported", "predicted"]].isna().all(axis=None)
     assert table[table["horizon"] <= 0]["reported"].notna().all()
 
 
@@ -133,12 +133,10 @@ def test_a_sum_of_places_has_the_people_of_its_parts(forecast):
 
 def test_years_are_decembers_and_say_what_is_known(forecast, table):
     years = forecast.years(locations=["Ohio"])
-    assert years["year"].tolist() == [2024, 2025, 2026]
-    assert years["known"].tolist() == [12, 4, 0]
+    assert (years["year"].tolist(), years["known"].tolist()) == ([2024, 2025, 2026], [12, 4, 0])
     chosen = table[(table["location"] == "OH") & (table["month"].dt.month == 12)]
-    pd.testing.assert_frame_equal(
-        years[list(table)], chosen.reset_index(drop=True), check_like=True
-    )
+    chosen = chosen.reset_index(drop=True)
+    pd.testing.assert_frame_equal(years[list(table)], chosen, check_like=True)
 
 
 def test_every_number_of_every_text_is_in_the_table():
@@ -177,8 +175,7 @@ def test_every_number_of_every_text_is_in_the_table():
 def test_no_change_is_no_fall_and_hidden_counts_stay_hidden():
     months = PANEL.last_month + np.arange(1, 15) * ONE_MONTH
     flat = made(draws=np.full((8, 2, 14), 1.0), known=np.ones((2, 11)), months=months)
-    seen = flat.summary().query("horizon >= 13")
-    assert (seen[["change", "fall"]] == 0).all(axis=None)
+    assert (flat.summary().query("horizon >= 13")[["change", "fall"]] == 0).all(axis=None)
     hidden = made(known=np.full((2, 11), np.nan)).summary()
     assert hidden[["low", "median", "high", "change", "fall", "rate"]].isna().all(axis=None)
 
@@ -189,13 +186,9 @@ def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(foreca
         found = forecast.summary(asked)
     expected = pd.concat([table[table["location"] == s] for s in asked], ignore_index=True)
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
-    # New York and the city have one rate, of the two together.
     used = {place for call in summed.mock_calls for place in call.args[0].locations}
     both = {"NY", "YC"} if {"NY", "YC"} & set(asked) else set()
     assert set(asked) <= used <= {*asked, *both}
-
-
-counts = st.floats(0, 1e6, allow_nan=False)
 
 
 def test_thresholds_by_hand():
@@ -217,26 +210,19 @@ def test_a_rise_and_a_fall_of_one_size_are_mirrored(change, before, n):
     assert category(change * 2, before, first) >= rise
 
 
-def test_the_threshold_rests_on_what_was_known_at_the_origin(forecast):
+def test_the_trend_rests_on_what_was_known_at_the_origin_and_ends_after_a_year(forecast):
     panel = forecast.panel
     last = forecast.trend("WY").query("horizon == 12").iloc[0]
-    reported = panel.reported[panel.index("WY"), -1]
-    assert last["before"] == reported == 89
+    assert last["before"] == panel.reported[panel.index("WY"), -1] == 89
     assert np.isclose(last["t1"], 128 * np.sqrt(2 / 89))
     assert np.isclose(last["t2"], 3 * last["t1"])
     # Not on the completed count, which moves with the draws.
     assert np.ptp(forecast.count_at("2025-04")[:, forecast.index("WY")]) > 0
-
-
-def test_further_ahead_than_a_year_there_is_none(forecast):
     assert forecast.trend()["horizon"].max() == 12
     late = od.get_model("naive").fit(forecast.panel).forecast(14, draws=10)
     late = replace(late, draws=late.draws[:, :, 12:], months=late.months[12:])
     with pytest.raises(ForecastError, match="no month up to 12 months after 2025-04"):
         late.trend()
-
-
-PLACES = ("OH", "AZ", "WV", "WY")
 
 
 def revised(released: Panel, states: tuple[str, ...] = PLACES) -> Forecast:
@@ -269,8 +255,7 @@ def test_the_revision_is_the_count_once_final_less_the_reported_one(released):
 
 
 def test_what_cdc_predicts_stands_beside_it(released):
-    table = revised(released).nowcast()
-    rows = [released.index(s) for s in PLACES]
+    table, rows = revised(released).nowcast(), [released.index(s) for s in PLACES]
     assert np.array_equal(table["predicted"], released.predicted[rows, -12:].ravel())
     assert table["complete"].isna().all()
     told = replace(released, complete=np.full(released.reported.shape, 98.5))
@@ -319,14 +304,12 @@ def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(released, tmp_pa
     sums = [getattr(released, x)[rows].sum(axis=0)[None] for x in ("reported", "predicted")]
     assert np.array_equal(table["reported"], sums[0][0, -12:])
     np.testing.assert_array_equal(table["predicted_unbiased"], unbiased(*sums)[0, -12:])
-    # A sum of sums, of one place under another name, and one that was sent somewhere.
     more = Forecast.concat([both, forecast.select("AZ")]).total(["Ohio valley", "AZ"], "three")
     assert more.parts["three"] == ("OH", "WV", "AZ")
     assert more.nowcast()["reported"].iloc[-1] == released.reported[[1, 3, 2], -1].sum()
     renamed = forecast.total(["WY"], "it").nowcast()
     assert renamed["reported"].tolist() == released.reported[released.index("WY"), -12:].tolist()
-    saved = od.load_forecast(both.save(tmp_path / "both"))
-    for again in (pickle.loads(pickle.dumps(both)), saved):
+    for again in (pickle.loads(pickle.dumps(both)), od.load_forecast(both.save(tmp_path / "both"))):
         assert dict(again.parts) == {"Ohio valley": ("OH", "WV")}
         pd.testing.assert_frame_equal(again.nowcast(), table)
 
@@ -394,11 +377,9 @@ def test_a_backtest_of_ones_own_is_taken(newest, results):
     made = od.get_model("naive+delay").fit(newest).forecast(draws=60)
     assert "past tests" not in made.text("Ohio")
     last = past_errors(made, "OH", results).set_index("horizon").loc[12]
-    mine = results.scores.query(
-        "model == 'naive+delay' and location == 'OH' and horizon == 12 and scorable"
-    )
-    assert last["error"] == round(mine["ape"].median(), 1)
-    assert last["forecasts"] == len(mine)
+    mine = results.scores.query("model == 'naive+delay' and location == 'OH' and scorable")
+    mine = mine[mine["horizon"] == 12]
+    assert (last["error"], last["forecasts"]) == (round(mine["ape"].median(), 1), len(mine))
     error = f"the typical (median) error here was {last['error']:.0f}%"
     assert f"in {len(mine)} past tests, {error}" in made.text("Ohio", record=results)
     # A place that was not scored has none.
@@ -416,15 +397,13 @@ def test_what_was_not_settled_on_the_day_of_the_forecast_is_left_out(newest, res
 def test_kinds_of_vintage_have_no_common_mean(newest):
     made = od.get_model("drift").fit(newest).forecast(draws=40)
     kinds = ("pseudo-delayed", "pseudo-clean")
-    origins = [
-        o for kind in kinds for o in od.origins(od.bundled(), kind, "2021-01", "2022-01", 6, 2)
-    ]
-    both = od.backtest(["drift"], origins, locations="US", draws=40, progress=False)
+    span = ("2021-01", "2022-01", 6, 2)
+    found = [o for kind in kinds for o in od.origins(od.bundled(), kind, *span)]
+    both = od.backtest(["drift"], found, locations="US", draws=40, progress=False)
     assert set(both.scores["vintage"]) == set(kinds)
     alone = both.scores.query("vintage == 'pseudo-delayed' and horizon == 1 and scorable")
     first = past_errors(made, "US", both).set_index("horizon").loc[1]
-    assert first["error"] == round(alone["ape"].median(), 1)
-    assert first["forecasts"] == len(alone)
+    assert (first["error"], first["forecasts"]) == (round(alone["ape"].median(), 1), len(alone))
 
 
 def test_results_of_other_deaths_or_another_model_are_refused(newest, whole, results):
@@ -454,7 +433,5 @@ def test_only_what_is_scorable_and_ahead_counts():
             "vintage": "real", "truth_release": pd.Timestamp("2024-01-10"),
         }
     )  # fmt: skip
-    table = table_of(scores)
-    assert table[["horizon", "forecasts", "error", "held"]].to_numpy().tolist() == [
-        [1, 2, 2.0, 0.5]
-    ]
+    (only,) = table_of(scores)[["horizon", "forecasts", "error", "held"]].to_numpy().tolist()
+    assert only == [1, 2, 2.0, 0.5]

@@ -8,13 +8,11 @@ from odforecast.backtesting import backtest, cuts
 
 @pytest.fixture(scope="session")
 def forecast(panel) -> od.Forecast:
-    """Of all 53 places, with months alone."""
     return od.get_model("drift").fit(panel).forecast(draws=60, seed=1)
 
 
 @pytest.fixture(scope="session")
 def revising(panel) -> od.Forecast:
-    """Of a model that knows the delay: its first months revise what was published."""
     return od.get_model("dlm").fit(panel).forecast(draws=60, seed=1)
 
 
@@ -28,8 +26,7 @@ def results(panel) -> od.Results:
 @pytest.fixture(scope="session")
 def projection(panel) -> od.Projection:
     made = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=80, seed=1)
-    shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
-    return od.project(made, [shock])
+    return od.project(made, [od.scenario.named("supply-shock-2023-like", onset="2026-01")])
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,6 @@ def test_counts_are_those_of_the_panel_or_its_frame(panel):
         says(axes, f"{panel.reported[row, -1]:,.0f} reported for April 2025")
     says(plot.counts(panel, "ohio"), "September 17, 2025")
     assert "September 17, 2025" in " ".join(head_of(plot.counts(panel)))
-    # Suppressed counts are shown between their bounds.
     months = pd.to_datetime(["2024-01-01", "2024-02-01"])
     layers = {"reported": [12.0, np.nan], "low": [12, 1.0], "high": [12, 9.0]}
     axes = plot.counts(pd.DataFrame({"location": "39035", "month": months, **layers}))
@@ -70,7 +69,6 @@ def test_a_fan_opens_at_the_last_count_and_shows_the_quantiles(panel, forecast):
     said = numbers(plot.alt_text(axes))
     assert panel.reported[row, -1] in said
     assert any(abs(x - middle[-1]) <= 0.07 * (high[-1] - low[-1]) for x in said)
-    # The end of a fan says median and interval.
     axes = plot.fan(forecast, "Ohio")
     first, until, *rest = texts(axes, ".beside")
     assert (first, until) == ("Forecast, 12 months", "to April 2026")
@@ -139,8 +137,7 @@ def test_a_sum_has_the_history_of_its_parts(revising, panel):
     for made, rows in (
         (midwest, [panel.index(s) for s in midwest.parts["Midwest"]]), (nation, panel.index("US")),
     ):  # fmt: skip
-        shown = line(plot.fan(made), "reported").get_ydata()
-        assert shown[-1] == panel.reported[rows, -1].sum()
+        assert line(plot.fan(made), "reported").get_ydata()[-1] == panel.reported[rows, -1].sum()
     says(plot.fan(midwest), "in the Midwest")
 
 
@@ -170,15 +167,7 @@ def test_labels_of_a_fan_hide_no_other_and_leave_nothing_out(revising, size, pla
         assert figure.bbox.y0 - 1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1
     for a, b in itertools.combinations(boxes, 2):
         across = min(a.x1, b.x1) - max(a.x0, b.x0)
-        along = min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert min(across, along) < 4, (a, b)
-
-
-def test_the_grid_holds_every_place_once():
-    assert set(GRID) == {*JURISDICTIONS, "PR"}
-    assert len(set(GRID.values())) == len(GRID)
-    (x, y), (cx, cy) = GRID["NY"], GRID["YC"]
-    assert abs(x - cx) + abs(y - cy) == 1  # beside one another
+        assert min(across, min(a.y1, b.y1) - max(a.y0, b.y0)) < 4, (a, b)
 
 
 def test_tiles_show_changes_or_chances_and_say_what_is_missing():
@@ -186,8 +175,7 @@ def test_tiles_show_changes_or_chances_and_say_what_is_missing():
     shown = [texts(axes).count(text) for text in ("−12%", "+20%", "–", "−3%")]
     assert shown == [1, 1, 49, 0]  # the nation is no tile
     assert sum(p.get_hatch() is not None for p in axes.patches) == 49
-    says(axes, "a fall in 1 of 3 places, from −12% (Ohio) to +20% (West Virginia)",
-         "United States −3%")  # fmt: skip
+    says(axes, "a fall in 1 of 3 places, from −12% (Ohio) to +20% (West V", "United States −3%")
     assert "Vermont" not in plot.alt_text(axes).partition("No value")[0]
     # A chance on the edge is not said to be certain, and a fall is likelier above one half.
     axes = plot.tile_map({"OH": 0.005, "WV": 0.995, "IN": 0.006}, kind="fall")
@@ -195,6 +183,10 @@ def test_tiles_show_changes_or_chances_and_say_what_is_missing():
     assert not {"0%", "100%"} & set(texts(axes))
     shares = {"OH": 0.69, "WV": 0.51, "IN": 0.5, "KY": 0.31, "US": 0.99}
     says(plot.tile_map(shares, kind="fall"), "a fall is likelier than not in 2 of 4 places")
+    assert set(GRID) == {*JURISDICTIONS, "PR"}
+    assert len(set(GRID.values())) == len(GRID)
+    (x, y), (cx, cy) = GRID["NY"], GRID["YC"]
+    assert abs(x - cx) + abs(y - cy) == 1  # beside one another
 
 
 def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
@@ -237,14 +229,11 @@ def test_reliability_has_a_band_where_there_are_enough_origins(results):
 
 
 def test_the_nowcast_shows_what_was_reported_and_what_it_will_be(panel, revising):
-    axes = plot.nowcast(revising, "NYC")
-    table = revising.select("YC").nowcast()
+    axes, table = plot.nowcast(revising, "NYC"), revising.select("YC").nowcast()
     np.testing.assert_allclose(line(axes, "final count: median").get_ydata(), table["median"])
-    np.testing.assert_array_equal(
-        line(axes, "reported").get_ydata(), panel.reported[panel.index("YC"), -24:]
-    )
-    said = plot.alt_text(axes)
-    assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in said
+    counts = panel.reported[panel.index("YC"), -24:]
+    np.testing.assert_array_equal(line(axes, "reported").get_ydata(), counts)
+    assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in plot.alt_text(axes)
     below = plot.nowcast(table, kind="revision")
     labels = {"median": "final count: median", "predicted": "CDC's predicted value",
               "predicted_unbiased": "the same, cleared of its usual excess"}  # fmt: skip
@@ -272,8 +261,7 @@ def test_the_triangle_has_every_release_over_the_newest():
     newest = table[table["release"] == "2025-09-17"]["reported"]
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), newest)
     assert "February 2024 was first 1,130, and is 1,134 in the newest" in plot.alt_text(axes)
-    percent = plot.revision_triangle(table, kind="percent")
-    first = percent.lines[0]
+    first = plot.revision_triangle(table, kind="percent").lines[0]
     np.testing.assert_allclose(first.get_ydata()[0], 100 * (1000 / 1004 - 1))
 
 
@@ -286,8 +274,7 @@ def test_the_overlay_shows_means_and_what_is_averted_is_the_table(projection):
     assert line(axes, "Status quo").get_linestyle() == "--"
     assert "A shock for $1" in plot.alt_text(axes)
     assert plot.overlay(projection.select("Ohio")).get_title(loc="left").endswith(", Ohio")
-    axes = plot.averted(projection, "Ohio")
-    table = projection.averted()
+    axes, table = plot.averted(projection, "Ohio"), projection.averted()
     rows = table[(table["location"] == "OH") & table["kind"].isin(["year", "all"])]
     (dots,) = (x for x in axes.lines if x.get_marker() == "o")
     np.testing.assert_allclose(dots.get_ydata(), rows["averted_mean"])
@@ -322,7 +309,6 @@ def test_spoken_coverage_is_of_months_ahead(mixed):
 
 
 def scored(**columns) -> pd.DataFrame:
-    """A score table of one model in one place."""
     same = {"model": "a", "location": "OH", "target": "deaths_12mo", "horizon": 12,
             "scorable": True, "vintage": "real"}  # fmt: skip
     return pd.DataFrame({**columns, **{k: v for k, v in same.items() if k not in columns}})
@@ -336,8 +322,7 @@ def test_the_band_of_reliability_is_of_90_percent():
     shares = np.array([2, 5, 6, 9, 10]) / 12
     reach = 2.131847 * shares.std(ddof=1) / np.sqrt(5)  # Student's t with 4 degrees, 95%
     (band,) = axes.collections
-    at_half = band.get_paths()[0].vertices
-    ends = sorted({round(y, 3) for x, y in at_half if np.isclose(x, 50)})
+    ends = sorted({round(y, 3) for x, y in band.get_paths()[0].vertices if np.isclose(x, 50)})
     exact = [100 * (shares.mean() - reach), 100 * (shares.mean() + reach)]
     assert ends == pytest.approx(exact, abs=0.01)
 
@@ -365,15 +350,12 @@ def test_misses_on_one_side_are_said_to_be(medians, side):
 
 def test_a_sum_with_a_hidden_count_is_not_known(forecast, panel):
     joint = replace(forecast, joint=frozenset({"location", "month"}))  # as if its draws were
-    both = joint.total(["OH", "WV"], "both")
-    history = panel.select(["OH", "WV"]).to_frame()
+    both, history = joint.total(["OH", "WV"], "both"), panel.select(["OH", "WV"]).to_frame()
     month = history["month"].max() - pd.DateOffset(months=5)
-    hidden = (history["location"] == "WV") & (history["month"] == month)
-    history.loc[hidden, "reported"] = np.nan
+    history.loc[(history["location"] == "WV") & (history["month"] == month), "reported"] = np.nan
     shown = line(plot.fan(both, history=history), "reported").get_ydata()
     assert np.flatnonzero(np.isnan(shown)).tolist() == [len(shown) - 6]
-    rows = [panel.index("OH"), panel.index("WV")]
-    assert shown[-1] == panel.reported[rows, -1].sum()
+    assert shown[-1] == panel.reported[[panel.index("OH"), panel.index("WV")], -1].sum()
 
 
 def pairs(ratios, lower=0.9, upper=1.1, **columns):
@@ -388,23 +370,18 @@ def pairs(ratios, lower=0.9, upper=1.1, **columns):
 
 
 def cells(axes):
-    """Text of each cell by (row, column)."""
-    return {
-        (int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts
-        if t.get_text() and t.get_text()[0].isdigit()
-    }  # fmt: skip
+    found = (t for t in axes.texts if t.get_text()[:1].isdigit())
+    return {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in found}
 
 
 def test_pairs_stand_best_first_and_say_their_ratios():
     axes = plot.pairwise(pairs({"b": 2.0, "a": 1.0, "c": 2.1}, metric="wis", scale="log"))
     assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b", "c"]
-    assert cells(axes)[(0, 1)] == "0.50"
-    assert cells(axes)[(2, 1)] == "1.05"
+    assert (cells(axes)[(0, 1)], cells(axes)[(2, 1)]) == ("0.50", "1.05")
     framed = [p for p in axes.patches if p.get_linewidth() > 0]
     assert len(framed) == 4  # b and c are not told apart
     says(axes, "Mean WIS of log counts of each of 3 models", "a over b 0.50, 0.45 to 0.55",
          "6 groups of origins", "Fewest forecasts in common: 100.")  # fmt: skip
-    # Without an interval they have no frame, and without a ratio no number.
     table = pairs({"a": 1.0, "b": 2.0, "c": 4.0})
     table[["lower", "upper"]] = np.nan
     table.loc[table["model"] == "c", "ratio"] = np.nan

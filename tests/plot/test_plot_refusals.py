@@ -17,12 +17,10 @@ from odforecast.errors import ArchiveError, DataError, ForecastError, UnknownNam
 
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 PAIRS = pairs({"a": 1.0, "b": 2.0})
-HIDDEN = pd.DataFrame(
-    {"location": "39035", "month": pd.to_datetime(["2024-01"]), "reported": np.nan}
-)
+MONTH = pd.to_datetime(["2024-01"])
+HIDDEN = pd.DataFrame({"location": "39035", "month": MONTH, "reported": np.nan})
 REGION = pd.DataFrame({"location": ["09110"], "median": [90.0]})
 REFUSED = [
-    # Places and tables
     (lambda x: plot.counts(x.panel, "Ohoi"), UnknownNameError, "did you mean Ohio"),
     (lambda x: plot.counts(x.panel, "Puerto Rico"), UnknownNameError, "it has: US"),
     (lambda x: plot.counts(x.panel.select(["OH", "WV"])), UnknownNameError,
@@ -32,7 +30,6 @@ REFUSED = [
     (lambda _: plot.counts(3), DataError, "counts is a int"),
     (lambda x: plot.counts(x.panel.to_frame().iloc[:0]), DataError, "empty"),
     (lambda _: plot.counts(HIDDEN), DataError, "no count of Cuyahoga"),
-    # Fans
     (lambda x: plot.fan(x.made.select("OH").to_frame([0.05, 0.5, 0.95]), bands=(0.8,)), DataError,
      r"no level 0\.1"),
     (lambda x: plot.fan(x.made, "Ohio", bands=(90,)), DataError, "bands holds 90"),
@@ -41,7 +38,6 @@ REFUSED = [
     (lambda x: plot.small_multiples(x.made, []), DataError, "locations is empty"),
     (lambda x: plot.small_multiples(x.made, ["OH", "WV"], axes=[None]), DataError,
      "1 axes for 2 places"),
-    # Tiles
     (lambda _: plot.tile_map({"OH": 2830.0, "WV": 900.0}), DataError,
      "these look like counts: a map of counts"),
     (lambda _: plot.tile_map({"OH": 2830.0}, kind="median"), DataError, "where many people live"),
@@ -54,7 +50,6 @@ REFUSED = [
     (lambda _: plot.tile_map(pd.Series({"OH": 5.0}, name="count")), DataError, "a map of counts"),
     (lambda x: plot.tile_map(x.made, month="2031-01"), DataError, "the table has no 2031-01"),
     (lambda x: plot.tile_map(x.county), DataError, r"use od\.plot\.map"),
-    # Counties
     (lambda x: plot.map(x.made), DataError, r"od\.plot\.tile_map"),
     (lambda _: plot.map(pd.DataFrame({"location": ["OH"], "median": [1.0]})), DataError,
      "'OH' is not a county"),
@@ -66,7 +61,6 @@ REFUSED = [
     (lambda x: plot.map(replace(x.county, joint=frozenset({"month"})), "among"), ForecastError,
      "not joint"),
     (lambda _: plot.map(REGION), DataError, "planning regions lie is not known"),
-    # Scores
     (lambda x: plot.said_and_came(x.results, "Ohio", model="drft"), UnknownNameError,
      "did you mean 'drift'"),
     (lambda x: plot.said_and_came(x.results, "Ohio", horizon=18), DataError,
@@ -86,7 +80,6 @@ REFUSED = [
     (lambda _: plot.pairwise(pd.concat([PAIRS, PAIRS])), DataError, "several rows"),
     (lambda _: plot.pairwise(PAIRS, models=["a", "z"]), DataError, "'z' is not among the pairs"),
     (lambda _: plot.pairwise(PAIRS, models="a"), DataError, "name two or more"),
-    # Revisions and scenarios
     (lambda x: plot.nowcast(x.made, "NYC", kind="counts ever"), UnknownNameError,
      "kind is 'counts ever'"),
     (lambda _: plot.revision_triangle(triangle()[-3:]), ArchiveError,
@@ -94,7 +87,6 @@ REFUSED = [
     (lambda x: plot.overlay(x.projection, "PR"), UnknownNameError, "has no PR"),
     (lambda x: plot.prevented(od.project(x.made, od.scenario.NULL), "Ohio"), DataError,
      "nothing but the status quo"),
-    # Files
     (lambda _: plot.save(plot.tile_map({"OH": 1.0}), "ohio.jpg"), DataError,
      r"use \.png, \.svg or \.pdf"),
     (lambda _: plot.save(Figure(), "none.svg"), DataError, "no axes"),

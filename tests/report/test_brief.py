@@ -88,12 +88,15 @@ def page(one):
     return write_brief(one, location="Ohio")
 
 
-def test_a_brief_is_one_closed_file(page):
+def test_a_brief_is_one_closed_file_whether_one_place_was_asked_for_or_all(page, one):
     assert page.startswith("<!doctype html>")
     assert " src=" not in page
     assert Page(page).links() == ["brief-annex.html"]
     assert "What &lt;if&gt;?" in page
     assert "a &lt; b &amp; c" in page
+    alone = one.select(["OH"])
+    assert answers(alone, "OH") == answers(one, "OH")
+    assert write_brief(alone, location="OH") == page
 
 
 def test_the_pages_have_their_parts_in_order_and_the_numbers_of_the_table(one, page):
@@ -159,9 +162,8 @@ def test_the_figure_shows_the_numbers_of_the_answer(three):
     found = options(one, ())
     scale, rows = strips(found)
     table, parts = one.answer(), one.outcomes().drop_duplicates("scenario_id")
-    for o, row, mean, works in zip(
-        found, rows, table["averted_mean"], parts["averted_mean"], strict=True
-    ):
+    means = table["averted_mean"], parts["averted_mean"]
+    for o, row, mean, works in zip(found, rows, *means, strict=True):
         assert row.mean == scale.at(works)
         assert row.low <= row.mean <= row.high
         assert (row.diamond is None) == o.what_if
@@ -202,8 +204,7 @@ def test_the_arithmetic_ends_at_the_answer(three, forecast):
     what_if = project(forecast.select(["OH"]), three.scenarios[1], seed=1)
     _, steps = bridge(what_if, options(what_if, ()))
     assert steps[-1][0].endswith(" fewer")
-    table = {"Ohio": 0.5, "default": 0}
-    felt = Intervention("felt", Fixed(-0.1), onset="2025-10", exposure=table)
+    felt = Intervention("felt", Fixed(-0.1), onset="2025-10", exposure={"Ohio": 0.5, "default": 0})
     half = project(forecast.select(["OH"]), Scenario("s", (felt,)), seed=1)
     _, steps = bridge(half, options(half, ()))
     assert ("−5%", "50% of the effect is felt in Ohio") in steps
@@ -211,7 +212,7 @@ def test_the_arithmetic_ends_at_the_answer(three, forecast):
     assert bridge(rise, options(rise, ())) is None
 
 
-def test_a_decision_has_what_it_needs_or_no_column(forecast):
+def test_decisions_measures_on_demand_and_sums_of_places_have_words_of_their_own(forecast):
     plain = Intervention("cut", Fixed(-0.1), onset="2025-10", p_null=0.5)
     seen = seen_of(forecast, Scenario("s", (plain,)))
     assert "How likely" in seen
@@ -219,12 +220,14 @@ def test_a_decision_has_what_it_needs_or_no_column(forecast):
     seen = seen_of(forecast, Scenario("s", (replace(plain, stop="Nothing <changes>"),)))
     assert "Nothing <changes>" in seen
     assert "Who has to do what" not in seen
-
-
-def test_the_answer_is_the_same_whether_one_place_was_asked_for_or_all(one, page):
-    alone = one.select(["OH"])
-    assert answers(alone, "OH") == answers(one, "OH")
-    assert write_brief(alone, location="OH") == page
+    seen = seen_of(forecast, of_prior("buprenorphine-expansion", "2025-10", called="pilot"))
+    assert "A fall where the option is in place and none elsewhere would support it" in seen
+    assert "changed the supply" not in seen
+    assert "Purity and seizures" not in seen
+    cut = Scenario("cut", (Intervention("cut", Normal(-0.1, 0.05), onset="2025-10"),))
+    seen = seen_of(forecast.region("Midwest"), cut, location="Midwest")
+    assert "would prevent in the Midwest by December 2027" in seen
+    assert "In the Midwest, " in seen
 
 
 def test_years_and_sentences_are_those_of_the_forecast(page, forecast, three):
@@ -243,9 +246,8 @@ def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
     found = mind(made, [worse])
     assert found
     for item in found:
-        month, *ends = re.search(
-            r"months ending in (\w+ \d+) below ([\d,]+) or above ([\d,]+)\.", item
-        ).groups()
+        said = r"months ending in (\w+ \d+) below ([\d,]+) or above ([\d,]+)\."
+        month, *ends = re.search(said, item).groups()
         low, high = (float(x.replace(",", "")) for x in ends)
         counts = made.baseline.count_at(f"{pd.to_datetime(month):%Y-%m}")[:, 0]
         under, over = chance((counts < low).mean()), chance((counts > high).mean())
@@ -268,18 +270,6 @@ def test_past_errors_are_a_table_or_a_command(one, newest):
     seen = seen_of(other, one.scenarios[-1], location="OH")
     assert "were not scored for this brief" in seen
     assert "odforecast backtest --locations OH --out results" in seen
-
-
-def test_a_measure_on_demand_and_a_sum_of_places_have_words_of_their_own(forecast):
-    seen = seen_of(forecast, of_prior("buprenorphine-expansion", "2025-10", called="pilot"))
-    assert "A fall where the option is in place and none elsewhere would support it" in seen
-    assert "changed the supply" not in seen
-    assert "Purity and seizures" not in seen
-    # A sum of places has a brief.
-    cut = Scenario("cut", (Intervention("cut", Normal(-0.1, 0.05), onset="2025-10"),))
-    seen = seen_of(forecast.region("Midwest"), cut, location="Midwest")
-    assert "would prevent in the Midwest by December 2027" in seen
-    assert "In the Midwest, " in seen
 
 
 def test_an_assumption_in_plain_words():
@@ -357,13 +347,10 @@ def test_the_annex_shows_who_judged_what(forecast, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
-@pytest.mark.parametrize(
-    ("which", "paper", "wide"),
-    [("three", "a4", 595), ("five", "letter", 612)],
-)
-def test_a_brief_prints_on_two_pages_and_fits_a_phone(which, paper, wide, request, tmp_path):
+@pytest.mark.parametrize(("of", "paper", "wide"), [("three", "a4", 595), ("five", "letter", 612)])
+def test_a_brief_prints_on_two_pages_and_fits_a_phone(of, paper, wide, request, tmp_path):
     path = tmp_path / "brief.html"
-    projection = request.getfixturevalue(which)
+    projection = request.getfixturevalue(of)
     path.write_text(write_brief(projection, location="US", paper=paper), encoding="utf-8")
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync.sync_playwright() as browsers:

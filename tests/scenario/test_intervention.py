@@ -46,14 +46,11 @@ def test_formula_by_hand():
 
 
 def test_residue_never_fades():
-    x = cut(-0.4, half_life=sc.Fixed(6), residue=sc.Fixed(0.25))
-    path = effect(x)[0, 0]
-    # rho + (1 - rho) 2^(-t / half-life)
+    path = effect(cut(-0.4, half_life=sc.Fixed(6), residue=sc.Fixed(0.25)))[0, 0]
     expected = -0.4 * (0.25 + 0.75 * 2 ** (-np.arange(MONTHS.size) / 6))
     assert path == pytest.approx(expected, abs=1e-14)
-    assert effect(cut(-0.4, half_life=sc.Fixed(1), residue=sc.Fixed(1.0)))[0, 0] == pytest.approx(
-        -0.4
-    )
+    whole = effect(cut(-0.4, half_life=sc.Fixed(1), residue=sc.Fixed(1.0)))
+    assert whole[0, 0] == pytest.approx(-0.4)
     assert effect(cut(-0.4, residue=sc.Fixed(0.25)))[0, 0, -1] == -0.4  # without a fade all stays
 
 
@@ -79,8 +76,7 @@ def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, sprea
 
 
 def test_factors_of_states_have_mean_one_and_the_spread_that_is_said():
-    x = cut(-0.3, spread=sc.Fixed(0.4))
-    drawn = effect(x, ("US", "OH", "WV"), draws=8000)[:, :, -1]
+    drawn = effect(cut(-0.3, spread=sc.Fixed(0.4)), ("US", "OH", "WV"), draws=8000)[:, :, -1]
     own = drawn[:, 1:] / -0.3
     assert (drawn[:, 0] == -0.3).all()
     assert own.mean(axis=0) == pytest.approx([1, 1], abs=0.02)
@@ -114,7 +110,6 @@ def test_interventions_of_one_name_are_paired():
     named_y = sc.Intervention("y", one.size, "2026-01", spread=0.0)
     a, b = (effect(x, draws=4000)[:, 0, 0] for x in (one, named_y))
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
-    # The worse half of one prior is the worse half of the other.
     wide = effect(cut(sc.Normal(-0.3, 0.2)), draws=4000)[:, 0, 0]
     assert (np.argsort(wide) == np.argsort(a)).all()
 
@@ -148,20 +143,17 @@ def test_chances_are_those_of_the_draws(name):
 
 def test_what_works_is_judged_over_36_months():
     # A month's success, and a rebound that takes it all back and never could take more.
-    x = cut(
-        sc.Normal(-0.45, 0.2),
-        rebound=sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(3), ramp=sc.Fixed(0)),
-    )
+    all_of_it = sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(3), ramp=sc.Fixed(0))
+    x = cut(sc.Normal(-0.45, 0.2), rebound=all_of_it)
     assert x.chances() == pytest.approx(cut(sc.Normal(-0.45, 0.2)).chances(), abs=0.005)
-    change = sc.drawing.outcome(cut(-0.4), 3, 1)
-    assert change == pytest.approx(36 * np.expm1(-0.4))
+    assert sc.drawing.outcome(cut(-0.4), 3, 1) == pytest.approx(36 * np.expm1(-0.4))
     # All of it comes back after half a year, and stays: in the end as many deaths as before.
     back = sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(0), ramp=sc.Fixed(0))
     assert cut(-0.3, half_life=sc.Fixed(6), rebound=back).chances() == (0.0, 0.0, 1.0)
     assert cut(-0.3, rebound=sc.Rebound(sc.Fixed(0.5))).chances() == (1.0, 0.0, 0.0)
 
 
-def test_a_rebound_is_a_fraction_of_the_success():
+def test_a_rebound_is_a_fraction_of_the_success_and_without_one_there_is_none():
     back = sc.Rebound(sc.Fixed(0.25), after=sc.Fixed(12), ramp=sc.Fixed(6))
     path = effect(cut(-0.4, ramp=sc.Fixed(4), rebound=back))[0, 0]
     assert path[4] == pytest.approx(-0.4)
@@ -174,9 +166,6 @@ def test_a_rebound_is_a_fraction_of_the_success():
     half = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(6), ramp=sc.Fixed(0))
     drawn = effect(cut(-0.4, spread=0.4, rebound=half), ("OH", "WV"))
     assert drawn[:, :, -1] == pytest.approx(0.5 * drawn[:, :, 0])
-
-
-def test_no_success_no_rebound():
     back = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(1), ramp=sc.Fixed(0))
     for size in (0.3, 0.0):
         with_, without = cut(size, rebound=back), cut(size)
@@ -202,13 +191,9 @@ def test_a_part_of_a_success_averts_deaths_too(share):
 
 
 def test_pickles_and_hashes_with_a_table():
-    x = sc.named_intervention(
-        "analogue-scheduling",
-        onset="2026-03",
-        exposure={"Ohio": 1.0, "default": 0.3},
-        percent={"quantiles": {"5%": -30, "50%": -10}},
-        rebound=sc.Rebound(sc.Beta(2, 6)),
-    )
+    keys = {"exposure": {"Ohio": 1.0, "default": 0.3}, "rebound": sc.Rebound(sc.Beta(2, 6))}
+    keys["percent"] = {"quantiles": {"5%": -30, "50%": -10}}
+    x = sc.named_intervention("analogue-scheduling", onset="2026-03", **keys)
     again = pickle.loads(pickle.dumps(x))
     assert again == x
     assert hash(again) == hash(x)

@@ -30,18 +30,14 @@ def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages hold the words of an update only: what is drawn is tested where it is drawn."""
 
     def write(path: Path, whole: od.Forecast, locations: tuple, parts: list) -> None:
-        said = [
-            f"{whole.select(locations)!r}",
-            *(p for s in parts for p in (s.title, *s.paragraphs)),
-        ]
-        path.write_text("\n".join(said))
+        said = (p for s in parts for p in (s.title, *s.paragraphs))
+        path.write_text("\n".join([f"{whole.select(locations)!r}", *said]))
 
     monkeypatch.setattr(running, "write_page", write)
 
 
 @pytest.fixture
 def run(server: FakeSocrata, tmp_path: Path) -> Callable[..., Update]:
-    """An update against the server, with a model that is quick."""
 
     def go(**how: object) -> Update:
         options = {"model": "drift+delay", "draws": 100} | how
@@ -53,6 +49,5 @@ def run(server: FakeSocrata, tmp_path: Path) -> Callable[..., Update]:
 
 @pytest.fixture
 def first(server: FakeSocrata, run: Callable[..., Update]) -> Update:
-    """An update from the first release."""
     serve(server, FIRST)
     return run()

@@ -40,8 +40,7 @@ MOVED = release("2021-04", APRIL, revise=30.0)
 
 
 def change(panel, earlier=BEFORE, recorded=NONE, model="naive", draws=200, places=PLACES):
-    made = od.get_model(model)
-    there = tuple(s for s in places if s in panel.locations)
+    made, there = od.get_model(model), tuple(s for s in places if s in panel.locations)
     now = forecast_from(made, panel, there, 12, draws, 1)
     return compared(now, panel, earlier, made, recorded, there)
 
@@ -55,8 +54,7 @@ def test_with_revisions_alone_new_months_have_no_part():
     assert (table["new_months"] == 0).all()
     assert (table["new_months_error"] == 0).all()
     np.testing.assert_array_equal(table["revisions"], table["change"])
-    ohio = table[table["location"] == "OH"]
-    assert (ohio["revisions"].abs() > 1).all()
+    assert (table[table["location"] == "OH"]["revisions"].abs() > 1).all()
     assert (table.loc[table["location"] == "WY", "change"] == 0).all()
     row = found.revised[found.revised["location"] == "OH"].iloc[0]
     assert (row["revision"], row["reported_now"] - row["reported_before"]) == (50.0, 50.0)
@@ -64,16 +62,14 @@ def test_with_revisions_alone_new_months_have_no_part():
 
 def test_with_new_months_alone_revisions_have_no_part() -> None:
     # A model that takes counts as they are: the same counts, the same draws, the same median.
-    panel = replace(NEXT, final_through=BEFORE.final_through)
-    found = change(panel)
+    found = change(replace(NEXT, final_through=BEFORE.final_through))
     assert [str(m) for m in found.new_months] == ["2021-04"]
     assert found.counts == {"new": 3, "common": 3 * BEFORE.months.size, "revised": 0}
     assert (found.table["revisions"] == 0).all()
     assert (found.table["revisions_error"] == 0).all()
     np.testing.assert_allclose(found.table["new_months"], found.table["change"])
     assert (found.table["new_months_error"] > 0).sum() > 30
-    assert found.table["horizon"].max() == 11
-    assert found.table["horizon"].min() == 0
+    assert (found.table["horizon"].max(), found.table["horizon"].min()) == (11, 0)
 
 
 @pytest.mark.parametrize("model", ["naive+delay", "drift-sums"])
@@ -128,20 +124,17 @@ def test_another_model_is_a_reason_of_its_own_and_is_named():
     total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
     np.testing.assert_allclose(total, found.table["change"], atol=1e-9)
     # Revisions and new months are what they are without it.
-    plain = change(MOVED).table
-    np.testing.assert_array_equal(found.table["revisions"], plain["revisions"])
+    np.testing.assert_array_equal(found.table["revisions"], change(MOVED).table["revisions"])
     assert "from the model (model: drift, now naive" in " ".join(sentences(found, "OH"))
 
 
 def test_what_is_otherwise_than_it_was_is_named():
-    old = recorded(BEFORE).assign(version="0.0.1")
-    found = change(NEXT, recorded=old)
+    found = change(NEXT, recorded=recorded(BEFORE).assign(version="0.0.1"))
     assert (found.table["model"] == 0).all()
     said = " ".join(sentences(found, "US"))
     assert "without effect here: version of odforecast: 0.0.1, now " in said
     # Counts of the release before that were replaced since.
-    was = release("2021-03", MARCH, revise=9.0)
-    found = change(NEXT, recorded=recorded(was))
+    found = change(NEXT, recorded=recorded(release("2021-03", MARCH, revise=9.0)))
     assert any("what the archive holds of that release" in text for text in found.settings)
 
 
@@ -152,7 +145,6 @@ def test_without_the_release_before_the_change_is_whole():
     assert found.table[["revisions", "new_months", "model"]].isna().all(axis=None)
     assert len(table_of(found)[0]) == 4
     assert "is not split" in " ".join(sentences(found))
-    # With nothing before, nothing is compared.
     found = change(NEXT, earlier=None)
     assert found.table.empty
     assert sentences(found) == ["There is no earlier release or forecast to compare with."]
@@ -165,7 +157,6 @@ def test_a_place_that_is_gone_is_named():
         assert set(found.table["location"]) == {"US", "OH"}
         assert "not now: Wyoming." in " ".join(sentences(found))
     assert change(panel).lost == ("WY",)
-    # No other place is talked of.
     found = change(MOVED)
     said = " ".join(sentences(found, "TX"))
     assert "There is no earlier forecast of Texas to compare with." in said
@@ -173,27 +164,22 @@ def test_a_place_that_is_gone_is_named():
 
 
 def test_what_cannot_be_forecast_again_is_compared_all_the_same():
-    short = replace(
-        BEFORE, months=BEFORE.months[-20:], triangle=None,
-        **{name: getattr(BEFORE, name)[:, -20:] for name in LAYERS},
-    )  # fmt: skip
+    layers = {name: getattr(BEFORE, name)[:, -20:] for name in LAYERS}
+    short = replace(BEFORE, months=BEFORE.months[-20:], triangle=None, **layers)
     found = change(NEXT, earlier=short, recorded=recorded(BEFORE))
     assert "release 2021-10-13 cannot be forecast again" in found.why_not
     assert found.table["change"].notna().all()
-    # With nothing recorded there is no other forecast to speak of.
     alone = " ".join(sentences(change(NEXT, earlier=short)))
     assert "The record has no forecast from it. The new release" in alone
     assert "month in common" not in alone
 
 
 def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others():
-    vintage = od.bundled().as_of()
-    panel = vintage.panel()
+    panel = od.bundled().as_of().panel()
     left = without_newest(panel, panel.cut("2024-12"))
     assert str(left.last_month) == "2024-12"
-    assert (left.as_of, left.release, left.final_through, left.vintage) == (
-        panel.as_of, panel.release, panel.final_through, "real",
-    )  # fmt: skip
+    for name in ("as_of", "release", "final_through", "vintage"):
+        assert getattr(left, name) == getattr(panel, name), name
     for name in LAYERS:
         np.testing.assert_array_equal(getattr(left, name), getattr(panel, name)[:, :-8])
     assert str(left.beside["T40.4"].last_month) == "2024-12"
@@ -205,17 +191,14 @@ def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others():
                     months=panel.months[:-8])  # fmt: skip
     again = without_newest(panel, older)
     assert (str(again.last_month), str(again.beside["T40.4"].last_month)) == ("2024-12", "2024-10")
-    # The draws are those of a forecast from that month: the default takes it as it is.
     made = od.get_model().fit(left).forecast(draws=20)
-    assert made.last_month == left.last_month
-    assert set(made.beside) == {"T40.4"}
+    assert (made.last_month, set(made.beside)) == (left.last_month, {"T40.4"})
 
 
 def test_nothing_published_later_moves_the_middle_forecast():
     reported = MOVED.reported.copy()
     reported[:, -1] *= 1.1
-    other = with_counts(MOVED, reported, MOVED.predicted)
-    a, b = change(MOVED).table, change(other).table
+    a, b = change(MOVED).table, change(with_counts(MOVED, reported, MOVED.predicted)).table
     np.testing.assert_array_equal(a["revisions"], b["revisions"])
     assert (a["new_months"] != b["new_months"]).any()
 
@@ -238,15 +221,12 @@ def test_the_largest_changes_come_first_behind_the_place():
 
 
 def crafted(rows):
-    table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11, model=0.0)
-    table["change"] = table["now"] - table["before"]
-    table = table.assign(
-        change_error=0.0, revisions=table["change"], revisions_error=0.0, new_months=0.0,
-        new_months_error=0.0,
-    )  # fmt: skip
+    table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11)
+    table["change"] = table["revisions"] = table["now"] - table["before"]
+    none = ("model", "change_error", "revisions_error", "new_months", "new_months_error")
+    table = table.assign(**dict.fromkeys(none, 0.0))
     months = np.array(["2021-04"], "datetime64[M]")
-    revised = pd.DataFrame(columns=list(REVISED))
-    return Change(MARCH, True, table, months, {}, revised)
+    return Change(MARCH, True, table, months, {}, pd.DataFrame(columns=list(REVISED)))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from odforecast.updating import record as records
 from odforecast.updating.record import coverage_sentence, past_forecasts, record_markdown
 
 PLACES = ("US", "OH")
+THREE = ("2021-03", "2021-04", "2021-05")
 
 
 @cache
@@ -54,9 +55,6 @@ def content(*lasts):
         return path.read_bytes()
 
 
-THREE = ("2021-03", "2021-04", "2021-05")
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "record.csv"
@@ -71,19 +69,15 @@ def test_what_was_written_is_read_and_says_how_it_was_made(path):
     row = table[(table["location"] == "OH") & (table["horizon"] == 12)].iloc[0]
     low, middle, high = forecast.select("OH").quantiles([0.05, 0.5, 0.95])[:, 0, -1]
     assert (row["low_90"], row["median"], row["high_90"]) == tuple(np.round((low, middle, high), 1))
-    assert f"{row['month']:%Y-%m} {row['release']:%Y-%m-%d} {row['on']:%Y-%m-%d}" == (
-        "2022-03 2021-10-15 2021-11-20"
-    )
+    dates = [f"{row[name]:%Y-%m-%d}" for name in ("month", "release", "on")]
+    assert dates == ["2022-03-01", "2021-10-15", "2021-11-20"]
     said = forecast.provenance
-    assert (row["model"], row["spec"], row["version"]) == (
-        said["label"], said["spec_hash"], said["odforecast"],
-    )  # fmt: skip
+    named = {"model": "label", "spec": "spec_hash", "version": "odforecast"}
+    assert {k: row[k] for k in named} == {k: said[v] for k, v in named.items()}
     assert (row["data"], row["seed"], row["draws"]) == (release("2021-03").data_hash, 1, 40)
-    # The same forecast is not written twice.
     before = path.read_bytes()
     assert add(path, "2021-03", dt.date(2022, 1, 1)).empty
     assert path.read_bytes() == before
-    # Another one is, beside the first.
     assert len(add(path, "2021-03", seed=2)) == 24
     assert path.read_bytes().startswith(before)
 
@@ -120,16 +114,14 @@ def test_an_edited_record_is_refused_by_the_number_of_its_line(what, path):
 
 @given(st.data())
 def test_cut_off_anywhere_it_is_recovered_and_made_whole(tmp_path_factory, data):
-    whole = content(*THREE)
-    start = len(content(*THREE[:2]))
+    whole, start = content(*THREE), len(content(*THREE[:2]))
     path = tmp_path_factory.mktemp("record") / "record.csv"
     kept = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:kept])
     table = read(path)
     ends = whole[:kept].count(b"\n")
     # A line that lacks its end alone is whole.
-    only_end = bool(ends) and whole[kept : kept + 1] == b"\n"
-    assert len(table) == max(ends - 1, 0) + only_end
+    assert len(table) == max(ends - 1, 0) + (bool(ends) and whole[kept : kept + 1] == b"\n")
     if start < kept:  # the update that was cut off is done again
         add(path, THREE[2])
         now, expected = read(path), path.with_name("whole.csv")
@@ -137,10 +129,8 @@ def test_cut_off_anywhere_it_is_recovered_and_made_whole(tmp_path_factory, data)
         assert len(last) == last["lines"].iloc[0]
         expected.write_bytes(whole)
         columns = [c for c in table if c not in ("batch", "lines")]
-        pd.testing.assert_frame_equal(
-            now[columns].sort_values(columns, ignore_index=True),
-            read(expected)[columns].sort_values(columns, ignore_index=True),
-        )
+        both = (t[columns].sort_values(columns, ignore_index=True) for t in (now, read(expected)))
+        pd.testing.assert_frame_equal(*both)
         assert path.read_bytes().startswith(whole[: whole[:kept].rfind(b"\n") + 1])
 
 
@@ -169,7 +159,6 @@ def test_what_came_is_recorded_once_provisional_and_once_settled(path):
     assert release("2021-12").release == dt.date(2022, 5, 15)
     assert _came(later, "settled") == ["2021-04", "2021-05"]
     assert _came(later, "provisional") == [f"2021-{m:02d}" for m in range(6, 13)]
-    # The settled count is judged, the provisional one is not.
     table = outcomes(read(path))
     first = table[(table["batch"] == 1) & (table["location"] == "OH")]
     settled = first[first["came_status"] == "settled"]
@@ -232,8 +221,7 @@ def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(path):
     gone = records.typed(gone.assign(model="", spec="", version=""))
     records.append(path, records.batch_of(before, [gone], dt.date(2022, 6, 1)))
     assert path.read_bytes().startswith(held)
-    last = path.read_text().splitlines()[-1]
-    data = first["data"].iloc[0]
+    last, data = path.read_text().splitlines()[-1], first["data"].iloc[0]
     assert last.startswith(f"3,1,withdrawn,2022-06-01,2021-10-15{',' * 14}{data},,,")
     table = read(path)
     assert set(outcomes(table)["batch"]) == {2}
@@ -279,9 +267,8 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(path):
         if last == "2021-03":
             add(path, last, model="drift")
     table = read(path)
-    assert "The record holds 24 forecasts by drift. For 4 of them" in coverage_sentence(
-        table, "drift"
-    )
+    drift = "The record holds 24 forecasts by drift. For 4 of them"
+    assert drift in coverage_sentence(table, "drift")
     assert coverage_sentence(table).startswith("The record holds 48 forecasts by naive. For 4 of")
     assert "Not counted" not in coverage_sentence(table)
     assert "holds 24 forecasts by drift" in record_markdown(path, "OH", model="drift")

@@ -28,8 +28,7 @@ def rows(
     last: str, states: tuple[str, ...] | None = FEW, missing: float = 0.02
 ) -> tuple[dict, ...]:
     """Rows as Socrata answers them; the last counts too low by a share that halves each month."""
-    table = od.bundled().as_of("2025-09-17").table
-    end = pd.Timestamp(last)
+    table, end = od.bundled().as_of("2025-09-17").table, pd.Timestamp(last)
     table = table[(table["month"] <= end) & (table["indicator"] == ALL_DRUGS)]
     age = (end.year - table["month"].dt.year) * 12 + end.month - table["month"].dt.month
     late = (age < 5) & (table["state"] != "US")
@@ -65,6 +64,5 @@ def refused(folder: Path, error: type[Exception], words: str | None = None) -> I
 
 
 def files(where: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
-    }
+    found = (p for p in sorted(where.rglob("*")) if p.is_file())
+    return {str(p.relative_to(where)): p.read_bytes() for p in found}
