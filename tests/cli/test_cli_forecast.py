@@ -141,13 +141,6 @@ def test_months_are_written_as_months(tmp_path):
     assert not (tmp_path / "p.svg").exists()
 
 
-def test_a_target_the_model_lacks():
-    result = run(*HUB, "--locations", "US", "--target", "deaths_month", code=1)
-    assert "hub-baseline does not forecast deaths_month" in result.stderr
-    both = run(*HUB, "--locations", "US", "--target", "both", code=0)
-    assert "note: hub-baseline does not forecast deaths_month" in both.stderr
-
-
 def test_table_and_file(tmp_path):
     out = tmp_path / "f.csv"
     text = ok("forecast", *HUB, "--locations", "US,WV,NYC", "--out", out)
@@ -233,7 +226,7 @@ def test_the_default_seed_is_fixed_and_locations_do_not_matter(tmp_path):
     assert not other.equals(c)
 
 
-def test_what_to_mind_is_said_on_standard_error():
+def test_what_to_mind_is_said_on_standard_error_and_a_few_draws_below_zero_are_not():
     low = "hub-baseline takes them as reported, so it leans low"
     assert low in said(run(*HUB, "--locations", "US"))
     assert "leans low" not in run(*QUICK, "--model", "cdc-predicted", "--locations", "US").stderr
@@ -242,15 +235,16 @@ def test_what_to_mind_is_said_on_standard_error():
     near = run(*NAIVE, "--locations", "US", "--horizon", str(VALIDATED), "--as-of", "2026-02-01")
     assert "not been tested" not in near.stderr
     assert "note: the newest stored release, 2026-01-14, is used" in said(near)
-
-
-def test_a_few_draws_below_zero_are_no_warning():
     few, many = (f"{n} of 1,272,000 drawn months were below zero and set to 0"
                  for n in ("262", "12,720"))  # fmt: skip
     assert shown_warnings([few, many, "read with care"]) == [many, "read with care"]
     done = run("Ohio", "--draws", "1000", "--json")
     assert "below zero" not in done.stderr
     assert any("below zero" in text for text in json.loads(done.stdout)["meta"]["warnings"])
+    result = run(*HUB, "--locations", "US", "--target", "deaths_month", code=1)
+    assert "hub-baseline does not forecast deaths_month" in result.stderr
+    both = run(*HUB, "--locations", "US", "--target", "both", code=0)
+    assert "note: hub-baseline does not forecast deaths_month" in both.stderr
 
 
 @pytest.fixture

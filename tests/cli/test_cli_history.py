@@ -23,7 +23,6 @@ from odforecast.vintage.past import History, fetch_past
 data = partial(exits.run, "data", columns=None)
 ONE, TWO, THREE, FOUR = (release_csv(f"2024-{month}") for month in ("07", "08", "09", "10"))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
-#: Content, day of the commit, release, and what is said of it.
 VERSIONS = (
     (ONE, "2025-01-03", "2024-12-11", "added"),
     (release_csv("2024-08", change=10), "2025-01-20", "2025-01-15",

@@ -64,7 +64,6 @@ def test_with_a_reason_it_is_used_and_says_so(wrong, right):
         assert words in run(*args, code=code).output
     run("data", "add", wrong, "--accept", "[red]see the note[/red]", code=0)
     assert "[red]see the note[/red]" in run(*FORECAST).stderr
-    # It contradicts itself: no structure was found right.
     assert f"given  accepted   {wrong.name[:16]}" in run("data", "releases").stdout
 
 

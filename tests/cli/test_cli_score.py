@@ -1,7 +1,4 @@
-"""``odforecast score`` as a stranger would use it, of what the other commands write too.
-
-The scores are the library's: what a file rounds is what they may differ by.
-"""
+"""``odforecast score``, of what other commands write too: its scores are the library's."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,7 +21,6 @@ run = partial(exits.run, "score")
 
 pytestmark = pytest.mark.usefixtures("older_bundle")
 STATES = ("US", "WV", "OH")
-#: Origin of the release that the commands forecast from, and its panel's last month.
 LAST = "2024-02"
 UNIT = ["location", "month"]
 ASKED = ("--as-of", "2024-07-10", "--draws", 100, "--model", "dlm", "--locations", "US,WV,OH")
@@ -103,12 +99,16 @@ def test_young_truth_is_marked_and_not_scored(tmp_path):
     assert len(pd.read_csv(out)) == 3 * 12 * 2  # the file is written
 
 
-def test_samples_give_crps_and_months_a_warning(tmp_path):
+def test_samples_give_crps_and_what_is_to_mind_is_said(tmp_path):
     table = to_hub(forecast_of("drift", states=("US",)), output_type="sample")
     result = run(write_hub(table, tmp_path / "drift.parquet"), code=0)
     assert "CRPS" in result.output
     assert "monthly deaths, US" in result.output
     assert "up to a constant per calendar month" in " ".join(result.output.split())
+    made = od.get_model("naive+delay").fit(od.bundled().as_of("2025-09-17").panel())
+    table = to_hub(made.forecast(3, draws=80).select(["US"]))
+    result = run(write_hub(table, tmp_path / "2025-09-17-mine.csv"), code=0)
+    assert "published no later than the forecasts" in result.output
 
 
 def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
@@ -118,13 +118,6 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
         paths.append(write_hub(to_hub(forecast), tmp_path / f"{forecast.as_of}-naive.csv"))
     assert "2 dates, 2023-11-15 to 2024-02-15" in run(*paths, code=0).output
     assert "repeats a forecast of model naive" in run(*paths, paths[0], code=1).stderr
-
-
-def test_a_truth_the_forecast_could_know_is_said(tmp_path):
-    made = od.get_model("naive+delay").fit(od.bundled().as_of("2025-09-17").panel())
-    table = to_hub(made.forecast(3, draws=80).select(["US"]))
-    result = run(write_hub(table, tmp_path / "2025-09-17-mine.csv"), code=0)
-    assert "published no later than the forecasts" in result.output
 
 
 def scenarios_of(**names):
@@ -451,7 +444,6 @@ def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
 
 
 def test_every_origin_of_a_file_is_asked_for_its_levels(panel, tmp_path):
-    """A hub file of two origins, the later one with other levels and no fewer of them."""
     files = []
     for name, tail in (("base", 0.02), ("mixed", 0.03)):
         rows = []

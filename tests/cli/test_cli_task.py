@@ -28,7 +28,6 @@ truth: {release: 2025-09-17}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A task, two results of it, and forecasts made by a script."""
     made = tmp_path_factory.mktemp("made")
     file = made / "small.yaml"
     file.write_text(SMALL)

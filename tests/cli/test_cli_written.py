@@ -17,7 +17,6 @@ from odforecast.models.model import watching
 from odforecast.names import ALL_DRUGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "install.md"
-#: Commands, each in an empty folder, and what they write there.
 RUN = [
     ("forecast --model naive --locations US --draws 20 --save s --plot p.svg", {"s", "p.svg"}),
     ("update --no-fetch --model naive --draws 20", set()),

@@ -51,7 +51,7 @@ def test_recovery_over_a_hundred_simulations(tmp_path):
     assert_drawn(result, tmp_path)
 
 
-def test_growth_changes_by_hand(panel):
+def test_growth_changes_by_hand_and_settled_counts_are_those_that_a_truth_would_score(panel):
     table = placebo.growth_changes(panel).set_index("month")
     us = dict(zip(panel.months.astype(str), panel.reported[0]))
     by_hand = np.log(us["2024-07"] / us["2023-07"]) - np.log(us["2023-07"] / us["2022-07"])
@@ -59,6 +59,10 @@ def test_growth_changes_by_hand(panel):
     assert table["percentile"].max() == 100.0
     with pytest.raises(ScenarioError, match="37 or more"):
         placebo.growth_changes(panel, until="2017-01")
+    last = settled_through(panel)
+    values, _ = od.Truth(panel).observed(["US"], np.array([last, last + np.timedelta64(1, "M")]))
+    assert np.isfinite(values[0]).tolist() == [True, False]
+    assert settled_through(panel.cut("2020-01")) == np.datetime64("2020-01")
 
 
 @pytest.mark.slow
@@ -290,13 +294,6 @@ def changes(panel):
 @pytest.fixture(scope="module")
 def ranks(changes):
     return placebo.event_ranks(changes).set_index("month")
-
-
-def test_settled_counts_are_those_that_a_truth_would_score(panel):
-    last = settled_through(panel)
-    values, _ = od.Truth(panel).observed(["US"], np.array([last, last + np.timedelta64(1, "M")]))
-    assert np.isfinite(values[0]).tolist() == [True, False]
-    assert settled_through(panel.cut("2020-01")) == np.datetime64("2020-01")
 
 
 def test_golden_ranks_of_the_bundled_release(changes, ranks):

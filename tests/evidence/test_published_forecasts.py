@@ -32,10 +32,8 @@ def whole() -> pd.DataFrame:
 
 
 def test_printed_figures_are_those_of_the_domain(alone):
-    """DOMAIN.md, section 4, by hand."""
     source = alone.loc["source-2023"]
-    said = source[["said", "low", "high", "came"]].tolist()
-    assert said == [62_110, 60_800, 64_400, 83_140]
+    assert source[["said", "low", "high", "came"]].tolist() == [62_110, 60_800, 64_400, 83_140]
     assert (source["error"], source["held"]) == (-21_030, 0)
     # (u − l) + 2/α (y − u), α = 0.05
     assert source["interval_score"] == pytest.approx(3_600 + 40 * (83_140 - 64_400))

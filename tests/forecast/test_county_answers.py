@@ -17,7 +17,6 @@ from odforecast.plot.style import head_of
 from odforecast.report.counties import write_county_page
 
 CUYAHOGA, VINTON, FRANKLIN, ADAMS = "39035", "39163", "39049", "39001"
-#: Nobody ever died there.
 NONE = "39003"
 
 
@@ -33,7 +32,6 @@ def table(forecast):
 
 
 def scrambled(forecast: od.Forecast) -> od.Forecast:
-    """The same, with each draw of 1 to 9 replaced by another of 1 to 9."""
     small = (forecast.draws >= 1) & (forecast.draws < 10)
     others = np.random.default_rng(11).integers(1, 10, small.shape)
     return replace(forecast, draws=np.where(small, others, forecast.draws))

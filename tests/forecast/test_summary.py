@@ -1,6 +1,4 @@
-"""The tables that every screen, page and file takes its numbers from; what the nowcast says;
-what is said of past errors: of this model, of this place, and of nothing later.
-"""
+"""The tables that screens, pages and files take numbers from; the nowcast; past errors."""
 
 import datetime as dt
 import pickle
@@ -78,12 +76,17 @@ def test_the_change_is_that_of_change_at_every_horizon(forecast, table, month):
     assert seen["fall"] == (moved < 0).mean()
 
 
-def test_what_cdc_says_stands_beside_it_and_ends_with_it(panel, table):
+def test_what_cdc_says_stands_beside_it_and_years_are_decembers(panel, table, forecast):
     last = row(table, "OH", "2025-04")
     assert last["reported"] == panel.reported[panel.index("OH"), -1] == 2830
     assert last["predicted"] == panel.predicted[panel.index("OH"), -1]
     assert table[table["horizon"] > 0][["reported", "predicted"]].isna().all(axis=None)
     assert table[table["horizon"] <= 0]["reported"].notna().all()
+    years = forecast.years(locations=["Ohio"])
+    assert (years["year"].tolist(), years["known"].tolist()) == ([2024, 2025, 2026], [12, 4, 0])
+    chosen = table[(table["location"] == "OH") & (table["month"].dt.month == 12)]
+    chosen = chosen.reset_index(drop=True)
+    pd.testing.assert_frame_equal(years[list(table)], chosen, check_like=True)
 
 
 @pytest.mark.parametrize(
@@ -129,14 +132,6 @@ def test_a_sum_of_places_has_the_people_of_its_parts(forecast):
     counts = forecast.panel.reported[[forecast.panel.index(s) for s in ("OH", "WV")], -1]
     assert valley.summary().query("horizon == 0")["reported"].item() == counts.sum()
     assert np.isfinite(valley.change("2024-12")).all()
-
-
-def test_years_are_decembers_and_say_what_is_known(forecast, table):
-    years = forecast.years(locations=["Ohio"])
-    assert (years["year"].tolist(), years["known"].tolist()) == ([2024, 2025, 2026], [12, 4, 0])
-    chosen = table[(table["location"] == "OH") & (table["month"].dt.month == 12)]
-    chosen = chosen.reset_index(drop=True)
-    pd.testing.assert_frame_equal(years[list(table)], chosen, check_like=True)
 
 
 def test_every_number_of_every_text_is_in_the_table():
@@ -191,16 +186,6 @@ def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(foreca
     assert set(asked) <= used <= {*asked, *both}
 
 
-def test_thresholds_by_hand():
-    # 1.28 √(2/N) is 5% at N = 2 (1.28 / .05)² = 1,310.72.
-    first, large = thresholds([1310.0, 1311.0, 200.0, 2.0])
-    assert first[0] > 5
-    assert np.allclose(first[1:], [5.0, 12.8, 128.0])
-    assert np.allclose(large, 3 * first)
-    assert np.isnan(thresholds(np.nan)[0])
-    assert thresholds(0.0)[0] == thresholds(1.0)[0]
-
-
 @given(counts, counts, st.floats(0, 1e5))
 def test_a_rise_and_a_fall_of_one_size_are_mirrored(change, before, n):
     first = thresholds(n)[0]
@@ -210,7 +195,7 @@ def test_a_rise_and_a_fall_of_one_size_are_mirrored(change, before, n):
     assert category(change * 2, before, first) >= rise
 
 
-def test_the_trend_rests_on_what_was_known_at_the_origin_and_ends_after_a_year(forecast):
+def test_the_trend_rests_on_what_was_known_at_the_origin_and_its_thresholds_by_hand(forecast):
     panel = forecast.panel
     last = forecast.trend("WY").query("horizon == 12").iloc[0]
     assert last["before"] == panel.reported[panel.index("WY"), -1] == 89
@@ -223,6 +208,13 @@ def test_the_trend_rests_on_what_was_known_at_the_origin_and_ends_after_a_year(f
     late = replace(late, draws=late.draws[:, :, 12:], months=late.months[12:])
     with pytest.raises(ForecastError, match="no month up to 12 months after 2025-04"):
         late.trend()
+    # 1.28 √(2/N) is 5% at N = 2 (1.28 / .05)² = 1,310.72.
+    first, large = thresholds([1310.0, 1311.0, 200.0, 2.0])
+    assert first[0] > 5
+    assert np.allclose(first[1:], [5.0, 12.8, 128.0])
+    assert np.allclose(large, 3 * first)
+    assert np.isnan(thresholds(np.nan)[0])
+    assert thresholds(0.0)[0] == thresholds(1.0)[0]
 
 
 def revised(released: Panel, states: tuple[str, ...] = PLACES) -> Forecast:
@@ -260,7 +252,6 @@ def test_what_cdc_predicts_stands_beside_it(released):
     assert table["complete"].isna().all()
     told = replace(released, complete=np.full(released.reported.shape, 98.5))
     assert (revised(told).nowcast()["complete"] == 98.5).all()
-    # At the last month, worked out by hand from the counts.
     usual = (released.predicted[rows, -24:-12] / released.reported[rows, -24:-12]).mean(axis=1)
     last = table[table["horizon"] == 0]["predicted_unbiased"]
     np.testing.assert_allclose(last, released.predicted[rows, -1] / usual, rtol=1e-12)
@@ -382,7 +373,6 @@ def test_a_backtest_of_ones_own_is_taken(newest, results):
     assert (last["error"], last["forecasts"]) == (round(mine["ape"].median(), 1), len(mine))
     error = f"the typical (median) error here was {last['error']:.0f}%"
     assert f"in {len(mine)} past tests, {error}" in made.text("Ohio", record=results)
-    # A place that was not scored has none.
     assert "past tests" not in made.text("Maine", record=results)
 
 

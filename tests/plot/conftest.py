@@ -31,10 +31,7 @@ def projection(panel) -> od.Projection:
 
 @pytest.fixture(scope="session")
 def mixed() -> od.Results:
-    """What ``odforecast backtest`` runs: two kinds of vintage, here of two targets as well.
-
-    What decides comes last, so that the first row of a table is none of it.
-    """
+    """As ``odforecast backtest`` runs, and of two targets: the vintage that decides comes last."""
     kinds = ("pseudo-clean", "pseudo-delayed")
     found = [o for k in kinds for o in od.origins(od.bundled(), k, "2020-01", "2022-05", 7, 2)]
     return backtest(

@@ -53,7 +53,13 @@ def test_a_page_of_states_refuses_counties(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_below_10_is_drawn_of_a_county(results):
+def test_figures_of_counties_say_so_and_show_nothing_below_10(results):
+    axes = results.plot(kind="skill")
+    assert head_of(axes).title == "Error relative to county-hub-baseline"
+    assert "counties" in plots.alt_text(axes)
+    assert "7 counties" in plots.alt_text(results.plot(kind="coverage"))
+    # Hidden counts have a PIT; without them, counties that fell below 10 would be missing.
+    assert "8 counties" in plots.alt_text(results.plot(kind="pit"))
     scores = results.scores.assign(low=3.0, high=22.0)
     mine, last = scores["location"] == KENT, scores["last_month"].max()
     scores.loc[mine, "median"] = np.where(scores.loc[mine, "last_month"] < last, 7.0, 12.0)
@@ -67,15 +73,6 @@ def test_nothing_below_10_is_drawn_of_a_county(results):
     assert "the last forecast was 12 for" in said
     assert "the final count was <10" in said
     assert "Counts below 10 are not shown." in head_of(axes).caption
-
-
-def test_figures_of_counties_say_so(results):
-    axes = results.plot(kind="skill")
-    assert head_of(axes).title == "Error relative to county-hub-baseline"
-    assert "counties" in plots.alt_text(axes)
-    assert "7 counties" in plots.alt_text(results.plot(kind="coverage"))
-    # Hidden counts have a PIT; without them, counties that fell below 10 would be missing.
-    assert "8 counties" in plots.alt_text(results.plot(kind="pit"))
 
 
 def test_a_page_of_counties_says_how_often_past_intervals_contained_the_count(tmp_path):

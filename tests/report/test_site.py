@@ -106,7 +106,6 @@ def close(shown: str, exact: list[float], step: float) -> bool:
 
 
 def says(page: Page, table: str, frame: pd.DataFrame, cells=slice(1, None)) -> None:
-    """Rows of a table are sorted by the exact numbers of a frame, by name or code of its rows."""
     shown = rows_of(page, table)
     for code, exact in frame.iterrows():
         said = [value(c) for c in shown[called(code) if code in PLACES else code][cells]]
@@ -207,7 +206,6 @@ def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, panel):
     drawn, bare = write_page(then, later=panel), write_page(then)
     assert "Gray: as known in the release of September 17, 2025" in drawn.words
     assert "Gray: as known" not in bare.words
-    # One line more on a wide screen, and on a phone.
     assert len(drawn.all("path")) == len(bare.all("path")) + 2
     for day, months in ((dt.date(2021, 12, 1), 0), (dt.date(2023, 6, 1), 3)):
         site = tmp_path / str(day)
@@ -387,7 +385,7 @@ def parts_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"nation": rows[nation], "jurisdictions": rows[~nation]}
 
 
-def test_the_leaderboard_is_of_the_kind_that_decides(report, results, deciding):
+def test_the_leaderboard_is_of_the_kind_that_decides_and_counts_places(report, results, deciding):
     assert Skill(results).kind == "pseudo-delayed"
     for level, part in parts_of(deciding[deciding["horizon"] >= 1]).items():
         board = summarise(part).set_index("model")
@@ -396,9 +394,7 @@ def test_the_leaderboard_is_of_the_kind_that_decides(report, results, deciding):
         assert error.endswith(f" {board.loc[MODEL, 'mape']:.1f}%")
         says(report, f"board-{level}", board[["n_scorable"]], slice(-1, None))
     assert "made from counts as incomplete as those in real releases" in report.words
-
-
-def test_places_better_is_the_share_with_the_smaller_error(report, deciding):
+    # Places better: the share of those with the smaller error.
     rows = deciding[(deciding["horizon"] >= 1) & (deciding["location"] != "US")]
     wis = rows.groupby(["model", "location"])["wis"].mean().unstack("model")
     better = (wis[MODEL] < wis["hub-baseline"]).mean()
@@ -488,7 +484,7 @@ def test_pages_say_of_which_deaths_they_are(results, fentanyl):
         assert f"2 models, forecasts of {deaths} from" in words
 
 
-def test_scores_of_other_deaths_are_refused_and_nothing_is_written(
+def test_scores_of_other_deaths_are_refused_and_nothing_written(
     tmp_path, forecast, fentanyl, panel
 ):
     scored = small_results()

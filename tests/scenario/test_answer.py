@@ -46,8 +46,7 @@ def test_the_outcomes_add_up(answer, every):
     np.testing.assert_allclose(by["share"].sum(), 1.0)
     np.testing.assert_allclose(by["chance"].sum(min_count=1).dropna(), 1.0)
     assert (by.size().unstack()["US"] <= 4).all()
-    # Over all outcomes it is no more than if everything works: in the tenth draw of ten, where a
-    # part does not, chance may be worth a thousandth.
+    # Over all it is no more than if everything works, but for a thousandth that chance is worth.
     known = answer[answer["averted_if_works_mean"].notna()]
     most = known["averted_if_works_mean"] + 1e-3 * known["averted_if_works_mean"].abs() + 1e-6
     assert len(known) > 100

@@ -61,16 +61,6 @@ def test_no_named_prior_makes_a_class_larger_than_the_whole(many, name):
     assert np.allclose(projected.draws[:, parts].sum(axis=1), projected.draws[:, us])
 
 
-def test_notes_stand_in_one_order(whole):
-    base = whole.select(["OH", "WV"])
-    classes = ["T40.4", "psychostimulants", "cocaine", "heroin", "methadone"]
-    part = replace(whole.select("OH"), draws=0.1 * whole.select("OH").draws, beside={})
-    carrying = replace(base, beside={}).with_parts(dict.fromkeys(classes, part))
-    applied = Applied(carrying, {share_name(short): {"WV": 0.1} for short in classes}, 1)
-    applied.acted([])
-    assert [note.split()[3] for note in applied.notes] == sorted(classes)
-
-
 def test_an_effect_of_nothing_leaves_every_draw_as_it_is(whole):
     projection = sc.project(whole, one(sc.Fixed(0.0), scope="T40.4"))
     for shown, base in ((projection, whole), (projection.part("T40.4"), whole.part("T40.4"))):
@@ -177,7 +167,7 @@ def test_a_region_is_the_sum_of_its_states(whole):
     assert any("without what differs between states" in text for text in said)
 
 
-def test_what_cannot_be_held_is_said(whole):
+def test_what_cannot_be_held_is_said_and_notes_stand_in_one_order(whole):
     few = sc.project(od.get_model("drift").fit(whole.panel.select(["OH"])), one(), 12, 20)
     assert any("without their sum being held" in text for text in few.warnings)
     absent = sc.project(whole, one(exposure={"PR": 1.0, "default": 0.0}))
@@ -188,6 +178,13 @@ def test_what_cannot_be_held_is_said(whole):
     short = sc.project(whole.first(6), one(sc.Fixed(-0.2)))
     assert short.answer()["averted_if_works_q50"].isna().all()
     assert "too few draws to say" in short.text("US")
+    base = whole.select(["OH", "WV"])
+    classes = ["T40.4", "psychostimulants", "cocaine", "heroin", "methadone"]
+    part = replace(whole.select("OH"), draws=0.1 * whole.select("OH").draws, beside={})
+    carrying = replace(base, beside={}).with_parts(dict.fromkeys(classes, part))
+    applied = Applied(carrying, {share_name(short): {"WV": 0.1} for short in classes}, 1)
+    applied.acted([])
+    assert [note.split()[3] for note in applied.notes] == sorted(classes)
 
 
 @pytest.fixture(scope="module")

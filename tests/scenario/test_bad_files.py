@@ -23,8 +23,7 @@ ONE = "name: s\ninterventions: [{prior: cooperation-resumed, %s}]"
 IN = "s, intervention 1: "
 SAID = ONE % "lag: {judgements: [{who: A, date: 2025-10-02, quartiles: [1, 2, 3]}, {%s}]}"
 
-#: Keys of an intervention, what the line says after the file's name and the intervention, and
-#: whether the schema refuses them too.
+#: Keys of an intervention, what the line says after file and intervention; does the schema, too?
 KEYS = [
     ("p_null: 0.1, p_null: 0.9", "line 2: key 'p_null' is given twice", None),
     ("spred: 1", "unknown key 'spred', did you mean 'spread'?; allowed: prior,", True),
@@ -164,7 +163,6 @@ FILES = [
 
 PAIRS = zip("abcdefghij", "bcdefghijk")
 LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join(9 * [f'*{a}'])}]\n" for a, b in PAIRS)
-#: Files that want more than a scenario, and what stands in the line.
 MORE = [
     (LAUGHS, "line 2: an alias (*a); write out"),
     ("name: " + 100_000 * "[", "line 1: nested more than 60 deep"),

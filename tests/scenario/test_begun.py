@@ -277,7 +277,6 @@ def test_warnings_say_which(fitted):
 def test_what_is_still_to_come_is_counted_against_the_course_without_it(fitted):
     """A ramp that has begun averts what its rest averts, not the difference of two trends."""
     again, plain = both(fitted, one(-0.3, before=3))
-    # Nine of twelve months of the ramp are still to come: more averted in every draw.
     assert (again.answer()["fewer"] == 1.0).all()
     us, rest = again.answer().set_index("location").loc["US"], np.expm1(-0.3 * (1 - 3 / 12))
     ahead, base = again.ahead, again.counted_against("x")

@@ -69,11 +69,19 @@ def test_what_is_removed_carries_no_forecast_noise(shock):
     assert np.median(shock.averted("2024-12")) > 0
 
 
-def test_the_eve_knows_nothing_of_what_followed(shock):
+def test_the_eve_knows_nothing_of_what_followed_and_is_named_apart(shock):
     assert (shock.eve_kind, shock.eve.last_month) == ("cut", np.datetime64("2023-06"))
     fitted = MODEL.fit(od.bundled().as_of().panel(shock.indicator).cut("2023-06"))
     direct = fitted.forecast(until=str(shock.eve.months[-1]), draws=400, seed=1).select("US")
     np.testing.assert_array_equal(*(x.quantiles([0.5], TARGET_12MO) for x in (shock.eve, direct)))
+    frame = shock.to_frame()
+    kinds = ["observed", "effect removed", "forecast from the eve"]
+    assert frame["counterfactual"].unique().tolist() == kinds
+    assert frame[frame["counterfactual"] == "forecast from the eve"]["month"].min() == "2023-07"
+    assert frame[frame["counterfactual"] == "observed"]["level"].isna().all()
+    assert (frame["location"] == "US").all()
+    with pytest.raises(ScenarioError, match="allowed: 2015-01 to"):
+        shock.averted("2030-01")
 
 
 @pytest.mark.slow
@@ -108,17 +116,6 @@ def test_text_says_what_must_be_said(shock):
     assert said in replace(shock, observed=hidden).text()
     none = replace(shock, observed=np.full(hidden.shape, np.nan)).text()
     assert "No count of the United States from the onset to July 2025 is published." in none
-
-
-def test_frame_names_both_apart(shock):
-    frame = shock.to_frame()
-    kinds = ["observed", "effect removed", "forecast from the eve"]
-    assert frame["counterfactual"].unique().tolist() == kinds
-    assert frame[frame["counterfactual"] == "forecast from the eve"]["month"].min() == "2023-07"
-    assert frame[frame["counterfactual"] == "observed"]["level"].isna().all()
-    assert (frame["location"] == "US").all()
-    with pytest.raises(ScenarioError, match="allowed: 2015-01 to"):
-        shock.averted("2030-01")
 
 
 def test_one_state_has_its_own_factor():

@@ -30,7 +30,6 @@ def panel(seed=1, locations=6, beta=-0.3, felt=1.0):
 
 
 def covariance(walk, noise, growth, n, half_life=12.0, burst=()):
-    """Written out cell by cell: sums over the steps of both months."""
     out, size = np.zeros((n, n)), [4.0 if k in burst else 1.0 for k in range(n)]
     alike = [[size[k] * size[m] * 0.5 ** (abs(k - m) / half_life) for m in range(n)]
              for k in range(n)]  # fmt: skip

@@ -33,7 +33,7 @@ def nations(delta, weights=WEIGHTS):
     return np.log(np.einsum("s,dsm->dm", share, np.exp(delta)))
 
 
-def test_formula_by_hand():
+def test_formula_by_hand_and_a_residue_never_fades():
     x = cut(-0.4, onset="2026-03", lag=sc.Fixed(2), ramp=sc.Fixed(4), plateau=sc.Fixed(3),
             half_life=sc.Fixed(12))  # fmt: skip
     at = {str(m): v for m, v in zip(MONTHS, effect(x)[0, 0])}
@@ -43,9 +43,6 @@ def test_formula_by_hand():
     assert at["2026-12"] == pytest.approx(-0.4)  # end of the plateau
     assert at["2027-12"] == pytest.approx(-0.2)  # one half-life later
     assert at["2028-12"] == pytest.approx(-0.1)  # and another
-
-
-def test_residue_never_fades():
     path = effect(cut(-0.4, half_life=sc.Fixed(6), residue=sc.Fixed(0.25)))[0, 0]
     expected = -0.4 * (0.25 + 0.75 * 2 ** (-np.arange(MONTHS.size) / 6))
     assert path == pytest.approx(expected, abs=1e-14)
@@ -95,16 +92,7 @@ def test_a_fixed_size_has_no_spread_and_a_tiny_one_does_nothing_much():
     assert ((drawn < 0) & (drawn > -1e-7)).all()
 
 
-def test_state_draws_do_not_depend_on_order_or_company():
-    x = sc.named_intervention("supply-shock-2023-like", onset="2026-03")
-    both = effect(x, ("OH", "WV"), weights=WEIGHTS)
-    turned = effect(x, ("WV", "OH"), weights=WEIGHTS)
-    alone = effect(x, ("WV",), weights=WEIGHTS)
-    assert (both[:, 0] == turned[:, 1]).all()
-    assert (both[:, 1:] == alone).all()
-
-
-def test_interventions_of_one_name_are_paired():
+def test_interventions_of_one_name_are_paired_and_states_depend_on_no_company():
     one, other = cut(sc.Normal(-0.3, 0.1)), cut(sc.Normal(-0.3, 0.1), half_life=sc.Fixed(12))
     assert (effect(one)[:, 0, 0] == effect(other)[:, 0, 0]).all()
     named_y = sc.Intervention("y", one.size, "2026-01", spread=0.0)
@@ -112,6 +100,12 @@ def test_interventions_of_one_name_are_paired():
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
     wide = effect(cut(sc.Normal(-0.3, 0.2)), draws=4000)[:, 0, 0]
     assert (np.argsort(wide) == np.argsort(a)).all()
+    x = sc.named_intervention("supply-shock-2023-like", onset="2026-03")
+    both = effect(x, ("OH", "WV"), weights=WEIGHTS)
+    turned = effect(x, ("WV", "OH"), weights=WEIGHTS)
+    alone = effect(x, ("WV",), weights=WEIGHTS)
+    assert (both[:, 0] == turned[:, 1]).all()
+    assert (both[:, 1:] == alone).all()
 
 
 def test_all_regions_turn_together():

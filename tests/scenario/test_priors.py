@@ -54,12 +54,6 @@ def test_a_percent_reads_back_however_small(change, sd, small):
     assert of_file(**sc.Percent(change).to_dict()).size == sc.Percent(change)
 
 
-def test_two_quantiles_are_met_exactly_by_a_normal():
-    u = np.linspace(0.01, 0.99, 99)
-    assert BAND.ppf(u) == pytest.approx(sc.Normal(-10, 20 / 1.6448536269514722).ppf(u), abs=1e-9)
-    assert str(sc.Percent(BAND)) == "5%: -30%, 50%: -10%; fitted Normal(-10%, 12.16%)"
-
-
 @given(p=levels, first=st.floats(-40, 5), up=st.floats(0.5, 20), ratio=st.floats(0.2, 5))
 def test_three_quantiles_are_met_and_rise(p, first, up, ratio):
     z = [sc.Normal(0, 1).ppf(np.array(x)) for x in p]
@@ -69,7 +63,7 @@ def test_three_quantiles_are_met_and_rise(p, first, up, ratio):
     assert (np.diff(said.ppf(np.linspace(0.001, 0.999, 500))) > 0).all()
 
 
-def test_four_quantiles_are_met_or_refused():
+def test_two_quantiles_are_met_by_a_normal_and_more_are_met_or_refused():
     near = {0.05: -30, 0.25: -15, 0.5: -10, 0.75: -5, 0.95: 3}
     said = sc.Quantiles(near)
     miss = said.ppf(np.array(list(near))) - np.array(list(near.values()))
@@ -78,6 +72,9 @@ def test_four_quantiles_are_met_or_refused():
     assert "with 5%: -29.6, 25%: -16.4" in str(said)
     with pytest.raises(ScenarioError, match=r"no smooth .* the nearest has 5%: -33, 25%: -16"):
         sc.Quantiles({0.05: -30, 0.25: -29, 0.5: 5, 0.95: 6})
+    u = np.linspace(0.01, 0.99, 99)
+    assert BAND.ppf(u) == pytest.approx(sc.Normal(-10, 20 / 1.6448536269514722).ppf(u), abs=1e-9)
+    assert str(sc.Percent(BAND)) == "5%: -30%, 50%: -10%; fitted Normal(-10%, 12.16%)"
 
 
 def test_times_stay_above_zero_and_shares_within_one():
@@ -135,9 +132,6 @@ def test_a_percent_and_a_dose_are_of_deaths_at_full_strength():
     assert (np.diff(dose.ppf(np.linspace(0, 1, 50))) > 0).all()
     assert sc.Dose(-40, 1).ppf(np.array(0.3)) == pytest.approx(math.log(0.6))
     assert sc.Dose(25, sc.Uniform(0, 1)).ppf(u) == pytest.approx(math.log(1.25) * u)
-
-
-def test_shares_may_be_percents():
     assert of_file(size=-0.1, share="40%").share == sc.Fixed(0.4)
     assert of_file(size=-0.1, share={"uniform": ["20%", "60%"]}).share == sc.Uniform(0.2, 0.6)
     said = of_file(size=-0.1, share={"quantiles": {"5%": "10%", "95%": "60%"}}).share
@@ -213,22 +207,18 @@ def test_a_file_keeps_the_record():
     assert pickle.loads(pickle.dumps(made)).interventions[0].p_null.judgements.people
 
 
-def test_the_hash_counts_what_was_judged_and_not_by_whom():
-    (made,) = sc.parse_scenarios(FILE % (2, 2))
-    renamed = (FILE % (2, 2)).replace("who: B", "who: C").replace("-03,", "-04,")
-    assert sc.parse_scenarios(renamed)[0].hash == made.hash
-    assert sc.parse_scenarios(FILE % (3, 2))[0].hash != made.hash
-    said = cut(needs="a", sign="b", stop="c")
-    assert sc.Scenario("s", (said,)).hash == sc.Scenario("s", (cut(),)).hash
-
-
-def test_judgements_in_python_are_those_of_a_file():
+def test_judgements_in_python_are_those_of_a_file_and_the_hash_knows_no_names():
     (made,) = sc.parse_scenarios(FILE % (2, 2))
     first, second = (0.2, 0.35, 0.5), (0.1, 0.2, 0.3)
     people = (sc.Judgement("A", DAY, first), sc.Judgement("B", "2025-10-03", second, 2))
     # The scale of the quantity is the key's, whatever Python says.
     assert cut(p_null=sc.Judgements(people)).p_null == made.interventions[0].p_null
     assert "pooled quartiles" in str(made.interventions[0].size)
+    renamed = (FILE % (2, 2)).replace("who: B", "who: C").replace("-03,", "-04,")
+    assert sc.parse_scenarios(renamed)[0].hash == made.hash
+    assert sc.parse_scenarios(FILE % (3, 2))[0].hash != made.hash
+    said = cut(needs="a", sign="b", stop="c")
+    assert sc.Scenario("s", (said,)).hash == sc.Scenario("s", (cut(),)).hash
 
 
 def cut(**keys):

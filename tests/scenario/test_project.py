@@ -63,9 +63,7 @@ def test_null_is_the_baseline_bit_for_bit(panels, model):
     p_null=st.floats(0, 1),
     seed=st.integers(0, 9),
 )
-def test_a_stronger_effect_never_adds_deaths_and_exposure_0_does_nothing(
-    size, more, half, p_null, seed
-):
+def test_a_stronger_effect_never_adds_deaths_and_exposure_0_none(size, more, half, p_null, seed):
     base, keys = forecast(), {"half_life": half, "p_null": p_null}
     weak = scenario("weak", size, **keys)
     strong = scenario("strong", round(size - more, 6), **keys)
@@ -76,14 +74,11 @@ def test_a_stronger_effect_never_adds_deaths_and_exposure_0_does_nothing(
     assert (none == base.draws).all()
 
 
-def test_nation_stays_the_sum_of_its_parts():
+def test_nation_stays_the_sum_of_its_parts_and_has_its_own_exposure_if_separate():
     parts, x = forecast(JURISDICTIONS, draws=20), scenario(exposure={"OH": 1.0, "default": 0.2})
     path = sc.project(parts.with_nation(), x).forecasts["s"]
     assert np.allclose(path.draws[:, 0], path.draws[:, 1:].sum(axis=1))
     assert np.allclose(sc.project(parts, x).with_nation().forecasts["s"].draws, path.draws)
-
-
-def test_nation_of_separate_series_has_its_own_exposure():
     base = forecast(("US", *JURISDICTIONS), draws=20, joint=False)
     projection = sc.project(base, scenario(spread=0.0, exposure={"US": 1.0, "default": 0.0}))
     assert (projection.averted_draws("s")[:, 0, -1] > 0).all()
@@ -136,8 +131,7 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
     expected = np.maximum(expected, paths[1])
     assert np.allclose(path.draws[:, rows][:, :, ~known], expected, rtol=1e-9, atol=1e-9)
     if np.datetime64(onset) > base.last_month:
-        # Every state keeps the sign of the draw's effect; relative to a month in which it had
-        # begun, a region that is late still falls where others recover.
+        # Else a region that is late still falls where others recover.
         log = np.log(ratio)
         assert ((log <= 1e-12).all(axis=1) | (log >= -1e-12).all(axis=1)).all()
     row = projection.averted().set_index(["location", "period"]).loc[("US", "all")]

@@ -102,7 +102,7 @@ def test_hash_sees_assumptions_and_not_words_which_stay_words():
     assert str(x.onset[0]) == "2026-03"  # a day is taken as its month
 
 
-def test_null_assumes_nothing_and_names_are_distinct():
+def test_null_assumes_nothing_in_a_word_and_names_are_distinct():
     x = sc.named_intervention("tariff-only", onset="2026-03")
     with pytest.raises(ScenarioError, match="null has interventions"):
         sc.Scenario("null", (x,))
@@ -111,6 +111,11 @@ def test_null_assumes_nothing_and_names_are_distinct():
     for odd in (x, None, (3,)):
         with pytest.raises(ScenarioError, match=r"s: interventions is .*a list of Intervention"):
             sc.Scenario("s", odd)
+    for text in ("name: calm\ninterventions: none", "name: null", "name: null\ninterventions: []"):
+        (found,) = sc.parse_scenarios(text)
+        assert found.is_null
+        for suffix in (".yaml", ".toml"):
+            assert sc.parse_scenarios(sc.dump_scenarios(found, suffix), suffix) == (found,)
 
 
 def test_a_percent_takes_the_place_of_a_named_priors_size():
@@ -133,14 +138,6 @@ def test_a_rebound_takes_its_keys_from_the_named_prior():
         assert getattr(x.rebound, one) == getattr(base, other)
     assert x.rebound.p_null == 0.3
     assert 0.0 < x.rebound.fraction.mean < 1.0
-
-
-def test_nothing_is_said_in_a_word():
-    for text in ("name: calm\ninterventions: none", "name: null", "name: null\ninterventions: []"):
-        (found,) = sc.parse_scenarios(text)
-        assert found.is_null
-        for suffix in (".yaml", ".toml"):
-            assert sc.parse_scenarios(sc.dump_scenarios(found, suffix), suffix) == (found,)
 
 
 def test_an_onset_left_open_is_the_month_after_the_as_of_date():

@@ -123,7 +123,7 @@ def test_what_is_late_does_not_pass_for_a_fall():
     assert works(replace(panel, final_through=panel.last_month)) > 1.1 * works(panel)
 
 
-def test_final_counts_are_not_completed_and_others_grow():
+def test_final_counts_are_not_completed_others_grow_and_none_falls_below_0():
     panel = od.bundled().as_of().panel()
     final = replace(panel, final_through=panel.last_month)
     np.testing.assert_array_equal(completed(final, 2, 1)[1], panel.monthly)
@@ -131,6 +131,14 @@ def test_final_counts_are_not_completed_and_others_grow():
     us, states = panel.index("US"), [panel.index(s) for s in JURISDICTIONS]
     assert (late[:, us, -6:].mean(axis=0) > 0).all()
     np.testing.assert_allclose(late[:, us, -6:], late[:, states, -6:].sum(axis=1), atol=1e-6)
+    vintage = od.bundled().as_of("2025-09-17")
+    clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)
+    reading = clock.reading(vintage.panel(), clock.felt(vintage))
+    raw = completed(vintage.panel(), 12, 1)[:, vintage.panel().index("OK")]
+    assert raw[:, -2].min() < 0.0 == reading.deaths[:, 0, -1].min()
+    clock.so_far()
+    (note,) = [note for note in clock.notes if "below 0" in note]
+    assert note.startswith("In some draws 1 completed count of a place and month fell below 0")
 
 
 def test_chances_begin_at_the_prior_leave_out_the_last_month_and_add_up_to_one(found):
@@ -224,14 +232,3 @@ def test_exposures_are_those_of_the_release_that_is_read(vsrr):
     first, last = (clock.felt(archive.as_of(str(v.date))) for v in vintages)
     assert first["US"] != last["US"]
     assert clock.reading(archive.as_of("2024-12-11").panel(), first).nation_felt == first["US"]
-
-
-def test_completed_counts_below_0_are_counted_and_said_once():
-    vintage = od.bundled().as_of("2025-09-17")
-    clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)
-    reading = clock.reading(vintage.panel(), clock.felt(vintage))
-    raw = completed(vintage.panel(), 12, 1)[:, vintage.panel().index("OK")]
-    assert raw[:, -2].min() < 0.0 == reading.deaths[:, 0, -1].min()
-    clock.so_far()
-    (note,) = [note for note in clock.notes if "below 0" in note]
-    assert note.startswith("In some draws 1 completed count of a place and month fell below 0")

@@ -68,7 +68,7 @@ def test_neither_the_order_of_rows_nor_the_names_of_columns_matter(tmp_path_fact
     assert table_hash(tables[0]) == table_hash(tables[1]) == "8d18840c4f36f3f6"  # as in archives
 
 
-def test_a_former_city_is_merged_where_it_agrees(read):
+def test_a_former_city_is_merged_where_it_agrees_and_a_release_given_twice_is_read_once(read):
     found = read(urban(""))  # how urban a county is, another month says
     assert found.table.loc[found.table["fips"] == "10001", "urban"].tolist() == ["4", "4"]
     merged = found.table[found.table["fips"] == "51005"]
@@ -81,6 +81,10 @@ def test_a_former_city_is_merged_where_it_agrees(read):
         kept = found.table.loc[found.table["fips"] == "51005", "percent_pending"].tolist()
         assert kept == [0, 0.01]
         assert any("percent pending differs in 1 months: the county's" in n for n in found.notes)
+    one = county_cells(months=2)
+    found = read(csv_text(one + one))
+    assert (len(found.table), found.duplicates) == (14, 16 + 2)
+    assert "16 rows repeat an earlier row exactly: left out" in found.notes
 
 
 def test_release_date_is_that_of_the_file_and_never_before_its_data(read):
@@ -97,13 +101,6 @@ def test_release_date_is_that_of_the_file_and_never_before_its_data(read):
         read(text, release="2025-06-07")
     with pytest.raises(DataError, match="in the file's name is 2024-01-01"):
         read(text, "2024-01-01.csv")
-
-
-def test_a_release_given_twice_is_read_once(read):
-    one = county_cells(months=2)
-    found = read(csv_text(one + one))
-    assert (len(found.table), found.duplicates) == (14, 16 + 2)
-    assert "16 rows repeat an earlier row exactly: left out" in found.notes
 
 
 @pytest.mark.parametrize(

@@ -192,14 +192,12 @@ print(peak, said)
 
 
 def measured(path: Path, module: str = "vsrr", reader: str = "read_vsrr") -> tuple[int, str]:
-    """Peak memory (MB), and the line that another process refuses a file with."""
     if not Path("/proc/self/status").exists():
         pytest.skip("peak memory of a process is read from /proc")
     date = ', "2024-12-11"' if module == "vsrr" else ""
     code = _RUN.format(module=module, reader=reader, date=date)
     how = {"capture_output": True, "text": True, "timeout": 120, "check": True}
-    done = subprocess.run([sys.executable, "-c", code, str(path)], **how)
-    peak, said = done.stdout.split(" ", 1)
+    peak, said = subprocess.run([sys.executable, "-c", code, str(path)], **how).stdout.split(" ", 1)
     return int(peak), said.strip()
 
 

@@ -210,7 +210,6 @@ COLUMNS = ("name", "first", "last", "places", "indicators", "rows", "us")
 
 @pytest.fixture(scope="module")
 def load(vsrr):
-    """Each file once: Excel takes a second."""
     seen = {}
 
     def once(name):

@@ -250,7 +250,6 @@ def test_a_release_forecast_several_times_counts_once(repeats, path):
     said = coverage_sentence(table)
     assert said.startswith("The record holds 48 forecasts. For 4 of them the count is final.")
     assert ("Not counted: 96 made again later" in said) == (repeats == 3)
-    # The newest of a release is what is counted, and shown.
     mine = outcomes(table)
     mine = mine[(mine["seed"] == repeats) & (mine["came_status"] == "settled")]
     inside = int(mine["inside_90"].sum())
@@ -293,6 +292,5 @@ def test_the_record_as_text(path):
     assert "| not yet |" in text
     assert "| yes |" in text or "| no |" in text
     assert {row[5] for row in rows} <= {"", "yes", "no", "not scored yet"}
-    # The first forecast of what came, never a later and easier one.
     assert {row[0] for row in rows if row[4] != "not yet"} == {"2021-10-15"}
     assert record_markdown(path, "Texas") == "The record has no forecasts of Texas yet."

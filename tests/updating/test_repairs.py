@@ -108,9 +108,7 @@ def interrupted(monkeypatch, run, **how):
     [({}, {"seed": 2}, 2 * 4 * 13), ({"locations": "US,OH"}, {}, 4 * 13)],
     ids=["another seed", "more places"],
 )
-def test_a_forecast_stopped_before_its_record_is_completed(
-    first, second, lines, server, run, monkeypatch
-):
+def test_one_stopped_before_its_record_is_completed(first, second, lines, server, run, monkeypatch):
     serve(server, FIRST)
     held = run(**first).record_file.read_bytes()
     interrupted(monkeypatch, run, **second, again=True)
@@ -202,7 +200,6 @@ def settled_record(server, run):
 
 
 def counts(table, batch=1):
-    """By month of an update's forecast of Ohio, what came and from which release."""
     found = outcomes(table)
     found = found[(found["batch"] == batch) & (found["location"] == "OH") & found["came"].notna()]
     rows = zip(found["month"], found["came"], found["came_release"])
@@ -305,19 +302,14 @@ def test_an_earlier_release_that_was_added_withdraws_nothing(server, run, tmp_pa
     assert done.record_file.read_bytes() == held
 
 
-def test_a_record_of_this_project_is_read_as_ever():
+def test_the_record_of_this_project_is_read_as_ever_and_its_newest_update_is_todays_default():
     path = Path(od.__file__).parents[2] / "docs" / "updates" / "record.csv"
     if not path.exists():
         pytest.skip("only in the repository")
     table = read(path)
-    # 689 lines of the release of 2025-09-17, 914 of 2026-01-14.
     assert table["batch"].value_counts().to_dict() == {1: 689, 2: 914}
     assert len(records.standing(table)) == len(table)
-
-
-def test_the_newest_update_of_the_docs_is_todays_default_on_the_bundled_release():
-    folder = Path(od.__file__).parents[2] / "docs" / "updates"
-    newest = max(p for p in folder.iterdir() if p.is_dir())
+    newest = max(p for p in path.parent.iterdir() if p.is_dir())
     said = json.loads((newest / "update.json").read_text())
     again = "odforecast update --no-fetch --out docs/updates"
     assert said["spec"] == od.get_model().spec.hash, again

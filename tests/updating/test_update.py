@@ -281,7 +281,6 @@ def test_the_users_own_folders(own_archive, server):
     assert own_archive == default_folder()
     assert default_out() == own_archive.parent / "updates"
     assert sorted(os.listdir(default_out())) == ["2026-02-11", "record.csv"]
-    # The bundled release lies beneath: it is compared with, though nothing is recorded of it.
     assert "The record has no forecast from it" in commands.said(done)
     assert "Nothing new" in commands.ok(*args)
 

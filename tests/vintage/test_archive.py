@@ -144,7 +144,6 @@ def test_disk_and_memory_agree(archive, memory, files):
 
 @pytest.mark.parametrize("where", ["archive", "memory"])
 def test_a_release_never_changes(request, files, tmp_path, where):
-    """Neither by another file of its day, nor by what a caller does to a table."""
     store = request.getfixturevalue(where)
     before = store.content_hash
     assert store.add(read_vsrr(files[1])) is False
@@ -152,7 +151,8 @@ def test_a_release_never_changes(request, files, tmp_path, where):
     with pytest.raises(ArchiveError, match="holds other numbers for release 2024-10-16: 27 rows"):
         store.add(read_vsrr(other))
     seen = store.as_of(DAYS[0])
-    seen.table.loc[:, "reported"] = -1.0
+    table = seen.table
+    table.loc[:, "reported"] = -1.0
     again = store.as_of(DAYS[0])
     assert again.table["reported"].min() > 0
     assert again.data_hash == seen.data_hash
@@ -253,16 +253,7 @@ def test_a_lost_old_release_is_told_alike_in_every_process(archive, process):
     assert archive.as_of().panel().triangle is None  # all of these end in the same month
 
 
-def test_foreign_files_are_left_alone(archive, tmp_path):
-    (archive.path / "notes.txt").write_text("mine")
-    (archive.path / ".release=2024-01-01.parquet.1.ab.tmp").write_text("left by a crash")
-    assert days(archive) == DAYS
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ArchiveError, match="is a file, not an archive folder"):
-        Archive(tmp_path / "file")
-
-
-def test_a_failed_write_leaves_nothing(archive, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_nothing_and_foreign_files_are_left(archive, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
@@ -272,6 +263,12 @@ def test_a_failed_write_leaves_nothing(archive, tmp_path, monkeypatch):
     assert days(archive) == DAYS
     names = {p.name.partition("=")[0] for p in archive.path.rglob("*") if p.is_file()}
     assert names == {"release", "ledger.jsonl"}
+    (archive.path / "notes.txt").write_text("mine")
+    (archive.path / ".release=2024-01-01.parquet.1.ab.tmp").write_text("left by a crash")
+    assert days(archive) == DAYS
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match="is a file, not an archive folder"):
+        Archive(tmp_path / "file")
 
 
 def test_what_ships_of_which_each_caller_has_its_own(vsrr):

@@ -148,7 +148,6 @@ def a_lost_thousand(row):
     ],
 )  # fmt: skip
 def test_only_another_table_shows_it(tmp_path, files, deaths, beside, places, months, words):
-    """In every month, so that nothing moves."""
     table = read_county(changed(tmp_path / "b", "2025-09-07", deaths)).table
     others = {"before": read_county(files[0]).table, "states": states_alone().as_of().table}
     assert contradictions(table) == []
@@ -204,8 +203,7 @@ def test_a_panel_as_it_was_known(archive, tmp_path):
     assert (str(panel.release), str(panel.beside["states"].release)) == (DAYS[1], "2025-02-01")
     assert panel.beside["states"].as_of == panel.as_of == dt.date(2025, 7, 1)
     assert both.as_of("2025-07-01").release("counties") == dt.date(2025, 6, 8)
-    late = both.as_of("2026-02-01").panel(dataset="counties")
-    (old,) = late.notes[:-1]
+    (old,) = both.as_of("2026-02-01").panel(dataset="counties").notes[:-1]
     assert old.startswith("release 2025-09-07 of counties was 147 days old on 2026-02-01; CDC pub")
 
 

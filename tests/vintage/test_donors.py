@@ -23,8 +23,7 @@ PLACES = ("OH", "WV", "WY")
 LEVELS = np.array([400.0, 100.0, 6.0])
 #: Months of death, and the last month of the release; the truth goes on for two years.
 N, LAST = 96, 71
-#: Deaths that came late by months back, beyond a year: what the recursion takes from a year before
-#: matters.
+#: Deaths that came late by months back, beyond a year, so that the recursion matters.
 LATE = np.array([60, 30, 20, 10, 5, 4, 3, 2, 2, -3, -2, -1, 8, 6, 5, 4])
 
 
@@ -48,7 +47,6 @@ def truth(months) -> Panel:
 
 
 def seen(months, late, restated=None):
-    """The release of month LAST: the deaths less those that came late."""
     had = months.copy()
     had[:2, LAST - late.size + 1 : LAST + 1] -= late[::-1]
     if restated is not None:
@@ -83,9 +81,7 @@ def test_late_arrivals_by_month_of_death(months, truth):
 
 @pytest.mark.parametrize("where", [0, 22, 24, 30, 35])
 def test_restated_old_years_do_not_come_back_every_twelve_months(months, truth, where):
-    """What was restated before the recursion starts, or in its first year (months 24 to 35),
-    leaves later counts alone.
-    """
+    """Neither of before the recursion starts, nor of its first year (months 24 to 35)."""
     release = seen(months, LATE, restated=where)
     again = truth.delayed(release.last_month, donor_of(release, truth))
     assert np.abs(again.reported - release.reported)[:, -13:].max() <= 1

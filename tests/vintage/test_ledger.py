@@ -199,7 +199,6 @@ def start():
 
 @pytest.fixture
 def added(start, tmp_path):
-    """Adds lists of files, each in a process; what was said, killed after some seconds or not."""
 
     def run(*lists, seconds=None):
         said = [tmp_path / f"said-{time.monotonic_ns()}-{i}" for i in range(len(lists))]

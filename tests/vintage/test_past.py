@@ -242,7 +242,6 @@ def test_how_dates_are_known(run: Run, listed, last, basis, status, date, found)
 
 
 def claimed():
-    """A table that was exported: it says of itself when it was released."""
     table = od.bundled().as_of("2025-09-17").table.assign(release="2025-12-30")
     return table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()
 

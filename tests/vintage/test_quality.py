@@ -51,20 +51,17 @@ def bent(state, month, how, indicator=ALL_DRUGS, column="reported", table=TABLE)
 
 
 def outage(months):
-    """Tennessee without records for some months, in the release of then."""
     back = 12 * (LAST.year - TENNESSEE["month"].dt.year) + LAST.month - TENNESSEE["month"].dt.month
     lost = (TENNESSEE["reported"] * (1 - np.maximum(months - back, 0) / 12.0)).round()
     return dated(TENNESSEE, BEFORE, predicted=np.nan, reported=lost)
 
 
 def fewer(back):
-    """Ohio in the release before: of one month 2.6 times fewer."""
     table = bent("OH", LAST - pd.DateOffset(months=back), lambda x: round(x / 2.6), table=OHIO)
     return dated(table, BEFORE, predicted=np.nan)
 
 
 def hidden(more):
-    """One jurisdiction is not known: others may be less than the whole, and not more."""
     return bent("TX", "2020-07", lambda x: x + more, table=bent("WY", "2020-07", lambda _: np.nan))
 
 

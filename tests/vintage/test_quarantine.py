@@ -83,7 +83,6 @@ def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
     forecast = od.get_model("naive").fit(panel).forecast(draws=20)
     assert note in forecast.panel.notes
     assert forecast.provenance["notes"] == note  # with which briefs end
-    # A panel of a later release whose triangle holds it says so too.
     later = bent_release(tmp_path / "later", day="2025-11-12")
     with pytest.raises(QuarantineError, match="the release before said"):
         archive.add(later)  # for the cell it puts right
@@ -184,7 +183,6 @@ def test_views(archive, wrong, right, tmp_path):
     with pytest.raises(ArchiveError, match="ends at 2025-09-30 and is read only"):
         archive.until("2025-09-30").retract("2025-09-17", "no reason")
     assert len(archive.until("2025-09-30").log) == 1
-    # What was retracted does not come back from beneath.
     both.retract("2025-09-17", "a wrong file")
     assert both.releases() == (dt.date(2025, 10, 15), dt.date(2026, 1, 14))
     with pytest.raises(ArchiveError, match="nothing was known on 2025-09-17"):
@@ -214,7 +212,6 @@ def test_a_file_by_itself_and_a_backtest_carry_the_reason(archive, wrong, tmp_pa
     )  # fmt: skip
     assert note in results.data_notes
     assert note in (tmp_path / "out" / "manifest.json").read_text()
-    # A pseudo-vintage is made of the release's figures: it says so too.
     assert note in archive.as_of().panel().cut("2023-01").notes
 
 

@@ -46,11 +46,6 @@ def archive(tables) -> od.Archive:
     return od.Archive.in_memory(tables)
 
 
-def test_a_vintage_stays_in_its_process(archive):
-    with pytest.raises(TypeError, match="send vintage"):
-        pickle.dumps(archive.as_of())
-
-
 def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
     panel = archive.as_of("2018-11-14").panel()
     assert panel.beside["all-deaths"].indicator == ALL_DEATHS
@@ -64,8 +59,7 @@ def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
     assert panel.triangle.reported[1, panel.index("US"), here] == earlier.reported[us, -1]
     assert np.isnan(panel.triangle.reported[1, 0, -1])  # had not been published
     assert archive.as_of("2018-09-12").panel().triangle is None
-    # Of a class, releases older than two years are in no triangle; of all drugs, for a model to
-    # learn from once they have settled, those of eight years.
+    # Of a class releases of two years; of all drugs, for a model to learn from, those of eight.
     late = archive.as_of()
     assert late.panel("T40.4").triangle is None
     assert len(late.panel().triangle) == 3
@@ -158,12 +152,14 @@ def test_classes_by_short_name_with_suppressed_cells_of_one_to_nine(archive):
     assert (panel.high[panel.hidden] == 9).all()
 
 
-def test_revisions_know_nothing_later(archive, vsrr):
+def test_revisions_know_nothing_later_and_a_vintage_stays_in_its_process(archive, vsrr):
     seen = archive.as_of("2018-10-17").revisions()
     assert [str(d) for d in seen.releases] == ["2018-09-12", "2018-10-17"]
     with pytest.raises(ArchiveError, match="read only"):
         archive.until("2018-10-17").add(vsrr / FILES[0])
     assert list(od.archive().log["event"]) == ["added"] * 3  # the bundled ones, beneath
+    with pytest.raises(TypeError, match="send vintage"):
+        pickle.dumps(archive.as_of())
 
 
 def table(date, row):
@@ -179,14 +175,13 @@ def small(values=VALUES):
     return od.Archive.in_memory({d: table(d, row) for d, row in zip(DATES, values)})
 
 
-def test_triangle_by_hand():
+def test_triangle_units_and_curves_by_hand():
     seen = revisions(small(), "West Virginia")
     np.testing.assert_array_equal(seen.triangle("54").to_numpy(), VALUES)
     np.testing.assert_array_equal(seen.triangle("WV", "predicted").to_numpy(), VALUES + 1)
     np.testing.assert_array_equal(seen.ages[0], [7, 6, 5])
     assert seen.releases == tuple(dt.date.fromisoformat(d) for d in DATES)
     assert seen.hashes == tuple(small().data_hash(d) for d in DATES)
-    # Counts that are too young have no final value.
     assert seen.units(settled=20)["month"].dt.month.unique().tolist() == [11]
     young = seen.units(settled=30)
     assert young.empty
@@ -196,9 +191,6 @@ def test_triangle_by_hand():
     seen = revisions(od.Archive.in_memory(tables), "WV")
     assert seen.skipped == {dt.date(2023, 7, 12): "no reported count of it"}
     assert len(seen.releases) == 2
-
-
-def test_units_and_curves_by_hand():
     units = revisions(small(), "WV").units()
     assert (units["age"].tolist(), units["reported"].tolist()) == ([7, 8, 7], [100, 104, 90])
     assert units["final"].tolist() == [103, 103, 99]
@@ -279,15 +271,19 @@ def gap_error(found, truth):
     return float((months / truth * truth.sum() / months.sum() - 1).abs().mean() * 100)
 
 
-def test_us_months_match_wonder_within_the_promise(release, shared):
+def test_us_months_match_wonder_as_promised_and_no_other_definition_pins(release, shared):
     truth = us_truth(shared)
     assert len(truth) == 60
     assert gap_error(recovered_months(release, "US", draws=100), truth) <= 1.5
-    # Pinned on 2018 only: every month compared lies outside.
     pinned = recovered_months(release, "US", wonder=wonder(shared, 2018), draws=100)
     assert gap_error(pinned, truth) <= 0.6
     assert pinned.level["US"] == pytest.approx(1.007, abs=0.001)
     assert set(pinned.table["pinned"]) == {"wonder"}
+    wider = read_wonder(shared / "wonder" / "all_drugs_state_month_2015_to_2020.txt")
+    with pytest.raises(DataError, match=r"multiple cause .* cannot pin"):
+        recovered_months(release, "US", wonder=[wider])
+    with pytest.raises(DataError, match="the release has no PR"):
+        recovered_months(release, "PR")
 
 
 def test_months_give_back_the_release_and_new_york_is_whole(release):
@@ -308,11 +304,3 @@ def test_drug_classes_with_gaps_are_recovered_between_their_first_and_last_sum(r
     found = recovered_months(release, "all", indicator=SYNTHETIC_OPIOIDS, draws=20)
     assert found.table["deaths"].ge(0).all()
     assert found.table["state"].nunique() > 40
-
-
-def test_another_definition_cannot_pin(release, shared):
-    wider = read_wonder(shared / "wonder" / "all_drugs_state_month_2015_to_2020.txt")
-    with pytest.raises(DataError, match=r"multiple cause .* cannot pin"):
-        recovered_months(release, "US", wonder=[wider])
-    with pytest.raises(DataError, match="the release has no PR"):
-        recovered_months(release, "PR")
