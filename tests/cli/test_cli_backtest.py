@@ -72,10 +72,9 @@ def no_ohio(panel, horizon, draws, rng):
 
 
 def test_missing_forecasts_and_failures_by_model(capsys):
-    made = od.backtest(
-        ["hub-baseline", no_ohio], archive=od.bundled(), start="2021-01", end="2021-02", donors=2,
-        locations=["US", "OH", "WV"], draws=60, progress=False,
-    )  # fmt: skip
+    how = {"start": "2021-01", "end": "2021-02", "donors": 2, "draws": 60, "progress": False}
+    how |= {"archive": od.bundled(), "locations": ["US", "OH", "WV"]}
+    made = od.backtest(["hub-baseline", no_ohio], **how)
     table, asked = lacking(made).set_index("model"), 2 * 2 * 3 * 12
     columns = ["vintage", "asked", "missing", "failures", "reason"]
     assert table.loc["hub-baseline", columns].tolist() == ["pseudo-delayed", asked, 0, 0, ""]

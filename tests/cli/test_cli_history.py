@@ -65,10 +65,9 @@ def test_fetch_past_and_what_releases_says(made, fetch_copies, tmp_path):
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv: not available")
     assert warning.endswith("answer 404")
-    assert done.stdout.splitlines()[-2:] == [
-        "3 added, 1 compared and equal, 1 not available",
-        f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15",
-    ]
+    held = f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15"
+    told = "3 added, 1 compared and equal, 1 not available"
+    assert done.stdout.splitlines()[-2:] == [told, held]
     assert "3 there already, 1 compared and equal, 1 not available" in fetch_copies(code=0).stdout
 
     (tmp_path / "2025-03-12.csv").write_bytes(release_csv("2024-10"))
@@ -254,10 +253,8 @@ def test_a_killed_run_goes_on(repo):
     for n, month in enumerate(("2024-04", "2024-05", "2024-06", "2024-07", "2024-08", "2024-09")):
         repo.commit(release_csv(month), f"2025-03-0{n + 1}")
     ledger = repo.folder.parent / "archive" / "ledger.jsonl"
-    running = subprocess.Popen(
-        [sys.executable, "-m", "odforecast", "data", *arguments(repo)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "odforecast", "data", *arguments(repo)]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
     while time.monotonic() < end and not (ledger.exists() and ledger.stat().st_size):
         time.sleep(0.005)

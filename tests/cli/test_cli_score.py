@@ -323,10 +323,8 @@ def three_levels(made, truth, target, level=0.9):
     y, why = truth.observed(part.locations, part.months, target)
     found, _ = rules.quantiles(q.reshape(3, -1).T, tau, y.ravel())
     index = pd.MultiIndex.from_product([part.locations, part.months.astype("M8[s]")], names=UNIT)
-    return pd.DataFrame(
-        {"wis": found["wis"], "ae": found["ae_median"], "scorable": why.ravel() == "",
-         "reason": why.ravel(), "observed": y.ravel()}, index=index,
-    )  # fmt: skip
+    said = {"wis": found["wis"], "ae": found["ae_median"], "scorable": why.ravel() == ""}
+    return pd.DataFrame(said | {"reason": why.ravel(), "observed": y.ravel()}, index=index)
 
 
 @pytest.mark.parametrize("ending", [".csv.gz", ".json", ".parquet"])

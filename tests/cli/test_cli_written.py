@@ -43,10 +43,8 @@ def test_commands_write_where_the_page_says(tmp_path):
     head = "state,year,month,indicator,data_value\n"
     (work / "release.csv").write_text(f"{head}WV,2024,July,{ALL_DRUGS},9\n")
     for command, written in RUN:
-        done = subprocess.run(
-            [sys.executable, "-m", "odforecast", *shlex.split(command)],
-            cwd=work, env=env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        words = [sys.executable, "-m", "odforecast", *shlex.split(command)]
+        done = subprocess.run(words, cwd=work, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stderr)
         expected |= written
         assert {p.name for p in work.iterdir()} == expected, command
@@ -118,10 +116,9 @@ with working("fitting dlm", patience=0.0):
 print("done")
 """
     terminal, end = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=end, text=True, check=True,
-        env=os.environ | {"COLUMNS": "80", "TERM": "xterm"}, timeout=120,
-    )  # fmt: skip
+    how = {"stdout": subprocess.PIPE, "stderr": end, "text": True, "check": True, "timeout": 120}
+    how["env"] = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
+    done = subprocess.run([sys.executable, "-c", code], **how)
     os.close(end)
     seen = os.read(terminal, 4096).decode()
     os.close(terminal)

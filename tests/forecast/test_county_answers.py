@@ -209,13 +209,10 @@ def test_a_figure_is_of_one_county_that_has_counts(forecast, call, error, said):
 
 def test_past_errors_say_no_median_below_ten():
     months = np.array(["2022-06", "2022-09"], dtype="datetime64[M]").astype("datetime64[s]")
-    scores = pd.DataFrame(
-        {
-            "model": "county", "location": CUYAHOGA, "target": "deaths_12mo", "horizon": 12,
-            "month": months, "last_month": months - np.timedelta64(365, "D"), "scorable": True,
-            "vintage": "pseudo-clean", "observed": [20.0, 20.0], "median": [10.0, 7.0],
-        }
-    )  # fmt: skip
+    same = {"model": "county", "location": CUYAHOGA, "target": "deaths_12mo", "horizon": 12}
+    same |= {"scorable": True, "vintage": "pseudo-clean", "observed": 20.0}
+    when = {"month": months, "last_month": months - np.timedelta64(365, "D")}
+    scores = pd.DataFrame({"median": [10.0, 7.0]} | when).assign(**same)
     axes = plot.errors(scores, CUYAHOGA)
     assert "without medians below 10" in head_of(axes).caption
     assert "the median error was −50%" in plot.alt_text(axes)

@@ -28,6 +28,7 @@ from odforecast.say import chance, rounded, step_of
 
 DAY = "2025-09-17"
 SAMPLES = od.Forecast.samples
+ENDS = ("low", "median", "high")
 counts = st.floats(0, 1e6, allow_nan=False)
 PLACES = ("OH", "AZ", "WV", "WY")
 
@@ -149,11 +150,7 @@ def test_every_number_of_every_text_is_in_the_table():
         before = np.median(forecast.change(last["month"])[:, forecast.index(place)])
         allowed = {
             f"{now['reported']:,.0f}",
-            *(
-                rounded(at[k], step_of(at["low"], at["high"]))
-                for at in (now, last)
-                for k in ("low", "median", "high")
-            ),
+            *(rounded(at[k], step_of(at["low"], at["high"])) for at in (now, last) for k in ENDS),
             *(f"{errors[k]:,.0f}" for k in ("error", "forecasts")),
             f"{100 * errors['held']:.0f}",
             rounded(abs(before), step),
@@ -333,10 +330,8 @@ def whole(newest):
 
 @pytest.fixture(scope="module")
 def results():
-    return od.backtest(
-        ["naive+delay", "drift"], "pseudo-clean", start="2021-01", end="2023-09", step=8,
-        locations="OH,WV", draws=60, progress=False,
-    )  # fmt: skip
+    how = {"start": "2021-01", "end": "2023-09", "step": 8, "draws": 60, "progress": False}
+    return od.backtest(["naive+delay", "drift"], "pseudo-clean", locations="OH,WV", **how)
 
 
 def test_the_default_has_a_record_everywhere_and_at_every_horizon(whole):
@@ -397,10 +392,8 @@ def test_kinds_of_vintage_have_no_common_mean(newest):
 
 
 def test_results_of_other_deaths_or_another_model_are_refused(newest, whole, results):
-    other = od.backtest(
-        ["drift"], "pseudo-clean", start="2021-01", end="2021-01", locations="US", draws=20,
-        indicator="T40.4", progress=False,
-    )  # fmt: skip
+    how = {"start": "2021-01", "end": "2021-01", "locations": "US", "draws": 20, "progress": False}
+    other = od.backtest(["drift"], "pseudo-clean", indicator="T40.4", **how)
     manifest = {k: v for k, v in other.manifest.items() if k != "indicator"}
     unsaid = od.Results({"scores": other.scores}, manifest)
     made = od.get_model("drift").fit(newest).forecast(draws=20)
@@ -415,13 +408,10 @@ def test_results_of_other_deaths_or_another_model_are_refused(newest, whole, res
 
 
 def test_only_what_is_scorable_and_ahead_counts():
-    scores = pd.DataFrame(
-        {
-            "location": "OH", "horizon": [0, 1, 1, 1], "target": "deaths_12mo",
-            "scorable": [True, True, True, False], "ape": [50.0, 1.0, 3.0, 99.0],
-            "cover_90": [1.0, 1.0, 0.0, 1.0], "month": pd.Timestamp("2022-01-01"), "spec_hash": "a",
-            "vintage": "real", "truth_release": pd.Timestamp("2024-01-10"),
-        }
-    )  # fmt: skip
+    same = {"location": "OH", "target": "deaths_12mo", "spec_hash": "a", "vintage": "real"}
+    days = {"month": pd.Timestamp("2022-01-01"), "truth_release": pd.Timestamp("2024-01-10")}
+    units = {"horizon": [0, 1, 1, 1], "scorable": [True, True, True, False]}
+    units |= {"ape": [50.0, 1.0, 3.0, 99.0], "cover_90": [1.0, 1.0, 0.0, 1.0]}
+    scores = pd.DataFrame(units).assign(**same, **days)
     (only,) = table_of(scores)[["horizon", "forecasts", "error", "held"]].to_numpy().tolist()
     assert only == [1, 2, 2.0, 0.5]

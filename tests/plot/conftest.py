@@ -34,7 +34,5 @@ def mixed() -> od.Results:
     """As ``odforecast backtest`` runs, and of two targets: the vintage that decides comes last."""
     kinds = ("pseudo-clean", "pseudo-delayed")
     found = [o for k in kinds for o in od.origins(od.bundled(), k, "2020-01", "2022-05", 7, 2)]
-    return backtest(
-        ["naive+delay", "drift", "hub-baseline"], found, locations="US,OH,WV", draws=40,
-        targets=("deaths_month", "deaths_12mo"), progress=False,
-    )  # fmt: skip
+    how = {"locations": "US,OH,WV", "targets": ("deaths_month", "deaths_12mo"), "draws": 40}
+    return backtest(["naive+delay", "drift", "hub-baseline"], found, progress=False, **how)

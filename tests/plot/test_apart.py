@@ -93,10 +93,8 @@ def test_results_of_two_kinds_draw_themselves(mixed):
 def test_figures_of_a_class_say_which(results, revising):
     fentanyl = od.bundled().as_of("2025-09-17").panel("T40.4")
     made = od.get_model("drift").fit(fentanyl).forecast(draws=20)
-    theirs = type(results)(
-        {"scores": results.scores, "quantiles": results.quantiles, "failures": results.failures},
-        {**results.manifest, "indicator": "T40.4"},
-    )
+    tables = {k: getattr(results, k) for k in ("scores", "quantiles", "failures")}
+    theirs = type(results)(tables, {**results.manifest, "indicator": "T40.4"})
     for axes in (
         plot.counts(fentanyl), plot.fan(made), plot.tile_map(made), plot.errors(theirs),
         plot.said_and_came(theirs, "OH"), plot.tile_map(made.summary(), indicator="T40.4"),

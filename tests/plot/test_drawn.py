@@ -356,14 +356,11 @@ def test_misses_on_one_side_are_said_to_be(medians, side):
 
 
 def pairs(ratios, lower=0.9, upper=1.1, **columns):
-    names = list(ratios)
-    rows = [
-        {"model": a, "other": b, "ratio": ratios[a] / ratios[b],
-         "lower": lower * ratios[a] / ratios[b], "upper": upper * ratios[a] / ratios[b],
-         "n_common": 100, "n_groups": 6}
-        for a in names for b in names if a != b
-    ]  # fmt: skip
-    return pd.DataFrame(rows).assign(**columns)
+    rows = []
+    for (a, x), (b, y) in itertools.permutations(ratios.items(), 2):
+        ends = {"lower": lower * x / y, "upper": upper * x / y}
+        rows.append({"model": a, "other": b, "ratio": x / y, **ends})
+    return pd.DataFrame(rows).assign(n_common=100, n_groups=6, **columns)
 
 
 def cells(axes):

@@ -15,10 +15,8 @@ def plain(title="A title", paragraphs=("Text.",), **look):
 def test_what_cannot_be_seen_is_shown_and_a_blank_is_an_error():
     page = plain("a\x1b[2Jb", ["c\u202ed\udcff", "x\ny\tz", "{{ title }}"])
     page.encode("utf-8")
-    assert "a\\x1b[2Jb" in page
-    assert "c\\u202ed\\udcff" in page
-    assert "x\ny\tz" in page
-    assert "{{ title }}" in page  # text is never a template
+    for shown in ("a\\x1b[2Jb", "c\\u202ed\\udcff", "x\ny\tz", "{{ title }}"):
+        assert shown in page  # text is never a template
     with pytest.raises(UndefinedError, match="title"):
         render("plain", {"paragraphs": []})
     with pytest.raises(TemplateNotFound):

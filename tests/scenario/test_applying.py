@@ -217,11 +217,8 @@ def test_tornado_by_hand_and_that_every_assumption_is_varied(baseline):
 
 
 def test_months_a_nowcast_revises_count_nowhere(baseline):
-    nowcast = replace(
-        baseline,
-        draws=np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2),
-        months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH),
-    )
+    draws = np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2)
+    nowcast = replace(baseline, draws=draws, months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH))
     one, two = (sc.attribution(f, "2025-08", exposures=SHARES) for f in (baseline, nowcast))
     pd.testing.assert_frame_equal(one, two)
 

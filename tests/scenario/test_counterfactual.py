@@ -184,10 +184,8 @@ def test_onsets_outside_the_counts_and_nothing_to_draw(event, keys, said):
 
 
 def test_fixed_size_is_removed_as_it_is():
-    x = replace(
-        past_event("supply-shock-2023"), size=Fixed(-0.4), p_null=0.0, spread=Fixed(0),
-        lag=Fixed(2), ramp=Fixed(12), half_life=Fixed(30),
-    )  # fmt: skip
+    course = {"lag": Fixed(2), "ramp": Fixed(12), "half_life": Fixed(30), "spread": Fixed(0)}
+    x = replace(past_event("supply-shock-2023"), size=Fixed(-0.4), p_null=0.0, **course)
     found = gone(x, draws=10, timings=1)
     np.testing.assert_allclose(found.delta, np.tile(-0.4 * x.curve(found.month_grid), (10, 1)),
                                atol=1e-4)  # fmt: skip

@@ -173,10 +173,8 @@ def test_a_rebound_is_a_fraction_of_the_success_and_without_one_there_is_none():
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
 def test_a_part_of_a_success_averts_deaths_too(share):
-    x = sc.named_intervention(
-        "supply-shock-2023-like", onset="2026-01", rebound={"prior": "substitution-rebound"},
-        direction="fall",
-    ).scaled(share)  # fmt: skip
+    keys = {"direction": "fall", "rebound": {"prior": "substitution-rebound"}}
+    x = sc.named_intervention("supply-shock-2023-like", onset="2026-01", **keys).scaled(share)
     drawn = effect(x, ("US", "OH"), draws=400)
     # In every draw: a late month may add a few, all months together never.
     assert (np.expm1(drawn).sum(axis=2) <= 1e-12).all()

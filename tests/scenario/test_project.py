@@ -23,16 +23,10 @@ OHIO = {"exposures": {"fentanyl-share": {"Ohio": 0.5}}}
 
 def forecast(states=("OH", "WV"), draws=60, horizon=24, joint=True, seed=3):
     paths = np.random.default_rng(seed).lognormal(4, 0.3, (draws, len(states), horizon))
-    return Forecast(
-        draws=paths,
-        locations=tuple(states),
-        months=np.arange(LAST + MONTH, LAST + (horizon + 1) * MONTH),
-        known=np.full((len(states), 11), 50.0),
-        as_of=dt.date(2025, 9, 17),
-        last_month=LAST,
-        joint=frozenset({"location", "month"} if joint else {"month"}),
-        provenance={"model": "test"},
-    )
+    months, known = np.arange(1, horizon + 1) * MONTH + LAST, np.full((len(states), 11), 50.0)
+    how = {"as_of": dt.date(2025, 9, 17), "last_month": LAST, "provenance": {"model": "test"}}
+    how["joint"] = frozenset({"location", "month"} if joint else {"month"})
+    return Forecast(draws=paths, locations=tuple(states), months=months, known=known, **how)
 
 
 def scenario(name="s", size=-0.3, **changes):

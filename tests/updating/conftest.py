@@ -13,14 +13,10 @@ from odforecast.updating import run as running
 from odforecast.vintage.fetch import Socrata
 
 
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSocrata]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[FakeSocrata]:
     with FakeSocrata([]) as fake:
         yield fake
 

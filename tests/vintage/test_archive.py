@@ -78,7 +78,6 @@ def test_it_answers_with_what_was_known(archive, files):
     later = archive.as_of("2025-03-01")
     assert str(later.date) == DAYS[-1]
     assert later.note == ("the newest stored release, 2024-12-11, is used for 2025-03-01")
-    assert "release 2024-12-11" in repr(later)
     gap = Archive.in_memory({DAYS[i]: read_vsrr(files[i]).table for i in (0, 3)})
     assert gap.as_of("2024-10-20").note is None
     assert "80 days old" in gap.as_of("2024-11-30").note
@@ -91,7 +90,6 @@ def test_before_the_first_release(archive, tmp_path):
         archive.as_of("2024-09")
     empty = Archive(tmp_path / "nothing")
     assert (empty.releases(), empty.last_seen) == ((), None)
-    assert "empty" in repr(empty)
     for words, hint in ((r"there is no folder \S*/nothing; check the path",) * 2,
                         ("holds no release; add one", "holds no release; fill it")):  # fmt: skip
         for ask, said in ((empty.as_of, words), (lambda: od.archive(empty.path), hint)):

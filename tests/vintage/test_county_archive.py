@@ -65,7 +65,6 @@ def test_a_file_goes_where_its_columns_say(archive, files, tmp_path):
     assert len(archive.origin(DAYS[1], "counties").sha256) == 64
     assert set(archive.log["dataset"]) == {STATES, COUNTIES}
     assert f"of counties: 3 releases, {DAYS[0]} to {DAYS[-1]}" in repr(archive)
-    assert "counties" in archive._repr_html_()
     frame = archive.to_frame().astype(str)
     assert frame["dataset"].tolist() == [STATES, *[COUNTIES] * 3]
     assert frame["last_month"].tolist() == ["2025-04-01", "2024-09-01", "2024-12-01", "2025-03-01"]
@@ -168,8 +167,6 @@ def test_the_panel_of_counties(archive):
     panel = archive.as_of().panel(dataset="counties")
     assert (panel.dataset, panel.basis, panel.vintage) == (COUNTIES, RESIDENCE, "real")
     assert (panel.as_of, panel.release) == (dt.date(2025, 9, 17), dt.date(2025, 9, 7))
-    assert f"of counties: release {DAYS[-1]}" in repr(archive.as_of())
-    assert "counties" not in repr(states_alone().as_of())
     assert panel.locations == ("01001", "01007", "01011", "10001", "10003", "10005", "51005")
     assert (str(panel.months[0]), str(panel.last_month)) == ("2023-04", "2025-03")
     assert panel.reported[3, :3].tolist() == [72, 73, 74]
@@ -266,7 +263,6 @@ def test_how_counts_of_a_county_were_revised(archive):
     assert [str(d) for d in seen.releases] == list(DAYS)
     assert (seen.locations, seen.reported[:, 0, 0].tolist()) == (("10003",), [240, 241, 242])
     assert seen.reported.shape == (3, 1, 24)
-    assert "10003" in repr(seen)
     assert seen.hashes == tuple(archive.data_hash(day, "counties") for day in DAYS)
     assert len(revisions(archive, ["10003", "39035"]).to_frame()) == 18 + 21 + 24
     table = archive.as_of().to_frame(dataset="counties", locations=["10003", "Autauga, Alabama"])

@@ -206,10 +206,8 @@ def test_a_file_by_itself_and_a_backtest_carry_the_reason(archive, wrong, tmp_pa
     vintage = od.read(wrong, accept="for a test")
     assert (vintage.note, vintage.panel().notes) == (note, (note,))
     archive.add(wrong, accept="for a test")
-    results = od.backtest(
-        ["naive"], archive=archive, start="2023-01", end="2023-01", locations="OH", draws=20,
-        out=tmp_path / "out", progress=False,
-    )  # fmt: skip
+    how = {"start": "2023-01", "end": "2023-01", "locations": "OH", "draws": 20, "progress": False}
+    results = od.backtest(["naive"], archive=archive, out=tmp_path / "out", **how)
     assert note in results.data_notes
     assert note in (tmp_path / "out" / "manifest.json").read_text()
     assert note in archive.as_of().panel().cut("2023-01").notes
