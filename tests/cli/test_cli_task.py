@@ -85,10 +85,8 @@ def test_tiny_submissions_take_no_column_and_alone_say_why(folder, tmp_path):
     assert "WIS" in done.output.partition("Leaderboard")[2]
     assert any(x.split() == ["90%"] * 3 for x in done.output.splitlines())
     assert "no WIS" not in done.output
-    for some, why in (
-        (tiny, "no model has half of the counts"),
-        (tiny[:2], "each was forecast by some models and not by others"),
-    ):
+    apart = "each was forecast by some models and not by others"
+    for some, why in ((tiny, "no model has half of the counts"), (tiny[:2], apart)):
         done = run("task", "leaderboard", *some)
         assert "0 / 0 / 0 counts that all models forecast" in said(done)
         assert f"no count was forecast by all, so there is no WIS and no 90%: {why}" in said(done)

@@ -85,10 +85,10 @@ def test_what_lies_below_ten_makes_no_difference(forecast, table, tmp_path):
 
     *_, page = written(forecast)
     assert written(other) == written(forecast)
+    known = "with deaths up to March 2023. Its forecasts are for the 12 months ending in "
     for words in (
         "&lt;10",
-        "release of October 8, 2023, with deaths up to March 2023. Its forecasts are for the 12 "
-        "months ending in ",
+        f"release of October 8, 2023, {known}",
         "CDC has published newer data.",
     ):
         assert words in page.decode()

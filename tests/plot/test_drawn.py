@@ -186,7 +186,8 @@ def test_tiles_show_changes_or_chances_and_say_what_is_missing():
     shown = [texts(axes).count(text) for text in ("−12%", "+20%", "–", "−3%")]
     assert shown == [1, 1, 49, 0]  # the nation is no tile
     assert sum(p.get_hatch() is not None for p in axes.patches) == 49
-    says(axes, "a fall in 1 of 3 places, from −12% (Ohio) to +20% (West V", "United States −3%")
+    says(axes, "a fall in 1 of 3 places, from −12% (Ohio) to +20% (West Virginia)")
+    says(axes, "United States −3%")
     assert "Vermont" not in plot.alt_text(axes).partition("No value")[0]
     # A chance on the edge is not said to be certain, and a fall is likelier above one half.
     axes = plot.tile_map({"OH": 0.005, "WV": 0.995, "IN": 0.006}, kind="fall")

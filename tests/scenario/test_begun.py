@@ -20,6 +20,7 @@ from odforecast.scenario.apply import Begun, panel_without
 
 MONTH = np.timedelta64(1, "M")
 LAST = np.datetime64("2025-04", "M")
+FELT = {"WV": 1, "US": 0.5, "default": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +69,7 @@ def test_draws_without_an_effect_keep_the_baseline_bit_for_bit(fitted):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"scope": "T40.4", "replaced": Beta(2, 8)},
-        {"exposure": {"WV": 1, "US": 0.5, "default": 0.5}},
-    ],
+    "changes", [{}, {"scope": "T40.4", "replaced": Beta(2, 8)}, {"exposure": FELT}]
 )
 def test_sums_parts_and_what_is_known(fitted, changes):
     again = project(fitted, one(Normal(-0.4, 0.1), direction="fall", **changes), 24, 40, 3)

@@ -12,6 +12,7 @@ from odforecast.geography import JURISDICTIONS
 
 MONTHS = np.arange("2026-01", "2030-01", dtype="datetime64[M]")
 STATES = tuple(JURISDICTIONS)
+SIZES = st.floats(-1.2, 1.2).filter(lambda x: x == 0 or abs(x) > 1e-9)
 #: Unequal expected deaths, from a handful to a tenth of the nation's.
 WEIGHTS = {s: float(np.exp(0.08 * i)) for i, s in enumerate(STATES)}
 
@@ -60,11 +61,7 @@ def test_onset_range_is_drawn_evenly():
 
 
 @settings(max_examples=25)
-@given(
-    size=st.floats(-1.2, 1.2).filter(lambda x: x == 0 or abs(x) > 1e-9),
-    spread=st.floats(0.0, 0.5),
-    seed=st.integers(0, 9),
-)
+@given(size=SIZES, spread=st.floats(0.0, 0.5), seed=st.integers(0, 9))
 def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, spread, seed):
     x = cut(sc.Fixed(size), spread=sc.Fixed(spread))
     drawn = effect(x, STATES, draws=40, seed=seed, weights=WEIGHTS)

@@ -27,6 +27,7 @@ SAID = [
 TIMES = sc.Quantiles({0.05: 1, 0.95: 12}, "positive")
 SHARES = sc.Quantiles({0.1: 0.05, 0.5: 0.2, 0.9: 0.6}, "unit")
 levels = st.tuples(st.floats(0.01, 0.3), st.floats(0.35, 0.65), st.floats(0.7, 0.99))
+changes = st.floats(-79, 390).filter(lambda x: abs(x) > 1e-5)
 up = st.floats(0.5, 20)
 rising = st.tuples(st.floats(-50, 50), up, up).map(lambda x: tuple(np.cumsum(x).tolist()))
 
@@ -43,11 +44,7 @@ def test_draws_have_the_moments_they_claim(prior):
     assert drawn.std() == pytest.approx(prior.sd, rel=0.03, abs=1e-9)
 
 
-@given(
-    change=st.floats(-79, 390).filter(lambda x: abs(x) > 1e-5),
-    sd=st.floats(1e-3, 0.3),
-    small=st.booleans(),
-)
+@given(change=changes, sd=st.floats(1e-3, 0.3), small=st.booleans())
 def test_a_percent_reads_back_however_small(change, sd, small):
     one = sc.Percent(sc.Normal(change / 1000 if small else change, sd))
     assert of_file(**one.to_dict()).size == one
