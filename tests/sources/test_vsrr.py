@@ -92,8 +92,11 @@ def test_form_does_not_matter(
             cells[name] = pd.to_numeric(cells[name].str.replace(",", ""))
         cells.to_parquet(path)
     else:
-        form = {"sep": "\t" if kind in ("tab", "utf16") else ","}
-        text = cells.to_csv(index=False, lineterminator="\r\n" if crlf else "\n", **form)
+        text = cells.to_csv(
+            index=False,
+            sep="\t" if kind in ("tab", "utf16") else ",",
+            lineterminator="\r\n" if crlf else "\n",
+        )
         data = text.encode("utf-16" if kind == "utf16" else "utf-8-sig" if bom else "utf-8")
         path.write_bytes(gzip.compress(data) if kind == "gz" else data)
     assert_frame_equal(read_vsrr(path).table, expected)

@@ -114,14 +114,16 @@ def test_an_edited_record_is_refused_by_the_number_of_its_line(what, path):
 
 @given(st.data())
 def test_cut_off_anywhere_it_is_recovered_and_made_whole(tmp_path_factory, data):
-    whole, start = content(*THREE), len(content(*THREE[:2]))
+    whole = content(*THREE)
+    start = len(content(*THREE[:2]))
     path = tmp_path_factory.mktemp("record") / "record.csv"
     kept = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:kept])
     table = read(path)
     ends = whole[:kept].count(b"\n")
     # A line that lacks its end alone is whole.
-    assert len(table) == max(ends - 1, 0) + (bool(ends) and whole[kept : kept + 1] == b"\n")
+    only_end = bool(ends) and whole[kept : kept + 1] == b"\n"
+    assert len(table) == max(ends - 1, 0) + only_end
     if start < kept:  # the update that was cut off is done again
         add(path, THREE[2])
         now, expected = read(path), path.with_name("whole.csv")
@@ -129,8 +131,10 @@ def test_cut_off_anywhere_it_is_recovered_and_made_whole(tmp_path_factory, data)
         assert len(last) == last["lines"].iloc[0]
         expected.write_bytes(whole)
         columns = [c for c in table if c not in ("batch", "lines")]
-        both = (t[columns].sort_values(columns, ignore_index=True) for t in (now, read(expected)))
-        pd.testing.assert_frame_equal(*both)
+        pd.testing.assert_frame_equal(
+            now[columns].sort_values(columns, ignore_index=True),
+            read(expected)[columns].sort_values(columns, ignore_index=True),
+        )
         assert path.read_bytes().startswith(whole[: whole[:kept].rfind(b"\n") + 1])
 
 
