@@ -20,14 +20,16 @@ from odforecast.scoring import Truth
 
 SPAN = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--jobs", "1")
 TWO = ("--models", "naive,hub-baseline", "--draws", "40", "--locations", "US,WV")
+COUNTIES = ["backtest", "--dataset", "counties", "--models", "county-hub-baseline", "--locations",
+            "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--start", "2022-06"]  # fmt: skip
+PRIVATE = "hold the model's own numbers, below 10 too: not for publication"
 
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
     out = tmp_path_factory.mktemp("backtest")
     files = ("--out", out / "run", "--plot", out / "b.svg", "--html", out / "b.html")
-    done = run(*SPAN, *TWO, *files, code=0)
-    return out, done.output
+    return out, run(*SPAN, *TWO, *files, code=0).output
 
 
 def test_leaderboard_and_files(scored):
@@ -51,8 +53,8 @@ def test_leaderboard_and_files(scored):
 
 
 def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
-    at = (*SPAN, "--vintages", "clean", "--draws", "20", "--out", tmp_path / "r",
-          "--locations", "WV,WV")  # fmt: skip
+    to = ("--out", tmp_path / "r", "--locations", "WV,WV")
+    at = (*SPAN, "--vintages", "clean", "--draws", "20", *to)
     first = run(*at, "--models", "drift,naive", code=0)
     assert "; 1 place" in said(first)  # which is named twice
     assert "had scores of" not in first.output
@@ -64,22 +66,18 @@ def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
 
 @od.forecaster(by="state", joint=("month",))
 def no_ohio(panel, horizon, draws, rng):
-    """Fails in one place."""
     if panel.locations == ("OH",):
         raise ValueError("no Ohio")
     return np.full((draws, len(panel.locations), horizon), 100.0)
 
 
 def test_missing_forecasts_and_failures_by_model(capsys):
-    made = od.backtest(
-        ["hub-baseline", no_ohio], archive=od.bundled(), start="2021-01", end="2021-02", donors=2,
-        locations=["US", "OH", "WV"], draws=60, progress=False,
-    )  # fmt: skip
-    table = lacking(made).set_index("model")
-    asked = 2 * 2 * 3 * 12
-    assert table.loc["hub-baseline"].to_dict() == {
-        "vintage": "pseudo-delayed", "asked": asked, "missing": 0, "failures": 0, "reason": "",
-    }  # fmt: skip
+    how = {"start": "2021-01", "end": "2021-02", "donors": 2, "draws": 60, "progress": False}
+    how |= {"archive": od.bundled(), "locations": ["US", "OH", "WV"]}
+    made = od.backtest(["hub-baseline", no_ohio], **how)
+    table, asked = lacking(made).set_index("model"), 2 * 2 * 3 * 12
+    columns = ["vintage", "asked", "missing", "failures", "reason"]
+    assert table.loc["hub-baseline", columns].tolist() == ["pseudo-delayed", asked, 0, 0, ""]
     assert table.loc["no_ohio", ["asked", "missing", "failures"]].tolist() == [asked, 48, 4]
     _print_missing(made)
     text = capsys.readouterr().out
@@ -117,8 +115,7 @@ def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
     assert "error: no forecast can be scored yet" in done.stderr
     assert "96 cannot be scored" in done.stdout
     assert (tmp_path / "r" / "leaderboard.csv").exists()
-    one = run(*words, "--json", code=1)
-    assert json.loads(one.stdout)["leaderboard"]
+    assert json.loads(run(*words, "--json", code=1).stdout)["leaderboard"]
 
 
 def test_without_a_name_all_models_run(monkeypatch):
@@ -128,13 +125,6 @@ def test_without_a_name_all_models_run(monkeypatch):
     monkeypatch.setattr("odforecast.backtesting.plan", stop)
     said_of = run("backtest", "--start", "2021-01", "--end", "2021-01", code=1).stderr.split()
     assert {"dlm", "naive", "naive+delay", "auto-ets+delay", "hub-baseline"} <= set(said_of)
-
-
-# Counties
-
-COUNTIES = ["backtest", "--dataset", "counties", "--models", "county-hub-baseline", "--locations",
-            "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--start", "2022-06"]  # fmt: skip
-PRIVATE = "hold the model's own numbers, below 10 too: not for publication"
 
 
 @pytest.fixture
@@ -161,16 +151,12 @@ def test_a_table_per_horizon_that_fits_the_screen(opened, tmp_path):
     assert PRIVATE in results.manifest["publication"]
     assert (out / "leaderboard.csv").read_text().startswith("horizon,model,n_units")
     assert "more location" not in text
-    # Fewer places: their scores are no more in the tables.
     words = ["DE/*" if x == "DE/*,NYC/*" else x for x in COUNTIES]
     fewer = run(*words, "--out", out, code=0)
     gone = f"{out} had scores of 5 more locations (36005, 36047, 36061, …)"
     assert gone in " ".join(fewer.stderr.split())
     assert set(Results.load(out).scores["location"]) == {"10001", "10003", "10005"}
     assert "more location" not in run(*words, "--out", out).output
-
-
-def test_json_has_a_row_for_each_horizon_and_the_age_of_truth_can_be_set(opened):
     board = json.loads(run(*COUNTIES, "--json").stdout)["leaderboard"]
     assert [row["horizon"] for row in board] == [3, 6, 9, 12]
     assert board[0]["n_units"] == 24

@@ -1,5 +1,6 @@
-"""The data commands on releases of states and of counties, as a stranger types them."""
+"""The data commands on releases of states and of counties, and your own archive of them."""
 
+import datetime as dt
 import io
 import json
 import subprocess
@@ -8,11 +9,12 @@ from functools import partial
 
 import pandas as pd
 import pytest
-from commands import said
+from commands import ok, said
 from county_release import DEATHS, NAMES, api_rows, county_cells, csv_text
 from exits import run
 from socrata_server import UPDATED, FakeSocrata, release_rows
 
+import odforecast as od
 from odforecast.cli import COMMANDS
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
 from odforecast.sources.county import read_county
@@ -26,6 +28,14 @@ DAY, COUNTY_DAY = "2024-12-11", "2025-09-07"
 
 
 data = partial(run, "data")
+STATE_FACTS = (
+    f"{DAY}.csv sha256", "first month 2024-07 last month 2024-07", "rows kept 1", "statuses ok 1,",
+    f"indicators {ALL_DRUGS}", "us last none", "lower bounds 1", "note 1 no rows for US, AK",
+)  # fmt: skip
+COUNTY_FACTS = (
+    f"release {COUNTY_DAY} data as of {COUNTY_DAY} rows kept", "left out 24", "counties 7",
+    "shown 144 zero 24 suppressed 24 missing 0",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -51,26 +61,12 @@ def store(counties, tmp_path):
 
 
 def test_help_imports_no_command():
-    code = (
-        "import sys; from odforecast.cli import main\n"
-        "try: main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "assert not {'pandas', 'numpy', 'odforecast.cli.data'} & set(sys.modules)"
-    )
+    code = "import sys; from odforecast.cli import main\ntry: main(['--help'])\nexcept SystemExit: "
+    code += "assert not {'pandas', 'numpy', 'odforecast.cli.data'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name in COMMANDS:
         assert f"\n  {name} " in done.stdout
-
-
-STATE_FACTS = (
-    f"{DAY}.csv sha256", "first month 2024-07 last month 2024-07", "rows kept 1", "statuses ok 1,",
-    f"indicators {ALL_DRUGS}", "us last none", "lower bounds 1", "note 1 no rows for US, AK",
-)  # fmt: skip
-COUNTY_FACTS = (
-    f"release {COUNTY_DAY} data as of {COUNTY_DAY} rows kept", "left out 24", "counties 7",
-    "shown 144 zero 24 suppressed 24 missing 0",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -114,7 +110,6 @@ def test_add_and_list(request, tmp_path, name, of):
     other = data("add", good, *archive, code=1)
     assert other.stderr.startswith(f"error: the archive holds other numbers for release {day}{of}")
     assert other.stderr.count("\n") == 1
-    # A bad file is refused by itself; the good one beside it is added.
     bad, later = tmp_path / "2024-11-13.csv", tmp_path / "2025-12-07.csv"
     bad.write_text("a,b\n1,2\n")
     later.write_text(csv_text(county_cells("2025-12-07", shift=1)) if of else text)
@@ -124,11 +119,10 @@ def test_add_and_list(request, tmp_path, name, of):
     listed = (*archive, "--dataset", "counties" if of else "states")
     assert len(data("releases", *listed).stdout.splitlines()) == 3
     row, _ = json.loads(data("releases", *listed, "--json").stdout)
-    values = (
-        {"rows": 168, "hidden_last": 1, "shown_last": 6} if of else {"rows": 1, "us_last": None}
-    )
+    values = {"rows": 168, "hidden_last": 1, "shown_last": 6} if of else {"rows": 1}
     values |= {"release": day, "basis": "given", "file": good.name, "checks": ["structure"]}
     assert row | values == row
+    assert of or row["us_last"] is None
     if of:
         words = "2 releases of counties: --dataset counties lists them"
         assert words in said(data("releases", *archive))
@@ -175,17 +169,14 @@ def test_check_counties(store, counties):
     rows = county_cells(COUNTY_DAY)
     rows[30][DEATHS] = "900"
     counties.write_text(csv_text(rows))
-    # A state stands for its counties.
     for place, code in (("Delaware", 1), ("Delaware/*", 1), ("10003", 1), ("Ohio", 0)):
         assert data("check", "--source", counties, "--locations", place).exit_code == code, place
     nowhere = data("check", "--source", counties, "--locations", "PR")
     assert "have none of Puerto Rico" in nowhere.stderr
-    wrong = data("check", "--source", counties, code=1)
-    assert "contradiction: 10003 2023-10" in said(wrong)
-    early = data(
-        "check", "--archive", store, "--dataset", "counties", "--as-of", "2025-06-07", code=1
-    )
-    assert "of counties of 2025-06-07 or before: the first is 2025-06-08" in early.stderr
+    assert "contradiction: 10003 2023-10" in said(data("check", "--source", counties, code=1))
+    early = ("--archive", store, "--dataset", "counties", "--as-of", "2025-06-07")
+    said_of = data("check", *early, code=1).stderr
+    assert "of counties of 2025-06-07 or before: the first is 2025-06-08" in said_of
     assert "release 2023-10-08 of counties" in said(data("check", "--dataset", "counties"))
 
 
@@ -218,12 +209,10 @@ def test_fetch(tmp_path, monkeypatch, name):
         assert "release 2025-09-17 was there already, unchanged" in said(data(*fetch, *archive))
         out = tmp_path / "rows.json.gz"
         since = ("--since", "2025") if name == "states" else ()
-        part = data(*fetch, *since, "--out", out, code=0)
-        assert "rows of release 2025-09-17" in said(part)
+        assert "rows of release 2025-09-17" in said(data(*fetch, *since, "--out", out, code=0))
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "rows.json.gz"]
         server.faults["meta"].append("404")
-        failed = data(*fetch, *archive, code=1)
-        assert failed.stderr.startswith("error: ")
+        assert data(*fetch, *archive, code=1).stderr.startswith("error: ")
     assert name == "states" or read_county(out).table.shape == (168, 10)
 
 
@@ -246,3 +235,82 @@ def test_anything_else_is_one_line(monkeypatch, error, code, words):
     loud = run("--debug", "data", "export", "--out", "-", code=code)
     assert code != 1 or loud.stderr.startswith("Traceback")
     assert words in loud.stderr
+
+
+def rows_of(day, last):
+    """Rows of a release as CDC might have published it: counts up to a month, some 30% more."""
+    table = od.bundled().as_of("2025-09-17").table
+    table = table[table["state"].isin(["US", "OH"]) & (table["month"] <= last)]
+    counts = (table[["reported", "predicted"]] * 1.3).round()
+    return table.assign(release=day, month=table["month"].dt.strftime("%Y-%m"), **counts)
+
+
+@pytest.mark.parametrize("how", ["add", "fetch"])
+def test_a_release_in_your_own_archive_was_not_used(how, tmp_path, own_archive, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
+    forecast = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20")
+    before = run(*forecast)
+    assert "\nrelease 2026-01-14\n" in f"\n{before.stderr}"
+    if how == "add":
+        file = tmp_path / "2026-02-11.csv"
+        rows_of("2026-02-11", "2025-04").to_csv(file, index=False)
+        assert f"{own_archive} holds 1 release" in run("data", "add", file, code=0).stdout
+    else:
+        updated = int(dt.datetime(2026, 2, 11, 14, tzinfo=dt.UTC).timestamp())
+        with FakeSocrata(release_rows(months=60), updated=updated) as server:
+            done = run("data", "fetch", "--url", server.url, code=0)
+        assert f"archive: {own_archive}" in done.stdout
+        assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)
+    after = run(*forecast)
+    assert "\nrelease 2026-02-11\n" in f"\n{after.stderr}"
+    assert "as of 2026-02-11" in after.stdout
+    assert after.stdout != before.stdout
+    assert od.archive().as_of().date == dt.date(2026, 2, 11)
+    listed = run("data", "releases").stdout.splitlines()[2:]
+    assert [x.split()[0] for x in listed] == ["2026-01-14", "2026-02-11"]
+    assert run(*forecast, "--source", "bundled").stdout == before.stdout
+
+
+def test_one_archive_for_all_commands(own_archive, tmp_path):
+    rows_of("2024-12-11", "2024-07").to_csv(tmp_path / "2024-12-11.csv", index=False)
+    od.Archive(own_archive).add(read_vsrr(tmp_path / "2024-12-11.csv"))
+    found = json.loads(ok("data", "revisions", "OH", "--json", "--plot", tmp_path / "r.svg"))
+    assert found["meta"]["releases"] == ["2024-12-11", "2025-09-17", "2026-01-14"]
+    months = {row["month"]: row for row in found["months"]}
+    assert months["2024-07"]["releases"] == 3
+    assert months["2025-04"]["first_release"] == "2025-09-17"
+    assert "<desc" in (tmp_path / "r.svg").read_text()
+    assert "counts appeared" in ok("data", "revisions", "--between", "2024-12-11", "2025-09-17")
+    for command in (
+        ("data", "check", "--json"), ("data", "export", "--out", "-"),
+        ("data", "export", "--monthly", "OH", "--draws", "100", "--out", "-"),
+        ("nowcast", "--draws", "20", "--locations", "US", "--as-of", "2025-01-01"),
+    ):  # fmt: skip
+        ok(*command)
+    hub = tmp_path / "naive.csv"
+    naive = ("forecast", "--model", "naive", "--draws", "20", "--locations", "US")
+    ok(*naive, "--as-of", "2024-12-20", "--out", hub)
+    score = ("score", hub, "--min-truth-age", "0", "--json")
+    assert json.loads(ok(*score))["meta"]["truth_release"] == "2026-01-14"
+    old = run(*score, "--truth-as-of", "2024-12-20")
+    assert json.loads(old.stdout)["meta"]["truth_release"] == "2024-12-11"
+
+
+@pytest.mark.parametrize(
+    ("command", "counties"),
+    [
+        ("forecast --model naive --locations US --draws 20", False),
+        ("forecast --dataset counties --model county-last --locations DE/* --draws 20", True),
+    ],
+)
+def test_old_data_are_said_to_be_old(monkeypatch, command, counties):
+    more = " --dataset counties" if counties else ""
+    old = f"CDC has published newer data: odforecast data fetch{more}."
+    release = dt.date(2023, 10, 8) if counties else dt.date(2026, 1, 14)
+    for days, there in ((60, False), (61, True)):
+        day = release + dt.timedelta(days=days)
+        monkeypatch.setattr("odforecast.cli.source.today", lambda day=day: day)
+        done = run(*command.split(), code=0)
+        assert (f"These data are 2 months old. {old}" in said(done)) is there
+    assert "months old" not in said(run(*command.split(), "--as-of", "2026-01-14", code=0))

@@ -1,4 +1,4 @@
-"""``odforecast forecast`` as a stranger would use it: places, answer, files, pictures, pages."""
+"""``odforecast forecast`` and ``nowcast`` as a stranger would use them."""
 
 import inspect
 import json
@@ -24,7 +24,7 @@ from odforecast.hub import read_hub
 from odforecast.models import registry as base
 from odforecast.models.registry import register
 from odforecast.models.spec import Spec
-from odforecast.say import shown_warnings
+from odforecast.say import rounded, shown_warnings, step_of
 
 run = partial(exits.run, "forecast")
 
@@ -36,19 +36,15 @@ DRIFT = ("forecast", *QUICK, "--model", "drift")
 
 @pytest.fixture(scope="module")
 def whole():
-    """What the default model says in Python."""
     return od.get_model().fit(od.bundled().as_of().panel()).forecast(until="2026-12", draws=60)
 
 
 def table_of(text, head):
     below = text[text.index(head) :].partition("─\n")[2].split("\n\n")[0]
-    return {
-        place: cells.split() for place, cells in re.findall(r"^([A-Z]{2,3}) (.*)$", below, re.M)
-    }
+    return {x: cells.split() for x, cells in re.findall(r"^([A-Z]{2,3}) (.*)$", below, re.M)}
 
 
 def begins(whole, name):
-    """The text of a place, its forecast first."""
     known, ahead, moved = sentences(whole, name)
     place = place_name(name).replace("the", "The")
     return f"{place}: {ahead[:1].lower()}{ahead[1:]} {moved} {known}"
@@ -58,8 +54,7 @@ def test_the_screen_says_the_numbers_of_the_whole_forecast(whole):
     places = ["US", "NY", "NYC", "Ohio"]
     result = run(*QUICK, "--until", "2026-12", "--locations", ",".join(places), code=0)
     assert " ".join(result.stdout.split()).startswith(begins(whole, "US"))
-    shown = table_of(result.stdout, "per")
-    table = whole.summary(locations=places)
+    shown, table = table_of(result.stdout, "per"), whole.summary(locations=places)
     last = table[table["month"] == table["month"].max()].set_index("location")
     assert list(shown) == ["US", "NY", "NYC", "OH"]
     panel = whole.panel
@@ -146,13 +141,6 @@ def test_months_are_written_as_months(tmp_path):
     assert not (tmp_path / "p.svg").exists()
 
 
-def test_a_target_the_model_lacks():
-    result = run(*HUB, "--locations", "US", "--target", "deaths_month", code=1)
-    assert "hub-baseline does not forecast deaths_month" in result.stderr
-    both = run(*HUB, "--locations", "US", "--target", "both", code=0)
-    assert "note: hub-baseline does not forecast deaths_month" in both.stderr
-
-
 def test_table_and_file(tmp_path):
     out = tmp_path / "f.csv"
     text = ok("forecast", *HUB, "--locations", "US,WV,NYC", "--out", out)
@@ -168,7 +156,6 @@ def test_table_and_file(tmp_path):
     made = od.get_model("hub-baseline").fit(od.bundled().as_of().panel()).forecast(draws=60)
     want = od.to_hub(made.select(["US", "WV", "NYC"]), targets=["deaths_12mo"])
     pd.testing.assert_frame_equal(read_hub(out), want, check_exact=True)
-    # All locations do not flood the screen.
     text = ok("forecast", *HUB, "--horizon", "2")
     assert "… and 42 more states (--rows 0 shows all)" in text
     assert len(re.findall(r"^[A-Z]{2}  ", text, re.M)) == 12
@@ -191,9 +178,8 @@ def test_a_workbook_holds_the_table_and_no_formula(tmp_path):
     write_table(odd, tmp_path / "odd.xlsx")
     cells = [c for row in openpyxl.load_workbook(tmp_path / "odd.xlsx").active for c in row]
     assert not [c for c in cells if c.data_type == "f"]
-    assert [c.value for c in cells] == [
-        "'=name", "n", '\'=HYPERLINK("http://x")', 1.5, "ab", None, None, 3,
-    ]  # fmt: skip
+    held = ["'=name", "n", '\'=HYPERLINK("http://x")', 1.5, "ab", None, None, 3]
+    assert [c.value for c in cells] == held
 
 
 def test_what_is_saved_is_the_forecast_of_the_places(whole, tmp_path):
@@ -240,10 +226,7 @@ def test_the_default_seed_is_fixed_and_locations_do_not_matter(tmp_path):
     assert not other.equals(c)
 
 
-# Notes and warnings
-
-
-def test_what_to_mind_is_said_on_standard_error():
+def test_what_to_mind_is_said_on_standard_error_and_a_few_draws_below_zero_are_not():
     low = "hub-baseline takes them as reported, so it leans low"
     assert low in said(run(*HUB, "--locations", "US"))
     assert "leans low" not in run(*QUICK, "--model", "cdc-predicted", "--locations", "US").stderr
@@ -252,15 +235,16 @@ def test_what_to_mind_is_said_on_standard_error():
     near = run(*NAIVE, "--locations", "US", "--horizon", str(VALIDATED), "--as-of", "2026-02-01")
     assert "not been tested" not in near.stderr
     assert "note: the newest stored release, 2026-01-14, is used" in said(near)
-
-
-def test_a_few_draws_below_zero_are_no_warning():
     few, many = (f"{n} of 1,272,000 drawn months were below zero and set to 0"
                  for n in ("262", "12,720"))  # fmt: skip
     assert shown_warnings([few, many, "read with care"]) == [many, "read with care"]
     done = run("Ohio", "--draws", "1000", "--json")
     assert "below zero" not in done.stderr
     assert any("below zero" in text for text in json.loads(done.stdout)["meta"]["warnings"])
+    result = run(*HUB, "--locations", "US", "--target", "deaths_month", code=1)
+    assert "hub-baseline does not forecast deaths_month" in result.stderr
+    both = run(*HUB, "--locations", "US", "--target", "both", code=0)
+    assert "note: hub-baseline does not forecast deaths_month" in both.stderr
 
 
 @pytest.fixture
@@ -271,8 +255,6 @@ def models(monkeypatch):
 
 
 class Joint:
-    """Joint draws over all locations of the panel it sees, which it remembers."""
-
     spec = Spec("joint", by=None, origin="tests==1")
     seen: tuple[str, ...] = ()
 
@@ -284,14 +266,9 @@ class Joint:
     def draw(self, horizon, draws, streams):
         states = [s for s in self.panel.locations if s != "WY"]
         rng = streams.generator("model")
-        return Forecast.from_panel(
-            self.panel,
-            rng.poisson(50.0, (draws, len(states), horizon)).astype(float),
-            states,
-            joint=self.spec.joint,
-            skipped={"WY": "too small for it"},
-            warnings=("read with care",),
-        )
+        paths = rng.poisson(50.0, (draws, len(states), horizon)).astype(float)
+        said = {"skipped": {"WY": "too small for it"}, "warnings": ("read with care",)}
+        return Forecast.from_panel(self.panel, paths, states, joint=self.spec.joint, **said)
 
 
 class Alone(Joint):
@@ -300,16 +277,13 @@ class Alone(Joint):
     spec = Spec("alone", by="location", joint=frozenset({"month"}), origin="my-models 1.2")
 
 
-def test_a_joint_model_sees_every_location_and_another_only_those_asked_for(models):
+def test_a_model_of_ones_own_sees_what_it_needs_is_listed_and_may_warn(models):
     text = ok("forecast", "--model", "joint", "--locations", "WV,OH", "--draws", "20")
     assert len(Joint.seen) == 54
     assert text.index("\nWV ") < text.index("\nOH ")
     assert "\nAL " not in text
     ok("forecast", "--model", "alone", "--locations", "WV,OH", "--draws", "20")
     assert Joint.seen == ("WV", "OH")
-
-
-def test_a_model_of_ones_own_is_listed_and_its_warnings_are_said_on_standard_error(models):
     text = ok("models")
     (line,) = (x for x in text.splitlines() if x.split()[:1] == ["alone"])
     assert "A model of mine. With more to say" in line
@@ -320,13 +294,9 @@ def test_a_model_of_ones_own_is_listed_and_its_warnings_are_said_on_standard_err
     assert "WY" not in result.stdout
 
 
-# Beside the command
-
-
 def test_help_is_short_in_groups_and_help_all_has_the_rest():
     short, every = ok("forecast", "--help"), ok("forecast", "--help-all")
-    groups = re.findall(r"^(\w+):", short, re.M)
-    assert groups == ["Usage", "What", "Data", "Output", "Options"]
+    assert re.findall(r"^(\w+):", short, re.M) == ["Usage", "What", "Data", "Output", "Options"]
     listed, known = (set(re.findall(r"^  (?:-h, )?(--[\w-]+)", x, re.M)) for x in (short, every))
     assert 9 <= len(listed - {"--help", "--help-all"}) <= 11
     assert listed < known
@@ -365,3 +335,63 @@ def test_one_call_is_the_four_lines():
     assert county.locations == ("10001", "10003", "10005")
     assert next(iter(inspect.signature(od.quick.forecast).parameters)) == "places"
     assert od.forecast.Forecast is od.Forecast  # the package is still one
+
+
+@pytest.fixture(scope="module")
+def nowcast():
+    return od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=60).nowcast()
+
+
+def said_of(table, place, horizon):
+    """A row of the table, and its numbers as they are rounded on the screen."""
+    row = table[(table["location"] == place) & (table["horizon"] == horizon)].iloc[0]
+    step = step_of(row["low"], row["high"])
+    return [rounded(row[x], step) for x in ("median", "low", "high")]
+
+
+def test_the_nowcast_answers_first(nowcast):
+    result = exits.run("nowcast", *QUICK, code=0)
+    lines = result.stdout.splitlines()
+    text = " ".join(lines)
+    assert text.startswith("In the United States, 69,172 drug overdose deaths were reported for")
+    middle, low, high = said_of(nowcast, "US", 0)
+    assert f"; the final count will be about {middle} (90% interval {low} to {high})." in text
+    assert "Number of Drug Overdose Deaths, as of 2026-01-14" in text
+    rows = [line.split()[0] for line in lines if re.match(r"[A-Z]{2,3}  ", line)]
+    assert rows == list(dict.fromkeys(nowcast["location"]))[:12]
+    assert "… and 42 more states (--rows 0 shows all)" in lines
+    assert "release 2026-01-14" in result.stderr
+    assert re.search(r"model dlm \(spec \w+\), 60 draws, seed 1", result.stdout)
+
+
+def test_all_twelve_counts_of_some_places(nowcast):
+    text = ok("nowcast", *QUICK, "--locations", "WV,Ohio", "--months", "12")
+    lines = text.splitlines()
+    assert "In West Virginia, 671 drug overdose deaths were reported" in " ".join(lines)
+    assert sum(bool(re.search(r"20\d\d-\d\d  ", line)) for line in lines) == 24
+    (row,) = (line for line in lines if line.startswith("OH "))
+    assert row.split()[1:4] == ["2024-09", "3,515", said_of(nowcast, "OH", -11)[0]]
+    text = ok("nowcast", *QUICK, "--model", "cdc-predicted", "--locations", "US", "--months", "12")
+    assert sum(bool(re.search(r"20\d\d-\d\d  ", x)) for x in text.splitlines()) == 6
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
+def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, nowcast):
+    out = tmp_path / f"n.{ending}"
+    words = ("nowcast", *QUICK, "--locations", "US,WV", "--table")
+    assert f"table: {out} (24 rows)" in ok(*words, out)
+    want = nowcast[nowcast["location"].isin(["US", "WV"])].reset_index(drop=True)
+    if ending == "json":
+        rows = json.loads(out.read_text())
+        assert rows[0]["complete"] == 100
+        got = pd.DataFrame(rows)
+    else:
+        got = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
+    assert got.columns.tolist() == want.columns.tolist()
+    assert got["location"].tolist() == want["location"].tolist()
+    assert pd.to_datetime(got["month"], format="ISO8601").tolist() == want["month"].tolist()
+    for name in ("reported", "low", "median", "high", "revision", "predicted_unbiased"):
+        np.testing.assert_allclose(got[name], want[name], rtol=1e-6, atol=1e-6)
+    again = tmp_path / f"again.{ending}"
+    ok(*words, again)
+    assert again.read_bytes() == out.read_bytes()

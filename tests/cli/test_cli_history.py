@@ -23,17 +23,27 @@ from odforecast.vintage.past import History, fetch_past
 data = partial(exits.run, "data", columns=None)
 ONE, TWO, THREE, FOUR = (release_csv(f"2024-{month}") for month in ("07", "08", "09", "10"))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+VERSIONS = (
+    (ONE, "2025-01-03", "2024-12-11", "added"),
+    (release_csv("2024-08", change=10), "2025-01-20", "2025-01-15",
+     "contradicts itself and was set aside: WV 2024-08"),
+    (POINTER, "2025-01-21", "", "large-file storage"),
+    (b"not a table\n", "2025-01-22", "", "refused: "),
+    (release_csv("2024-07", change=1.01), "2025-01-23", "2024-12-11",
+     "of 180 reported counts differ, e.g. WV 2024-07"),
+    (THREE, "2025-02-12", "2025-02-12", "added"),  # published before the calendar's day
+    (TWO, "2020-05-05", "", "refused: "),  # a clock that is wrong: months after the commit
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def made():
-    one, two, three = (release_csv(m) for m in ("2024-07", "2024-08", "2024-09"))
     return Made.of(
-        (row("2024-12-11", "2024-07", one, owner="gone"), None),
-        (row("2024-12-11", "2024-07", one), one),
-        (row("2024-12-11", "2024-07", one + b"\n", owner="twice"), one + b"\n"),
-        (row("2025-01-15", "2024-08", two, owner="blob", check="git blob", basis="known"), two),
-        (row("2025-01-15", "2024-08", three, owner="late", check="", settled=False), three),
+        (row("2024-12-11", "2024-07", ONE, owner="gone"), None),
+        (row("2024-12-11", "2024-07", ONE), ONE),
+        (row("2024-12-11", "2024-07", ONE + b"\n", owner="twice"), ONE + b"\n"),
+        (row("2025-01-15", "2024-08", TWO, owner="blob", check="git blob", basis="known"), TWO),
+        (row("2025-01-15", "2024-08", THREE, owner="late", check="", settled=False), THREE),
     )
 
 
@@ -55,10 +65,9 @@ def test_fetch_past_and_what_releases_says(made, fetch_copies, tmp_path):
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv: not available")
     assert warning.endswith("answer 404")
-    assert done.stdout.splitlines()[-2:] == [
-        "3 added, 1 compared and equal, 1 not available",
-        f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15",
-    ]
+    held = f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15"
+    told = "3 added, 1 compared and equal, 1 not available"
+    assert done.stdout.splitlines()[-2:] == [told, held]
     assert "3 there already, 1 compared and equal, 1 not available" in fetch_copies(code=0).stdout
 
     (tmp_path / "2025-03-12.csv").write_bytes(release_csv("2024-10"))
@@ -76,13 +85,11 @@ def test_fetch_past_and_what_releases_says(made, fetch_copies, tmp_path):
         "2025-03-12 2022-05..2024-10 US given structure 2025-03-12.csv",
     ]
     place = f"someone/drugs@{made.rows[1]['commit']}:counts.csv"
-    expected = {"origin": "past", "place": place, "sha256": made.rows[1]["sha256"]}
-    assert rows[0] | expected == rows[0]
+    assert rows[0] | {"origin": "past", "place": place, "sha256": made.rows[1]["sha256"]} == rows[0]
 
 
 def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies, tmp_path):
-    wrong = release_csv("2024-07", change=10)
-    gone = Made(made.rows[:1], {})
+    wrong, gone = release_csv("2024-07", change=10), Made(made.rows[:1], {})
     bad = Made.of((row("2024-12-11", "2024-07", wrong), wrong))
     for copies, words in ((gone, "not available"), (bad, "set aside: WV 2024-07")):
         first, last = fetch_copies(copies=copies, code=1).stderr.splitlines()
@@ -104,8 +111,7 @@ def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies
 
 def test_list_asks_nobody(fetch_copies, tmp_path):
     done = data("fetch", "--past", "--list", code=0)
-    assert len(done.stdout.splitlines()) == 53
-    assert done.stderr == "52 copies of 38 releases\n"
+    assert (len(done.stdout.splitlines()), done.stderr) == (53, "52 copies of 38 releases\n")
     first = done.stdout.splitlines()[1]
     assert first.startswith("2017-09-13  2017-02     inferred  sha256     -     1cb5453922  Chich")
     fetch_copies("--release", "2024-12-11")
@@ -118,17 +124,13 @@ def test_list_asks_nobody(fetch_copies, tmp_path):
     assert "known  structure  bundled" in data("releases").stdout
 
 
-# In git
-
-
 class Repository:
     def __init__(self, folder, file="data/counts.csv"):
         self.folder, self.file = folder, file
         self.git("init", "-q", "-b", "main", str(folder), within=False)
 
     def git(self, *words, day="2025-01-01", within=True):
-        clock = f"{day}T12:00:00-05:00"
-        env = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull}
+        clock, env = f"{day}T12:00:00-05:00", os.environ | {"GIT_CONFIG_GLOBAL": os.devnull}
         for who in ("AUTHOR", "COMMITTER"):
             env |= {f"GIT_{who}_DATE": clock, f"GIT_{who}_NAME": "a", f"GIT_{who}_EMAIL": "a@b"}
         command = ["git", *(["-C", str(self.folder)] if within else []), *words]
@@ -192,9 +194,8 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     repo.commit(two + b"\n", "2025-02-02")  # other bytes of the same release
     repo.commit(one, "2025-02-03")  # the very same bytes as before
     listed = json.loads(fetch(repo, "--list", "--json").stdout)
-    assert [(v["commit"], v["release"], v["here"]) for v in listed][:2] == [
-        (first, "2025-01-03", "-"), (last, "2025-02-01", "-"),
-    ]  # fmt: skip
+    said = [(v["commit"], v["release"], v["here"]) for v in listed]
+    assert said[:2] == [(first, "2025-01-03", "-"), (last, "2025-02-01", "-")]
     done = fetch(repo, code=0)
     assert [(day, words.partition(",")[0]) for day, words in table(done)] == [
         (dates[0], "added"), (dates[1], "added"), (dates[1], f"second copy of release {dates[1]}"),
@@ -206,27 +207,12 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     assert (origin.kind, origin.basis, origin.checks) == ("past", basis, "git blob, structure")
     assert len(origin.sha256) == 64
     assert fetch(repo).stdout.splitlines()[-2] == "2 there already, 1 compared and equal"
-    assert [v["here"] for v in json.loads(fetch(repo, "--list", "--json").stdout)] == [
-        "there", "there", "kept",
-    ]  # fmt: skip
+    here = [v["here"] for v in json.loads(fetch(repo, "--list", "--json").stdout)]
+    assert here == ["there", "there", "kept"]
     other = "counties" if dataset == "states" else "states"
     shutil.rmtree(archive.path)
     refused = fetch(repo, "--dataset", other, code=1)
     assert f"counts of {dataset}, and {other} were asked for" in refused.stderr
-
-
-#: Content, day of the commit, release, and what is said of it.
-VERSIONS = (
-    (ONE, "2025-01-03", "2024-12-11", "added"),
-    (release_csv("2024-08", change=10), "2025-01-20", "2025-01-15",
-     "contradicts itself and was set aside: WV 2024-08"),
-    (POINTER, "2025-01-21", "", "large-file storage"),
-    (b"not a table\n", "2025-01-22", "", "refused: "),
-    (release_csv("2024-07", change=1.01), "2025-01-23", "2024-12-11",
-     "of 180 reported counts differ, e.g. WV 2024-07"),
-    (THREE, "2025-02-12", "2025-02-12", "added"),  # published before the calendar's day
-    (TWO, "2020-05-05", "", "refused: "),  # a clock that is wrong: months after the commit
-)  # fmt: skip
 
 
 def test_bad_versions_do_not_stop_the_good(repo):
@@ -235,10 +221,9 @@ def test_bad_versions_do_not_stop_the_good(repo):
     done = fetch(repo, code=1)
     for (day, found), (*_, expected, words) in zip(table(done), VERSIONS, strict=True):
         assert (day, words in found) == (expected, True), found
-    assert done.stdout.splitlines()[-2] == (
-        "2 added, 1 compared and different, 1 set aside, 3 refused"
-    )
-    assert "2 there already, 1 compared and different, 1 set aside, 3 refused" in fetch(repo).stdout
+    rest = "1 compared and different, 1 set aside, 3 refused"
+    assert done.stdout.splitlines()[-2] == f"2 added, {rest}"
+    assert f"2 there already, {rest}" in fetch(repo).stdout
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
 
 
@@ -268,10 +253,8 @@ def test_a_killed_run_goes_on(repo):
     for n, month in enumerate(("2024-04", "2024-05", "2024-06", "2024-07", "2024-08", "2024-09")):
         repo.commit(release_csv(month), f"2025-03-0{n + 1}")
     ledger = repo.folder.parent / "archive" / "ledger.jsonl"
-    running = subprocess.Popen(
-        [sys.executable, "-m", "odforecast", "data", *arguments(repo)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "odforecast", "data", *arguments(repo)]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
     while time.monotonic() < end and not (ledger.exists() and ledger.stat().st_size):
         time.sleep(0.005)
@@ -284,8 +267,7 @@ def test_a_killed_run_goes_on(repo):
 
 
 def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
-    ran = tmp_path / "ran"
-    hooks = tmp_path / "template" / "hooks"
+    ran, hooks = tmp_path / "ran", tmp_path / "template" / "hooks"
     hooks.mkdir(parents=True)
     for name in ("post-checkout", "reference-transaction", "post-index-change"):
         (hooks / name).write_text(f"#!/bin/sh\ntouch '{ran}'\n")
@@ -304,9 +286,8 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
     repo.git("config", "uploadpack.allowFilter", "true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    done = fetch(
-        repo, "--git", "https://nowhere.invalid/counts", code=0
-    )  # as a proxy or a mirror is set
+    # As a proxy or a mirror is set.
+    done = fetch(repo, "--git", "https://nowhere.invalid/counts", code=0)
     assert table(done)[0][0] == "2024-12-11"
     assert not ran.exists()
 

@@ -6,7 +6,6 @@ import pytest
 from exits import run
 from release_factory import bent_release
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 
 DAY = "2025-10-15"
@@ -58,16 +57,13 @@ def test_with_a_reason_it_is_used_and_says_so(wrong, right):
     assert f"note: release {DAY} was accepted: {REASON}" in done.stderr
     for args, code, words in (
         ((*FORECAST, "--source", wrong, "--accept", ""), 1, "a reason has 3 to 500 characters"),
-        # Looking is free, and says what is wrong.
         (("data", "check", wrong), 0, ""),
         (("data", "export", "--source", wrong, "--out", "-"), 0, ""),
         (("data", "check", "--source", wrong), 1, "WV"),
     ):
-        asked = run(*args, code=code)
-        assert words in asked.output
+        assert words in run(*args, code=code).output
     run("data", "add", wrong, "--accept", "[red]see the note[/red]", code=0)
     assert "[red]see the note[/red]" in run(*FORECAST).stderr
-    # It contradicts itself: no structure was found right.
     assert f"given  accepted   {wrong.name[:16]}" in run("data", "releases").stdout
 
 

@@ -22,7 +22,6 @@ NULL = "scenario run --scenario null"
 #: Command, exit status, words. ``f.csv`` is a release of one row, ``x.csv`` is none; ``mine`` is a
 #: folder with notes.txt, ``mine.html`` a page of somebody else's, ``empty`` an empty folder.
 REFUSED = [
-    # Commands, places and names
     ("frobnicate", 2, "No such command 'frobnicate'. There are: forecast, nowcast,"),
     ("nowcats", 2, "No such command 'nowcats'. Did you mean 'nowcast'?"),
     ("data revision", 2, "Did you mean 'revisions'?"),
@@ -53,7 +52,6 @@ REFUSED = [
     ("task submit quick none --label x --out y", 1, "no such file or folder: 'none'"),
     ("task leaderboard quick", 1, "no such folder of results: 'quick'; give folders of odforecast"),
     ("examples cooperation", 1, "no example 'cooperation'; did you mean 'cooperation-2026"),
-    # Dates, numbers, words
     (f"{NAIVE} --as-of 2019-01-01", 1, "nothing was known on 2019-01-01"),
     (f"{NAIVE} --as-of soon", 2, "'soon' is not a date"),
     (f"{NAIVE} --until 2024-01", 1, "until 2024-01 is not after the last known month 2025-08"),
@@ -64,15 +62,10 @@ REFUSED = [
     ("nowcast --months 13", 2, "--months"),
     ("nowcast --level 1", 2, "--level"),
     ("nowcast --level nan --draws 20", 1, "level is nan, allowed: a number above 0 and below 1"),
-    (
-        f"{NAIVE} --target deaths",
-        2,
-        "'deaths' is not one of 'deaths_12mo', 'deaths_month', 'both'.",
-    ),
+    (f"{NAIVE} --target deaths", 2, "is not one of 'deaths_12mo', 'deaths_month', 'both'."),
     ("backtest --vintages imaginary", 2, "'imaginary' is not one of"),
     (f"{BACKTEST} --start 2030-01", 1, "lies after end"),
     (f"{BACKTEST} --truth-as-of 2001-01-01", 1, "2025-09-17"),
-    # Options that do not go together
     (f"{NAIVE} --archive a --source b", 2, "give --archive or --source, not both"),
     (f"{NAIVE} --accept why", 2, "--accept is about a --source FILE"),
     (f"{NAIVE} --replace", 2, "--replace is about --save DIR"),
@@ -100,7 +93,6 @@ REFUSED = [
     (f"{NULL} --onset 2027-01 --out x", 2, "all scenarios given have their own"),
     (f"{NULL} --exposure x --out x", 2, "--exposure is 'x', write NAME=FILE"),
     (f"{NULL} --exposure typo=f.csv --out x", 2, "only fentanyl-share can be given"),
-    # Files
     (f"{NAIVE} --source nope.csv", 1, "nope.csv"),
     (f"{NAIVE} --out f.xlsx", 2, "for --out: 'f.xlsx' must end in .csv, .csv.gz, .parquet"),
     (f"{NAIVE} --table f.xls", 2, "for --table: 'f.xls' must end in .csv, .csv.gz, .json"),
@@ -128,7 +120,6 @@ REFUSED = [
     ("score empty", 1, "contains no forecast, run or results"),
     ("score x.csv --out s.xlsx", 2, "for --out: 's.xlsx' must end in .csv, .parquet"),
     ("score x.csv --min-truth-age -1", 2, "--min-truth-age"),
-    # Releases
     ("data check f.csv --source bundled", 2, "--source does not go with FILE..."),
     ("data check f.csv --locations US", 2, "--locations does not go with FILE..."),
     ("data check f.csv x.csv --release 2024-12-11", 2, "give one FILE"),
@@ -164,11 +155,15 @@ REFUSED = [
     ("data fetch --past --list --release 2024-12-12", 1, "no copy of release 2024-12-12 is listed"),
     ("data fetch --past --git x --file y --copies z", 2, "--copies does not go with --git"),
 ]
+#: Libraries that take most of a second to load, and what loads them.
+HEAVY = (
+    "pandas", "scipy", "numba", "pymc", "statsforecast", "matplotlib", "pyarrow",
+    "odforecast.models", "odforecast.vintage", "odforecast.forecast",
+)  # fmt: skip
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Where commands run: a few files, some of somebody else's."""
     monkeypatch.chdir(tmp_path)
     head = "state,year,month,indicator,data_value\n"
     for name in ("f.csv", "dateless.csv"):
@@ -197,13 +192,6 @@ def test_refused_in_one_line(folder, command, code, words):
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
-#: Libraries that take most of a second to load, and what loads them.
-HEAVY = (
-    "pandas", "scipy", "numba", "pymc", "statsforecast", "matplotlib", "pyarrow",
-    "odforecast.models", "odforecast.vintage", "odforecast.forecast",
-)  # fmt: skip
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
@@ -221,7 +209,6 @@ print(status, sorted({{*sys.modules}} & {set(HEAVY)!r}))
 """
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr == (
-        "error: unknown location 'Ohoi'; did you mean Ohio or Ohio County, West Virginia?\n"
-    )
+    mean = "did you mean Ohio or Ohio County, West Virginia?"
+    assert done.stderr == f"error: unknown location 'Ohoi'; {mean}\n"
     assert done.stdout == "1 []\n"

@@ -43,8 +43,7 @@ def test_list_and_show(tmp_path):
     assert max(map(len, text.splitlines())) <= 80
     assert all(name in text for name in (*prior_names(), "null"))
     assert len(text.splitlines()) <= 24  # one screen
-    narrow = cli("list", columns=60).output
-    assert max(map(len, narrow.splitlines())) <= 60
+    assert max(map(len, cli("list", columns=60).output.splitlines())) <= 60
     assert "class-scheduled" in cli("list", "--events").output
     shown = cli("show", "cooperation-resumed").output
     assert "p_null: 0.4" in shown
@@ -52,8 +51,6 @@ def test_list_and_show(tmp_path):
     event = cli("show", "supply-shock-2023").output
     assert "Vangelov" in event
     assert "medium that supply mattered" in event
-
-    # What is shown can be run.
     path = tmp_path / "shown.YAML"
     path.write_text(cli("show", "precursor-scheduling").output)
     (scenario,) = read_scenarios(path)
@@ -73,16 +70,14 @@ def test_run_writes_everything(tmp_path):
     assert list(table.columns) == [HUB_COLUMNS[0], "scenario_id", *HUB_COLUMNS[1:]]
     assert set(table["scenario_id"]) == {"null", "cooperation-resumed", "supply-shock-2023-like"}
     check_hub(table)
-    samples = read_hub(data / "samples.parquet")
-    assert set(samples["output_type"]) == {"sample"}
+    assert set(read_hub(data / "samples.parquet")["output_type"]) == {"sample"}
     assert '"scenario_id"' in (data / "hub-config" / "tasks.json").read_text()
     waiting = pd.read_csv(data / "cost_of_delay.csv")
     assert waiting["delay"].tolist() == [0, 3, 6] * 4  # 12 months later it would be over
     assert (waiting.loc[waiting["delay"] == 0, "not_prevented"] == 0).all()
     assert "Our judgement: works 59%, does nothing 40%, backfires 1%" in said
     assert "This is a what-if: no probability is given" in said
-    draws = pd.read_parquet(data / "draws.parquet")
-    assert len(draws) == 3 * 60 * 2 * 13
+    assert len(pd.read_parquet(data / "draws.parquet")) == 3 * 60 * 2 * 13
     assert len(list((data / "figures").glob("*.svg"))) == 5
     again = read_scenarios(data / "scenarios.yaml")
     assert [s.name for s in again] == ["null", "cooperation-resumed", "supply-shock-2023-like"]
@@ -95,13 +90,10 @@ def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
     assert run(out, "--scenario", "null", *words).exit_code == 0
     both = ("--locations", "US,WV")
     commands.ok("forecast", *FAST, *both, *words, "--out", tmp_path / "forecast.csv")
-    table, expected = (
-        pd.read_csv(f, dtype=str, keep_default_na=False)
-        for f in (out / "data" / "quantiles.csv", tmp_path / "forecast.csv")
-    )
+    files = (out / "data" / "quantiles.csv", tmp_path / "forecast.csv")
+    table, expected = (pd.read_csv(f, dtype=str, keep_default_na=False) for f in files)
     pd.testing.assert_frame_equal(table.drop(columns="scenario_id"), expected)
-    assert list(table.columns)[1] == "scenario_id"
-    assert set(table["scenario_id"]) == {"null"}
+    assert (list(table.columns)[1], set(table["scenario_id"])) == ("scenario_id", {"null"})
     assert not (out / "brief.html").exists()
 
 
@@ -116,14 +108,11 @@ def test_a_model_of_sums_has_a_null_only(tmp_path):
 
 def test_a_file_of_ones_own_and_an_exposure_table(tmp_path, no_briefs):
     file, shares, out = tmp_path / "s.yaml", tmp_path / "shares.csv", tmp_path / "out"
-    file.write_text(
-        "name: s\ninterventions: [{name: cut, onset: 2026-03, exposure: fentanyl-share, "
-        "size: {normal: [-0.1, 0.1]}}]\n"
-    )
+    keys = "name: cut, onset: 2026-03, exposure: fentanyl-share, size: {normal: [-0.1, 0.1]}"
+    file.write_text(f"name: s\ninterventions: [{{{keys}}}]\n")
     given = ("--scenario", file, "--exposure", f"fentanyl-share={shares}")
     shares.write_text("location,exposure\nWV,0.6\n")
-    missing = run(out, *given, code=1)
-    assert "no exposure for" in missing.output
+    assert "no exposure for" in run(out, *given, code=1).output
     shares.write_text("location,exposure\nWV,80%\ndefault,.5\n")
     done = no_briefs(out, *given, code=0)
     assert "names no mechanism" in done.output
@@ -163,8 +152,7 @@ def test_until_and_indicator(tmp_path):
     assert set(table["scenario_id"]) == {"precursor-scheduling", "supply-shock-2023-like"}
     assert set(table.loc[table["kind"] == "year", "period"]) == {"2025 (Sep–Dec)", "2026", "2027"}
     late = ("--scenario", "tariff-only", "--onset", "2030-01", "--out", out, "--replace")
-    late = cli("run", *words, *late, code=1)
-    assert "until='2030-01'" in late.output
+    assert "until='2030-01'" in cli("run", *words, *late, code=1).output
 
 
 def test_validate(tmp_path):
@@ -224,10 +212,6 @@ def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):
     rows = pd.read_csv(table)
     assert rows["period"].unique().tolist() == ["2023", "2024", "2023-07 to 2025-07"]
     by_way = rows.set_index(["period", "counterfactual"])["averted_mean"]
-    assert set(by_way["2024"].index) == {
-        "effect removed, named prior", "effect removed, neutral prior", "forecast from the eve",
-    }  # fmt: skip
-    assert (
-        by_way[("2024", "effect removed, neutral prior")]
-        < by_way[("2024", "effect removed, named prior")]
-    )
+    neutral, named = (f"effect removed, {prior} prior" for prior in ("neutral", "named"))
+    assert set(by_way["2024"].index) == {named, neutral, "forecast from the eve"}
+    assert by_way[("2024", neutral)] < by_way[("2024", named)]

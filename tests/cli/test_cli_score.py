@@ -1,20 +1,45 @@
-"""``odforecast score`` as a stranger would use it."""
+"""``odforecast score``, of what other commands write too: its scores are the library's."""
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-import commands
 import exits
+import numpy as np
 import pandas as pd
 import pytest
+from commands import ok
+from release_factory import cdc_form
 
 import odforecast as od
 from odforecast.hub import scenarios_to_hub, to_hub, write_hub
+from odforecast.hub import scores as rules
+from odforecast.names import HUB_QUANTILES
+from odforecast.updating import update
 
 run = partial(exits.run, "score")
 
-#: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
+STATES = ("US", "WV", "OH")
+LAST = "2024-02"
+UNIT = ["location", "month"]
+ASKED = ("--as-of", "2024-07-10", "--draws", 100, "--model", "dlm", "--locations", "US,WV,OH")
+QUANTILES = {"wis": 1e-3, "wis_spread": 1e-3, "ae": 1e-3, "log_wis": 1e-5, "cover_90": 0,
+             "median": 1e-3, "observed": 0}  # fmt: skip
+HEAD = "location,month,horizon,level,low,median,high\n"
+US = "US,2024-12,1,0.9,1,2,3\n"
+OWN = "2024-07-10-x.csv"
+LACKS = "no column high, horizon, level, low; it has location, month, lower, median"
+UNREADABLE = [
+    (HEAD + "US,2024-13,1,0.9,1,2,3\n", "row 2: month '2024-13' is not a month"),
+    (HEAD + "US,2024-12,1,0.9,1,two,3\n", "row 2: median 'two' is not a number"),
+    (HEAD + f"{US}Utopia,2024-12,1,0.9,1,2,3\n", "row 3: location"),
+    (HEAD + f"{US}US,2024-12,1,0.8,1,2,3\n", "one level"),
+    (HEAD + "39035,2024-12,1,0.9,1,2,3\n", "counties cannot be scored from files"),
+    (HEAD, "no rows"),
+    ("location,month,lower,median\nUS,2024-12,1,2\n", LACKS),
+]
+PART = "part of a run of scenarios, not a file of forecasts; score the folder: "
 
 
 def forecast_of(model, last="2023-09", states=("US", "WV", "OH")):
@@ -25,10 +50,8 @@ def forecast_of(model, last="2023-09", states=("US", "WV", "OH")):
 
 @pytest.fixture
 def files(tmp_path):
-    return [
-        write_hub(to_hub(forecast_of(m)), tmp_path / f"2024-02-15-{m}.csv")
-        for m in ("hub-baseline", "naive")
-    ]
+    names = ("hub-baseline", "naive")
+    return [write_hub(to_hub(forecast_of(m)), tmp_path / f"2024-02-15-{m}.csv") for m in names]
 
 
 def test_one_file(files, tmp_path):
@@ -69,20 +92,23 @@ def test_young_truth_is_marked_and_not_scored(tmp_path):
     assert deaths["wis"].isna().sum() == 9
     assert "cannot be scored" in result.output
     assert "too young" in result.output
-    all_ages = run(path, "--min-truth-age", "0")
-    assert "too young" not in all_ages.output
+    assert "too young" not in run(path, "--min-truth-age", "0").output
     path = write_hub(to_hub(forecast_of("naive", "2025-04")), tmp_path / "new.csv")
     none = run(path, "--out", out, code=1)
     assert "error: no forecast can be scored yet; use a release at least 12 months" in none.stderr
     assert len(pd.read_csv(out)) == 3 * 12 * 2  # the file is written
 
 
-def test_samples_give_crps_and_months_a_warning(tmp_path):
+def test_samples_give_crps_and_what_is_to_mind_is_said(tmp_path):
     table = to_hub(forecast_of("drift", states=("US",)), output_type="sample")
     result = run(write_hub(table, tmp_path / "drift.parquet"), code=0)
     assert "CRPS" in result.output
     assert "monthly deaths, US" in result.output
     assert "up to a constant per calendar month" in " ".join(result.output.split())
+    made = od.get_model("naive+delay").fit(od.bundled().as_of("2025-09-17").panel())
+    table = to_hub(made.forecast(3, draws=80).select(["US"]))
+    result = run(write_hub(table, tmp_path / "2025-09-17-mine.csv"), code=0)
+    assert "published no later than the forecasts" in result.output
 
 
 def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
@@ -94,17 +120,9 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
     assert "repeats a forecast of model naive" in run(*paths, paths[0], code=1).stderr
 
 
-def test_a_truth_the_forecast_could_know_is_said(tmp_path):
-    made = od.get_model("naive+delay").fit(od.bundled().as_of("2025-09-17").panel())
-    table = to_hub(made.forecast(3, draws=80).select(["US"]))
-    result = run(write_hub(table, tmp_path / "2025-09-17-mine.csv"), code=0)
-    assert "published no later than the forecasts" in result.output
-
-
-def scenarios_of(last="2023-06", **names):
-    forecast = forecast_of("drift", last)
-    return {n.replace("_", "-"): replace(forecast, draws=forecast.draws * k)
-            for n, k in names.items()}  # fmt: skip
+def scenarios_of(**names):
+    made = forecast_of("drift", "2023-06")
+    return {n.replace("_", "-"): replace(made, draws=made.draws * k) for n, k in names.items()}
 
 
 @pytest.fixture
@@ -118,11 +136,8 @@ def projected(tmp_path):
 def spans(tmp_path):
     """For which months the assumptions held: null to the end of 2023, the shock since."""
     path = tmp_path / "held.csv"
-    path.write_text(
-        "scenario_id,first_month,last_month,note\n"
-        "null,2023-07,2023-12,\n"
-        'supply-shock-2023-like,2023-07,2024-09,"supply fell, all say"\n'
-    )
+    head = "scenario_id,first_month,last_month,note\nnull,2023-07,2023-12,\n"
+    path.write_text(f'{head}supply-shock-2023-like,2023-07,2024-09,"supply fell, all say"\n')
     return path
 
 
@@ -138,15 +153,12 @@ def test_scenarios_without_a_judgement_of_plausibility(projected, tmp_path):
     assert len(scores) == 3 * 2 * 3 * 12
     assert set(scores["scenario_id"]) == {"null", "cooperation-resumed", "supply-shock-2023-like"}
     assert "plausible" not in scores
-    # Each scenario has the scores of its own file.
     alone = write_hub(to_hub(scenarios_of(null=1.0)["null"]), tmp_path / "alone-drift.csv")
     assert run(alone, "--out", tmp_path / "alone.csv").exit_code == 0
     want = pd.read_csv(tmp_path / "alone.csv", keep_default_na=False)
     got = scores[scores["scenario_id"] == "null"].reset_index(drop=True)
-    left_out = ["model", "file"]
-    pd.testing.assert_frame_equal(
-        got.drop(columns=["scenario_id", *left_out]), want.drop(columns=left_out)
-    )
+    want = want.drop(columns=["model", "file"])
+    pd.testing.assert_frame_equal(got.drop(columns=["scenario_id", "model", "file"]), want)
 
 
 def test_plausibility_first_calibration_second(projected, spans, tmp_path):
@@ -157,24 +169,20 @@ def test_plausibility_first_calibration_second(projected, spans, tmp_path):
     assert max(map(len, text.splitlines()[:-1])) <= 80
     scores = pd.read_parquet(out)
     by = scores.groupby(["scenario_id", "target"])["plausible"].sum()
-    assert by["null"].tolist() == [3 * 6, 3 * 6]
-    assert by["cooperation-resumed"].tolist() == [0, 0]
+    assert (by["null"].tolist(), by["cooperation-resumed"].tolist()) == ([3 * 6, 3 * 6], [0, 0])
     assert by["supply-shock-2023-like"].tolist() == [3 * 12, 3 * 12]
     rows = scores[(scores["target"] == "deaths_12mo") & (scores["location"] == "US")]
     part = rows[(rows["scenario_id"] == "null") & rows["plausible"]]
     lines = [x.split() for x in text[text.index("Calibration: 12-month deaths, US") :].splitlines()]
     line = next(x for x in lines if x[:2] == ["null", "true"])
-    assert line[2:] == [
-        "6", f"{part['wis'].mean():,.0f}",
-        *(f"{part[f'cover_{p}'].mean():.0%}" for p in (50, 80, 90, 95)),
-    ]  # fmt: skip
-    after = next(x for x in lines if x[:1] == ["all"])
-    assert after[1] == "12"
+    held = [f"{part[f'cover_{p}'].mean():.0%}" for p in (50, 80, 90, 95)]
+    assert line[2:] == ["6", f"{part['wis'].mean():,.0f}", *held]
+    assert next(x for x in lines if x[:1] == ["all"])[1] == "12"
     assert ["cooperation-resumed", "true", "0", *"–––––"] in lines
     few = scores[(scores["target"] == "deaths_12mo") & scores["plausible"]]
     assert f"contained {few['cover_95'].mean():.0%} of {len(few)} final counts" in text
     spans.write_text("scenario_id,first_month,last_month\nnull,2030-01,2030-02\n")
-    text = commands.ok("score", projected, "--held", spans)
+    text = ok("score", projected, "--held", spans)
     assert "12-month deaths: no scored month was true, so no interval can be judged" in text
 
 
@@ -200,3 +208,287 @@ def test_mistakes_with_scenarios_are_one_line(projected, spans, files, tmp_path)
         result = run(*arguments, code=1)
         assert message in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def truth(panel):
+    return od.Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """The bundled release cut in 2024 and published in July of that year, and the whole."""
+    folder = tmp_path_factory.mktemp("archive")
+    whole = od.bundled().as_of("2025-09-17").table
+    early = whole[whole["month"] <= pd.Timestamp(f"{LAST}-01")]
+    for day, table in (("2024-07-10", early), ("2025-09-17", whole)):
+        file = folder / f"{day}.csv"
+        cdc_form(table).to_csv(file, index=False)
+        ok("data", "add", file, "--archive", folder / "a")
+    return folder / "a"
+
+
+@pytest.fixture(scope="module")
+def made(archive):
+    early = od.Archive(archive).as_of("2024-07-10").panel()
+    return od.get_model("dlm").fit(early).forecast(12, draws=100, seed=1)
+
+
+@pytest.fixture
+def scored(archive, tmp_path):
+    def go(path, *more):
+        out = tmp_path / f"scores-{path.name}.parquet"
+        ok("score", path, "--archive", archive, "--out", out, *more)
+        return pd.read_parquet(out)
+
+    return go
+
+
+@pytest.fixture
+def written(archive, scored, tmp_path):
+
+    def go(name, *words, command="forecast"):
+        ok(command, *ASKED, "--archive", archive, *words, tmp_path / name)
+        return scored(tmp_path / name)
+
+    return go
+
+
+def direct(made, truth, target="deaths_12mo", states=STATES):
+    return od.score(made.select(list(states)), truth, target).set_index(UNIT)
+
+
+def check(have, want, columns):
+    """Columns agree to what their file rounds; what is scorable agrees exactly."""
+    have = have.set_index(UNIT).reindex(want.index)
+    assert len(have) == len(want)
+    assert have["scorable"].any()
+    np.testing.assert_array_equal(have["scorable"], want["scorable"])
+    np.testing.assert_array_equal(have["reason"], want["reason"])
+    for name, slack in columns.items():
+        np.testing.assert_allclose(have[name], want[name], atol=slack, rtol=0, err_msg=name)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_quantiles(ending, written, made, truth):
+    have = written(f"2024-07-10-odforecast-dlm{ending}", "--target", "both", "--out")
+    assert set(have["model"]) == {"dlm"}  # the name in a hub, back as a label
+    for target in ("deaths_12mo", "deaths_month"):
+        check(have[have["target"] == target], direct(made, truth, target), QUANTILES)
+
+
+def test_samples(written, made, truth):
+    have = written("2024-07-10-odforecast-dlm.parquet", "--output-type", "sample", "--out")
+    check(have, direct(made, truth), QUANTILES | {"crps": 1e-3, "log_score": 1e-4, "bias": 0.021})
+
+
+@pytest.mark.parametrize(
+    ("source", "known"),
+    [((), "2024-07-10"), (("--source", "bundled"), f"2025-09-17, cut after {LAST}")],
+    ids=["a release of the day", "none, so the truth is cut"],
+)
+def test_chances_of_the_trend(source, known, archive, made, truth, tmp_path):
+    path, out = tmp_path / "2024-07-10-odforecast-dlm.csv", tmp_path / "scores.parquet"
+    ok("forecast", *ASKED, "--archive", archive, "--output-type", "pmf", "--out", path)
+    text = ok("score", path, *(source or ("--archive", archive)), "--out", out)
+    have = pd.read_parquet(out).set_index(UNIT)
+    assert (set(have["target"]), set(have["known_release"])) == ({"trend_12mo"}, {known})
+    want = direct(made, truth)
+    want = want[want["rps"].notna()]
+    assert have["scorable"].any()
+    assert set(have.index[have["scorable"]]) == set(want.index)
+    have = have.loc[want.index]
+    np.testing.assert_allclose(have["rps"], want["rps"], atol=5e-6)
+    if not source:
+        np.testing.assert_allclose(have["rps_pooled"], want["rps_pooled"], atol=1e-12)
+    assert "trend, states, by months ahead: dlm" in text
+    assert f"as known when the forecast was made: release {known}" in " ".join(text.split())
+    assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
+
+
+def test_a_saved_forecast(written, made, truth):
+    have = written("kept", "--save")
+    assert set(have["model"]) == {"dlm"}
+    for target in ("deaths_12mo", "deaths_month"):
+        want, rows = direct(made, truth, target), have[have["target"] == target]
+        check(rows, want, dict.fromkeys([*QUANTILES, "crps", "log_score", "pit"], 0))
+    years = have[have["target"] == "deaths_12mo"].set_index(UNIT)
+    np.testing.assert_array_equal(years["rps"], direct(made, truth)["rps"])
+
+
+def three_levels(made, truth, target, level=0.9):
+    part = made.select(list(STATES))
+    tau = [round((1 - level) / 2, 12), 0.5, round((1 + level) / 2, 12)]
+    q = part.quantiles(tau, target)
+    y, why = truth.observed(part.locations, part.months, target)
+    found, _ = rules.quantiles(q.reshape(3, -1).T, tau, y.ravel())
+    index = pd.MultiIndex.from_product([part.locations, part.months.astype("M8[s]")], names=UNIT)
+    said = {"wis": found["wis"], "ae": found["ae_median"], "scorable": why.ravel() == ""}
+    return pd.DataFrame(said | {"reason": why.ravel(), "observed": y.ravel()}, index=index)
+
+
+@pytest.mark.parametrize("ending", [".csv.gz", ".json", ".parquet"])
+def test_tables_of_forecasts(ending, written, made, truth):
+    have = written(f"2024-07-10-dlm{ending}", "--table")
+    check(have, three_levels(made, truth, "deaths_12mo"), {"wis": 1e-3, "ae": 1e-3, "observed": 0})
+    assert have["cover_50"].isna().all()  # there is one interval
+    assert have.loc[have["scorable"], "cover_90"].notna().all()
+    assert set(have["as_of"]) == {pd.Timestamp("2024-07-10")}
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_tables_of_months_and_other_levels(level, written, archive, made, truth, tmp_path):
+    have = written("dlm.csv", "--target", "deaths_month", "--level", level, "--table")
+    check(have, three_levels(made, truth, "deaths_month", level), {"wis": 1e-3, "ae": 1e-3})
+    assert set(have["target"]) == {"deaths_month"}
+    assert have["as_of"].isna().all()  # neither the table nor the name of the file says it
+    text = ok("score", tmp_path / "dlm.csv", "--archive", archive)
+    assert "Forecasts as of a day that the files do not say" in text
+
+
+def test_nowcasts(written, made, truth):
+    have = written("2024-07-10-dlm.csv", "--table", command="nowcast")
+    want = three_levels(made, truth, "deaths_12mo")
+    want = want[want.index.get_level_values("month") <= pd.Timestamp(f"{LAST}-01")]
+    check(have, want, {"wis": 1e-3, "ae": 1e-3})
+    assert have["reported"].notna().all()
+    assert set(have["horizon"]) <= set(range(-11, 1))
+
+
+def test_scenarios(scored, archive, made, truth, tmp_path):
+    folder = tmp_path / "run"
+    null = ("--scenario", "null", "--horizon", 12)
+    ok("scenario", "run", *ASKED, "--archive", archive, *null, "--out", folder)
+    whole, quantiles = scored(folder), scored(folder / "data" / "quantiles.csv")
+    drawn = scored(folder / "data" / "samples.parquet")
+    keys = ["scenario_id", *UNIT, "target"]
+    whole, quantiles, drawn = (t.set_index(keys) for t in (whole, quantiles, drawn))
+    assert set(whole["model"]) == {"run"}
+    for name in ("wis", "ae", "cover_90"):
+        np.testing.assert_array_equal(whole[name], quantiles.loc[whole.index, name])
+    np.testing.assert_array_equal(whole["crps"], drawn.loc[whole.index, "crps"])
+    rows = whole.xs("null").reset_index()
+    check(rows[rows["target"] == "deaths_12mo"], direct(made, truth), QUANTILES)
+    result = run(folder / "data" / "draws.parquet", "--archive", archive, code=1)
+    assert "score the folder of the run" in result.stderr
+
+
+@pytest.mark.slow
+def test_updates_and_their_record(scored, archive, made, truth, tmp_path):
+    folder, first = tmp_path / "updates", tmp_path / "archive"
+    file = tmp_path / "2024-07-10.csv"
+    cdc_form(od.Archive(archive).as_of("2024-07-10").table).to_csv(file, index=False)
+    ok("data", "add", file, "--archive", first)
+    done = update(first, folder, fetch=False, model="dlm", draws=100, seed=1)
+    assert str(done.release) == "2024-07-10"
+    have = scored(done.hub_file)
+    assert set(have["model"]) == {"dlm"}
+    want = direct(made, truth, states=made.locations)
+    check(have[have["target"] == "deaths_12mo"], want, QUANTILES)
+    for path in (folder, done.record_file):
+        have = scored(Path(path))
+        assert set(have["n_levels"]) == {5}
+        both = have.set_index(UNIT).join(want, rsuffix="_want")
+        np.testing.assert_allclose(both["ae"], both["ae_want"], atol=0.051)
+        # A count on the very end of an interval may fall out of it, by the tenth of a death.
+        off = (both["cover_50"] - both["cover_50_want"]).abs()
+        assert off.sum() <= 0.01 * len(off)
+
+
+def test_results_of_a_backtest(scored, archive, tmp_path):
+    folder = tmp_path / "results"
+    ok("backtest", "--models", "hub-baseline,naive", "--locations", "US,WV", "--start", "2023-06",
+       "--end", "2023-07", "--vintages", "clean", "--draws", 60, "--jobs", 1, "--out",
+       folder)  # fmt: skip
+    want = od.Results.load(folder).scores
+    have = scored(folder, "--baseline", "hub-baseline")
+    keys = ["model", "as_of", "last_month", "location", "target", "month"]
+    both = have.set_index(keys).join(want.set_index(keys), rsuffix="_want", how="outer")
+    assert len(both) == len(have) == len(want)
+    np.testing.assert_array_equal(both["scorable"], both["scorable_want"])
+    for name in ("wis", "log_wis", "ae", "ape", "cover_90"):
+        np.testing.assert_allclose(both[name], both[f"{name}_want"], rtol=1e-12, err_msg=name)
+    for part in ("quantiles.parquet", "scores.parquet", "leaderboard.csv", "manifest.json"):
+        result = run(folder / part, "--archive", archive, code=1)
+        assert f"score the folder: odforecast score {folder}" in result.stderr
+
+
+@pytest.mark.slow
+def test_names_of_our_models_and_of_others(archive, made, tmp_path):
+    table = to_hub(made.select(["US"]))
+    names = {"odforecast-auto_ets": "auto-ets", "odforecast-naive__delay": "naive+delay",
+             "team-model": "team-model", "mine": "mine"}  # fmt: skip
+    paths = [write_hub(table, tmp_path / f"2024-07-10-{name}.csv") for name in names]
+    out = tmp_path / "scores.csv"
+    ok("score", *paths, "--archive", archive, "--out", out, "--baseline", "auto-ets")
+    assert list(dict.fromkeys(pd.read_csv(out)["model"])) == list(names.values())
+    twins = [write_hub(table, tmp_path / f"2024-07-10-{name}.csv")
+             for name in ("odforecast-auto_ets", "auto-ets")]  # fmt: skip
+    ok("score", *twins, "--archive", archive, "--out", out)
+    assert set(pd.read_csv(out)["model"]) == {"odforecast-auto_ets", "auto-ets"}
+
+
+def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
+    wide, narrow, alike = (tmp_path / f"2024-02-15-{x}.csv" for x in ("wide", "narrow", "alike"))
+    for path, level in ((wide, 0.9), (narrow, 0.5), (alike, 0.9)):
+        path.write_text(HEAD + f"US,2023-12,3,{level},90000,100000,110000\n")
+    result = run(wide, narrow, "--source", "bundled", "--baseline", "wide", code=1)
+    said = "WIS of wide is over levels 0.05, 0.5, 0.95, of narrow over levels 0.25, 0.5, 0.75"
+    assert said in result.stderr
+    both = run(wide, narrow, "--source", "bundled", code=0)
+    assert "these are different scores" in " ".join(both.stderr.split())
+    fine = run(wide, alike, "--source", "bundled", "--baseline", "wide", code=0)
+    assert "different scores" not in fine.stderr
+
+
+def test_every_origin_of_a_file_is_asked_for_its_levels(panel, tmp_path):
+    files = []
+    for name, tail in (("base", 0.02), ("mixed", 0.03)):
+        rows = []
+        for last, at in (("2023-06", 0.02), ("2023-07", tail)):
+            made = od.get_model("drift").fit(panel.cut(last)).forecast(3, draws=60).select(["US"])
+            rows.append(to_hub(made, levels=sorted([*HUB_QUANTILES, at, 1 - at])))
+        files.append(write_hub(pd.concat(rows), tmp_path / f"{name}.parquet"))
+    result = run(*files, "--source", "bundled", "--baseline", "base", code=1)
+    said = "WIS of base is over 25 levels with 0.02, of mixed over 25 levels with 0.03"
+    assert said in result.stderr
+
+
+def test_another_drug_class_is_refused(archive, tmp_path):
+    other, folder = od.bundled().as_of("2025-09-17").panel("T40.4"), tmp_path / "saved"
+    od.get_model("naive").fit(other.cut(LAST)).forecast(3, draws=50).save(folder)
+    result = run(folder, "--archive", archive, code=1)
+    assert "say what is counted with --indicator" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("files", "asked", "message"),
+    [
+        *(({OWN: text}, OWN, message) for text, message in UNREADABLE),
+        ({"f.txt": "x"}, "f.txt", "unknown file type '.txt'"),
+        ({"changes.csv": "location,month\n", OWN: HEAD}, "", f"score the files in it: {OWN}\n"),
+        ({"hub-config/tasks.json": ""}, "", ": a hub; odforecast hub score "),
+        ({"scenarios.yaml": "", "answer.csv": "x\n"}, "answer.csv", PART),
+        ({"scenarios.yaml": "", "deaths_averted.csv": "x\n"}, "deaths_averted.csv", PART),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(files, asked, message, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    result = run(tmp_path / asked, code=1)
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_places_by_any_of_their_names_and_intervals_that_miss_or_cross(tmp_path):
+    path, out = tmp_path / "2024-02-15-x.csv", tmp_path / "s.csv"
+    rows = ("OH,2023-10,1,0.9,,2,3", "39,2023-11,2,0.9,9,2,3", "Ohio,2023-12,3,0.9,1,2,3")
+    path.write_text(HEAD.title() + "\n".join([*rows, ""]))
+    ok("score", path, "--source", "bundled", "--out", out)
+    scores = pd.read_csv(out, keep_default_na=False)
+    assert scores["location"].tolist() == ["OH"] * 3
+    missing, crossing, fine = scores["reason"]
+    assert missing == "the table holds no number there"
+    assert crossing.startswith("quantiles cross: 2 at level 0.5")
+    assert (fine, scores["scorable"].iloc[2]) == ("", True)

@@ -28,16 +28,13 @@ truth: {release: 2025-09-17}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A task, two results of it, and forecasts made by a script."""
     made = tmp_path_factory.mktemp("made")
     file = made / "small.yaml"
     file.write_text(SMALL)
     Task.load(file).run(["hub-baseline", "naive+delay"], out=made / "one", progress=False)
     done = run("task", "export", file, made / "task")
     assert f"odforecast task submit {file} YOUR-DIR" in said(done)
-    subprocess.run(
-        [sys.executable, str(SCRIPT), str(made / "task"), str(made / "forecasts")], check=True
-    )
+    subprocess.run([sys.executable, SCRIPT, made / "task", made / "forecasts"], check=True)
     return made
 
 
@@ -48,14 +45,12 @@ def submit(folder, what, out, *more, label="mine", code=None):
 
 def test_the_list_and_one_of_it(tmp_path):
     assert "states-delayed  Every month" in ok("task", "list")
-    listed = json.loads(ok("task", "list", "--json"))
-    assert [row["name"] for row in listed] == list(Task.names())
+    assert [row["name"] for row in json.loads(ok("task", "list", "--json"))] == list(Task.names())
     quick, text = Task.load("quick"), ok("task", "show", "quick")
     assert f"fingerprint: {quick.short}" in text
     assert "; 8 origins" in text
     shown = json.loads(ok("task", "show", "quick", "--json"))
     assert (shown["definition"], shown["fingerprint"]) == (quick.definition, quick.fingerprint)
-    # One whose releases are not there is shown.
     text = ok("task", "show", "states-real")
     assert "fingerprint: not known: the archive has 1 release of the 17" in text
     done = run("task", "export", "states-real", tmp_path / "nowhere", code=1)
@@ -90,10 +85,8 @@ def test_tiny_submissions_take_no_column_and_alone_say_why(folder, tmp_path):
     assert "WIS" in done.output.partition("Leaderboard")[2]
     assert any(x.split() == ["90%"] * 3 for x in done.output.splitlines())
     assert "no WIS" not in done.output
-    for some, why in (
-        (tiny, "no model has half of the counts"),
-        (tiny[:2], "each was forecast by some models and not by others"),
-    ):
+    apart = "each was forecast by some models and not by others"
+    for some, why in ((tiny, "no model has half of the counts"), (tiny[:2], apart)):
         done = run("task", "leaderboard", *some)
         assert "0 / 0 / 0 counts that all models forecast" in said(done)
         assert f"no count was forecast by all, so there is no WIS and no 90%: {why}" in said(done)

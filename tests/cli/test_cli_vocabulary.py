@@ -42,15 +42,9 @@ def options(command):
 def meaning(option):
     choices = getattr(option.type, "choices", None)
     limits = {k: getattr(option.type, k, None) for k in ("min", "max", "dir_okay", "file_okay")}
-    return {
-        "parameter": option.name,
-        "help": option.help,
-        "metavar": option.metavar,
-        "kind": (type(option.type).__name__, choices and tuple(choices), tuple(limits.items())),
-        "default": option.default,
-        "required": option.required,
-        "many": (option.multiple, option.is_flag),
-    }
+    kind = (type(option.type).__name__, choices and tuple(choices), tuple(limits.items()))
+    same = {k: getattr(option, k) for k in ("name", "help", "metavar", "default", "required")}
+    return same | {"kind": kind, "many": (option.multiple, option.is_flag)}
 
 
 def test_the_same_option_means_the_same_everywhere():
@@ -91,9 +85,8 @@ def test_help_fits_a_screen(path):
 
 def test_python_m_names_itself():
     for module in ("odforecast", "odforecast.cli"):
-        lost = subprocess.run(
-            [sys.executable, "-m", module, "forcast"], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", module, "forcast"]
+        lost = subprocess.run(command, capture_output=True, text=True, check=False)
         assert lost.returncode == 2
         assert lost.stderr.startswith("Usage: odforecast ")
         assert "Did you mean 'forecast'?" in lost.stderr

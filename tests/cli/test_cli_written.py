@@ -17,7 +17,6 @@ from odforecast.models.model import watching
 from odforecast.names import ALL_DRUGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "install.md"
-#: Commands, each in an empty folder, and what they write there.
 RUN = [
     ("forecast --model naive --locations US --draws 20 --save s --plot p.svg", {"s", "p.svg"}),
     ("update --no-fetch --model naive --draws 20", set()),
@@ -44,16 +43,13 @@ def test_commands_write_where_the_page_says(tmp_path):
     head = "state,year,month,indicator,data_value\n"
     (work / "release.csv").write_text(f"{head}WV,2024,July,{ALL_DRUGS},9\n")
     for command, written in RUN:
-        done = subprocess.run(
-            [sys.executable, "-m", "odforecast", *shlex.split(command)],
-            cwd=work, env=env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        words = [sys.executable, "-m", "odforecast", *shlex.split(command)]
+        done = subprocess.run(words, cwd=work, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stderr)
         expected |= written
         assert {p.name for p in work.iterdir()} == expected, command
     files = [str(p.relative_to(home)) for p in home.rglob("*") if p.is_file()]
-    stray = [f for f in files if not f.startswith(tuple(f"{place}/" for place in listed))]
-    assert not stray
+    assert not [f for f in files if not f.startswith(tuple(f"{place}/" for place in listed))]
     assert {"updates", "archive"} == {p.name for p in (home / ".local/share/odforecast").iterdir()}
     assert not list(temporary.iterdir())
 
@@ -95,9 +91,8 @@ def test_a_read_only_folder_is_refused_before_the_work(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_the_file_is_written_though_nobody_reads_on(words, file, tmp_path):
     command = [sys.executable, "-m", "odforecast", *words.split()]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, **piped) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()  # before a line is there
@@ -121,10 +116,9 @@ with working("fitting dlm", patience=0.0):
 print("done")
 """
     terminal, end = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=end, text=True, check=True,
-        env=os.environ | {"COLUMNS": "80", "TERM": "xterm"}, timeout=120,
-    )  # fmt: skip
+    how = {"stdout": subprocess.PIPE, "stderr": end, "text": True, "check": True, "timeout": 120}
+    how["env"] = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
+    done = subprocess.run([sys.executable, "-c", code], **how)
     os.close(end)
     seen = os.read(terminal, 4096).decode()
     os.close(terminal)

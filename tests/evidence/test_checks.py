@@ -21,6 +21,14 @@ from odforecast.scenario import Scenario, named_intervention
 from odforecast.scenario.effects import Estimator
 from odforecast.scenario.past import past_event, settled_through
 
+# Release of 2025-09-17, settled counts to 2024-09: change, percentile, place.
+GOLDEN = {
+    "2017-03": (-0.162, 17.2, 2),
+    "2018-02": (-0.083, 44.1, 2),
+    "2019-05": (+0.187, 90.3, 4),
+    "2022-08": (-0.010, 61.3, 2),
+}
+
 
 @pytest.fixture(scope="module")
 def setting():
@@ -43,7 +51,7 @@ def test_recovery_over_a_hundred_simulations(tmp_path):
     assert_drawn(result, tmp_path)
 
 
-def test_growth_changes_by_hand(panel):
+def test_growth_changes_by_hand_and_settled_counts_are_those_that_a_truth_would_score(panel):
     table = placebo.growth_changes(panel).set_index("month")
     us = dict(zip(panel.months.astype(str), panel.reported[0]))
     by_hand = np.log(us["2024-07"] / us["2023-07"]) - np.log(us["2023-07"] / us["2022-07"])
@@ -51,6 +59,10 @@ def test_growth_changes_by_hand(panel):
     assert table["percentile"].max() == 100.0
     with pytest.raises(ScenarioError, match="37 or more"):
         placebo.growth_changes(panel, until="2017-01")
+    last = settled_through(panel)
+    values, _ = od.Truth(panel).observed(["US"], np.array([last, last + np.timedelta64(1, "M")]))
+    assert np.isfinite(values[0]).tolist() == [True, False]
+    assert settled_through(panel.cut("2020-01")) == np.datetime64("2020-01")
 
 
 @pytest.mark.slow
@@ -112,11 +124,8 @@ def test_hindcasts_use_nothing_after_their_origin(panel, setting):
     layers = {"reported": changed, "low": changed, "high": changed}
     later = od.Panel(**{**panel.__getstate__(), **layers})
     for check in (hindcast.check_hindcast, hindcast.check_leave_this_out):
-        one, two = (
-            check(p, setting.model, draws=20, seeds=1).table[["low", "median", "high"]]
-            for p in (panel, later)
-        )
-        pd.testing.assert_frame_equal(one, two)
+        both = (check(p, setting.model, draws=20, seeds=1).table for p in (panel, later))
+        pd.testing.assert_frame_equal(*(table[["low", "median", "high"]] for table in both))
 
 
 def test_leave_one_episode_out(panel, setting):
@@ -140,11 +149,8 @@ def test_detectable_effect_shrinks_with_data(panel):
     assert (np.diff(least) > -1.0).all()
     assert least[-1] > least[0] + 15.0
     assert (least < 0).all()
-    for months, said in (
-        (400, "too few"),
-        (1, "1 months after an onset show no effect"),
-        (-3, "-3 months after an onset show no effect"),
-    ):
+    none = "months after an onset show no effect"
+    for months, said in ((400, "too few"), (1, f"1 {none}"), (-3, f"-3 {none}")):
         with pytest.raises(ScenarioError, match=said):
             detect.check_detectable(panel.select(["US"]), after=(months,))
     # Of few deaths three months say nearly nothing, and the prior says nothing: .82 with it.
@@ -166,13 +172,11 @@ def test_identifiability_of_past_events(setting):
     assert len(table) == 6
     assert table.loc["class-scheduled", "prior_dominated"]
     assert table.loc["cooperation-suspended", "prior_dominated"]
-    # What followed July 2023 was a fall, whatever its cause.
     assert table.loc["supply-shock-2023", "high"] < 0
     assert table.loc["supply-shock-2023", "bayes_factor"] < 0.6
     assert np.isnan(table.loc["supply-shock-2023", "percentile"])
     factor, kept = table["bayes_factor"], table["ratio"]
-    expected = factor.between(1 / 3, 3) & (kept > 0.8)
-    assert (table["prior_dominated"] == expected).all()
+    assert (table["prior_dominated"] == (factor.between(1 / 3, 3) & (kept > 0.8))).all()
 
 
 def test_checks_that_are_there_and_ones_own(setting):
@@ -210,8 +214,7 @@ def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, mo
 
     monkeypatch.setattr("odforecast.evidence.detect.past_event", event)
     table = detect.check_identifiability(setting.panel, shares, timings=16).table
-    eve = [str(np.datetime64(m, "M") - np.timedelta64(1, "M")) for m in table["month"]]
-    assert asked == eve
+    assert asked == [str(np.datetime64(m, "M") - np.timedelta64(1, "M")) for m in table["month"]]
 
 
 @pytest.mark.slow
@@ -233,21 +236,17 @@ def test_deaths_alone_do_not_tell_cooperation_from_nothing():
 
 
 def test_bands_hold_uniform_samples_as_often_as_they_say_and_see_others():
-    held = calibration.bands(200, 0.9)
-    rng = np.random.default_rng(11)
+    held, rng = calibration.bands(200, 0.9), np.random.default_rng(11)
     share = np.mean([held.outside(rng.random(200)) == 0.0 for _ in range(2000)])
     assert share == pytest.approx(0.9, abs=0.025)
-    limits = calibration.bands(1000)
-    rng = np.random.default_rng(1)
+    limits, rng = calibration.bands(1000), np.random.default_rng(1)
     assert limits.outside(rng.beta(1.3, 1.3, 1000)) > 0  # too wide
     assert limits.outside(rng.beta(0.75, 0.75, 1000)) > 0  # too narrow
     assert limits.outside(rng.beta(1.2, 1.0, 1000)) > 0  # biased
     with pytest.raises(ScenarioError, match="20 or more"):
         calibration.bands(5)
-    x = np.array([0.1, 0.5, 0.5, 0.9])
-    np.testing.assert_array_equal(
-        calibration.shares(x, np.array([0.05, 0.1, 0.5, 0.95])), [0, 0.25, 0.75, 1]
-    )
+    x, at = np.array([0.1, 0.5, 0.5, 0.9]), np.array([0.05, 0.1, 0.5, 0.95])
+    assert calibration.shares(x, at).tolist() == [0, 0.25, 0.75, 1]
 
 
 @pytest.mark.slow
@@ -287,15 +286,6 @@ def test_a_wandering_slope_is_known_of():
     assert np.mean(inside) >= 0.9 - 3 * np.sqrt(0.09 / n)
 
 
-# Release of 2025-09-17, settled counts to 2024-09: change, percentile, place.
-GOLDEN = {
-    "2017-03": (-0.162, 17.2, 2),
-    "2018-02": (-0.083, 44.1, 2),
-    "2019-05": (+0.187, 90.3, 4),
-    "2022-08": (-0.010, 61.3, 2),
-}
-
-
 @pytest.fixture(scope="module")
 def changes(panel):
     return placebo.growth_changes(panel, until=settled_through(panel))
@@ -304,14 +294,6 @@ def changes(panel):
 @pytest.fixture(scope="module")
 def ranks(changes):
     return placebo.event_ranks(changes).set_index("month")
-
-
-def test_settled_counts_are_those_that_a_truth_would_score(panel):
-    last = settled_through(panel)
-    months = np.array([last, last + np.timedelta64(1, "M")])
-    values, _ = od.Truth(panel).observed(["US"], months)
-    assert np.isfinite(values[0]).tolist() == [True, False]
-    assert settled_through(panel.cut("2020-01")) == np.datetime64("2020-01")
 
 
 def test_golden_ranks_of_the_bundled_release(changes, ranks):
@@ -333,8 +315,7 @@ def test_golden_ranks_of_the_bundled_release(changes, ranks):
 
 def test_folds_are_disjoint_and_hold_every_month_once(changes):
     folds = placebo.placebo_folds(changes)
-    assert len(folds) == 24
-    assert folds["windows"].sum() == len(changes)
+    assert (len(folds), folds["windows"].sum()) == (24, len(changes))
     assert folds["windows"].value_counts().to_dict() == {4: 21, 3: 3}
     assert folds["lowest_rank"].min() == 25.0
     one = changes[changes["month"].isin(["2016-01", "2018-01", "2020-01", "2022-01"])]["change"]
@@ -360,9 +341,8 @@ def test_p_values_by_hand_and_their_floor(changes, ranks):
 
 
 def test_the_command_prints_what_the_functions_compute(panel, ranks):
-    result = CliRunner().invoke(
-        main, ["scenario", "validate", "placebo-time", "--as-of", "2025-09-17"]
-    )
+    words = ["scenario", "validate", "placebo-time", "--as-of", "2025-09-17"]
+    result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     said = result.output
     flat = " ".join(said.split())
@@ -404,7 +384,7 @@ def test_another_window_is_named_and_not_called_settled(panel, tmp_path):
     figure.savefig(tmp_path / "ranks.png", dpi=60)
 
 
-def test_state_spreads_of_the_bundled_release(panel):
+def test_spreads_of_the_bundled_release_by_hand_and_only_of_settled_years(panel):
     table = placebo.state_spreads(panel).set_index("since")
     assert table["jurisdictions"].unique().tolist() == [52]
     fall = table.loc["2023-08"]
@@ -415,21 +395,16 @@ def test_state_spreads_of_the_bundled_release(panel):
     assert placebo.effect_spread(table) == pytest.approx(0.082, abs=5e-4)
     assert placebo.effect_spread(table) < abs(fall["mean"]) / 2
     assert np.isnan(placebo.effect_spread(table[table["year"] == "fall"]))
-
-
-def test_spreads_by_hand_and_only_of_settled_years(panel):
-    before, counts = (
-        panel.reported[1:, panel.months == np.datetime64(m)] for m in ("2017-12", "2018-12")
-    )
+    years = [np.datetime64(m) for m in ("2017-12", "2018-12")]
+    before, counts = (panel.reported[1:, panel.months == year] for year in years)
     assert panel.locations[0] == "US"
     early = placebo.state_spreads(panel.cut("2019-06"))
     assert early["since"].tolist() == ["2017-12"]
     assert early["sd"].item() == pytest.approx(np.std(np.log(counts / before), ddof=1))
     with pytest.raises(ScenarioError, match="no year with settled counts"):
         placebo.state_spreads(panel.cut("2018-06"))
-    assert (
-        "no year with settled counts" in placebo.check_placebo_time(panel.select(["US", "OH"])).text
-    )
+    two = placebo.check_placebo_time(panel.select(["US", "OH"]))
+    assert "no year with settled counts" in two.text
     assert placebo.regional_peaks(panel)["jurisdictions"].sum() == 52
 
 
@@ -452,8 +427,7 @@ def test_what_the_article_quotes_of_an_old_release_is_in_that_release(vsrr):
     rows = module.national(vsrr / module.THEN.name).set_index(["indicator", "month"])
     for indicator, month, kind, count, growth in module.QUOTED:
         row = rows.loc[(indicator, pd.Timestamp(month))]
-        assert row[kind] == count
-        assert row[f"{kind}_growth"] == pytest.approx(growth, abs=0.05)
+        assert (row[kind], row[f"{kind}_growth"]) == (count, pytest.approx(growth, abs=0.05))
         assert f"| {kind} | {count:,} | {growth:+.1f}% |" in page
     near = []
     for kind in ("reported", "predicted"):

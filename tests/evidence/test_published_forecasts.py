@@ -32,20 +32,15 @@ def whole() -> pd.DataFrame:
 
 
 def test_printed_figures_are_those_of_the_domain(alone):
-    """DOMAIN.md, section 4, by hand."""
     source = alone.loc["source-2023"]
-    assert (source["said"], source["low"], source["high"], source["came"]) == (
-        62_110, 60_800, 64_400, 83_140
-    )  # fmt: skip
-    assert source["error"] == -21_030
-    assert source["held"] == 0
+    assert source[["said", "low", "high", "came"]].tolist() == [62_110, 60_800, 64_400, 83_140]
+    assert (source["error"], source["held"]) == (-21_030, 0)
     # (u − l) + 2/α (y − u), α = 0.05
     assert source["interval_score"] == pytest.approx(3_600 + 40 * (83_140 - 64_400))
     lancet = alone.loc["stanford-lancet-2020-24"]
     assert lancet["interval_score"] == pytest.approx(172_000 + 40 * (441_000 - 369_000))
     # Bracher and others 2021, of a median and one interval: (½|y − m| + α/2 IS) / 1.5
-    want = (0.5 * 178_000 + 0.025 * lancet["interval_score"]) / 1.5
-    assert lancet["wis"] == pytest.approx(want)
+    assert lancet["wis"] == pytest.approx((0.5 * 178_000 + 0.025 * lancet["interval_score"]) / 1.5)
     study = alone.loc["krishna-sarima"]
     assert (study["error_percent"], study["held_share"]) == (23.9, 0.479)
     assert np.isnan(study["said"])
@@ -74,9 +69,8 @@ def test_cdcs_values_are_those_of_the_press(alone, shared):
     assert rows["published"].tolist() == press["release_date"].tolist()
     assert rows["last"].tolist() == press["period_end"].str[:7].tolist()
     assert rows["said"].tolist() == press["predicted"].tolist()
-    np.testing.assert_array_equal(
-        rows["known_then"].where(rows["known_from"] == "printed the same day"), press["reported"]
-    )
+    same_day = rows["known_then"].where(rows["known_from"] == "printed the same day")
+    np.testing.assert_array_equal(same_day, press["reported"])
     assert rows["source"].tolist() == press["source"].tolist()
     ends = rows.groupby(["published", "counts"])["last"].transform("max")
     assert (rows["ahead"].eq(0) == rows["last"].eq(ends)).all()
@@ -85,8 +79,7 @@ def test_cdcs_values_are_those_of_the_press(alone, shared):
 
 
 def test_what_came_is_reported_in_the_newest_release(alone):
-    panel = od.bundled().as_of().panel()
-    row = alone.loc["cdc-2022-01-12-2021-06-all"]
+    panel, row = od.bundled().as_of().panel(), alone.loc["cdc-2022-01-12-2021-06-all"]
     at = panel.months.astype(str).tolist().index("2021-06")
     assert row["came"] == panel.reported[panel.index("US"), at]
     assert row["came_from"] == "release 2026-01-14"
@@ -112,8 +105,7 @@ def test_models_see_a_release_of_the_era_and_nothing_later(whole):
     for _, row in same.iterrows():
         panel, text = delayed_at(here, row["yardstick"], row["published"])
         assert text == row["origin"]
-        assert str(panel.last_month) == row["last"]
-        assert panel.vintage == "pseudo-delayed"
+        assert (str(panel.last_month), panel.vintage) == (row["last"], "pseudo-delayed")
         last = pd.Timestamp(row["last"]) + pd.offsets.MonthEnd(0)
         age = (pd.Timestamp(row["published"]) - last).days
         donor = pd.Timestamp(text.rpartition(" ")[2])
@@ -134,7 +126,6 @@ def test_the_page_and_its_figure_have_the_numbers_of_the_benchmark(whole):
     assert "FDA SOURCE, base case (2023, opioids) -25%" in said
     assert "0 of 3 printed intervals contained the final count" in said
     assert "11 releases: -0.9 to +1.5%" in said
-    labels = [t.get_text() for t in figure.axes[1].get_yticklabels()]
-    assert labels[-1] == "12 months to 2024-12"
+    assert [t.get_text() for t in figure.axes[1].get_yticklabels()][-1] == "12 months to 2024-12"
     svg = (ROOT / "docs" / "_static" / "published-forecasts.svg").read_text()
     assert not re.search(r"\bNaN\b|nan", svg)

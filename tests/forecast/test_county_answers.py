@@ -17,7 +17,6 @@ from odforecast.plot.style import head_of
 from odforecast.report.counties import write_county_page
 
 CUYAHOGA, VINTON, FRANKLIN, ADAMS = "39035", "39163", "39049", "39001"
-#: Nobody ever died there.
 NONE = "39003"
 
 
@@ -33,7 +32,6 @@ def table(forecast):
 
 
 def scrambled(forecast: od.Forecast) -> od.Forecast:
-    """The same, with each draw of 1 to 9 replaced by another of 1 to 9."""
     small = (forecast.draws >= 1) & (forecast.draws < 10)
     others = np.random.default_rng(11).integers(1, 10, small.shape)
     return replace(forecast, draws=np.where(small, others, forecast.draws))
@@ -87,10 +85,10 @@ def test_what_lies_below_ten_makes_no_difference(forecast, table, tmp_path):
 
     *_, page = written(forecast)
     assert written(other) == written(forecast)
+    known = "with deaths up to March 2023. Its forecasts are for the 12 months ending in "
     for words in (
         "&lt;10",
-        "release of October 8, 2023, with deaths up to March 2023. Its forecasts are for the 12 "
-        "months ending in ",
+        f"release of October 8, 2023, {known}",
         "CDC has published newer data.",
     ):
         assert words in page.decode()
@@ -112,7 +110,6 @@ def test_what_lies_below_ten_makes_no_difference(forecast, table, tmp_path):
 def test_texts_say_ranges(forecast, county, said):
     assert re.search(said, forecast.text(county))
     assert "fewer than 10" not in forecast.text(CUYAHOGA)
-    # Fewer than none there cannot be.
     assert "12 months before" not in forecast.text(NONE)
 
 
@@ -132,8 +129,7 @@ def test_a_change_of_few_deaths_has_no_percent(forecast, draws, before, said):
         reported = panel.reported.copy()
         reported[panel.index(CUYAHOGA), -1] = before
         panel = replace(panel, reported=reported)
-    made = replace(forecast, draws=np.full_like(forecast.draws, draws), panel=panel)
-    text = made.text(CUYAHOGA)
+    text = replace(forecast, draws=np.full_like(forecast.draws, draws), panel=panel).text(CUYAHOGA)
     assert re.search(said, text)
     assert draws > 9 or "about" not in text
     assert before != 0 or "12 months before" not in text
@@ -142,9 +138,7 @@ def test_a_change_of_few_deaths_has_no_percent(forecast, draws, before, said):
 @pytest.mark.parametrize("k", [1, 2, 4, 8, 9])
 def test_ties_for_the_last_rank_are_shared(k):
     rng = np.random.default_rng(3)
-    values = rng.integers(0, 6, (40, 9)).astype(float)
-    # Every order of the tied, many times over.
-    found = np.zeros(9)
+    values, found = rng.integers(0, 6, (40, 9)).astype(float), np.zeros(9)
     for _ in range(400):
         noise = rng.permuted(np.tile(np.arange(9) / 100, (40, 1)), axis=1)
         order = np.argsort(-(values + noise), axis=1)[:, :k]
@@ -178,8 +172,7 @@ def test_the_ranking_is_the_same_whatever_the_order(forecast):
 
 def test_rates_are_ranked_where_people_are_known(forecast):
     people = {CUYAHOGA: 1_200_000.0, ADAMS: 10_000.0, "39061": 400_000.0}
-    made = replace(forecast, panel=replace(forecast.panel, residents=people))
-    table = made.ranking(1, by="rate")
+    table = replace(forecast, panel=replace(forecast.panel, residents=people)).ranking(1, by="rate")
     assert table["location"][0] in (ADAMS, "39061")
     assert table["among"].sum() == pytest.approx(1)
     assert list(table["among"].isna()) == [False] * 3 + [True] * 85
@@ -216,13 +209,10 @@ def test_a_figure_is_of_one_county_that_has_counts(forecast, call, error, said):
 
 def test_past_errors_say_no_median_below_ten():
     months = np.array(["2022-06", "2022-09"], dtype="datetime64[M]").astype("datetime64[s]")
-    scores = pd.DataFrame(
-        {
-            "model": "county", "location": CUYAHOGA, "target": "deaths_12mo", "horizon": 12,
-            "month": months, "last_month": months - np.timedelta64(365, "D"), "scorable": True,
-            "vintage": "pseudo-clean", "observed": [20.0, 20.0], "median": [10.0, 7.0],
-        }
-    )  # fmt: skip
+    same = {"model": "county", "location": CUYAHOGA, "target": "deaths_12mo", "horizon": 12}
+    same |= {"scorable": True, "vintage": "pseudo-clean", "observed": 20.0}
+    when = {"month": months, "last_month": months - np.timedelta64(365, "D")}
+    scores = pd.DataFrame({"median": [10.0, 7.0]} | when).assign(**same)
     axes = plot.errors(scores, CUYAHOGA)
     assert "without medians below 10" in head_of(axes).caption
     assert "the median error was −50%" in plot.alt_text(axes)

@@ -1,6 +1,4 @@
-"""The tables that every screen, page and file takes its numbers from; what the nowcast says;
-what is said of past errors: of this model, of this place, and of nothing later.
-"""
+"""The tables that screens, pages and files take numbers from; the nowcast; past errors."""
 
 import datetime as dt
 import pickle
@@ -30,6 +28,9 @@ from odforecast.say import chance, rounded, step_of
 
 DAY = "2025-09-17"
 SAMPLES = od.Forecast.samples
+ENDS = ("low", "median", "high")
+counts = st.floats(0, 1e6, allow_nan=False)
+PLACES = ("OH", "AZ", "WV", "WY")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,6 @@ def test_counts_are_the_quantiles_of_the_draws(forecast, table):
     assert (wide["high"] <= table["high"]).all()
     before, sums = year_before(forecast), forecast.samples()
     assert np.array_equal(before[:, :, 12:], sums[:, :, :-12])
-    # Before the nowcast: as reported, the same in every draw.
     assert (before[:, :, :12] == before[:1, :, :12]).all()
 
 
@@ -77,13 +77,17 @@ def test_the_change_is_that_of_change_at_every_horizon(forecast, table, month):
     assert seen["fall"] == (moved < 0).mean()
 
 
-def test_what_cdc_says_stands_beside_it_and_ends_with_it(panel, table):
+def test_what_cdc_says_stands_beside_it_and_years_are_decembers(panel, table, forecast):
     last = row(table, "OH", "2025-04")
     assert last["reported"] == panel.reported[panel.index("OH"), -1] == 2830
     assert last["predicted"] == panel.predicted[panel.index("OH"), -1]
-    ahead = table[table["horizon"] > 0]
-    assert ahead[["reported", "predicted"]].isna().all(axis=None)
+    assert table[table["horizon"] > 0][["reported", "predicted"]].isna().all(axis=None)
     assert table[table["horizon"] <= 0]["reported"].notna().all()
+    years = forecast.years(locations=["Ohio"])
+    assert (years["year"].tolist(), years["known"].tolist()) == ([2024, 2025, 2026], [12, 4, 0])
+    chosen = table[(table["location"] == "OH") & (table["month"].dt.month == 12)]
+    chosen = chosen.reset_index(drop=True)
+    pd.testing.assert_frame_equal(years[list(table)], chosen, check_like=True)
 
 
 @pytest.mark.parametrize(
@@ -131,16 +135,6 @@ def test_a_sum_of_places_has_the_people_of_its_parts(forecast):
     assert np.isfinite(valley.change("2024-12")).all()
 
 
-def test_years_are_decembers_and_say_what_is_known(forecast, table):
-    years = forecast.years(locations=["Ohio"])
-    assert years["year"].tolist() == [2024, 2025, 2026]
-    assert years["known"].tolist() == [12, 4, 0]
-    chosen = table[(table["location"] == "OH") & (table["month"].dt.month == 12)]
-    pd.testing.assert_frame_equal(
-        years[list(table)], chosen.reset_index(drop=True), check_like=True
-    )
-
-
 def test_every_number_of_every_text_is_in_the_table():
     forecast = od.get_model("dlm").fit(od.bundled().as_of().panel()).forecast(draws=150)
     table = forecast.summary()
@@ -156,11 +150,7 @@ def test_every_number_of_every_text_is_in_the_table():
         before = np.median(forecast.change(last["month"])[:, forecast.index(place)])
         allowed = {
             f"{now['reported']:,.0f}",
-            *(
-                rounded(at[k], step_of(at["low"], at["high"]))
-                for at in (now, last)
-                for k in ("low", "median", "high")
-            ),
+            *(rounded(at[k], step_of(at["low"], at["high"])) for at in (now, last) for k in ENDS),
             *(f"{errors[k]:,.0f}" for k in ("error", "forecasts")),
             f"{100 * errors['held']:.0f}",
             rounded(abs(before), step),
@@ -177,8 +167,7 @@ def test_every_number_of_every_text_is_in_the_table():
 def test_no_change_is_no_fall_and_hidden_counts_stay_hidden():
     months = PANEL.last_month + np.arange(1, 15) * ONE_MONTH
     flat = made(draws=np.full((8, 2, 14), 1.0), known=np.ones((2, 11)), months=months)
-    seen = flat.summary().query("horizon >= 13")
-    assert (seen[["change", "fall"]] == 0).all(axis=None)
+    assert (flat.summary().query("horizon >= 13")[["change", "fall"]] == 0).all(axis=None)
     hidden = made(known=np.full((2, 11), np.nan)).summary()
     assert hidden[["low", "median", "high", "change", "fall", "rate"]].isna().all(axis=None)
 
@@ -189,23 +178,9 @@ def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(foreca
         found = forecast.summary(asked)
     expected = pd.concat([table[table["location"] == s] for s in asked], ignore_index=True)
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
-    # New York and the city have one rate, of the two together.
     used = {place for call in summed.mock_calls for place in call.args[0].locations}
     both = {"NY", "YC"} if {"NY", "YC"} & set(asked) else set()
     assert set(asked) <= used <= {*asked, *both}
-
-
-counts = st.floats(0, 1e6, allow_nan=False)
-
-
-def test_thresholds_by_hand():
-    # 1.28 √(2/N) is 5% at N = 2 (1.28 / .05)² = 1,310.72.
-    first, large = thresholds([1310.0, 1311.0, 200.0, 2.0])
-    assert first[0] > 5
-    assert np.allclose(first[1:], [5.0, 12.8, 128.0])
-    assert np.allclose(large, 3 * first)
-    assert np.isnan(thresholds(np.nan)[0])
-    assert thresholds(0.0)[0] == thresholds(1.0)[0]
 
 
 @given(counts, counts, st.floats(0, 1e5))
@@ -217,26 +192,26 @@ def test_a_rise_and_a_fall_of_one_size_are_mirrored(change, before, n):
     assert category(change * 2, before, first) >= rise
 
 
-def test_the_threshold_rests_on_what_was_known_at_the_origin(forecast):
+def test_the_trend_rests_on_what_was_known_at_the_origin_and_its_thresholds_by_hand(forecast):
     panel = forecast.panel
     last = forecast.trend("WY").query("horizon == 12").iloc[0]
-    reported = panel.reported[panel.index("WY"), -1]
-    assert last["before"] == reported == 89
+    assert last["before"] == panel.reported[panel.index("WY"), -1] == 89
     assert np.isclose(last["t1"], 128 * np.sqrt(2 / 89))
     assert np.isclose(last["t2"], 3 * last["t1"])
     # Not on the completed count, which moves with the draws.
     assert np.ptp(forecast.count_at("2025-04")[:, forecast.index("WY")]) > 0
-
-
-def test_further_ahead_than_a_year_there_is_none(forecast):
     assert forecast.trend()["horizon"].max() == 12
     late = od.get_model("naive").fit(forecast.panel).forecast(14, draws=10)
     late = replace(late, draws=late.draws[:, :, 12:], months=late.months[12:])
     with pytest.raises(ForecastError, match="no month up to 12 months after 2025-04"):
         late.trend()
-
-
-PLACES = ("OH", "AZ", "WV", "WY")
+    # 1.28 √(2/N) is 5% at N = 2 (1.28 / .05)² = 1,310.72.
+    first, large = thresholds([1310.0, 1311.0, 200.0, 2.0])
+    assert first[0] > 5
+    assert np.allclose(first[1:], [5.0, 12.8, 128.0])
+    assert np.allclose(large, 3 * first)
+    assert np.isnan(thresholds(np.nan)[0])
+    assert thresholds(0.0)[0] == thresholds(1.0)[0]
 
 
 def revised(released: Panel, states: tuple[str, ...] = PLACES) -> Forecast:
@@ -269,13 +244,11 @@ def test_the_revision_is_the_count_once_final_less_the_reported_one(released):
 
 
 def test_what_cdc_predicts_stands_beside_it(released):
-    table = revised(released).nowcast()
-    rows = [released.index(s) for s in PLACES]
+    table, rows = revised(released).nowcast(), [released.index(s) for s in PLACES]
     assert np.array_equal(table["predicted"], released.predicted[rows, -12:].ravel())
     assert table["complete"].isna().all()
     told = replace(released, complete=np.full(released.reported.shape, 98.5))
     assert (revised(told).nowcast()["complete"] == 98.5).all()
-    # At the last month, worked out by hand from the counts.
     usual = (released.predicted[rows, -24:-12] / released.reported[rows, -24:-12]).mean(axis=1)
     last = table[table["horizon"] == 0]["predicted_unbiased"]
     np.testing.assert_allclose(last, released.predicted[rows, -1] / usual, rtol=1e-12)
@@ -319,14 +292,12 @@ def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(released, tmp_pa
     sums = [getattr(released, x)[rows].sum(axis=0)[None] for x in ("reported", "predicted")]
     assert np.array_equal(table["reported"], sums[0][0, -12:])
     np.testing.assert_array_equal(table["predicted_unbiased"], unbiased(*sums)[0, -12:])
-    # A sum of sums, of one place under another name, and one that was sent somewhere.
     more = Forecast.concat([both, forecast.select("AZ")]).total(["Ohio valley", "AZ"], "three")
     assert more.parts["three"] == ("OH", "WV", "AZ")
     assert more.nowcast()["reported"].iloc[-1] == released.reported[[1, 3, 2], -1].sum()
     renamed = forecast.total(["WY"], "it").nowcast()
     assert renamed["reported"].tolist() == released.reported[released.index("WY"), -12:].tolist()
-    saved = od.load_forecast(both.save(tmp_path / "both"))
-    for again in (pickle.loads(pickle.dumps(both)), saved):
+    for again in (pickle.loads(pickle.dumps(both)), od.load_forecast(both.save(tmp_path / "both"))):
         assert dict(again.parts) == {"Ohio valley": ("OH", "WV")}
         pd.testing.assert_frame_equal(again.nowcast(), table)
 
@@ -359,10 +330,8 @@ def whole(newest):
 
 @pytest.fixture(scope="module")
 def results():
-    return od.backtest(
-        ["naive+delay", "drift"], "pseudo-clean", start="2021-01", end="2023-09", step=8,
-        locations="OH,WV", draws=60, progress=False,
-    )  # fmt: skip
+    how = {"start": "2021-01", "end": "2023-09", "step": 8, "draws": 60, "progress": False}
+    return od.backtest(["naive+delay", "drift"], "pseudo-clean", locations="OH,WV", **how)
 
 
 def test_the_default_has_a_record_everywhere_and_at_every_horizon(whole):
@@ -394,14 +363,11 @@ def test_a_backtest_of_ones_own_is_taken(newest, results):
     made = od.get_model("naive+delay").fit(newest).forecast(draws=60)
     assert "past tests" not in made.text("Ohio")
     last = past_errors(made, "OH", results).set_index("horizon").loc[12]
-    mine = results.scores.query(
-        "model == 'naive+delay' and location == 'OH' and horizon == 12 and scorable"
-    )
-    assert last["error"] == round(mine["ape"].median(), 1)
-    assert last["forecasts"] == len(mine)
+    mine = results.scores.query("model == 'naive+delay' and location == 'OH' and scorable")
+    mine = mine[mine["horizon"] == 12]
+    assert (last["error"], last["forecasts"]) == (round(mine["ape"].median(), 1), len(mine))
     error = f"the typical (median) error here was {last['error']:.0f}%"
     assert f"in {len(mine)} past tests, {error}" in made.text("Ohio", record=results)
-    # A place that was not scored has none.
     assert "past tests" not in made.text("Maine", record=results)
 
 
@@ -416,22 +382,18 @@ def test_what_was_not_settled_on_the_day_of_the_forecast_is_left_out(newest, res
 def test_kinds_of_vintage_have_no_common_mean(newest):
     made = od.get_model("drift").fit(newest).forecast(draws=40)
     kinds = ("pseudo-delayed", "pseudo-clean")
-    origins = [
-        o for kind in kinds for o in od.origins(od.bundled(), kind, "2021-01", "2022-01", 6, 2)
-    ]
-    both = od.backtest(["drift"], origins, locations="US", draws=40, progress=False)
+    span = ("2021-01", "2022-01", 6, 2)
+    found = [o for kind in kinds for o in od.origins(od.bundled(), kind, *span)]
+    both = od.backtest(["drift"], found, locations="US", draws=40, progress=False)
     assert set(both.scores["vintage"]) == set(kinds)
     alone = both.scores.query("vintage == 'pseudo-delayed' and horizon == 1 and scorable")
     first = past_errors(made, "US", both).set_index("horizon").loc[1]
-    assert first["error"] == round(alone["ape"].median(), 1)
-    assert first["forecasts"] == len(alone)
+    assert (first["error"], first["forecasts"]) == (round(alone["ape"].median(), 1), len(alone))
 
 
 def test_results_of_other_deaths_or_another_model_are_refused(newest, whole, results):
-    other = od.backtest(
-        ["drift"], "pseudo-clean", start="2021-01", end="2021-01", locations="US", draws=20,
-        indicator="T40.4", progress=False,
-    )  # fmt: skip
+    how = {"start": "2021-01", "end": "2021-01", "locations": "US", "draws": 20, "progress": False}
+    other = od.backtest(["drift"], "pseudo-clean", indicator="T40.4", **how)
     manifest = {k: v for k, v in other.manifest.items() if k != "indicator"}
     unsaid = od.Results({"scores": other.scores}, manifest)
     made = od.get_model("drift").fit(newest).forecast(draws=20)
@@ -446,15 +408,10 @@ def test_results_of_other_deaths_or_another_model_are_refused(newest, whole, res
 
 
 def test_only_what_is_scorable_and_ahead_counts():
-    scores = pd.DataFrame(
-        {
-            "location": "OH", "horizon": [0, 1, 1, 1], "target": "deaths_12mo",
-            "scorable": [True, True, True, False], "ape": [50.0, 1.0, 3.0, 99.0],
-            "cover_90": [1.0, 1.0, 0.0, 1.0], "month": pd.Timestamp("2022-01-01"), "spec_hash": "a",
-            "vintage": "real", "truth_release": pd.Timestamp("2024-01-10"),
-        }
-    )  # fmt: skip
-    table = table_of(scores)
-    assert table[["horizon", "forecasts", "error", "held"]].to_numpy().tolist() == [
-        [1, 2, 2.0, 0.5]
-    ]
+    same = {"location": "OH", "target": "deaths_12mo", "spec_hash": "a", "vintage": "real"}
+    days = {"month": pd.Timestamp("2022-01-01"), "truth_release": pd.Timestamp("2024-01-10")}
+    units = {"horizon": [0, 1, 1, 1], "scorable": [True, True, True, False]}
+    units |= {"ape": [50.0, 1.0, 3.0, 99.0], "cover_90": [1.0, 1.0, 0.0, 1.0]}
+    scores = pd.DataFrame(units).assign(**same, **days)
+    (only,) = table_of(scores)[["horizon", "forecasts", "error", "held"]].to_numpy().tolist()
+    assert only == [1, 2, 2.0, 0.5]

@@ -8,13 +8,11 @@ from odforecast.backtesting import backtest, cuts
 
 @pytest.fixture(scope="session")
 def forecast(panel) -> od.Forecast:
-    """Of all 53 places, with months alone."""
     return od.get_model("drift").fit(panel).forecast(draws=60, seed=1)
 
 
 @pytest.fixture(scope="session")
 def revising(panel) -> od.Forecast:
-    """Of a model that knows the delay: its first months revise what was published."""
     return od.get_model("dlm").fit(panel).forecast(draws=60, seed=1)
 
 
@@ -28,19 +26,13 @@ def results(panel) -> od.Results:
 @pytest.fixture(scope="session")
 def projection(panel) -> od.Projection:
     made = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=80, seed=1)
-    shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
-    return od.project(made, [shock])
+    return od.project(made, [od.scenario.named("supply-shock-2023-like", onset="2026-01")])
 
 
 @pytest.fixture(scope="session")
 def mixed() -> od.Results:
-    """What ``odforecast backtest`` runs: two kinds of vintage, here of two targets as well.
-
-    What decides comes last, so that the first row of a table is none of it.
-    """
+    """As ``odforecast backtest`` runs, and of two targets: the vintage that decides comes last."""
     kinds = ("pseudo-clean", "pseudo-delayed")
     found = [o for k in kinds for o in od.origins(od.bundled(), k, "2020-01", "2022-05", 7, 2)]
-    return backtest(
-        ["naive+delay", "drift", "hub-baseline"], found, locations="US,OH,WV", draws=40,
-        targets=("deaths_month", "deaths_12mo"), progress=False,
-    )  # fmt: skip
+    how = {"locations": "US,OH,WV", "targets": ("deaths_month", "deaths_12mo"), "draws": 40}
+    return backtest(["naive+delay", "drift", "hub-baseline"], found, progress=False, **how)

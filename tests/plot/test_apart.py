@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 MODEL = "naive+delay"
 WORDS = {"pseudo-delayed": "delayed pseudo-vintages", "pseudo-clean": "clean pseudo-vintages"}
+CLASS = "overdose deaths with synthetic opioids (mostly fentanyl)"
 
 
 def below(axes) -> str:
@@ -32,8 +33,7 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     kind = asked or "pseudo-delayed"
     every = rows_of(mixed, kind)
     mine = every[every["model"] == MODEL]
-    ahead = mine[mine["horizon"] >= 1]
-    made = {"model": MODEL, "vintage": asked}
+    ahead, made = mine[mine["horizon"] >= 1], {"model": MODEL, "vintage": asked}
 
     coverage = plot.coverage(mixed, **made)
     share = 100 * mine.groupby("horizon")["cover_50"].mean()
@@ -45,8 +45,7 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     half = 100 * (ahead["pit"] <= 0.5).mean()
     assert line(reliability, MODEL).get_ydata()[9] == pytest.approx(half)
     errors = plot.errors(mixed, **made)
-    off = 100 * (mine["median"] / mine["observed"] - 1)
-    middle = off.groupby(mine["horizon"]).median()
+    middle = (100 * (mine["median"] / mine["observed"] - 1)).groupby(mine["horizon"]).median()
     np.testing.assert_allclose(line(errors, "median error").get_ydata(), middle)
     said = plot.said_and_came(mixed, "OH", **made)
     ends = mine[(mine["location"] == "OH") & (mine["horizon"] == 12)]
@@ -91,16 +90,11 @@ def test_results_of_two_kinds_draw_themselves(mixed):
     assert [t.get_text() for t in apart.get_xticklabels()] == ["pseudo-clean", "pseudo-delayed"]
 
 
-CLASS = "overdose deaths with synthetic opioids (mostly fentanyl)"
-
-
 def test_figures_of_a_class_say_which(results, revising):
     fentanyl = od.bundled().as_of("2025-09-17").panel("T40.4")
     made = od.get_model("drift").fit(fentanyl).forecast(draws=20)
-    theirs = type(results)(
-        {"scores": results.scores, "quantiles": results.quantiles, "failures": results.failures},
-        {**results.manifest, "indicator": "T40.4"},
-    )
+    tables = {k: getattr(results, k) for k in ("scores", "quantiles", "failures")}
+    theirs = type(results)(tables, {**results.manifest, "indicator": "T40.4"})
     for axes in (
         plot.counts(fentanyl), plot.fan(made), plot.tile_map(made), plot.errors(theirs),
         plot.said_and_came(theirs, "OH"), plot.tile_map(made.summary(), indicator="T40.4"),

@@ -3,14 +3,18 @@
 import itertools
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from county_forecasts import made_forecast
 from matplotlib.figure import Figure
+from test_map import TABLE
 
 import odforecast as od
 from odforecast import plot
+from odforecast.errors import ArchiveError, DataError, ForecastError, UnknownNameError
 from odforecast.geography import JURISDICTIONS
 from odforecast.plot.maps import GRID
 from odforecast.plot.style import head_of
@@ -45,7 +49,6 @@ def test_counts_are_those_of_the_panel_or_its_frame(panel):
         says(axes, f"{panel.reported[row, -1]:,.0f} reported for April 2025")
     says(plot.counts(panel, "ohio"), "September 17, 2025")
     assert "September 17, 2025" in " ".join(head_of(plot.counts(panel)))
-    # Suppressed counts are shown between their bounds.
     months = pd.to_datetime(["2024-01-01", "2024-02-01"])
     layers = {"reported": [12.0, np.nan], "low": [12, 1.0], "high": [12, 9.0]}
     axes = plot.counts(pd.DataFrame({"location": "39035", "month": months, **layers}))
@@ -70,7 +73,6 @@ def test_a_fan_opens_at_the_last_count_and_shows_the_quantiles(panel, forecast):
     said = numbers(plot.alt_text(axes))
     assert panel.reported[row, -1] in said
     assert any(abs(x - middle[-1]) <= 0.07 * (high[-1] - low[-1]) for x in said)
-    # The end of a fan says median and interval.
     axes = plot.fan(forecast, "Ohio")
     first, until, *rest = texts(axes, ".beside")
     assert (first, until) == ("Forecast, 12 months", "to April 2026")
@@ -133,15 +135,21 @@ def test_one_forecast_over_another(forecast, revising):
     says(axes, "forecast by with delay for April 2026")
 
 
-def test_a_sum_has_the_history_of_its_parts(revising, panel):
+def test_a_sum_has_the_history_of_its_parts_unless_one_is_hidden(revising, panel, forecast):
     midwest = revising.region("Midwest")
     nation = revising.select([s for s in revising.locations if s != "US"]).nation()
     for made, rows in (
         (midwest, [panel.index(s) for s in midwest.parts["Midwest"]]), (nation, panel.index("US")),
     ):  # fmt: skip
-        shown = line(plot.fan(made), "reported").get_ydata()
-        assert shown[-1] == panel.reported[rows, -1].sum()
+        assert line(plot.fan(made), "reported").get_ydata()[-1] == panel.reported[rows, -1].sum()
     says(plot.fan(midwest), "in the Midwest")
+    joint = replace(forecast, joint=frozenset({"location", "month"}))  # as if its draws were
+    both, history = joint.total(["OH", "WV"], "both"), panel.select(["OH", "WV"]).to_frame()
+    month = history["month"].max() - pd.DateOffset(months=5)
+    history.loc[(history["location"] == "WV") & (history["month"] == month), "reported"] = np.nan
+    shown = line(plot.fan(both, history=history), "reported").get_ydata()
+    assert np.flatnonzero(np.isnan(shown)).tolist() == [len(shown) - 6]
+    assert shown[-1] == panel.reported[[panel.index("OH"), panel.index("WV")], -1].sum()
 
 
 @pytest.mark.slow
@@ -170,15 +178,7 @@ def test_labels_of_a_fan_hide_no_other_and_leave_nothing_out(revising, size, pla
         assert figure.bbox.y0 - 1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1
     for a, b in itertools.combinations(boxes, 2):
         across = min(a.x1, b.x1) - max(a.x0, b.x0)
-        along = min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert min(across, along) < 4, (a, b)
-
-
-def test_the_grid_holds_every_place_once():
-    assert set(GRID) == {*JURISDICTIONS, "PR"}
-    assert len(set(GRID.values())) == len(GRID)
-    (x, y), (cx, cy) = GRID["NY"], GRID["YC"]
-    assert abs(x - cx) + abs(y - cy) == 1  # beside one another
+        assert min(across, min(a.y1, b.y1) - max(a.y0, b.y0)) < 4, (a, b)
 
 
 def test_tiles_show_changes_or_chances_and_say_what_is_missing():
@@ -186,8 +186,8 @@ def test_tiles_show_changes_or_chances_and_say_what_is_missing():
     shown = [texts(axes).count(text) for text in ("−12%", "+20%", "–", "−3%")]
     assert shown == [1, 1, 49, 0]  # the nation is no tile
     assert sum(p.get_hatch() is not None for p in axes.patches) == 49
-    says(axes, "a fall in 1 of 3 places, from −12% (Ohio) to +20% (West Virginia)",
-         "United States −3%")  # fmt: skip
+    says(axes, "a fall in 1 of 3 places, from −12% (Ohio) to +20% (West Virginia)")
+    says(axes, "United States −3%")
     assert "Vermont" not in plot.alt_text(axes).partition("No value")[0]
     # A chance on the edge is not said to be certain, and a fall is likelier above one half.
     axes = plot.tile_map({"OH": 0.005, "WV": 0.995, "IN": 0.006}, kind="fall")
@@ -195,6 +195,10 @@ def test_tiles_show_changes_or_chances_and_say_what_is_missing():
     assert not {"0%", "100%"} & set(texts(axes))
     shares = {"OH": 0.69, "WV": 0.51, "IN": 0.5, "KY": 0.31, "US": 0.99}
     says(plot.tile_map(shares, kind="fall"), "a fall is likelier than not in 2 of 4 places")
+    assert set(GRID) == {*JURISDICTIONS, "PR"}
+    assert len(set(GRID.values())) == len(GRID)
+    (x, y), (cx, cy) = GRID["NY"], GRID["YC"]
+    assert abs(x - cx) + abs(y - cy) == 1  # beside one another
 
 
 def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
@@ -229,22 +233,12 @@ def test_what_was_said_and_what_came(results):
     assert f"{inside} of {len(mine)} 90% intervals contained" in plot.alt_text(axes)
 
 
-def test_reliability_has_a_band_where_there_are_enough_origins(results):
-    assert len(plot.reliability(results, "drift").collections) == 1  # five years
-    assert np.mean([b.get_height() for b in plot.pit(results).patches]) == pytest.approx(1)
-    few = results.to_frame()
-    assert not plot.reliability(few[few["last_month"] < "2020-01-01"], "drift").collections
-
-
 def test_the_nowcast_shows_what_was_reported_and_what_it_will_be(panel, revising):
-    axes = plot.nowcast(revising, "NYC")
-    table = revising.select("YC").nowcast()
+    axes, table = plot.nowcast(revising, "NYC"), revising.select("YC").nowcast()
     np.testing.assert_allclose(line(axes, "final count: median").get_ydata(), table["median"])
-    np.testing.assert_array_equal(
-        line(axes, "reported").get_ydata(), panel.reported[panel.index("YC"), -24:]
-    )
-    said = plot.alt_text(axes)
-    assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in said
+    counts = panel.reported[panel.index("YC"), -24:]
+    np.testing.assert_array_equal(line(axes, "reported").get_ydata(), counts)
+    assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in plot.alt_text(axes)
     below = plot.nowcast(table, kind="revision")
     labels = {"median": "final count: median", "predicted": "CDC's predicted value",
               "predicted_unbiased": "the same, cleared of its usual excess"}  # fmt: skip
@@ -272,8 +266,7 @@ def test_the_triangle_has_every_release_over_the_newest():
     newest = table[table["release"] == "2025-09-17"]["reported"]
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), newest)
     assert "February 2024 was first 1,130, and is 1,134 in the newest" in plot.alt_text(axes)
-    percent = plot.revision_triangle(table, kind="percent")
-    first = percent.lines[0]
+    first = plot.revision_triangle(table, kind="percent").lines[0]
     np.testing.assert_allclose(first.get_ydata()[0], 100 * (1000 / 1004 - 1))
 
 
@@ -286,8 +279,7 @@ def test_the_overlay_shows_means_and_what_is_averted_is_the_table(projection):
     assert line(axes, "Status quo").get_linestyle() == "--"
     assert "A shock for $1" in plot.alt_text(axes)
     assert plot.overlay(projection.select("Ohio")).get_title(loc="left").endswith(", Ohio")
-    axes = plot.averted(projection, "Ohio")
-    table = projection.averted()
+    axes, table = plot.averted(projection, "Ohio"), projection.averted()
     rows = table[(table["location"] == "OH") & table["kind"].isin(["year", "all"])]
     (dots,) = (x for x in axes.lines if x.get_marker() == "o")
     np.testing.assert_allclose(dots.get_ydata(), rows["averted_mean"])
@@ -322,24 +314,25 @@ def test_spoken_coverage_is_of_months_ahead(mixed):
 
 
 def scored(**columns) -> pd.DataFrame:
-    """A score table of one model in one place."""
     same = {"model": "a", "location": "OH", "target": "deaths_12mo", "horizon": 12,
             "scorable": True, "vintage": "real"}  # fmt: skip
     return pd.DataFrame({**columns, **{k: v for k, v in same.items() if k not in columns}})
 
 
-def test_the_band_of_reliability_is_of_90_percent():
-    # Five blocks of twelve months, each of other shares below one half.
+def test_the_band_of_reliability_is_of_90_percent_where_there_are_enough_origins(results):
     months = pd.date_range("2015-01-01", periods=60, freq="MS")
     pits = np.concatenate([[0.25] * n + [0.75] * (12 - n) for n in (2, 5, 6, 9, 10)])
     axes = plot.reliability(scored(pit=pits, month=months, last_month=months))
     shares = np.array([2, 5, 6, 9, 10]) / 12
     reach = 2.131847 * shares.std(ddof=1) / np.sqrt(5)  # Student's t with 4 degrees, 95%
     (band,) = axes.collections
-    at_half = band.get_paths()[0].vertices
-    ends = sorted({round(y, 3) for x, y in at_half if np.isclose(x, 50)})
+    ends = sorted({round(y, 3) for x, y in band.get_paths()[0].vertices if np.isclose(x, 50)})
     exact = [100 * (shares.mean() - reach), 100 * (shares.mean() + reach)]
     assert ends == pytest.approx(exact, abs=0.01)
+    assert len(plot.reliability(results, "drift").collections) == 1  # five years
+    assert np.mean([b.get_height() for b in plot.pit(results).patches]) == pytest.approx(1)
+    few = results.to_frame()
+    assert not plot.reliability(few[few["last_month"] < "2020-01-01"], "drift").collections
 
 
 def ahead(median, low, high) -> pd.DataFrame:
@@ -363,48 +356,27 @@ def test_misses_on_one_side_are_said_to_be(medians, side):
     assert (f", and the other counts were {side}" in plot.alt_text(axes)) == bool(side)
 
 
-def test_a_sum_with_a_hidden_count_is_not_known(forecast, panel):
-    joint = replace(forecast, joint=frozenset({"location", "month"}))  # as if its draws were
-    both = joint.total(["OH", "WV"], "both")
-    history = panel.select(["OH", "WV"]).to_frame()
-    month = history["month"].max() - pd.DateOffset(months=5)
-    hidden = (history["location"] == "WV") & (history["month"] == month)
-    history.loc[hidden, "reported"] = np.nan
-    shown = line(plot.fan(both, history=history), "reported").get_ydata()
-    assert np.flatnonzero(np.isnan(shown)).tolist() == [len(shown) - 6]
-    rows = [panel.index("OH"), panel.index("WV")]
-    assert shown[-1] == panel.reported[rows, -1].sum()
-
-
 def pairs(ratios, lower=0.9, upper=1.1, **columns):
-    names = list(ratios)
-    rows = [
-        {"model": a, "other": b, "ratio": ratios[a] / ratios[b],
-         "lower": lower * ratios[a] / ratios[b], "upper": upper * ratios[a] / ratios[b],
-         "n_common": 100, "n_groups": 6}
-        for a in names for b in names if a != b
-    ]  # fmt: skip
-    return pd.DataFrame(rows).assign(**columns)
+    rows = []
+    for (a, x), (b, y) in itertools.permutations(ratios.items(), 2):
+        ends = {"lower": lower * x / y, "upper": upper * x / y}
+        rows.append({"model": a, "other": b, "ratio": x / y, **ends})
+    return pd.DataFrame(rows).assign(n_common=100, n_groups=6, **columns)
 
 
 def cells(axes):
-    """Text of each cell by (row, column)."""
-    return {
-        (int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts
-        if t.get_text() and t.get_text()[0].isdigit()
-    }  # fmt: skip
+    found = (t for t in axes.texts if t.get_text()[:1].isdigit())
+    return {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in found}
 
 
 def test_pairs_stand_best_first_and_say_their_ratios():
     axes = plot.pairwise(pairs({"b": 2.0, "a": 1.0, "c": 2.1}, metric="wis", scale="log"))
     assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b", "c"]
-    assert cells(axes)[(0, 1)] == "0.50"
-    assert cells(axes)[(2, 1)] == "1.05"
+    assert (cells(axes)[(0, 1)], cells(axes)[(2, 1)]) == ("0.50", "1.05")
     framed = [p for p in axes.patches if p.get_linewidth() > 0]
     assert len(framed) == 4  # b and c are not told apart
     says(axes, "Mean WIS of log counts of each of 3 models", "a over b 0.50, 0.45 to 0.55",
          "6 groups of origins", "Fewest forecasts in common: 100.")  # fmt: skip
-    # Without an interval they have no frame, and without a ratio no number.
     table = pairs({"a": 1.0, "b": 2.0, "c": 4.0})
     table[["lower", "upper"]] = np.nan
     table.loc[table["model"] == "c", "ratio"] = np.nan
@@ -412,3 +384,95 @@ def test_pairs_stand_best_first_and_say_their_ratios():
     assert not [p for p in axes.patches if p.get_linewidth() > 0]
     assert len(cells(axes)) == 4
     assert "a over b 0.50;" in plot.alt_text(axes)
+
+
+QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
+PAIRS = pairs({"a": 1.0, "b": 2.0})
+MONTH = pd.to_datetime(["2024-01"])
+HIDDEN = pd.DataFrame({"location": "39035", "month": MONTH, "reported": np.nan})
+REGION = pd.DataFrame({"location": ["09110"], "median": [90.0]})
+REFUSED = [
+    (lambda x: plot.counts(x.panel, "Ohoi"), UnknownNameError, "did you mean Ohio"),
+    (lambda x: plot.counts(x.panel, "Puerto Rico"), UnknownNameError, "it has: US"),
+    (lambda x: plot.counts(x.panel.select(["OH", "WV"])), UnknownNameError,
+     "has 2 locations and no US"),
+    (lambda x: plot.counts(x.panel.to_frame().drop(columns="reported")), DataError,
+     "no column 'reported'"),
+    (lambda _: plot.counts(3), DataError, "counts is a int"),
+    (lambda x: plot.counts(x.panel.to_frame().iloc[:0]), DataError, "empty"),
+    (lambda _: plot.counts(HIDDEN), DataError, "no count of Cuyahoga"),
+    (lambda x: plot.fan(x.made.select("OH").to_frame([0.05, 0.5, 0.95]), bands=(0.8,)), DataError,
+     r"no level 0\.1"),
+    (lambda x: plot.fan(x.made, "Ohio", bands=(90,)), DataError, "bands holds 90"),
+    (lambda x: plot.fan(pd.concat([x.made.select("OH").to_frame(QUANTILES)] * 2)), DataError,
+     "a month of a place twice"),
+    (lambda x: plot.small_multiples(x.made, []), DataError, "locations is empty"),
+    (lambda x: plot.small_multiples(x.made, ["OH", "WV"], axes=[None]), DataError,
+     "1 axes for 2 places"),
+    (lambda _: plot.tile_map({"OH": 2830.0, "WV": 900.0}), DataError,
+     "these look like counts: a map of counts"),
+    (lambda _: plot.tile_map({"OH": 2830.0}, kind="median"), DataError, "where many people live"),
+    (lambda _: plot.tile_map({"OH": -130.0}), DataError, "Ohio has -130"),
+    (lambda _: plot.tile_map({"OH": 62.0}, kind="fall"), DataError, "lies between 0 and 1"),
+    (lambda _: plot.tile_map({"OH": float("nan")}), DataError, "no place has a value"),
+    (lambda _: plot.tile_map({"OH": 1.0}, kind="chnage"), UnknownNameError, "mean 'change'"),
+    (lambda _: plot.tile_map({"OH": 1.0, "Ohio": 1.0}), UnknownNameError, "given twice"),
+    (lambda x: plot.tile_map(x.panel.to_frame()), DataError, "no column 'change': a map of counts"),
+    (lambda _: plot.tile_map(pd.Series({"OH": 5.0}, name="count")), DataError, "a map of counts"),
+    (lambda x: plot.tile_map(x.made, month="2031-01"), DataError, "the table has no 2031-01"),
+    (lambda x: plot.tile_map(x.county), DataError, r"use od\.plot\.map"),
+    (lambda x: plot.map(x.made), DataError, r"od\.plot\.tile_map"),
+    (lambda _: plot.map(pd.DataFrame({"location": ["OH"], "median": [1.0]})), DataError,
+     "'OH' is not a county"),
+    (lambda _: plot.map(TABLE[["location", "median"]], "rate"), DataError, "no column 'rate'"),
+    (lambda x: plot.map(x.county, "rate"), DataError, "a rate needs a population file"),
+    (lambda _: plot.map(pd.concat([TABLE, TABLE])), DataError, "several rows"),
+    (lambda _: plot.map({"39035": 5.0}), DataError, "nothing to draw"),
+    (lambda _: plot.map(TABLE, "risin"), UnknownNameError, "did you mean 'rising'"),
+    (lambda x: plot.map(replace(x.county, joint=frozenset({"month"})), "among"), ForecastError,
+     "not joint"),
+    (lambda _: plot.map(REGION), DataError, "planning regions lie is not known"),
+    (lambda x: plot.said_and_came(x.results, "Ohio", model="drft"), UnknownNameError,
+     "did you mean 'drift'"),
+    (lambda x: plot.said_and_came(x.results, "Ohio", horizon=18), DataError,
+     "nothing was scored 18 months ahead"),
+    (lambda x: plot.errors(x.results.to_frame().assign(scorable=False)), DataError,
+     r"none of .* could be scored"),
+    (lambda x: plot.coverage(x.results, level="states"), UnknownNameError,
+     "one of: jurisdictions, nation"),
+    (lambda x: plot.coverage(x.results, vintage="real"), UnknownNameError, "vintage is 'real'"),
+    (lambda x: plot.coverage(x.results.to_frame().drop(columns="vintage"), vintage="real"),
+     DataError, "no such column"),
+    (lambda x: plot.pit(x.results.to_frame().assign(pit=np.nan)), DataError, "has no PIT"),
+    (lambda x: plot.skill(x.board.assign(rel_wis=np.nan), "regime"), DataError,
+     "no model is related to hub-baseline"),
+    (lambda x: plot.skill(pd.concat([x.board, x.board]), "regime"), DataError,
+     "several rows of hub-baseline for one regime"),
+    (lambda _: plot.pairwise(pd.concat([PAIRS, PAIRS])), DataError, "several rows"),
+    (lambda _: plot.pairwise(PAIRS, models=["a", "z"]), DataError, "'z' is not among the pairs"),
+    (lambda _: plot.pairwise(PAIRS, models="a"), DataError, "name two or more"),
+    (lambda x: plot.nowcast(x.made, "NYC", kind="counts ever"), UnknownNameError,
+     "kind is 'counts ever'"),
+    (lambda _: plot.revision_triangle(triangle()[-3:]), ArchiveError,
+     "1 release with counts of United States"),
+    (lambda x: plot.overlay(x.projection, "PR"), UnknownNameError, "has no PR"),
+    (lambda x: plot.prevented(od.project(x.made, od.scenario.NULL), "Ohio"), DataError,
+     "nothing but the status quo"),
+    (lambda _: plot.save(plot.tile_map({"OH": 1.0}), "ohio.jpg"), DataError,
+     r"use \.png, \.svg or \.pdf"),
+    (lambda _: plot.save(Figure(), "none.svg"), DataError, "no axes"),
+    (lambda _: plot.alt_text(Figure().subplots()), DataError, "was drawn on these axes"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def given(panel, forecast, results, projection) -> SimpleNamespace:
+    board = results.leaderboard(by=["level", "regime"])
+    return SimpleNamespace(panel=panel, made=forecast, results=results, projection=projection,
+                           board=board, county=made_forecast(draws=60))  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "words"), REFUSED)
+def test_refused(given, call, error, words):
+    with pytest.raises(error, match=words):
+        call(given)

@@ -31,18 +31,15 @@ def lab(colour: str, seen_by=None) -> np.ndarray:
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     if seen_by is not None:
         linear = np.clip(np.array(seen_by) @ linear, 0, 1)
-    to_xyz = np.array(
-        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    )
-    x = to_xyz @ linear / [0.9505, 1, 1.089]
+    xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x = np.array(xyz) @ linear / [0.9505, 1, 1.089]
     f = np.where(x > 0.008856, np.cbrt(x), 7.787 * x + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
 @pytest.mark.parametrize("seen_by", [None, PROTANOPIA, DEUTERANOPIA])
 def test_colours_are_told_apart_without_a_kind_of_cones(seen_by):
-    roles = (style.BLUE, style.ORANGE, style.MUTED, style.INK)
-    for group in (style.PALETTE, roles):
+    for group in (style.PALETTE, (style.BLUE, style.ORANGE, style.MUTED, style.INK)):
         for a, b in itertools.combinations(group, 2):
             apart = float(np.linalg.norm(lab(a, seen_by) - lab(b, seen_by)))
             assert apart > 10, (a, b)  # 2 is seen side by side
@@ -87,15 +84,10 @@ def test_letters_are_legible(panel, forecast, revising, results, projection):
         assert min(t.get_fontsize() for t in letters) >= 11
 
 
-# Files: the same bytes for the same figure, with what it shows inside
-
-
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
 def test_the_same_figure_gives_the_same_bytes(forecast, tmp_path, suffix):
-    one, two = (
-        plot.save(plot.fan(forecast, "Ohio"), tmp_path / f"{name}.{suffix}").read_bytes()
-        for name in ("a", "b")
-    )
+    files = (tmp_path / f"{name}.{suffix}" for name in "ab")
+    one, two = (plot.save(plot.fan(forecast, "Ohio"), file).read_bytes() for file in files)
     assert one == two
     assert len(one) > 5_000
 
@@ -123,7 +115,6 @@ def test_a_figure_in_a_page(revising, forecast):
     seen = [(t.get_fontsize(), t.get_gid(), len(t.get_path_effects())) for t in axes.texts]
     made = [plot.inline(axes, "us-fan") for _ in "ab"]
     assert made[0] == made[1]
-    # The letters of the figure are put back.
     assert [(t.get_fontsize(), t.get_gid(), len(t.get_path_effects())) for t in axes.texts] == seen
     assert axes.patch.get_visible()
     assert len(made[0]) < 40_000
@@ -136,15 +127,12 @@ def test_a_figure_in_a_page(revising, forecast):
     assert len(ids) == len(set(ids))
     assert all(x.startswith("us-fan") for x in ids)
     assert {"us-fan-peak", "us-fan-final", "us-fan-reported"} <= set(ids)
-    used = [
-        re.search(r"#([\w-]+)", v)[1] for e in root.iter() for v in e.attrib.values() if "#us" in v
-    ]
-    assert set(used) <= set(ids)
+    used = [v for e in root.iter() for v in e.attrib.values() if "#us" in v]
+    assert {re.search(r"#([\w-]+)", v)[1] for v in used} <= set(ids)
     texts = list(root.iter("text"))
     assert "90% interval" in {e.text for e in texts}
     assert min(float(e.get("font-size")) for e in texts) >= 11
-    assert root.get("data-y").split()[0] == "0"
-    assert len(root.get("data-box").split()) == 4
+    assert (root.get("data-y").split()[0], len(root.get("data-box").split())) == ("0", 4)
 
     links = {"OH": "ohio.html", "YC": "nyc.html?a&b"}
     tiles = ET.fromstring(plot.inline(plot.tile_map(forecast, links=links), "map"))

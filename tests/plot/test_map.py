@@ -74,8 +74,7 @@ def test_each_value_says_its_numbers(value, said):
 
 
 def test_a_forecast_and_its_tables_give_the_same_map(forecast):
-    one = plot.map(forecast)
-    two = plot.map(forecast.counties())
+    one, two = plot.map(forecast), plot.map(forecast.counties())
     assert np.array_equal(bubbles(one).get_sizes(), bubbles(two).get_sizes())
     assert "12 months ending March 2024" in plot.alt_text(two)
     assert "release of October 8, 2023" in plot.alt_text(one)
@@ -83,17 +82,11 @@ def test_a_forecast_and_its_tables_give_the_same_map(forecast):
     some = plot.map(forecast.select(["39035", "Hamilton, Ohio"]), month="2023-06")
     assert len(bubbles(some).get_sizes()) == 2
     assert "June 2023" in plot.alt_text(some)
-
-
-def test_who_is_among_the_highest_is_asked_of_those_shown(forecast):
     axes = plot.map(forecast, "among", k=2)
     assert axes.get_title(loc="left").startswith("Chance of being among the 2 highest, ")
-    ranked = forecast.ranking(2)
-    same = plot.map(ranked, "among", k=2)
-    assert np.array_equal(
-        np.sort(bubbles(axes).get_facecolors(), axis=0),
-        np.sort(bubbles(same).get_facecolors(), axis=0),
-    )
+    same = plot.map(forecast.ranking(2), "among", k=2)
+    one, other = (np.sort(bubbles(x).get_facecolors(), axis=0) for x in (axes, same))
+    assert np.array_equal(one, other)
 
 
 def test_the_projection_keeps_areas():

@@ -10,6 +10,7 @@ import pytest
 from site_factory import Page
 
 import odforecast as od
+from odforecast import scenario as sc
 from odforecast.errors import DataError, ScenarioError
 from odforecast.forecast.text import sentences
 from odforecast.report.annex import prior_figure
@@ -23,17 +24,6 @@ from odforecast.report.brief import (
     write_briefs,
 )
 from odforecast.say import about, chance
-from odforecast.scenario import (
-    CAVEAT,
-    NULL,
-    Fixed,
-    Intervention,
-    Normal,
-    Scenario,
-    named_intervention,
-    project,
-    read_scenarios,
-)
 from odforecast.scenario.answer import answers
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -50,12 +40,12 @@ def words(page: str) -> str:
 
 
 def seen_of(baseline, *scenarios, location="US") -> str:
-    return words(write_brief(project(baseline, list(scenarios), seed=1), location=location))
+    return words(write_brief(sc.project(baseline, list(scenarios), seed=1), location=location))
 
 
-def of_prior(name: str, onset: str, *more: str, called: str = "", **changed) -> Scenario:
-    parts = tuple(named_intervention(n, onset=onset, **changed) for n in (name, *more))
-    return Scenario(called or name, parts)
+def of_prior(name: str, onset: str, *more: str, called: str = "", **changed) -> sc.Scenario:
+    parts = tuple(sc.named_intervention(n, onset=onset, **changed) for n in (name, *more))
+    return sc.Scenario(called or name, parts)
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +56,21 @@ def forecast():
 
 @pytest.fixture(scope="module")
 def one(forecast):
-    shock = named_intervention("supply-shock-2023-like", onset="2025-10", note="a < b & c")
-    return project(forecast, [Scenario("shock", (shock,), question="What <if>?")], seed=1)
+    shock = sc.named_intervention("supply-shock-2023-like", onset="2025-10", note="a < b & c")
+    return sc.project(forecast, [sc.Scenario("shock", (shock,), question="What <if>?")], seed=1)
 
 
 @pytest.fixture(scope="module")
 def three(forecast):
     names = ("supply-shock-2023-like", "cooperation-resumed", "cooperation-suspended")
-    return project(forecast, [of_prior(n, "2025-11") for n in names], seed=1)
+    return sc.project(forecast, [of_prior(n, "2025-11") for n in names], seed=1)
 
 
 @pytest.fixture(scope="module")
 def five(newest):
     names = ("cooperation-resumed", "supplier-closure", "buprenorphine-expansion",
              "naloxone-healing", "supply-shock-2023-like")  # fmt: skip
-    return project(newest.baseline, [of_prior(n, "2026-03") for n in names], seed=1)
+    return sc.project(newest.baseline, [of_prior(n, "2026-03") for n in names], seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +78,15 @@ def page(one):
     return write_brief(one, location="Ohio")
 
 
-def test_a_brief_is_one_closed_file(page):
+def test_a_brief_is_one_closed_file_whether_one_place_was_asked_for_or_all(page, one):
     assert page.startswith("<!doctype html>")
     assert " src=" not in page
     assert Page(page).links() == ["brief-annex.html"]
     assert "What &lt;if&gt;?" in page
     assert "a &lt; b &amp; c" in page
+    alone = one.select(["OH"])
+    assert answers(alone, "OH") == answers(one, "OH")
+    assert write_brief(alone, location="OH") == page
 
 
 def test_the_pages_have_their_parts_in_order_and_the_numbers_of_the_table(one, page):
@@ -102,7 +95,7 @@ def test_the_pages_have_their_parts_in_order_and_the_numbers_of_the_table(one, p
         "Shock: what it could mean for overdose deaths in Ohio, 2025–2027",
         "It begins in October 2025", "What <if>?", "if it works, ",
         "Deaths that the option would prevent in Ohio by December 2027",
-        "First month it would show", "Why −", CAVEAT, "What we assumed", "the forecast is",
+        "First month it would show", "Why −", sc.CAVEAT, "What we assumed", "the forecast is",
         "What the evidence is", "How accurate past forecasts were",
         "Forecasts beyond 12 months have not been tested", "What this brief does not say",
         "What would change our mind", "Without any change it would be 5%",
@@ -159,9 +152,8 @@ def test_the_figure_shows_the_numbers_of_the_answer(three):
     found = options(one, ())
     scale, rows = strips(found)
     table, parts = one.answer(), one.outcomes().drop_duplicates("scenario_id")
-    for o, row, mean, works in zip(
-        found, rows, table["averted_mean"], parts["averted_mean"], strict=True
-    ):
+    means = table["averted_mean"], parts["averted_mean"]
+    for o, row, mean, works in zip(found, rows, *means, strict=True):
         assert row.mean == scale.at(works)
         assert row.low <= row.mean <= row.high
         assert (row.diamond is None) == o.what_if
@@ -178,10 +170,10 @@ def test_the_figure_shows_the_numbers_of_the_answer(three):
 
 def test_a_large_change_shows_in_a_month_and_a_small_one_does_not(forecast):
     cuts = [
-        Scenario(n, (Intervention(n, Fixed(size), onset="2025-10", p_null=0.5),))
+        sc.Scenario(n, (sc.Intervention(n, sc.Fixed(size), onset="2025-10", p_null=0.5),))
         for n, size in (("halved", -2.0 / 3), ("pinched", -0.01), ("doubled", 0.7))
     ]
-    shown = [o.shown for o in options(project(forecast.select(["US"]), cuts, seed=1), ())]
+    shown = [o.shown for o in options(sc.project(forecast.select(["US"]), cuts, seed=1), ())]
     assert shown[1] == "Not by December 2027"
     assert re.fullmatch(r"[A-Z][a-z]+ 202[5-7]", shown[0])
     assert shown[2] != ""
@@ -199,32 +191,35 @@ def test_the_arithmetic_ends_at_the_answer(three, forecast):
     assert values[-1] == pytest.approx(row["percent_mean"], abs=0.5)
     share = row["averted_if_works_mean"] / row["baseline"]
     assert values[-2] == pytest.approx(-100 * share, abs=0.5)
-    what_if = project(forecast.select(["OH"]), three.scenarios[1], seed=1)
+    what_if = sc.project(forecast.select(["OH"]), three.scenarios[1], seed=1)
     _, steps = bridge(what_if, options(what_if, ()))
     assert steps[-1][0].endswith(" fewer")
-    table = {"Ohio": 0.5, "default": 0}
-    felt = Intervention("felt", Fixed(-0.1), onset="2025-10", exposure=table)
-    half = project(forecast.select(["OH"]), Scenario("s", (felt,)), seed=1)
+    felt = sc.Intervention(
+        "felt", sc.Fixed(-0.1), onset="2025-10", exposure={"Ohio": 0.5, "default": 0}
+    )
+    half = sc.project(forecast.select(["OH"]), sc.Scenario("s", (felt,)), seed=1)
     _, steps = bridge(half, options(half, ()))
     assert ("−5%", "50% of the effect is felt in Ohio") in steps
-    rise = project(forecast.select(["US"]), three.scenarios[3], seed=1)
+    rise = sc.project(forecast.select(["US"]), three.scenarios[3], seed=1)
     assert bridge(rise, options(rise, ())) is None
 
 
-def test_a_decision_has_what_it_needs_or_no_column(forecast):
-    plain = Intervention("cut", Fixed(-0.1), onset="2025-10", p_null=0.5)
-    seen = seen_of(forecast, Scenario("s", (plain,)))
+def test_decisions_measures_on_demand_and_sums_of_places_have_words_of_their_own(forecast):
+    plain = sc.Intervention("cut", sc.Fixed(-0.1), onset="2025-10", p_null=0.5)
+    seen = seen_of(forecast, sc.Scenario("s", (plain,)))
     assert "How likely" in seen
     assert "Stop if" not in seen
-    seen = seen_of(forecast, Scenario("s", (replace(plain, stop="Nothing <changes>"),)))
+    seen = seen_of(forecast, sc.Scenario("s", (replace(plain, stop="Nothing <changes>"),)))
     assert "Nothing <changes>" in seen
     assert "Who has to do what" not in seen
-
-
-def test_the_answer_is_the_same_whether_one_place_was_asked_for_or_all(one, page):
-    alone = one.select(["OH"])
-    assert answers(alone, "OH") == answers(one, "OH")
-    assert write_brief(alone, location="OH") == page
+    seen = seen_of(forecast, of_prior("buprenorphine-expansion", "2025-10", called="pilot"))
+    assert "A fall where the option is in place and none elsewhere would support it" in seen
+    assert "changed the supply" not in seen
+    assert "Purity and seizures" not in seen
+    cut = sc.Scenario("cut", (sc.Intervention("cut", sc.Normal(-0.1, 0.05), onset="2025-10"),))
+    seen = seen_of(forecast.region("Midwest"), cut, location="Midwest")
+    assert "would prevent in the Midwest by December 2027" in seen
+    assert "In the Midwest, " in seen
 
 
 def test_years_and_sentences_are_those_of_the_forecast(page, forecast, three):
@@ -232,20 +227,19 @@ def test_years_and_sentences_are_those_of_the_forecast(page, forecast, three):
     y26, y27 = (about(x) for x in forecast.years(locations="Ohio")["median"].iloc[-2:])
     assert re.search(rf"is 1,\d+0 in 2025 \(May–Dec\), {y26} in 2026, {y27} in 2027 \(medi", seen)
     assert all(part.removeprefix("F") in seen for part in sentences(forecast, "OH"))
-    later = named_intervention("cooperation-resumed", onset="2026-03")
-    late = project(three.baseline, Scenario("late", (later,)), seed=1)
+    later = sc.named_intervention("cooperation-resumed", onset="2026-03")
+    late = sc.project(three.baseline, sc.Scenario("late", (later,)), seed=1)
     assert "2025 (May–Dec)" not in words(write_brief(late))  # nothing changes before it begins
 
 
 def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
-    worse = Scenario("worse", (Intervention("worse", Fixed(0.3), onset="2025-10"),))
-    made = project(forecast.select("US"), worse, seed=1)
+    worse = sc.Scenario("worse", (sc.Intervention("worse", sc.Fixed(0.3), onset="2025-10"),))
+    made = sc.project(forecast.select("US"), worse, seed=1)
     found = mind(made, [worse])
     assert found
     for item in found:
-        month, *ends = re.search(
-            r"months ending in (\w+ \d+) below ([\d,]+) or above ([\d,]+)\.", item
-        ).groups()
+        said = r"months ending in (\w+ \d+) below ([\d,]+) or above ([\d,]+)\."
+        month, *ends = re.search(said, item).groups()
         low, high = (float(x.replace(",", "")) for x in ends)
         counts = made.baseline.count_at(f"{pd.to_datetime(month):%Y-%m}")[:, 0]
         under, over = chance((counts < low).mean()), chance((counts > high).mean())
@@ -256,8 +250,8 @@ def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
 def newest():
     """Of the release that past errors were scored against: before it nobody knew them."""
     made = od.get_model("dlm").fit(od.bundled().as_of().panel()).forecast(until="2027-12", draws=60)
-    shock = named_intervention("supply-shock-2023-like", onset="2026-10")
-    return project(made, [Scenario("shock", (shock,), question="What <if>?")], seed=1)
+    shock = sc.named_intervention("supply-shock-2023-like", onset="2026-10")
+    return sc.project(made, [sc.Scenario("shock", (shock,), question="What <if>?")], seed=1)
 
 
 def test_past_errors_are_a_table_or_a_command(one, newest):
@@ -270,32 +264,22 @@ def test_past_errors_are_a_table_or_a_command(one, newest):
     assert "odforecast backtest --locations OH --out results" in seen
 
 
-def test_a_measure_on_demand_and_a_sum_of_places_have_words_of_their_own(forecast):
-    seen = seen_of(forecast, of_prior("buprenorphine-expansion", "2025-10", called="pilot"))
-    assert "A fall where the option is in place and none elsewhere would support it" in seen
-    assert "changed the supply" not in seen
-    assert "Purity and seizures" not in seen
-    # A sum of places has a brief.
-    cut = Scenario("cut", (Intervention("cut", Normal(-0.1, 0.05), onset="2025-10"),))
-    seen = seen_of(forecast.region("Midwest"), cut, location="Midwest")
-    assert "would prevent in the Midwest by December 2027" in seen
-    assert "In the Midwest, " in seen
-
-
 def test_an_assumption_in_plain_words():
-    shock = named_intervention("supply-shock-2023-like", onset={"between": ["2026-01", "2026-03"]})
+    shock = sc.named_intervention(
+        "supply-shock-2023-like", onset={"between": ["2026-01", "2026-03"]}
+    )
     assert assumption(shock) == ["−46% (−68% to −19%)", "14 months", "Half gone after 30 months",
                                  "0 to 5"]  # fmt: skip
     assert assumption(shock.scaled(0.5))[0] == "−27% (−43% to −10%)"
-    cut = {"name": "felt", "size": Fixed(-0.1), "onset": "2026-03"}
+    cut = {"name": "felt", "size": sc.Fixed(-0.1), "onset": "2026-03"}
     for more, said in (
         ({"exposure": 0.5}, "−10%; 50% of it is felt"),
         ({"exposure": {"OH": 1, "default": 0}}, "−10%; 100% of it in Ohio, 0% elsewhere"),
         ({"exposure": {"default": 0.3}}, "−10%; 30% of it everywhere"),
         ({"exposure": "fentanyl-share"}, "−10%; each state in proportion to its share of fentanyl"),
     ):
-        assert assumption(Intervention(**cut, **more)) == [said, "At once", "Lasts", "none"]
-    back = named_intervention("cooperation-resumed", onset="2026-03", plateau=6, residue=0.2,
+        assert assumption(sc.Intervention(**cut, **more)) == [said, "At once", "Lasts", "none"]
+    back = sc.named_intervention("cooperation-resumed", onset="2026-03", plateau=6, residue=0.2,
                               rebound={"prior": "substitution-rebound"})  # fmt: skip
     assert assumption(back)[2] == (
         "Full for 6 months, then half gone after 18 months; 20% of it lasts; if it works, 2–37% of "
@@ -308,9 +292,9 @@ def test_what_is_refused_writes_nothing(one, forecast, tmp_path):
         with pytest.raises((DataError, LookupError, ScenarioError)):
             write_briefs(one, tmp_path / "out", **bad)
     with pytest.raises(ScenarioError, match="none is there"):
-        write_brief(project(forecast, NULL))
+        write_brief(sc.project(forecast, sc.NULL))
     with pytest.raises(ScenarioError, match="no priors"):
-        prior_figure(NULL)
+        prior_figure(sc.NULL)
     assert not (tmp_path / "out").exists()
 
 
@@ -331,17 +315,17 @@ def test_several_places_are_one_file_and_the_annex_has_the_rest(one, tmp_path):
         assert page.count(f'<section id="{code}"') == 1
     seen = words(written[1].read_text(encoding="utf-8"))  # the annex has what the brief leaves out
     for part in (
-        CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "T40.4", "25%", "seed",
-        "Sensitivity", "depends most on", "Beta(1.5, 4)", few.scenario("shock").hash, "Exposure",
-        "prior-dominated by construction", "Buprenorphine", "months 1-12",
+        sc.CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "T40.4", "25%",
+        "seed", "Sensitivity", "depends most on", "Beta(1.5, 4)", few.scenario("shock").hash,
+        "Exposure", "prior-dominated by construction", "Buprenorphine", "months 1-12",
     ):  # fmt: skip
         assert part in seen, part
 
 
 @pytest.mark.slow
 def test_the_annex_shows_who_judged_what(forecast, tmp_path):
-    (scenario,) = read_scenarios(Path(od.__file__).parent / "examples" / "judged-by-three.yaml")
-    made = project(forecast.select(["US"]), scenario, seed=1)
+    (scenario,) = sc.read_scenarios(Path(od.__file__).parent / "examples" / "judged-by-three.yaml")
+    made = sc.project(forecast.select(["US"]), scenario, seed=1)
     brief, annex = (p.read_text(encoding="utf-8") for p in write_briefs(made, tmp_path))
     seen = words(annex)
     assert "Who judged what" in seen
@@ -357,13 +341,10 @@ def test_the_annex_shows_who_judged_what(forecast, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
-@pytest.mark.parametrize(
-    ("which", "paper", "wide"),
-    [("three", "a4", 595), ("five", "letter", 612)],
-)
-def test_a_brief_prints_on_two_pages_and_fits_a_phone(which, paper, wide, request, tmp_path):
+@pytest.mark.parametrize(("of", "paper", "wide"), [("three", "a4", 595), ("five", "letter", 612)])
+def test_a_brief_prints_on_two_pages_and_fits_a_phone(of, paper, wide, request, tmp_path):
     path = tmp_path / "brief.html"
-    projection = request.getfixturevalue(which)
+    projection = request.getfixturevalue(of)
     path.write_text(write_brief(projection, location="US", paper=paper), encoding="utf-8")
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync.sync_playwright() as browsers:

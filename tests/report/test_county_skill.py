@@ -40,29 +40,28 @@ def test_a_page_of_county_results_begins_with_all_counties(results, tmp_path):
     assert "3 months ahead: 24 counts of 8 counties in 2 states, of which 21 are known" in said
     assert "clustered by state" in said
     assert "jurisdictions" not in said
-    board = county_leaderboard(results.scores).set_index(["horizon", "model"])
-    row = board.loc[(3, "county-last")]
+    row = county_leaderboard(results.scores).set_index(["horizon", "model"]).loc[(3, "county-last")]
     assert f"{row['twcrps']:.2f} {row['rel_twcrps']:.2f} ± {row['se_twcrps']:.3f}" in said
-    # A county that is hidden at the origin has a row of its own, with PIT alone.
     assert re.search(r"county-last 1 to 9 – – 0 \d+% 9 ", said)
 
 
 def test_a_page_of_states_refuses_counties(tmp_path):
-    panel = made_up(("DE", "YC"))
-    made = od.get_model("county-last").fit(panel).forecast(draws=20)
-    for write in (
-        lambda: write_report(tmp_path / "page.html", forecast=made),
-        lambda: write_site(tmp_path / "site", made),
-    ):
+    made = od.get_model("county-last").fit(made_up(("DE", "YC"))).forecast(draws=20)
+    for write in (write_report, write_site):
         with pytest.raises(DataError, match="would show counts below 10"):
-            write()
+            write(tmp_path / "made.html", forecast=made)
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_below_10_is_drawn_of_a_county(results):
+def test_figures_of_counties_say_so_and_show_nothing_below_10(results):
+    axes = results.plot(kind="skill")
+    assert head_of(axes).title == "Error relative to county-hub-baseline"
+    assert "counties" in plots.alt_text(axes)
+    assert "7 counties" in plots.alt_text(results.plot(kind="coverage"))
+    # Hidden counts have a PIT; without them, counties that fell below 10 would be missing.
+    assert "8 counties" in plots.alt_text(results.plot(kind="pit"))
     scores = results.scores.assign(low=3.0, high=22.0)
-    mine = scores["location"] == KENT
-    last = scores["last_month"].max()
+    mine, last = scores["location"] == KENT, scores["last_month"].max()
     scores.loc[mine, "median"] = np.where(scores.loc[mine, "last_month"] < last, 7.0, 12.0)
     scores.loc[mine & (scores["last_month"] == last), "observed"] = 0.0
     axes = plots.said_and_came(scores, KENT, model="county-last", horizon=3)
@@ -74,15 +73,6 @@ def test_nothing_below_10_is_drawn_of_a_county(results):
     assert "the last forecast was 12 for" in said
     assert "the final count was <10" in said
     assert "Counts below 10 are not shown." in head_of(axes).caption
-
-
-def test_figures_of_counties_say_so(results):
-    axes = results.plot(kind="skill")
-    assert head_of(axes).title == "Error relative to county-hub-baseline"
-    assert "counties" in plots.alt_text(axes)
-    assert "7 counties" in plots.alt_text(results.plot(kind="coverage"))
-    # Hidden counts have a PIT; without them, counties that fell below 10 would be missing.
-    assert "8 counties" in plots.alt_text(results.plot(kind="pit"))
 
 
 def test_a_page_of_counties_says_how_often_past_intervals_contained_the_count(tmp_path):

@@ -48,8 +48,7 @@ def results():
     """Two kinds of vintage, what decides last; delays of two releases for each month."""
     kinds = ("pseudo-clean", "pseudo-delayed")
     found = [o for k in kinds for o in od.origins(od.bundled(), k, "2019-06", "2023-06", 12, 2)]
-    models = [MODEL, "hub-baseline"]
-    return od.backtest(models, found, locations=PLACES, draws=60, progress=False)
+    return od.backtest([MODEL, "hub-baseline"], found, locations=PLACES, draws=60, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +101,11 @@ def write_page(forecast=None, **more) -> Page:
 
 def close(shown: str, exact: list[float], step: float) -> bool:
     said = numbers(shown.replace("†", ""))
-    return len(said) == len(exact) and all(
-        abs(a - b) <= 0.5 * step + 1e-6 for a, b in zip(said, exact)
-    )
+    near = (abs(a - b) <= 0.5 * step + 1e-6 for a, b in zip(said, exact))
+    return len(said) == len(exact) and all(near)
 
 
 def says(page: Page, table: str, frame: pd.DataFrame, cells=slice(1, None)) -> None:
-    """Rows of a table are sorted by the exact numbers of a frame, by name or code of its rows."""
     shown = rows_of(page, table)
     for code, exact in frame.iterrows():
         said = [value(c) for c in shown[called(code) if code in PLACES else code][cells]]
@@ -134,7 +131,6 @@ def test_the_main_table_says_what_summary_says(report, pages, forecast):
             assert close(rate, [r["rate"]], 1), rate
         exact = [r["rate"], r["rate_low"], r["rate_high"]]
         assert close(rows_of(report, "rates")[called(code)][1][0], exact, 1)
-    # Pages answer first.
     assert "US drug overdose deaths: forecast to April 2026" in report.words
     first = ((report, "US"), (pages["united-states.html"], "US"), (pages["ohio.html"], "OH"))
     for page, code in first:
@@ -143,10 +139,8 @@ def test_the_main_table_says_what_summary_says(report, pages, forecast):
         assert f"We forecast about {rounded(r['median'], step)} drug overdose deaths" in page.words
         assert f"(90% interval: {between(r['low'], r['high'], step)})" in page.words
         assert f"a year earlier ({percent(r['change'])})" in page.words
-    exact = pd.DataFrame(
-        {"year": before["median"], "count": ahead["median"], "ends": ahead["high"] - ahead["low"],
-         "change": ahead["change"]}
-    )  # fmt: skip
+    ends = ahead["high"] - ahead["low"]
+    exact = pd.concat([before["median"], ahead["median"], ends, ahead["change"]], axis=1)
     says(report, "forecast", exact.loc[[*PLACES]], slice(2, 6))
     says(report, "forecast", ahead.loc[[*PLACES], ["fall"]], slice(7, 8))
 
@@ -195,7 +189,6 @@ def test_the_map_holds_chances_and_changes_and_no_count(forecast, report):
 
 
 def past_in(page: Page) -> list[pd.DataFrame]:
-    """The table of past forecasts that a page of Ohio holds as a file."""
     files = [x for x in page.all("a") if x.get("download") == "ohio-tests.csv"]
     return [pd.read_csv(io.StringIO(unquote(x["href"].partition(",")[2]))) for x in files]
 
@@ -213,7 +206,6 @@ def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, panel):
     drawn, bare = write_page(then, later=panel), write_page(then)
     assert "Gray: as known in the release of September 17, 2025" in drawn.words
     assert "Gray: as known" not in bare.words
-    # One line more on a wide screen, and on a phone.
     assert len(drawn.all("path")) == len(bare.all("path")) + 2
     for day, months in ((dt.date(2021, 12, 1), 0), (dt.date(2023, 6, 1), 3)):
         site = tmp_path / str(day)
@@ -224,7 +216,6 @@ def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, panel):
 
 
 def outside(page: Page) -> set[str]:
-    """Where links of a page lead to, beyond itself."""
     links = (x for x in page.links() if not x.startswith(("#", "data:text/csv")))
     return {x.partition("#")[0] for x in links}
 
@@ -260,11 +251,8 @@ def test_every_page_is_well_made_needs_nothing_and_leads_somewhere(site, pages, 
 
 
 def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, site, report):
-    again = {
-        p.name: p.read_text(encoding="utf-8")
-        for p in write_site(tmp_path / "site", forecast, results=results)
-    }
-    assert again == site
+    files = write_site(tmp_path / "site", forecast, results=results)
+    assert {p.name: p.read_text(encoding="utf-8") for p in files} == site
     assert write_page(forecast, results=results).text == report.text
     whole = od.get_model(MODEL).fit(od.bundled().as_of("2025-09-17").panel())
     page = write_page(whole.forecast(until="2027-12", draws=20), results=results)
@@ -277,9 +265,8 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results, pag
     made = forecast.total(["OH", "WY"], text)
     scores = results.scores.assign(model=results.scores["model"].replace({MODEL: text}))
     scores["spec_hash"] = scores["spec_hash"].replace({MODEL: text})
-    quantiles = results.quantiles.assign(
-        model=results.quantiles["model"].astype(object).replace({MODEL: text})
-    )
+    labels = results.quantiles["model"].astype(object).replace({MODEL: text})
+    quantiles = results.quantiles.assign(model=labels)
     manifest = {**results.manifest, "models": {text: text, "hub-baseline": "1"}, "notes": [text]}
     tables = {"scores": scores, "quantiles": quantiles, "failures": results.failures}
     theirs = type(results)(tables, manifest)
@@ -398,7 +385,7 @@ def parts_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"nation": rows[nation], "jurisdictions": rows[~nation]}
 
 
-def test_the_leaderboard_is_of_the_kind_that_decides(report, results, deciding):
+def test_the_leaderboard_is_of_the_kind_that_decides_and_counts_places(report, results, deciding):
     assert Skill(results).kind == "pseudo-delayed"
     for level, part in parts_of(deciding[deciding["horizon"] >= 1]).items():
         board = summarise(part).set_index("model")
@@ -407,9 +394,7 @@ def test_the_leaderboard_is_of_the_kind_that_decides(report, results, deciding):
         assert error.endswith(f" {board.loc[MODEL, 'mape']:.1f}%")
         says(report, f"board-{level}", board[["n_scorable"]], slice(-1, None))
     assert "made from counts as incomplete as those in real releases" in report.words
-
-
-def test_places_better_is_the_share_with_the_smaller_error(report, deciding):
+    # Places better: the share of those with the smaller error.
     rows = deciding[(deciding["horizon"] >= 1) & (deciding["location"] != "US")]
     wis = rows.groupby(["model", "location"])["wis"].mean().unstack("model")
     better = (wis[MODEL] < wis["hub-baseline"]).mean()
@@ -433,7 +418,6 @@ def test_coverage_and_pit_keep_the_nation_apart(report, results, deciding):
         says(report, f"pit-table-{level}", pd.DataFrame([n / n.sum()], index=[MODEL]))
     for said in ("share of the final counts inside each interval", "share of the counts in each"):
         assert f"4 of 52 jurisdictions: {said}" in report.words
-    # Places of a run are named or counted.
     assert Skill(results.select(["US", "Ohio"])).where("jurisdictions") == "Ohio"
     blocks = {b.key: b for b in skill_blocks(results.select("US"))}  # of the nation, its own
     assert [t.key for t in blocks["pit-of"].tables] == ["pit-table-nation"]
@@ -472,10 +456,8 @@ def test_a_sum_and_a_model_without_a_nowcast_show_what_is_published(tmp_path, fo
     assert value(both[1]) == panel.reported[[panel.index("OH"), panel.index("WY")], -1].sum()
     made = od.get_model("naive").fit(panel).forecast(12, draws=30).select(["US", "OH"])
     assert made.horizons.min() == 1
-    index, _, ohio = (
-        Page(p.read_text(encoding="utf-8"))
-        for p in write_site(tmp_path / "s", made) if p.suffix == ".html"
-    )  # fmt: skip
+    files = (p for p in write_site(tmp_path / "s", made) if p.suffix == ".html")
+    index, _, ohio = (Page(p.read_text(encoding="utf-8")) for p in files)
     rows = [panel.index("US"), panel.index("OH")]
     last = pd.DataFrame({"reported": panel.reported[rows, -1], "cdc": panel.predicted[rows, -1]},
                         index=["US", "OH"])  # fmt: skip
@@ -488,8 +470,7 @@ def test_a_sum_and_a_model_without_a_nowcast_show_what_is_published(tmp_path, fo
 @pytest.fixture(scope="module")
 def fentanyl():
     panel = od.bundled().as_of("2025-09-17").panel("T40.4")
-    made = od.get_model("drift").fit(panel).forecast(12, draws=30)
-    return made.select(["US", "OH"])
+    return od.get_model("drift").fit(panel).forecast(12, draws=30).select(["US", "OH"])
 
 
 def test_pages_say_of_which_deaths_they_are(results, fentanyl):
@@ -503,7 +484,7 @@ def test_pages_say_of_which_deaths_they_are(results, fentanyl):
         assert f"2 models, forecasts of {deaths} from" in words
 
 
-def test_scores_of_other_deaths_are_refused_and_nothing_is_written(
+def test_scores_of_other_deaths_are_refused_and_nothing_written(
     tmp_path, forecast, fentanyl, panel
 ):
     scored = small_results()

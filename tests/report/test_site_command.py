@@ -7,6 +7,8 @@ import exits
 import pytest
 from site_factory import Page, small_forecast, small_results
 
+run = partial(exits.run, "report")
+
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> Path:
@@ -19,9 +21,6 @@ def work(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def here(work, monkeypatch):
     monkeypatch.chdir(work)
-
-
-run = partial(exits.run, "report")
 
 
 def page(path: str) -> Page:
@@ -50,9 +49,7 @@ def test_a_forecast_is_made_where_none_is_given(work):
     run(*words, "--out", "made.html", code=0)
     made = page("made.html")
     assert [r[0][0] for r in made.tables["table-forecast"][1:]] == ["New York City", "Ohio"]
-    # To the end of the year after next, unless something else is asked for.
-    heads = made.tables["table-years"][0][1:]
-    assert [c[0][:4] for c in heads] == ["2025", "2026", "2027"]
+    assert [c[0][:4] for c in made.tables["table-years"][0][1:]] == ["2025", "2026", "2027"]
     run(*words, "--horizon", "3", "--out", "made.html", code=0)
     assert "12 months ending November 2025" in page("made.html").words
 

@@ -15,9 +15,8 @@ NAMES = [n for n in sc.prior_names() if n != "substitution-rebound"]
 
 
 def scenario_of(*names: str) -> sc.Scenario:
-    return sc.Scenario(
-        "-and-".join(names), tuple(sc.named_intervention(n, onset=ONSET) for n in names)
-    )
+    parts = tuple(sc.named_intervention(n, onset=ONSET) for n in names)
+    return sc.Scenario("-and-".join(names), parts)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,6 @@ def answer(every):
 
 
 def test_the_outcomes_add_up(answer, every):
-    """The law of total expectation, over the draws and exactly; and the chances to one."""
     table = every.outcomes()
     parts = table["share"] * table["averted_mean"].fillna(0)
     weighed = parts.groupby([table["scenario_id"], table["location"]]).sum()
@@ -48,8 +46,7 @@ def test_the_outcomes_add_up(answer, every):
     np.testing.assert_allclose(by["share"].sum(), 1.0)
     np.testing.assert_allclose(by["chance"].sum(min_count=1).dropna(), 1.0)
     assert (by.size().unstack()["US"] <= 4).all()
-    # Over all outcomes it is no more than if everything works: in the tenth draw of ten, where a
-    # part does not, chance may be worth a thousandth.
+    # Over all it is no more than if everything works, but for a thousandth that chance is worth.
     known = answer[answer["averted_if_works_mean"].notna()]
     most = known["averted_if_works_mean"] + 1e-3 * known["averted_if_works_mean"].abs() + 1e-6
     assert len(known) > 100
@@ -58,14 +55,12 @@ def test_the_outcomes_add_up(answer, every):
 
 def test_a_what_if_has_no_chances(answer, every):
     for name in NAMES:
-        x = every.scenario(name).interventions[0]
-        row = answer.loc[(name, "US")]
+        x, row = every.scenario(name).interventions[0], answer.loc[(name, "US")]
         assert row[["works", "nothing", "backfires", "fewer"]].isna().all() == x.is_what_if
         if x.is_what_if:
             assert row["averted_mean"] == row["averted_if_works_mean"] > 0
-    assert {n for n in NAMES if every.scenario(n).interventions[0].is_what_if} == {
-        "supply-shock-2023-like", "purity-falls",
-    }  # fmt: skip
+    what_ifs = {n for n in NAMES if every.scenario(n).interventions[0].is_what_if}
+    assert what_ifs == {"supply-shock-2023-like", "purity-falls"}
 
 
 @pytest.mark.parametrize(
@@ -75,10 +70,7 @@ def test_a_what_if_has_no_chances(answer, every):
         ("percent: 20, p_null: 1, belief: none", "If it raises deaths: too few draws to say. "),
         ("percent: 0, belief: none", "If it works: too few draws to say. About 7,"),
         ("percent: 20", "whoever asked: raises deaths 100%, does nothing 0%. Over all"),
-        (
-            "percent: {normal: [10, 10]}, p_null: 1",
-            "S. About 7,700 drug overdose deaths are expected in Ohio from",
-        ),
+        ("percent: {normal: [10, 10]}, p_null: 1", "S. About 7,700 drug overdose deaths are exp"),
     ],
 )
 @pytest.mark.filterwarnings("error")

@@ -15,6 +15,7 @@ from odforecast.scenario.apply import Applied, share_name
 from odforecast.scenario.drawing import _beta, uniforms
 
 ONSET = "2025-05"
+SHARES = {"fentanyl-share": {"US": 0.57}}
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +38,9 @@ def test_the_nation_changes_by_the_stated_effect_in_every_draw(whole, scope):
     scenario = one(scope=scope)
     projection = sc.project(whole, scenario)
     shown = projection if scope == "all-drugs" else projection.part(scope)
-    before, after = (
-        f.draws[:, :, shown.ahead].sum(axis=2) for f in (shown.baseline, shown.forecast("x"))
-    )
-    us = shown.baseline.index("US")
-    x = scenario.interventions[0]
+    both = (shown.baseline, shown.forecast("x"))
+    before, after = (f.draws[:, :, shown.ahead].sum(axis=2) for f in both)
+    us, x = shown.baseline.index("US"), scenario.interventions[0]
     beta = _beta(x, uniforms(x, projection.seed, 80))
     # T40.4 of eight jurisdictions is worked out from shares, so its nation adds up but for them.
     tolerance = 1e-9 if scope == "all-drugs" else 0.02
@@ -62,18 +61,6 @@ def test_no_named_prior_makes_a_class_larger_than_the_whole(many, name):
     assert np.allclose(projected.draws[:, parts].sum(axis=1), projected.draws[:, us])
 
 
-def test_notes_stand_in_one_order(whole):
-    base = whole.select(["OH", "WV"])
-    classes = ["T40.4", "psychostimulants", "cocaine", "heroin", "methadone"]
-    part = replace(whole.select("OH"), draws=0.1 * whole.select("OH").draws, beside={})
-    carrying = replace(base, beside={}).with_parts(dict.fromkeys(classes, part))
-    shares = {share_name(short): {"WV": 0.1} for short in classes}
-    applied = Applied(carrying, shares, 1)
-    applied.acted([])
-    named = [note.split()[3] for note in applied.notes]
-    assert named == sorted(classes)
-
-
 def test_an_effect_of_nothing_leaves_every_draw_as_it_is(whole):
     projection = sc.project(whole, one(sc.Fixed(0.0), scope="T40.4"))
     for shown, base in ((projection, whole), (projection.part("T40.4"), whole.part("T40.4"))):
@@ -85,8 +72,7 @@ def test_a_forecast_of_the_class_changes_by_the_effect():
     panel = od.bundled().as_of("2025-09-17").panel("T40.4").select(["US", "OH"])
     fitted = od.get_model("drift").fit(panel)
     projection = sc.project(fitted, one(sc.Fixed(-0.3), scope="T40.4"), 12, 50)
-    ratio = projection.forecast("x").draws / projection.baseline.draws
-    assert np.allclose(ratio, np.exp(-0.3))
+    assert np.allclose(projection.forecast("x").draws / projection.baseline.draws, np.exp(-0.3))
     everything = sc.project(fitted, one(sc.Fixed(-0.3)), 12, 50)
     assert np.allclose(everything.forecast("x").draws / everything.baseline.draws, np.exp(-0.3))
     assert "same ratio" in " ".join(everything.warnings)
@@ -101,8 +87,7 @@ def test_a_class_effect_through_shares_is_the_formula_of_one_moment():
     projection = sc.project(fitted, scenario, 12, 50)
     w = np.array([projection.tables["fentanyl-share"][s] for s in ("US", "OH")])
     ratio = projection.forecast("x").draws / projection.baseline.draws
-    expected = 1 - 0.75 * w * (1 - np.exp(-0.45))
-    assert np.allclose(ratio, expected[None, :, None])
+    assert np.allclose(ratio, (1 - 0.75 * w * (1 - np.exp(-0.45)))[None, :, None])
 
 
 def test_answer_in_three_numbers(whole):
@@ -156,21 +141,16 @@ def test_cost_of_delay(whole):
     assert (table["until"] == str(whole.months[-1])).all()
     # What stays is lost by waiting, in the long run too; what fades is only postponed.
     np.testing.assert_allclose(table["not_prevented_run_out"], table["not_prevented"])
-    fades = sc.cost_of_delay(
-        whole, one(sc.Fixed(-0.3), half_life=sc.Fixed(6)), (0, 12), seed=2
-    ).iloc[1]
+    short = one(sc.Fixed(-0.3), half_life=sc.Fixed(6))
+    fades = sc.cost_of_delay(whole, short, (0, 12), seed=2).iloc[1]
     assert abs(fades["not_prevented_run_out"]) < 0.05 * fades["averted_mean"]
     assert fades["not_prevented"] > 5 * abs(fades["not_prevented_run_out"])
-    us = whole.draws[:, whole.index("US"), whole.months > whole.last_month]
-    assert table["not_prevented"].iloc[1] == pytest.approx(
-        us[:, :6].sum(axis=1).mean() * -np.expm1(-0.3)
-    )
+    us = whole.draws[:, whole.index("US"), whole.months > whole.last_month][:, :6].sum(axis=1)
+    assert table["not_prevented"].iloc[1] == pytest.approx(us.mean() * -np.expm1(-0.3))
     for wait, said in ((60, "after the last month"), (-3, "delay is -3, allowed: a whole number")):
         with pytest.raises(ScenarioError, match=said):
             sc.cost_of_delay(whole, scenario, (0, wait))
-
-
-def test_the_nation_added_later_is_in_the_source_too(whole):
+    # The nation that is added later is in the source too.
     projection = sc.project(whole.select(list(JURISDICTIONS)), one(sc.Fixed(-0.2))).with_nation()
     table = sc.cost_of_delay(projection.source, one(sc.Fixed(-0.2)), (0,), location="US")
     mean = projection.select("US").answer()["averted_mean"].item()
@@ -187,7 +167,7 @@ def test_a_region_is_the_sum_of_its_states(whole):
     assert any("without what differs between states" in text for text in said)
 
 
-def test_what_cannot_be_held_is_said(whole):
+def test_what_cannot_be_held_is_said_and_notes_stand_in_one_order(whole):
     few = sc.project(od.get_model("drift").fit(whole.panel.select(["OH"])), one(), 12, 20)
     assert any("without their sum being held" in text for text in few.warnings)
     absent = sc.project(whole, one(exposure={"PR": 1.0, "default": 0.0}))
@@ -198,9 +178,13 @@ def test_what_cannot_be_held_is_said(whole):
     short = sc.project(whole.first(6), one(sc.Fixed(-0.2)))
     assert short.answer()["averted_if_works_q50"].isna().all()
     assert "too few draws to say" in short.text("US")
-
-
-SHARES = {"fentanyl-share": {"US": 0.57}}
+    base = whole.select(["OH", "WV"])
+    classes = ["T40.4", "psychostimulants", "cocaine", "heroin", "methadone"]
+    part = replace(whole.select("OH"), draws=0.1 * whole.select("OH").draws, beside={})
+    carrying = replace(base, beside={}).with_parts(dict.fromkeys(classes, part))
+    applied = Applied(carrying, {share_name(short): {"WV": 0.1} for short in classes}, 1)
+    applied.acted([])
+    assert [note.split()[3] for note in applied.notes] == sorted(classes)
 
 
 @pytest.fixture(scope="module")
@@ -209,45 +193,15 @@ def baseline():
     return replace(forecast(("US",)), **level)
 
 
-def test_tornado_by_hand(baseline):
+def test_tornado_by_hand_and_that_every_assumption_is_varied(baseline):
     x = sc.Intervention("x", sc.Normal(-0.3, 0.1), "2025-05", p_null=0.25, spread=0.0)
     table = sc.tornado(baseline, sc.Scenario("s", (x,)), location="US").set_index("assumption")
     assert set(table.index) == {"size", "p_null", "exposure"}
     assert table.at["p_null", "averted_high"] == 0.0
     low = -0.3 - 1.6448536 * 0.1
-    works = 1 - 0.25
-    expected = works * 24 * 6000 * -np.expm1(low)
+    expected = (1 - 0.25) * 24 * 6000 * -np.expm1(low)
     assert table.at["size", "averted_low"] == pytest.approx(expected, rel=0.06)
     assert table["swing"].is_monotonic_decreasing
-
-
-def test_months_a_nowcast_revises_count_nowhere(baseline):
-    nowcast = replace(
-        baseline,
-        draws=np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2),
-        months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH),
-    )
-    one, two = (sc.attribution(f, "2025-08", exposures=SHARES) for f in (baseline, nowcast))
-    pd.testing.assert_frame_equal(one, two)
-
-    def cut(*onset, **keys):
-        x = sc.Intervention("x", sc.Normal(-0.3, 0.1), *onset, **keys)
-        return sc.Scenario("s", (x,))
-
-    ramps = cut("2025-06", ramp=sc.Uniform(1, 9))
-    pd.testing.assert_frame_equal(sc.tornado(baseline, ramps), sc.tornado(nowcast, ramps))
-    # What has begun has a baseline of its own, which a forecast cannot give.
-    for work in (
-        lambda: sc.tornado(baseline, cut("2025-01")),
-        lambda: sc.cost_of_delay(baseline, cut("2025-01")),
-        lambda: sc.attribution(baseline, "2025-01", exposures=SHARES),
-    ):
-        with pytest.raises(ScenarioError, match="before the last known month"):
-            work()
-    assert sc.cost_of_delay(baseline, cut(), (0,))["onset"].tolist() == ["2025-10"]
-
-
-def test_every_uncertain_assumption_is_varied(baseline):
     between = sc.Uniform(1, 3)
     back = sc.Rebound(sc.Uniform(0.1, 0.3), 0.4, after=between, half_life=between)
     times = dict.fromkeys(["lag", "ramp", "plateau", "half_life"], between)
@@ -260,6 +214,28 @@ def test_every_uncertain_assumption_is_varied(baseline):
     }  # fmt: skip
     with pytest.raises(ScenarioError, match="null assumes nothing"):
         sc.tornado(baseline, sc.NULL)
+
+
+def test_months_a_nowcast_revises_count_nowhere(baseline):
+    draws = np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2)
+    nowcast = replace(baseline, draws=draws, months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH))
+    one, two = (sc.attribution(f, "2025-08", exposures=SHARES) for f in (baseline, nowcast))
+    pd.testing.assert_frame_equal(one, two)
+
+    def cut(*onset, **keys):
+        return sc.Scenario("s", (sc.Intervention("x", sc.Normal(-0.3, 0.1), *onset, **keys),))
+
+    ramps = cut("2025-06", ramp=sc.Uniform(1, 9))
+    pd.testing.assert_frame_equal(sc.tornado(baseline, ramps), sc.tornado(nowcast, ramps))
+    # What has begun has a baseline of its own, which a forecast cannot give.
+    for work in (
+        lambda: sc.tornado(baseline, cut("2025-01")),
+        lambda: sc.cost_of_delay(baseline, cut("2025-01")),
+        lambda: sc.attribution(baseline, "2025-01", exposures=SHARES),
+    ):
+        with pytest.raises(ScenarioError, match="before the last known month"):
+            work()
+    assert sc.cost_of_delay(baseline, cut(), (0,))["onset"].tolist() == ["2025-10"]
 
 
 def test_attribution_shows_all_shares(baseline):

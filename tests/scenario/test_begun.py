@@ -20,6 +20,7 @@ from odforecast.scenario.apply import Begun, panel_without
 
 MONTH = np.timedelta64(1, "M")
 LAST = np.datetime64("2025-04", "M")
+FELT = {"WV": 1, "US": 0.5, "default": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,6 @@ def one(size=-0.3, before=6, name="x", **changes):
 
 
 def both(fitted, scenario, draws=60, horizon=24):
-    """Projected with the baseline fitted again, and on the forecast as it is."""
     again = project(fitted, scenario, horizon, draws, 3)
     return again, project(again.baseline, scenario, seed=3)
 
@@ -52,9 +52,8 @@ def past(panel, log, scope="all-drugs", kept=1.0):
 @pytest.mark.parametrize("changes", [{"lag": Fixed(20)}, {"size": 0.0}, {"before": 0}])
 def test_what_has_no_effect_yet_changes_nothing_bit_for_bit(fitted, changes, scope):
     again, relative = both(fitted, one(scope=scope, **changes), draws=20)
-    assert (again.forecast("x").draws == relative.forecast("x").draws).all()
-    assert (again.part("T40.4").forecast("x").draws
-            == relative.part("T40.4").forecast("x").draws).all()  # fmt: skip
+    for one_, other in ((again, relative), (again.part("T40.4"), relative.part("T40.4"))):
+        assert (one_.forecast("x").draws == other.forecast("x").draws).all()
 
 
 @pytest.mark.slow
@@ -70,16 +69,10 @@ def test_draws_without_an_effect_keep_the_baseline_bit_for_bit(fitted):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"scope": "T40.4", "replaced": Beta(2, 8)},
-        {"exposure": {"WV": 1, "US": 0.5, "default": 0.5}},
-    ],
+    "changes", [{}, {"scope": "T40.4", "replaced": Beta(2, 8)}, {"exposure": FELT}]
 )
 def test_sums_parts_and_what_is_known(fitted, changes):
-    scenario = one(Normal(-0.4, 0.1), direction="fall", **changes)
-    again = project(fitted, scenario, 24, 40, 3)
+    again = project(fitted, one(Normal(-0.4, 0.1), direction="fall", **changes), 24, 40, 3)
     base, path = again.baseline, again.forecast("x")
     us, parts = base.index("US"), [base.index(s) for s in JURISDICTIONS]
     for target in TARGETS:
@@ -98,8 +91,7 @@ def test_sums_parts_and_what_is_known(fitted, changes):
 
 
 def test_the_ratio_by_hand():
-    panel = made_up(np.full((2, 36), 10.0))
-    log = np.zeros((2, 36))
+    panel, log = made_up(np.full((2, 36), 10.0)), np.zeros((2, 36))
     log[0, -3:] = np.log(0.5)
     twice = replace(panel, predicted=panel.reported * 1.1)
     made, _ = panel_without(twice, [past(panel, log)], {}, False)
@@ -111,8 +103,7 @@ def test_the_ratio_by_hand():
 
 def test_a_class_by_hand():
     panel = made_up(np.full((2, 36), 10.0))
-    part = made_up(np.full((1, 36), 4.0), ("OH",))
-    whole = replace(panel, beside={"T40.4": part})
+    whole = replace(panel, beside={"T40.4": made_up(np.full((1, 36), 4.0), ("OH",))})
     log = np.zeros((2, 36))
     log[:, -1] = np.log(0.5)
     # One of four averted deaths came from another drug; WV has no counts of the class.
@@ -123,9 +114,6 @@ def test_a_class_by_hand():
     assert made.reported[:, -1] == pytest.approx([120 + 0.75 * 4, 120 + 0.75 * 2])
     assert shares["fentanyl-share"] == pytest.approx({"OH": 8 / 13, "WV": 4 / 11.5})
     assert tables["fentanyl-share"] == {"OH": 0.4, "WV": 0.2}
-
-
-def test_a_class_put_back_takes_no_more_from_other_drugs_than_they_have():
     panel = made_up(np.full((1, 36), 10.0), ("OH",))
     whole = replace(panel, beside={"T40.4": made_up(np.full((1, 36), 8.0), ("OH",))})
     log = np.zeros((1, 36))
@@ -150,9 +138,8 @@ def test_several_effects_come_out_in_the_opposite_order(panel):
         class_ = class_ + by
     n = 60
     assert rolling_sums(whole)[-n:] == pytest.approx(panel.reported[ohio[0], -n:], rel=2e-3)
-    assert rolling_sums(class_)[-n:] == pytest.approx(
-        panel.beside["T40.4"].reported[ohio[1], -n:], rel=2e-3
-    )
+    of_class = panel.beside["T40.4"].reported[ohio[1], -n:]
+    assert rolling_sums(class_)[-n:] == pytest.approx(of_class, rel=2e-3)
 
 
 @pytest.mark.parametrize("course", ["flat", "ramp"])
@@ -176,9 +163,8 @@ def test_taken_out_and_put_in_again_it_is_the_same_panel(panel, course):
         assert np.allclose(back.beside[name].reported, panel.beside[name].reported, **close)
     for name in ("complete", "pending"):
         assert np.array_equal(getattr(out, name), getattr(panel, name), equal_nan=True)
-    assert (out.as_of, out.release, out.final_through) == (
-        panel.as_of, panel.release, panel.final_through
-    )  # fmt: skip
+    for name in ("as_of", "release", "final_through"):
+        assert getattr(out, name) == getattr(panel, name), name
     parts = [panel.index(s) for s in JURISDICTIONS]
     assert np.allclose(out.reported[parts].sum(axis=0), out.reported[panel.index("US")], rtol=1e-12)
     assert out.vintage == "synthetic"
@@ -235,16 +221,13 @@ def test_an_effect_put_into_the_counts_is_not_counted_twice(panel):
 
     counts = np.round(rolling_sums(panel.monthly * course(panel.month_grid)))
     parts = [panel.index(s) for s in JURISDICTIONS]
-    us = panel.index("US")
-    counts[us] = counts[parts].sum(axis=0)
+    counts[panel.index("US")] = counts[parts].sum(axis=0)
     whole = replace(panel, reported=counts, low=None, high=None, beside={}, triangle=None)
     model = od.get_model()
     fitted = model.fit(whole.cut(last))
     plain = model.fit(replace(panel, beside={}).cut(last)).forecast(24, draws=100, seed=3)
-    scenario = Scenario(
-        "x", (Intervention("x", Fixed(size), str(last - 12 * MONTH), ramp=Fixed(6)),)
-    )
-    again, relative = both(fitted, scenario, draws=100)
+    x = Intervention("x", Fixed(size), str(last - 12 * MONTH), ramp=Fixed(6))
+    again, relative = both(fitted, Scenario("x", (x,)), draws=100)
 
     def bias(forecast):
         year = slice(12, 24)
@@ -280,10 +263,8 @@ def test_a_forecast_of_a_class():
 
 
 def test_warnings_say_which(fitted):
-    told = [
-        next(w for w in p.warnings if "before the last known" in w)
-        for p in both(fitted, one(), draws=20, horizon=3)
-    ]
+    made = both(fitted, one(), draws=20, horizon=3)
+    told = [next(w for w in p.warnings if "before the last known" in w) for p in made]
     assert "fitted again without it" in told[0]
     assert "goes on with a part of it" in told[1]
     assert "10% in months 13-24" in told[1]
@@ -291,14 +272,10 @@ def test_warnings_say_which(fitted):
 
 def test_what_is_still_to_come_is_counted_against_the_course_without_it(fitted):
     """A ramp that has begun averts what its rest averts, not the difference of two trends."""
-    scenario = one(-0.3, before=3)
-    again, plain = both(fitted, scenario)
-    # Nine of twelve months of the ramp are still to come: more averted in every draw.
+    again, plain = both(fitted, one(-0.3, before=3))
     assert (again.answer()["fewer"] == 1.0).all()
-    us = again.answer().set_index("location").loc["US"]
-    rest = np.expm1(-0.3 * (1 - 3 / 12))
-    ahead = again.ahead
-    base = again.counted_against("x")
+    us, rest = again.answer().set_index("location").loc["US"], np.expm1(-0.3 * (1 - 3 / 12))
+    ahead, base = again.ahead, again.counted_against("x")
     assert base is again.bases["x"]
     share = us["averted_mean"] / base.draws[:, 0, ahead].sum(axis=1).mean()
     assert 0.5 * -rest < share < -rest

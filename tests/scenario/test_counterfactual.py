@@ -43,15 +43,13 @@ def test_events_of_the_catalogue():
 
 
 def test_no_effect_gives_back_what_was_observed_exactly():
-    nothing = replace(past_event("class-scheduled"), p_null=1.0)
-    found = gone(nothing, draws=20, timings=16)
+    found = gone(replace(past_event("class-scheduled"), p_null=1.0), draws=20, timings=16)
     assert (found.removed == found.observed).all()
     assert not found.delta.any()
     assert found.summary.p_null == 1.0
     gap = np.where(np.arange(30) < 5, np.nan, 50.0)
     sums = np.convolve(gap, np.ones(12), "valid")
-    zero = removed(gap, np.where(np.isnan(sums), 600.0, sums), np.zeros((2, 30)))
-    assert (zero == 600.0).all()
+    assert (removed(gap, np.where(np.isnan(sums), 600.0, sums), np.zeros((2, 30))) == 600.0).all()
 
 
 def test_what_is_removed_carries_no_forecast_noise(shock):
@@ -59,30 +57,31 @@ def test_what_is_removed_carries_no_forecast_noise(shock):
     before = shock.months < shock.onset
     assert (shock.removed[:, before] == shock.observed[before]).all()
     month = np.datetime64("2024-12")
-    at = int(np.flatnonzero(shock.months == month)[0])
-    grid = shock.month_grid
+    at, grid = int(np.flatnonzero(shock.months == month)[0]), shock.month_grid
     year = (grid > month - np.timedelta64(12, "M")) & (grid <= month)
     panel = od.bundled().as_of().panel(shock.indicator)
-    deaths = panel.monthly[panel.index("US")][year]
-    by_hand = (deaths * np.exp(-shock.delta[:, year])).sum(axis=1)
+    by_hand = (panel.monthly[panel.index("US")][year] * np.exp(-shock.delta[:, year])).sum(axis=1)
     np.testing.assert_allclose(shock.removed[:, at], by_hand, rtol=1e-6)
     np.testing.assert_allclose(shock.averted(month), by_hand - shock.observed[at], rtol=1e-4)
-    delta = shock.posterior.delta(shock.month_grid, shock.drawn)
-    np.testing.assert_allclose(shock.delta, delta)
-    none = (shock.drawn.beta == 0).mean()
-    assert none == pytest.approx(shock.summary.p_null, abs=0.02)
+    np.testing.assert_allclose(shock.delta, shock.posterior.delta(shock.month_grid, shock.drawn))
+    assert (shock.drawn.beta == 0).mean() == pytest.approx(shock.summary.p_null, abs=0.02)
     assert shock.summary.high < 0
     assert np.median(shock.averted("2024-12")) > 0
 
 
-def test_the_eve_knows_nothing_of_what_followed(shock):
-    assert shock.eve_kind == "cut"
-    assert shock.eve.last_month == np.datetime64("2023-06")
+def test_the_eve_knows_nothing_of_what_followed_and_is_named_apart(shock):
+    assert (shock.eve_kind, shock.eve.last_month) == ("cut", np.datetime64("2023-06"))
     fitted = MODEL.fit(od.bundled().as_of().panel(shock.indicator).cut("2023-06"))
     direct = fitted.forecast(until=str(shock.eve.months[-1]), draws=400, seed=1).select("US")
-    np.testing.assert_array_equal(
-        shock.eve.quantiles([0.5], TARGET_12MO), direct.quantiles([0.5], TARGET_12MO)
-    )
+    np.testing.assert_array_equal(*(x.quantiles([0.5], TARGET_12MO) for x in (shock.eve, direct)))
+    frame = shock.to_frame()
+    kinds = ["observed", "effect removed", "forecast from the eve"]
+    assert frame["counterfactual"].unique().tolist() == kinds
+    assert frame[frame["counterfactual"] == "forecast from the eve"]["month"].min() == "2023-07"
+    assert frame[frame["counterfactual"] == "observed"]["level"].isna().all()
+    assert (frame["location"] == "US").all()
+    with pytest.raises(ScenarioError, match="allowed: 2015-01 to"):
+        shock.averted("2030-01")
 
 
 @pytest.mark.slow
@@ -91,8 +90,7 @@ def test_the_eve_takes_the_release_of_that_day(vsrr):
     archive = od.Archive.in_memory({v.date: v.table for v in vintages})
     x = replace(named_intervention("cooperation-resumed", onset="2025-01"), scope="all-drugs")
     found = gone(x, archive, draws=50, timings=16)
-    assert found.eve_kind == "real"
-    assert str(found.eve.panel.release) == "2024-12-11"
+    assert (found.eve_kind, str(found.eve.panel.release)) == ("real", "2024-12-11")
     assert "that day's release" in found.text()
     assert found.eve.last_month == np.datetime64("2024-07")
 
@@ -120,18 +118,6 @@ def test_text_says_what_must_be_said(shock):
     assert "No count of the United States from the onset to July 2025 is published." in none
 
 
-def test_frame_names_both_apart(shock):
-    frame = shock.to_frame()
-    kinds = ["observed", "effect removed", "forecast from the eve"]
-    assert frame["counterfactual"].unique().tolist() == kinds
-    eve = frame[frame["counterfactual"] == "forecast from the eve"]
-    assert eve["month"].min() == "2023-07"
-    assert frame[frame["counterfactual"] == "observed"]["level"].isna().all()
-    assert (frame["location"] == "US").all()
-    with pytest.raises(ScenarioError, match="allowed: 2015-01 to"):
-        shock.averted("2030-01")
-
-
 def test_one_state_has_its_own_factor():
     found = gone("supply-shock-2023", location="Ohio", draws=200, timings=64)
     assert found.location == "OH"
@@ -144,8 +130,7 @@ def test_one_state_has_its_own_factor():
 
 def test_exposure_is_as_of_the_event():
     x = replace(past_event("class-scheduled"), scope="all-drugs", exposure="fentanyl-share")
-    found = gone(x, draws=20, timings=16)
-    newest = od.bundled().as_of()
+    found, newest = gone(x, draws=20, timings=16), od.bundled().as_of()
     top, all_drugs = newest.panel("T40.4"), newest.panel()
     share = [p.reported[p.index("US")][p.months == np.datetime64("2019-04")][0]
              for p in (top, all_drugs)]  # fmt: skip
@@ -169,22 +154,19 @@ def test_counts_that_are_seen():
     alone = seen_counts(panel.select("US"), x)
     assert alone.places == ("US",)
     assert alone.nation is None
-    early = seen_counts(panel, past_event("class-scheduled"))
-    assert early.months[-1] == np.datetime64("2021-05")
+    assert seen_counts(panel, past_event("class-scheduled")).months[-1] == np.datetime64("2021-05")
 
 
 def test_a_table_of_states_gives_the_nation_what_its_deaths_feel():
     x = replace(past_event("cooperation-resumed"), exposure={"WV": 1.0, "OH": 1.0, "default": 0.0})
     panel = od.bundled().as_of().panel(x.scope)
     felt = felt_by(x, panel, {})
-    year = (panel.month_grid < x.onset[0]) & (
-        panel.month_grid >= x.onset[0] - np.timedelta64(12, "M")
-    )
+    grid, onset = panel.month_grid, x.onset[0]
+    year = (grid < onset) & (grid >= onset - np.timedelta64(12, "M"))
     states = [s for s in panel.locations if s in JURISDICTIONS]
     deaths = {s: np.nansum(panel.monthly[panel.index(s), year]) for s in states}
     assert felt["US"] == pytest.approx((deaths["WV"] + deaths["OH"]) / sum(deaths.values()))
-    given = replace(x, exposure={"US": 0.5, "default": 0.0})
-    assert felt_by(given, panel, {})["US"] == 0.5
+    assert felt_by(replace(x, exposure={"US": 0.5, "default": 0.0}), panel, {})["US"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -202,10 +184,8 @@ def test_onsets_outside_the_counts_and_nothing_to_draw(event, keys, said):
 
 
 def test_fixed_size_is_removed_as_it_is():
-    x = replace(
-        past_event("supply-shock-2023"), size=Fixed(-0.4), p_null=0.0, spread=Fixed(0),
-        lag=Fixed(2), ramp=Fixed(12), half_life=Fixed(30),
-    )  # fmt: skip
+    course = {"lag": Fixed(2), "ramp": Fixed(12), "half_life": Fixed(30), "spread": Fixed(0)}
+    x = replace(past_event("supply-shock-2023"), size=Fixed(-0.4), p_null=0.0, **course)
     found = gone(x, draws=10, timings=1)
     np.testing.assert_allclose(found.delta, np.tile(-0.4 * x.curve(found.month_grid), (10, 1)),
                                atol=1e-4)  # fmt: skip

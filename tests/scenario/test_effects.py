@@ -11,18 +11,15 @@ from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import Estimator, EventPrior, Grid, machine, rotation
 
 MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
-EVENT = Intervention(
-    "event", Normal(-0.1, 0.2), onset="2019-01", lag=Fixed(1), ramp=Fixed(5),
-    half_life=Fixed(12), p_null=0.4, spread=Fixed(0),
-)  # fmt: skip
+STEP = {"lag": Fixed(1), "ramp": Fixed(5), "half_life": Fixed(12), "spread": Fixed(0)}
+EVENT = Intervention("event", Normal(-0.1, 0.2), onset="2019-01", p_null=0.4, **STEP)
+LONG = LogNormal(12, 0.6)
 OPEN = replace(
-    EVENT, lag=LogNormal(3, 0.6), ramp=Uniform(3, 9), half_life=LogNormal(12, 0.6),
-    spread=Uniform(0, 0.5),
-)  # fmt: skip
+    EVENT, lag=LogNormal(3, 0.6), ramp=Uniform(3, 9), half_life=LONG, spread=Uniform(0, 0.5)
+)
 
 
 def estimate(deaths, event, **options):
-    """Posterior of all locations at exposure 1."""
     return Estimator(MONTHS, event, locations=len(deaths), **options).posterior(deaths)
 
 
@@ -33,9 +30,7 @@ def panel(seed=1, locations=6, beta=-0.3, felt=1.0):
 
 
 def covariance(walk, noise, growth, n, half_life=12.0, burst=()):
-    """Written out cell by cell: sums over the steps of both months."""
-    out = np.zeros((n, n))
-    size = [4.0 if k in burst else 1.0 for k in range(n)]
+    out, size = np.zeros((n, n)), [4.0 if k in burst else 1.0 for k in range(n)]
     alike = [[size[k] * size[m] * 0.5 ** (abs(k - m) / half_life) for m in range(n)]
              for k in range(n)]  # fmt: skip
     for i in range(n):
@@ -58,8 +53,7 @@ def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation, start):
     s = est._statistics(z, est._shapes, est._q, np.arange(1), own)
     evidence, mean, variance = est.given_effect(s, np.full(1, deviation))
     n, basis = MONTHS.size, est._machine.basis
-    x = basis @ EVENT.curve(MONTHS)
-    turn = rotation(np.ones(3))
+    x, turn = basis @ EVENT.curve(MONTHS), rotation(np.ones(3))
     turn[0] /= np.sqrt(3)  # the mean itself
     first = basis @ covariance(sd_w**2, sd_n**2, sd_s**2, n, 8.0, burst) @ basis.T
     rest = basis @ covariance(own[0], own[1], 0.0, n) @ basis.T
@@ -85,8 +79,7 @@ def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation, start):
 
 
 def test_nothing_is_the_density_without_an_effect():
-    grid = Grid((0.02,), (0.03,), (0.0,))
-    est = Estimator(MONTHS, EVENT, draws=1, grid=grid)
+    est = Estimator(MONTHS, EVENT, draws=1, grid=Grid((0.02,), (0.03,), (0.0,)))
     y = panel(locations=1)
     found = est.posterior(y)
     basis, n = est._machine.basis, MONTHS.size
@@ -99,25 +92,20 @@ def test_nothing_is_the_density_without_an_effect():
     assert found.p_null() == pytest.approx(odds / (1 + odds), rel=1e-6)
 
 
-def test_spike_of_one_gives_the_prior():
-    found = estimate(panel(), replace(OPEN, p_null=1.0))
-    assert found.p_null() == 1.0
-    drawn = found.draws(200)
-    assert not drawn.beta.any()
-    assert not found.delta(MONTHS, drawn).any()
-    assert found.mean() < 0
-
-
-def test_no_spike_and_no_information():
-    """An onset in the last month with a long lag: everything is as it was before."""
-    late = replace(EVENT, onset="2020-12", lag=Fixed(24), p_null=0.4)
-    found = estimate(panel(), late, draws=1)
+def test_without_information_or_with_a_spike_of_one_it_is_the_prior():
+    found = estimate(panel(), replace(EVENT, onset="2020-12", lag=Fixed(24), p_null=0.4), draws=1)
     assert found.p_null() == pytest.approx(0.4, abs=1e-9)
     assert found.bayes_factor() == pytest.approx(1.0, abs=1e-9)
     assert (found.mean(), found.sd()) == pytest.approx((-0.1, 0.2), abs=1e-9)
     low, high = found.interval(0.9)
     assert (low, high) == pytest.approx(norm(-0.1, 0.2).interval(0.9), abs=1e-5)
     assert found.summary().prior_dominated
+    found = estimate(panel(), replace(OPEN, p_null=1.0))
+    assert found.p_null() == 1.0
+    drawn = found.draws(200)
+    assert not drawn.beta.any()
+    assert not found.delta(MONTHS, drawn).any()
+    assert found.mean() < 0
 
 
 def test_prior_dominated_needs_both():
@@ -127,8 +115,7 @@ def test_prior_dominated_needs_both():
     assert found.sd > 0.8 * found.prior_sd
     assert found.bayes_factor > 3
     assert not found.prior_dominated
-    vague = replace(OPEN, size=Normal(0.0, 1.0), p_null=0.5)
-    wide = estimate(panel(beta=0.0), vague).summary()
+    wide = estimate(panel(beta=0.0), replace(OPEN, size=Normal(0.0, 1.0), p_null=0.5)).summary()
     assert wide.sd < 0.8
     assert not wide.prior_dominated
 
@@ -162,12 +149,10 @@ def test_draws_agree_with_the_mixture():
 
 
 def test_states_differ_as_far_as_the_effect_allows():
-    rng = np.random.default_rng(4)
-    own = np.array([0.5, 0.7, 0.9, 1.1, 1.3, 1.5])
+    rng, own = np.random.default_rng(4), np.array([0.5, 0.7, 0.9, 1.1, 1.3, 1.5])
     y = rng.poisson(5000 * np.exp(-0.5 * own[:, None] * EVENT.curve(MONTHS))).astype(float)
     found = estimate(y, replace(EVENT, spread=Uniform(0, 0.5)))
-    drawn = found.draws(1000)
-    u = found.own_factors(drawn)
+    u = found.own_factors(found.draws(1000))
     assert (u > 0).all()
     assert np.corrcoef(u.mean(axis=0), own)[0, 1] > 0.95
     slope = np.polyfit(own / own.mean(), u.mean(axis=0) / u.mean(), 1)[0]
@@ -193,8 +178,7 @@ def test_grid_priors_add_up():
 def test_nation_takes_the_place_of_the_mean():
     y = panel(locations=4)
     est = Estimator(MONTHS, EVENT, locations=4, weights=y.mean(axis=1), nation=1.0)
-    a = est.posterior(y, y.sum(axis=0))
-    b = estimate(y, EVENT, weights=y.mean(axis=1))
+    a, b = est.posterior(y, y.sum(axis=0)), estimate(y, EVENT, weights=y.mean(axis=1))
     assert a.mean() == pytest.approx(b.mean(), abs=0.5 * b.sd())
     moved = est.posterior(y, y.sum(axis=0) * np.exp(-0.5 * EVENT.curve(MONTHS)))
     assert moved.mean() < a.mean() - 0.2

@@ -12,6 +12,7 @@ from odforecast.geography import JURISDICTIONS
 
 MONTHS = np.arange("2026-01", "2030-01", dtype="datetime64[M]")
 STATES = tuple(JURISDICTIONS)
+SIZES = st.floats(-1.2, 1.2).filter(lambda x: x == 0 or abs(x) > 1e-9)
 #: Unequal expected deaths, from a handful to a tenth of the nation's.
 WEIGHTS = {s: float(np.exp(0.08 * i)) for i, s in enumerate(STATES)}
 
@@ -33,7 +34,7 @@ def nations(delta, weights=WEIGHTS):
     return np.log(np.einsum("s,dsm->dm", share, np.exp(delta)))
 
 
-def test_formula_by_hand():
+def test_formula_by_hand_and_a_residue_never_fades():
     x = cut(-0.4, onset="2026-03", lag=sc.Fixed(2), ramp=sc.Fixed(4), plateau=sc.Fixed(3),
             half_life=sc.Fixed(12))  # fmt: skip
     at = {str(m): v for m, v in zip(MONTHS, effect(x)[0, 0])}
@@ -43,17 +44,11 @@ def test_formula_by_hand():
     assert at["2026-12"] == pytest.approx(-0.4)  # end of the plateau
     assert at["2027-12"] == pytest.approx(-0.2)  # one half-life later
     assert at["2028-12"] == pytest.approx(-0.1)  # and another
-
-
-def test_residue_never_fades():
-    x = cut(-0.4, half_life=sc.Fixed(6), residue=sc.Fixed(0.25))
-    path = effect(x)[0, 0]
-    # rho + (1 - rho) 2^(-t / half-life)
+    path = effect(cut(-0.4, half_life=sc.Fixed(6), residue=sc.Fixed(0.25)))[0, 0]
     expected = -0.4 * (0.25 + 0.75 * 2 ** (-np.arange(MONTHS.size) / 6))
     assert path == pytest.approx(expected, abs=1e-14)
-    assert effect(cut(-0.4, half_life=sc.Fixed(1), residue=sc.Fixed(1.0)))[0, 0] == pytest.approx(
-        -0.4
-    )
+    whole = effect(cut(-0.4, half_life=sc.Fixed(1), residue=sc.Fixed(1.0)))
+    assert whole[0, 0] == pytest.approx(-0.4)
     assert effect(cut(-0.4, residue=sc.Fixed(0.25)))[0, 0, -1] == -0.4  # without a fade all stays
 
 
@@ -66,11 +61,7 @@ def test_onset_range_is_drawn_evenly():
 
 
 @settings(max_examples=25)
-@given(
-    size=st.floats(-1.2, 1.2).filter(lambda x: x == 0 or abs(x) > 1e-9),
-    spread=st.floats(0.0, 0.5),
-    seed=st.integers(0, 9),
-)
+@given(size=SIZES, spread=st.floats(0.0, 0.5), seed=st.integers(0, 9))
 def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, spread, seed):
     x = cut(sc.Fixed(size), spread=sc.Fixed(spread))
     drawn = effect(x, STATES, draws=40, seed=seed, weights=WEIGHTS)
@@ -79,8 +70,7 @@ def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, sprea
 
 
 def test_factors_of_states_have_mean_one_and_the_spread_that_is_said():
-    x = cut(-0.3, spread=sc.Fixed(0.4))
-    drawn = effect(x, ("US", "OH", "WV"), draws=8000)[:, :, -1]
+    drawn = effect(cut(-0.3, spread=sc.Fixed(0.4)), ("US", "OH", "WV"), draws=8000)[:, :, -1]
     own = drawn[:, 1:] / -0.3
     assert (drawn[:, 0] == -0.3).all()
     assert own.mean(axis=0) == pytest.approx([1, 1], abs=0.02)
@@ -99,24 +89,20 @@ def test_a_fixed_size_has_no_spread_and_a_tiny_one_does_nothing_much():
     assert ((drawn < 0) & (drawn > -1e-7)).all()
 
 
-def test_state_draws_do_not_depend_on_order_or_company():
+def test_interventions_of_one_name_are_paired_and_states_depend_on_no_company():
+    one, other = cut(sc.Normal(-0.3, 0.1)), cut(sc.Normal(-0.3, 0.1), half_life=sc.Fixed(12))
+    assert (effect(one)[:, 0, 0] == effect(other)[:, 0, 0]).all()
+    named_y = sc.Intervention("y", one.size, "2026-01", spread=0.0)
+    a, b = (effect(x, draws=4000)[:, 0, 0] for x in (one, named_y))
+    assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
+    wide = effect(cut(sc.Normal(-0.3, 0.2)), draws=4000)[:, 0, 0]
+    assert (np.argsort(wide) == np.argsort(a)).all()
     x = sc.named_intervention("supply-shock-2023-like", onset="2026-03")
     both = effect(x, ("OH", "WV"), weights=WEIGHTS)
     turned = effect(x, ("WV", "OH"), weights=WEIGHTS)
     alone = effect(x, ("WV",), weights=WEIGHTS)
     assert (both[:, 0] == turned[:, 1]).all()
     assert (both[:, 1:] == alone).all()
-
-
-def test_interventions_of_one_name_are_paired():
-    one, other = cut(sc.Normal(-0.3, 0.1)), cut(sc.Normal(-0.3, 0.1), half_life=sc.Fixed(12))
-    assert (effect(one)[:, 0, 0] == effect(other)[:, 0, 0]).all()
-    named_y = sc.Intervention("y", one.size, "2026-01", spread=0.0)
-    a, b = (effect(x, draws=4000)[:, 0, 0] for x in (one, named_y))
-    assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
-    # The worse half of one prior is the worse half of the other.
-    wide = effect(cut(sc.Normal(-0.3, 0.2)), draws=4000)[:, 0, 0]
-    assert (np.argsort(wide) == np.argsort(a)).all()
 
 
 def test_all_regions_turn_together():
@@ -148,20 +134,17 @@ def test_chances_are_those_of_the_draws(name):
 
 def test_what_works_is_judged_over_36_months():
     # A month's success, and a rebound that takes it all back and never could take more.
-    x = cut(
-        sc.Normal(-0.45, 0.2),
-        rebound=sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(3), ramp=sc.Fixed(0)),
-    )
+    all_of_it = sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(3), ramp=sc.Fixed(0))
+    x = cut(sc.Normal(-0.45, 0.2), rebound=all_of_it)
     assert x.chances() == pytest.approx(cut(sc.Normal(-0.45, 0.2)).chances(), abs=0.005)
-    change = sc.drawing.outcome(cut(-0.4), 3, 1)
-    assert change == pytest.approx(36 * np.expm1(-0.4))
+    assert sc.drawing.outcome(cut(-0.4), 3, 1) == pytest.approx(36 * np.expm1(-0.4))
     # All of it comes back after half a year, and stays: in the end as many deaths as before.
     back = sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(0), ramp=sc.Fixed(0))
     assert cut(-0.3, half_life=sc.Fixed(6), rebound=back).chances() == (0.0, 0.0, 1.0)
     assert cut(-0.3, rebound=sc.Rebound(sc.Fixed(0.5))).chances() == (1.0, 0.0, 0.0)
 
 
-def test_a_rebound_is_a_fraction_of_the_success():
+def test_a_rebound_is_a_fraction_of_the_success_and_without_one_there_is_none():
     back = sc.Rebound(sc.Fixed(0.25), after=sc.Fixed(12), ramp=sc.Fixed(6))
     path = effect(cut(-0.4, ramp=sc.Fixed(4), rebound=back))[0, 0]
     assert path[4] == pytest.approx(-0.4)
@@ -174,9 +157,6 @@ def test_a_rebound_is_a_fraction_of_the_success():
     half = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(6), ramp=sc.Fixed(0))
     drawn = effect(cut(-0.4, spread=0.4, rebound=half), ("OH", "WV"))
     assert drawn[:, :, -1] == pytest.approx(0.5 * drawn[:, :, 0])
-
-
-def test_no_success_no_rebound():
     back = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(1), ramp=sc.Fixed(0))
     for size in (0.3, 0.0):
         with_, without = cut(size, rebound=back), cut(size)
@@ -190,10 +170,8 @@ def test_no_success_no_rebound():
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
 def test_a_part_of_a_success_averts_deaths_too(share):
-    x = sc.named_intervention(
-        "supply-shock-2023-like", onset="2026-01", rebound={"prior": "substitution-rebound"},
-        direction="fall",
-    ).scaled(share)  # fmt: skip
+    keys = {"direction": "fall", "rebound": {"prior": "substitution-rebound"}}
+    x = sc.named_intervention("supply-shock-2023-like", onset="2026-01", **keys).scaled(share)
     drawn = effect(x, ("US", "OH"), draws=400)
     # In every draw: a late month may add a few, all months together never.
     assert (np.expm1(drawn).sum(axis=2) <= 1e-12).all()
@@ -202,13 +180,9 @@ def test_a_part_of_a_success_averts_deaths_too(share):
 
 
 def test_pickles_and_hashes_with_a_table():
-    x = sc.named_intervention(
-        "analogue-scheduling",
-        onset="2026-03",
-        exposure={"Ohio": 1.0, "default": 0.3},
-        percent={"quantiles": {"5%": -30, "50%": -10}},
-        rebound=sc.Rebound(sc.Beta(2, 6)),
-    )
+    keys = {"exposure": {"Ohio": 1.0, "default": 0.3}, "rebound": sc.Rebound(sc.Beta(2, 6))}
+    keys["percent"] = {"quantiles": {"5%": -30, "50%": -10}}
+    x = sc.named_intervention("analogue-scheduling", onset="2026-03", **keys)
     again = pickle.loads(pickle.dumps(x))
     assert again == x
     assert hash(again) == hash(x)

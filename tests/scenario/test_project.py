@@ -17,21 +17,18 @@ from odforecast.scenario.drawing import uniforms
 
 LAST = np.datetime64("2025-04", "M")
 MONTH = np.timedelta64(1, "M")
+SIZES = st.floats(-0.8, 0.0).map(lambda x: round(x, 6))
+HALF_LIVES = st.one_of(st.none(), st.floats(1, 40).map(sc.Fixed))
+FENTANYL = {"exposure": "fentanyl-share"}
+OHIO = {"exposures": {"fentanyl-share": {"Ohio": 0.5}}}
 
 
 def forecast(states=("OH", "WV"), draws=60, horizon=24, joint=True, seed=3):
-    rng = np.random.default_rng(seed)
-    paths = rng.lognormal(4, 0.3, (draws, len(states), horizon))
-    return Forecast(
-        draws=paths,
-        locations=tuple(states),
-        months=np.arange(LAST + MONTH, LAST + (horizon + 1) * MONTH),
-        known=np.full((len(states), 11), 50.0),
-        as_of=dt.date(2025, 9, 17),
-        last_month=LAST,
-        joint=frozenset({"location", "month"} if joint else {"month"}),
-        provenance={"model": "test"},
-    )
+    paths = np.random.default_rng(seed).lognormal(4, 0.3, (draws, len(states), horizon))
+    months, known = np.arange(1, horizon + 1) * MONTH + LAST, np.full((len(states), 11), 50.0)
+    how = {"as_of": dt.date(2025, 9, 17), "last_month": LAST, "provenance": {"model": "test"}}
+    how["joint"] = frozenset({"location", "month"} if joint else {"month"})
+    return Forecast(draws=paths, locations=tuple(states), months=months, known=known, **how)
 
 
 def scenario(name="s", size=-0.3, **changes):
@@ -55,24 +52,9 @@ def test_null_is_the_baseline_bit_for_bit(panels, model):
     assert (projection.baseline.quantiles() == again.quantiles()).all()
 
 
-def test_sums_only_models_take_the_null_and_nothing_else(panels):
-    fitted = od.get_model("drift-sums").fit(panels[0].select(["US"]))
-    with pytest.raises(ScenarioError, match="12-month sums only"):
-        sc.project(fitted, scenario(), 12, 20)
-
-
-@given(
-    size=st.floats(-0.8, 0.0).map(lambda x: round(x, 6)),
-    more=st.floats(0.0, 0.8),
-    half=st.one_of(st.none(), st.floats(1, 40).map(sc.Fixed)),
-    p_null=st.floats(0, 1),
-    seed=st.integers(0, 9),
-)
-def test_a_stronger_effect_never_adds_deaths_and_exposure_0_does_nothing(
-    size, more, half, p_null, seed
-):
-    base = forecast()
-    keys = {"half_life": half, "p_null": p_null}
+@given(SIZES, st.floats(0.0, 0.8), HALF_LIVES, st.floats(0, 1), st.integers(0, 9))
+def test_a_stronger_effect_never_adds_deaths_and_exposure_0_none(size, more, half, p_null, seed):
+    base, keys = forecast(), {"half_life": half, "p_null": p_null}
     weak = scenario("weak", size, **keys)
     strong = scenario("strong", round(size - more, 6), **keys)
     nothing = scenario("nothing", size, exposure=0.0, **keys)
@@ -82,15 +64,11 @@ def test_a_stronger_effect_never_adds_deaths_and_exposure_0_does_nothing(
     assert (none == base.draws).all()
 
 
-def test_nation_stays_the_sum_of_its_parts():
+def test_nation_stays_the_sum_of_its_parts_and_has_its_own_exposure_if_separate():
     parts, x = forecast(JURISDICTIONS, draws=20), scenario(exposure={"OH": 1.0, "default": 0.2})
     path = sc.project(parts.with_nation(), x).forecasts["s"]
     assert np.allclose(path.draws[:, 0], path.draws[:, 1:].sum(axis=1))
-    later = sc.project(parts, x).with_nation()
-    assert np.allclose(later.forecasts["s"].draws, path.draws)
-
-
-def test_nation_of_separate_series_has_its_own_exposure():
+    assert np.allclose(sc.project(parts, x).with_nation().forecasts["s"].draws, path.draws)
     base = forecast(("US", *JURISDICTIONS), draws=20, joint=False)
     projection = sc.project(base, scenario(spread=0.0, exposure={"US": 1.0, "default": 0.0}))
     assert (projection.averted_draws("s")[:, 0, -1] > 0).all()
@@ -126,8 +104,7 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
     assert (projection.ahead == ~known).all()
     assert (path.draws[:, :, known] == base.draws[:, :, known]).all()
     assert (path.draws[:, :, ~known] != base.draws[:, :, ~known]).any()
-    us = base.locations.index("US")
-    parts = [base.locations.index(s) for s in JURISDICTIONS]
+    us, parts = base.locations.index("US"), [base.locations.index(s) for s in JURISDICTIONS]
     for each in (base, path):
         for target in TARGETS:
             samples = each.samples(target)
@@ -144,20 +121,14 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
     expected = np.maximum(expected, paths[1])
     assert np.allclose(path.draws[:, rows][:, :, ~known], expected, rtol=1e-9, atol=1e-9)
     if np.datetime64(onset) > base.last_month:
-        # Every state keeps the sign of the draw's effect; relative to a month in which it had
-        # begun, a region that is late still falls where others recover.
+        # Else a region that is late still falls where others recover.
         log = np.log(ratio)
         assert ((log <= 1e-12).all(axis=1) | (log >= -1e-12).all(axis=1)).all()
-    table = projection.averted().set_index(["location", "period"])
-    row = table.loc[("US", "all")]
+    row = projection.averted().set_index(["location", "period"]).loc[("US", "all")]
     first = max(onset, "2025-05")  # what begins later is counted from its onset on
     assert (row["first_month"], row["last_month"]) == (first, "2027-04")
     since = base.months >= np.datetime64(first)
     assert row["baseline"] == pytest.approx(base.draws[:, us, since].sum(axis=1).mean())
-
-
-FENTANYL = {"exposure": "fentanyl-share"}
-OHIO = {"exposures": {"fentanyl-share": {"Ohio": 0.5}}}
 
 
 @pytest.mark.parametrize(
@@ -208,8 +179,7 @@ def test_fentanyl_share(panels):
     assert all(0 < v <= 1 for v in filled.values())
     # Weights of a region are of the month asked for: what came later may not be seen.
     all_drugs, part = panels
-    month = all_drugs.months[-14]
-    later = all_drugs.reported.copy()
+    month, later = all_drugs.months[-14], all_drugs.reported.copy()
     later[:, -13:] *= np.linspace(1.0, 3.0, len(later))[:, None]
     bent = replace(all_drugs, reported=later)
     early = sc.fentanyl_share(all_drugs, part, fill="region", month=month)
@@ -223,15 +193,13 @@ def test_exposure_tables_of_users(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("location,exposure\nWest Virginia,0.7\n39,0.6\n")
     assert sc.read_exposure(path) == {"WV": 0.7, "OH": 0.6}
+    odd = "is not a number from 0 to 5"
     for text, words in (
         ("location,x\nWV,1\n", "no column exposure"),
         ("location,exposure\nWV,1\n54,1\n", "row 3: location '54' is given twice"),
         ("location,exposure\nWV,1_0\n", "row 2: exposure '1_0' is not a number from 0 to 5"),
         ("location,exposure\nWV,\n", "row 2"),
-        *(
-            (f"location,exposure\nWV,{value}\n", "is not a number from 0 to 5")
-            for value in ("１", "nan", "5.1", "9" * 5000)
-        ),
+        *((f"location,exposure\nWV,{x}\n", odd) for x in ("１", "nan", "5.1", "9" * 5000)),
         ("location,exposure\nNarnia,1\n", "row 2: location 'Narnia' is not a place"),
     ):
         path.write_text(text)
@@ -240,7 +208,7 @@ def test_exposure_tables_of_users(tmp_path):
         assert len(str(refused.value)) < 400
 
 
-def test_tables():
+def test_tables_and_a_file_that_is_paired_and_complete(tmp_path):
     projection = sc.project(forecast(), [scenario(), scenario("up", 0.2)])
     assert projection.names == ("null", "s", "up")
     table = projection.averted()
@@ -255,16 +223,12 @@ def test_tables():
     assert (row[["fewer", "same", "more"]].sum(axis=1) == 1.0).all()
     for kind in ("year", "since-onset"):
         # Before the onset nothing is averted, so both ways to cut the months add up to all.
-        parts = row.loc[row["kind"] == kind, "averted_mean"].sum()
-        assert parts == pytest.approx(draws.mean())
+        assert row.loc[row["kind"] == kind, "averted_mean"].sum() == pytest.approx(draws.mean())
     chance = projection.probability_fewer_than(700, "OH")
     last = chance[chance["month"] == "2027-04"].set_index("scenario_id")["probability"]
     assert last["s"] >= last["null"] >= last["up"]
     with pytest.raises(ScenarioError, match=r"a quantile level is .*above 0 and below 1"):
         projection.averted([0.0])
-
-
-def test_parquet_is_paired_and_complete(tmp_path):
     projection = sc.project(forecast(draws=7), scenario())
     table = pd.read_parquet(projection.to_parquet(tmp_path / "draws.parquet"))
     assert list(table.columns) == ["scenario_id", "draw", "location", "month", "deaths_month"]
@@ -282,9 +246,8 @@ def test_same_seed_same_draws_and_another_seed_others():
 
 @pytest.mark.parametrize("model", ["drift", "dlm"])
 def test_a_table_without_the_nation_gives_it_what_its_parts_feel(panels, model):
-    cut = sc.Intervention(
-        "x", sc.Fixed(-0.01), onset="2025-10", exposure={"WV": 1, "OH": 1, "default": 0}
-    )
+    felt = {"WV": 1, "OH": 1, "default": 0}
+    cut = sc.Intervention("x", sc.Fixed(-0.01), onset="2025-10", exposure=felt)
     projection = sc.project(od.get_model(model).fit(panels[0]), sc.Scenario("a", (cut,)), 12, 100)
     deaths = projection.baseline.draws[..., projection.ahead].mean(axis=(0, 2))
     parts = [i for i, s in enumerate(projection.baseline.locations) if s in JURISDICTIONS]

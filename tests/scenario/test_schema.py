@@ -63,15 +63,13 @@ interventions = st.builds(
 def test_files_give_the_scenario_back(x, suffix, version):
     scenario = sc.Scenario("round-trip", (x,), version=version, question="What if: 50% “more”?")
     (again,) = sc.parse_scenarios(sc.dump_scenarios(scenario, suffix), suffix)
-    assert again == scenario
-    assert again.hash == scenario.hash
+    assert (again, again.hash) == (scenario, scenario.hash)
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".yml", ".toml"])
 def test_several_on_disk(tmp_path, suffix):
     several = (sc.NULL, *(sc.named(n, onset="2026-03") for n in sc.prior_names()))
-    path = sc.write_scenarios(tmp_path / f"all{suffix}", several)
-    assert sc.read_scenarios(path) == several
+    assert sc.read_scenarios(sc.write_scenarios(tmp_path / f"all{suffix}", several)) == several
 
 
 @pytest.mark.parametrize(
@@ -87,17 +85,13 @@ def test_hashes_are_those_that_stored_results_hold(assumed, hashed):
         assert sc.parse_scenarios(text)[0].hash == hashed
 
 
-def test_hash_sees_assumptions_and_not_words():
-    x, later = (
-        sc.named_intervention("cooperation-resumed", onset=m) for m in ("2026-03", "2026-04")
-    )
+def test_hash_sees_assumptions_and_not_words_which_stay_words():
+    days = ("2026-03", "2026-04")
+    x, later = (sc.named_intervention("cooperation-resumed", onset=m) for m in days)
     base = sc.Scenario("s", (x,))
     assert base.hash == sc.Scenario("s", (x,), question="?", title="t").hash
     assert base.hash != sc.Scenario("s", (later,)).hash
     assert base.hash != sc.Scenario("s", (x,), version=2).hash
-
-
-def test_words_stay_words():
     (found,) = sc.parse_scenarios(
         "name: s\ninterventions: [{prior: tariff-only, onset: 2026-03-15, note: yes, source: 0777, "
         "exposure: {'OR': 1, 01: 0.5}, size: 1.5e-1}]"
@@ -108,7 +102,7 @@ def test_words_stay_words():
     assert str(x.onset[0]) == "2026-03"  # a day is taken as its month
 
 
-def test_null_assumes_nothing_and_names_are_distinct():
+def test_null_assumes_nothing_in_a_word_and_names_are_distinct():
     x = sc.named_intervention("tariff-only", onset="2026-03")
     with pytest.raises(ScenarioError, match="null has interventions"):
         sc.Scenario("null", (x,))
@@ -117,6 +111,11 @@ def test_null_assumes_nothing_and_names_are_distinct():
     for odd in (x, None, (3,)):
         with pytest.raises(ScenarioError, match=r"s: interventions is .*a list of Intervention"):
             sc.Scenario("s", odd)
+    for text in ("name: calm\ninterventions: none", "name: null", "name: null\ninterventions: []"):
+        (found,) = sc.parse_scenarios(text)
+        assert found.is_null
+        for suffix in (".yaml", ".toml"):
+            assert sc.parse_scenarios(sc.dump_scenarios(found, suffix), suffix) == (found,)
 
 
 def test_a_percent_takes_the_place_of_a_named_priors_size():
@@ -141,14 +140,6 @@ def test_a_rebound_takes_its_keys_from_the_named_prior():
     assert 0.0 < x.rebound.fraction.mean < 1.0
 
 
-def test_nothing_is_said_in_a_word():
-    for text in ("name: calm\ninterventions: none", "name: null", "name: null\ninterventions: []"):
-        (found,) = sc.parse_scenarios(text)
-        assert found.is_null
-        for suffix in (".yaml", ".toml"):
-            assert sc.parse_scenarios(sc.dump_scenarios(found, suffix), suffix) == (found,)
-
-
 def test_an_onset_left_open_is_the_month_after_the_as_of_date():
     (found,) = sc.parse_scenarios("name: s\ninterventions: [{prior: tariff-only}]")
     assert found.is_open
@@ -159,10 +150,8 @@ def test_an_onset_left_open_is_the_month_after_the_as_of_date():
     assert closed.at("2027-01") == closed
     with pytest.raises(ScenarioError, match="onset is open"):
         found.interventions[0].curve(np.arange("2025-10", "2025-12", dtype="datetime64[M]"))
-    panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
-    projection = sc.project(
-        od.get_model("drift").fit(panel), [sc.named("tariff-only"), sc.NULL], 12, 20
-    )
+    fitted = od.get_model("drift").fit(od.bundled().as_of("2025-09-17").panel().select(["US"]))
+    projection = sc.project(fitted, [sc.named("tariff-only"), sc.NULL], 12, 20)
     assert projection.scenario("tariff-only").interventions[0].onset[0] == np.datetime64("2025-10")
 
 

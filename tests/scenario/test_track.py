@@ -26,6 +26,7 @@ OPEN = Intervention(
     "open", Normal(0.0, 0.4), onset="2025-02", p_null=0.5, lag=LogNormal(1, 0.5),
     ramp=Uniform(2, 6), half_life=LogNormal(24, 0.5),
 )  # fmt: skip
+SHORT = Series("price", MONTHS[-5:], np.ones(5), 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +43,13 @@ def a_series(fall=0.0, elasticity=1.0, n=60, seed=1, noise=0.02):
 
 
 def bare(basis, walk, error, since):
-    """The covariance of a walk with errors, as a basis sees it."""
     cov = walk * np.minimum.outer(since, since) + error * np.eye(since.size)
     return basis @ cov @ basis.T
 
 
 def test_a_series_beside_the_counts_is_the_joint_normal():
     """One node, one timing: density of deaths and series at once, by scipy."""
-    grid = Grid((0.02,), (0.03,), (0.0,))
-    est = Estimator(MONTHS, EVENT, draws=1, grid=grid)
+    est = Estimator(MONTHS, EVENT, draws=1, grid=Grid((0.02,), (0.03,), (0.0,)))
     deaths = np.random.default_rng(2).poisson(500 * np.exp(-0.1 * EVENT.curve(MONTHS)))[None]
     seen = a_series(-0.1, elasticity=1.3)
     seen = replace(seen, months=seen.months[::2], values=seen.values[::2], noise=(3e-4, 5e-4))
@@ -88,8 +87,7 @@ def test_a_file_of_a_series_is_read_and_its_noise_is_that_from_before_the_onset(
     path = tmp_path / "purity.csv"
     path.write_text("Month,Value,Elasticity\n2024-02,9.5,1.2\n2024-01,10,1.2\n")
     one = read_series(path)
-    assert one.name == "purity"
-    assert one.months.astype(str).tolist() == ["2024-01", "2024-02"]
+    assert (one.name, one.months.astype(str).tolist()) == ("purity", ["2024-01", "2024-02"])
     assert (one.values.tolist(), one.elasticity) == ([10.0, 9.5], 1.2)
     walk, error = a_series(-0.5, seed=4, noise=0.05).measured(np.datetime64("2019-01")).noise
     assert 0.02**2 < walk + error < 0.15**2
@@ -119,15 +117,13 @@ def test_what_is_late_does_not_pass_for_a_fall():
     clock = Clock(replace(OPEN, onset="2024-12"), "US", archive, (), 1)
 
     def works(p):
-        reading = clock.reading(p, clock.felt(archive.as_of()))
-        each = clock.posteriors(reading, panel.last_month)
+        each = clock.posteriors(clock.reading(p, clock.felt(archive.as_of())), panel.last_month)
         return float(np.mean([chances_of(q)[0] for q in each]))
 
-    raw = works(replace(panel, final_through=panel.last_month))
-    assert raw > 1.1 * works(panel)
+    assert works(replace(panel, final_through=panel.last_month)) > 1.1 * works(panel)
 
 
-def test_final_counts_are_not_completed_and_others_grow():
+def test_final_counts_are_not_completed_others_grow_and_none_falls_below_0():
     panel = od.bundled().as_of().panel()
     final = replace(panel, final_through=panel.last_month)
     np.testing.assert_array_equal(completed(final, 2, 1)[1], panel.monthly)
@@ -135,6 +131,14 @@ def test_final_counts_are_not_completed_and_others_grow():
     us, states = panel.index("US"), [panel.index(s) for s in JURISDICTIONS]
     assert (late[:, us, -6:].mean(axis=0) > 0).all()
     np.testing.assert_allclose(late[:, us, -6:], late[:, states, -6:].sum(axis=1), atol=1e-6)
+    vintage = od.bundled().as_of("2025-09-17")
+    clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)
+    reading = clock.reading(vintage.panel(), clock.felt(vintage))
+    raw = completed(vintage.panel(), 12, 1)[:, vintage.panel().index("OK")]
+    assert raw[:, -2].min() < 0.0 == reading.deaths[:, 0, -1].min()
+    clock.so_far()
+    (note,) = [note for note in clock.notes if "below 0" in note]
+    assert note.startswith("In some draws 1 completed count of a place and month fell below 0")
 
 
 def test_chances_begin_at_the_prior_leave_out_the_last_month_and_add_up_to_one(found):
@@ -167,10 +171,8 @@ def test_a_class_is_read_apart_and_a_series_beside(tmp_path):
     months = np.arange("2022-01", "2025-09", dtype="datetime64[M]")
     values = np.exp(np.random.default_rng(1).normal(2.0, 0.05, months.size))
     shock = replace(od.scenario.named("supply-shock-2023-like", onset="2025-06").interventions[0])
-    found = od.scenario.track(
-        shock, od.bundled(), series=Series("purity", months, values, 1.2),
-        model=od.get_model("drift"), draws=2,
-    )  # fmt: skip
+    how = {"series": Series("purity", months, values, 1.2), "model": od.get_model("drift")}
+    found = od.scenario.track(shock, od.bundled(), draws=2, **how)
     names = found.value_of_information["series"].tolist()
     assert names == ["all drugs, nation", "T40.4, nation", "T40.4, nation and states",
                      "T40.4, nation and states, with purity"]  # fmt: skip
@@ -201,9 +203,6 @@ def test_when_we_are_sure_lies_on_the_line_and_even_odds_keep_the_evidence():
     assert _moved(0.9, 1.0, 0.5) == 0.9
 
 
-SHORT = Series("price", MONTHS[-5:], np.ones(5), 1.0)
-
-
 @pytest.mark.parametrize(
     ("given", "keys", "said"),
     [
@@ -229,20 +228,7 @@ def test_a_brief_has_a_line_of_the_clock(found):
 def test_exposures_are_those_of_the_release_that_is_read(vsrr):
     vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
     archive = od.Archive.in_memory({v.date: v.table for v in vintages})
-    x = replace(OPEN, onset="2024-06", exposure="fentanyl-share")
-    clock = Clock(x, "US", archive, (), 1)
+    clock = Clock(replace(OPEN, onset="2024-06", exposure="fentanyl-share"), "US", archive, (), 1)
     first, last = (clock.felt(archive.as_of(str(v.date))) for v in vintages)
     assert first["US"] != last["US"]
-    reading = clock.reading(archive.as_of("2024-12-11").panel(), first)
-    assert reading.nation_felt == first["US"]
-
-
-def test_completed_counts_below_0_are_counted_and_said_once():
-    vintage = od.bundled().as_of("2025-09-17")
-    clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)
-    reading = clock.reading(vintage.panel(), clock.felt(vintage))
-    raw = completed(vintage.panel(), 12, 1)[:, vintage.panel().index("OK")]
-    assert raw[:, -2].min() < 0.0 == reading.deaths[:, 0, -1].min()
-    clock.so_far()
-    (note,) = [note for note in clock.notes if "below 0" in note]
-    assert note.startswith("In some draws 1 completed count of a place and month fell below 0")
+    assert clock.reading(archive.as_of("2024-12-11").panel(), first).nation_felt == first["US"]

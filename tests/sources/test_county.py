@@ -48,7 +48,6 @@ def test_connecticut_changes_to_planning_regions_and_alaska_is_split(read):
     assert found.table["fips"].tolist() == ["09001", "09110"]
     for text, kind in ((old, "county"), (new, "planning region")):
         assert f"Connecticut is given by {kind}" in read(HEAD + text).notes
-    # A county that was split is there by its parts.
     split = read(HEAD + line("AK", "Alaska", "Chugach", "2063"))
     assert split.table["fips"].tolist() == ["02063"]
     assert "29 of 30 of Alaska" in " ".join(split.notes)  # of both parts, and not of the old one
@@ -58,8 +57,7 @@ def test_connecticut_changes_to_planning_regions_and_alaska_is_split(read):
 @settings(max_examples=8)
 @given(st.randoms(), st.booleans())
 def test_neither_the_order_of_rows_nor_the_names_of_columns_matter(tmp_path_factory, chance, api):
-    rows = county_cells(months=3)
-    tables = []
+    rows, tables = county_cells(months=3), []
     for text in (csv_text(rows), None):
         chance.shuffle(rows)
         path = tmp_path_factory.mktemp("a") / "county.json"
@@ -70,12 +68,11 @@ def test_neither_the_order_of_rows_nor_the_names_of_columns_matter(tmp_path_fact
     assert table_hash(tables[0]) == table_hash(tables[1]) == "8d18840c4f36f3f6"  # as in archives
 
 
-def test_a_former_city_is_merged_where_it_agrees(read):
+def test_a_former_city_is_merged_where_it_agrees_and_a_release_given_twice_is_read_once(read):
     found = read(urban(""))  # how urban a county is, another month says
     assert found.table.loc[found.table["fips"] == "10001", "urban"].tolist() == ["4", "4"]
     merged = found.table[found.table["fips"] == "51005"]
-    assert merged["county"].tolist() == ["Alleghany"] * 2
-    assert merged["deaths"].tolist() == [11, 12]
+    assert (merged["county"].tolist(), merged["deaths"].tolist()) == (["Alleghany"] * 2, [11, 12])
     assert "51005 is listed twice, as Alleghany and as Clifton Forge (city)" in str(found.notes)
     text = twice_listed("5", **{"Percentage Of Records Pending Investigation": "9.9"})
     head, *rows = text.splitlines(keepends=True)
@@ -84,6 +81,10 @@ def test_a_former_city_is_merged_where_it_agrees(read):
         kept = found.table.loc[found.table["fips"] == "51005", "percent_pending"].tolist()
         assert kept == [0, 0.01]
         assert any("percent pending differs in 1 months: the county's" in n for n in found.notes)
+    one = county_cells(months=2)
+    found = read(csv_text(one + one))
+    assert (len(found.table), found.duplicates) == (14, 16 + 2)
+    assert "16 rows repeat an earlier row exactly: left out" in found.notes
 
 
 def test_release_date_is_that_of_the_file_and_never_before_its_data(read):
@@ -100,14 +101,6 @@ def test_release_date_is_that_of_the_file_and_never_before_its_data(read):
         read(text, release="2025-06-07")
     with pytest.raises(DataError, match="in the file's name is 2024-01-01"):
         read(text, "2024-01-01.csv")
-
-
-def test_a_release_given_twice_is_read_once(read):
-    one = county_cells(months=2)
-    found = read(csv_text(one + one))
-    assert len(found.table) == 14
-    assert found.duplicates == 16 + 2
-    assert "16 rows repeat an earlier row exactly: left out" in found.notes
 
 
 @pytest.mark.parametrize(
@@ -170,8 +163,7 @@ def test_the_real_release(shared):
     assert len(table) == 3142 * 39
     assert sorted(table["fips"].unique()) == [c.fips for c in counties_of()]
     assert (found.suppressed, found.missing, found.duplicates) == (56_583, 185, 78)
-    assert table["deaths"].max() == 999
-    assert int(lost_counts(table).sum()) == 185
+    assert (table["deaths"].max(), int(lost_counts(table).sum())) == (999, 185)
     last = table[table["month"] == table["month"].max()]
     assert (last["deaths"] == 0).sum() == 433
     assert (last["status"] == "suppressed").sum() == 1419

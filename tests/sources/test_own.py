@@ -16,6 +16,11 @@ from odforecast.sources.county import read_county
 from odforecast.sources.own import read_own_counts
 from odforecast.vintage.vintage import county_panel
 
+# A spreadsheet takes the leading zeros away.
+BARE = BUREAU.replace("050,", "50,").replace(",01,001,", ",1,1,").replace(",35,013,", ",35,13,")
+NEWEST = [["01001", 61464.0, 2024], ["35013", 230000.0, 2024]]
+YEARS = "FIPS,Population,Year\n09001,900000,2019\n09001,942426,2020\n10001,1.9e+05,2024\n"
+
 
 def read(folder, text):
     path = folder / "ohio.csv"
@@ -97,11 +102,6 @@ def test_sheets_of_a_workbook(tmp_path):
 
 # People by county
 
-# A spreadsheet takes the leading zeros away.
-BARE = BUREAU.replace("050,", "50,").replace(",01,001,", ",1,1,").replace(",35,013,", ",35,13,")
-NEWEST = [["01001", 61464.0, 2024], ["35013", 230000.0, 2024]]
-YEARS = "FIPS,Population,Year\n09001,900000,2019\n09001,942426,2020\n10001,1.9e+05,2024\n"
-
 
 def write(folder, text, name="co-est2024-alldata.csv", encoding="latin-1"):
     path = folder / name
@@ -159,9 +159,8 @@ def test_people_of_a_panel(panel):
     assert none.residents == {"10003": 1}
     assert "rates are per resident: people of a year that the table does not say" in none.notes
     mixed = pd.concat([people(("10001", 9), ("10003", 9)), people(("10005", 9), year=2020)])
-    assert "rates are per resident: people of 2024, of 1 county of 2020" in (
-        with_population(panel, mixed).notes
-    )
+    said = "rates are per resident: people of 2024, of 1 county of 2020"
+    assert said in with_population(panel, mixed).notes
 
 
 @pytest.mark.parametrize(
@@ -187,7 +186,6 @@ def test_what_is_no_table_of_people(panel, frame, said):
         # Of two editions, there are no rates.
         (("CT", "Connecticut", "Fairfield", "9001"), ("09110", 970_000), {"10001": 190_000},
          "Connecticut has counties in the panel and planning regions in the table of people"),
-        # A county that was split has the people of its parts.
         (("AK", "Alaska", "Valdez-Cordova", "2261"), ("02063", 6_000),
          {"10001": 190_000, "02261": 8_600}, "rates are per resident"),
     ],
@@ -207,5 +205,4 @@ def test_counties_of_other_times(tmp_path, county, people_of, residents, said):
 
 def test_the_real_table(shared):
     table = read_population(shared / "covariates" / "county_population.csv")
-    assert len(table) == 3141
-    assert set(table["year"]) == {2020, 2024}
+    assert (len(table), set(table["year"])) == (3141, {2020, 2024})

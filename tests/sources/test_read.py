@@ -22,12 +22,26 @@ from odforecast.errors import DataError
 from odforecast.sources.read import Limits, cell_text, read_raw
 from odforecast.sources.vsrr import read_vsrr
 
+ROWS = [["a", "b"], [1, "x"], [2.5, None], [None, None], ["é", True], [dt.date(2024, 7, 1), 3]]
+SHEET = "xl/worksheets/sheet1.xml"
+_NS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
-def test_unreadable(tmp_path):
+
+def test_what_is_not_there_and_what_is_beyond_a_limit(tmp_path):
     with pytest.raises(DataError, match=r"cannot read .*absent.csv: No such file"):
         read_raw(tmp_path / "absent.csv")
     with pytest.raises(DataError, match="Is a directory"):
         read_raw(tmp_path)
+    path, data = tmp_path / NAME, csv_bytes(cdc_cells())
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="holds more than 0 MB"):
+        read_vsrr(path, limits=Limits(size=len(data) - 1))
+    with pytest.raises(DataError, match="more than 100 cells"):
+        read_vsrr(path, limits=Limits(cells=100))
+    path.write_bytes(gzip.compress(data))
+    with pytest.raises(DataError, match="unpacks to more than 0 MB"):
+        read_raw(path, Limits(size=len(data) - 1))
+    assert len(read_raw(path, Limits(size=len(data))).cells) == len(cdc_cells())
 
 
 def test_rows_are_numbered_as_in_the_file_and_truth_values_are_not_numbers(tmp_path):
@@ -49,15 +63,13 @@ def test_rows_are_numbered_as_in_the_file_and_truth_values_are_not_numbers(tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_long_texts_are_cut_at_no_character(tmp_path, encoding):
-    words = ["é", "😀", "a", "日本"] * 150_000
-    path = tmp_path / "a.csv"
+    words, path = ["é", "😀", "a", "日本"] * 150_000, tmp_path / "a.csv"
     path.write_bytes(("a,b\n" + "".join(f"{w},1\n" for w in words)).encode(encoding))
     assert read_raw(path).cells["a"].tolist() == words
 
 
-def test_a_parquet_page_that_lies_about_its_size_is_refused(tmp_path):
-    data = packed(a=np.arange(1000).tolist())
-    path = tmp_path / "a"
+def test_parquet_that_lies_about_its_sizes_is_refused(tmp_path):
+    data, path = packed(a=np.arange(1000).tolist()), tmp_path / "a"
     said = []
     for i in range(4, 40):
         path.write_bytes(data[:i] + b"\xff\xff\xff\xff\x07" + data[i + 5 :])
@@ -68,10 +80,7 @@ def test_a_parquet_page_that_lies_about_its_size_is_refused(tmp_path):
     assert len(said) > 10
     assert all(line.isprintable() for line in said)
 
-
-def test_a_parquet_footer_that_lies_about_its_sizes_is_refused(tmp_path):
-    """Its pages say what is in them, and are asked before anything is unpacked."""
-
+    # Pages say what is in them, and are asked before anything is unpacked.
     def size(data):
         return pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(0)
 
@@ -80,13 +89,9 @@ def test_a_parquet_footer_that_lies_about_its_sizes_is_refused(tmp_path):
     true = bytes([number & 127 | 128, number >> 7 & 127 | 128, number >> 14])
     lying = data.replace(true, b"\x82\x80\x00")
     assert size(lying).total_uncompressed_size == 1
-    path = tmp_path / "a"
     path.write_bytes(lying)
     with pytest.raises(DataError, match="unpacks to more than 0 MB"):
         read_raw(path, Limits(size=500_000))
-
-
-# Files cut inside the last row
 
 
 @pytest.mark.parametrize("last", ["Predicted Value", "Footnote", "State Name", "Footnote Symbol"])
@@ -94,11 +99,9 @@ def test_a_file_cut_inside_its_last_row_is_refused_or_the_same(tmp_path, last):
     """No cut may change what is read of the last row: not to a blank, nor to another word."""
     cells = cdc_cells()
     cells = cells[[c for c in cells if c != last] + [last]].iloc[:-1]  # the last has a prediction
-    path = tmp_path / "2024-12-11.csv"
-    data = csv_bytes(cells)
+    path, data = tmp_path / "2024-12-11.csv", csv_bytes(cells)
     path.write_bytes(data)
-    whole = read_vsrr(path).table
-    start = data.rindex(b"\n", 0, -1) + 1
+    whole, start = read_vsrr(path).table, data.rindex(b"\n", 0, -1) + 1
     said = set()
     for end in range(start + 1, len(data)):
         path.write_bytes(data[:end])
@@ -116,23 +119,15 @@ def test_a_blank_at_the_end_is_believed_where_the_whole_series_is_blank(tmp_path
     """As in CDC's 2023-04-12, whose last line has no line end."""
     cells = cdc_cells()
     blank = (cells["State"] == "WV") & cells["Indicator"].str.startswith("Meth")
-    cells = pd.concat([cells[~blank], cells[blank]])
-    path = tmp_path / "2024-12-11.csv"
+    cells, path = pd.concat([cells[~blank], cells[blank]]), tmp_path / "2024-12-11.csv"
     path.write_bytes(csv_bytes(cells)[:-1])
     assert any("no line end" in note for note in read_vsrr(path).report.notes)
     cells = cdc_cells().iloc[:-1]
-    end = f",{cells.iloc[-1, -1]}\n"
-    data = csv_bytes(cells)
+    end, data = f",{cells.iloc[-1, -1]}\n", csv_bytes(cells)
     assert data.endswith(end.encode())
     path.write_bytes(data[: 1 - len(end)])
     with pytest.raises(DataError, match="no line end and ends in a blank Predicted Value"):
         read_vsrr(path)
-
-
-# Workbooks: every cell that is stored, none that is not
-
-
-ROWS = [["a", "b"], [1, "x"], [2.5, None], [None, None], ["é", True], [dt.date(2024, 7, 1), 3]]
 
 
 def cells(tmp_path, data):
@@ -145,11 +140,9 @@ def cells(tmp_path, data):
 def test_cells_are_what_is_stored_whatever_the_dimension_says(tmp_path, stale):
     data, old = book(ROWS), '<dimension ref="[^"]*"'
     raw = cells(tmp_path, edited(old, f'<dimension ref="{stale}"', data) if stale else data)
-    assert raw.cells.to_numpy().tolist() == [
-        ["1", "x"], ["2.5", ""], ["é", "True"], ["2024-07-01", "3"],
-    ]  # fmt: skip
-    assert raw.rows.tolist() == [2, 3, 5, 6]
-    assert raw.blank_rows == 1
+    held = [["1", "x"], ["2.5", ""], ["é", "True"], ["2024-07-01", "3"]]
+    assert raw.cells.to_numpy().tolist() == held
+    assert (raw.rows.tolist(), raw.blank_rows) == ([2, 3, 5, 6], 1)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +160,6 @@ def test_formulas_and_errors(tmp_path, cell, old, new, said):
 
 @pytest.mark.slow
 def test_the_other_reader_gives_the_same(vsrr):
-    """All of the real workbooks, cell by cell, against openpyxl without its dimensions."""
     files = sorted(vsrr.glob("*.xlsx"))
     assert files
     for path in files:
@@ -181,8 +173,6 @@ def test_the_other_reader_gives_the_same(vsrr):
         assert list(mine.columns) == rows[0]
         assert mine.to_numpy().tolist() == other.map(cell_text).to_numpy().tolist()
 
-
-# Input without end: a line, below 1 GB of memory and a limit of time
 
 _RUN = """
 import re, resource, sys
@@ -202,27 +192,17 @@ print(peak, said)
 
 
 def measured(path: Path, module: str = "vsrr", reader: str = "read_vsrr") -> tuple[int, str]:
-    """Peak memory (MB), and the line that another process refuses a file with."""
     if not Path("/proc/self/status").exists():
         pytest.skip("peak memory of a process is read from /proc")
     date = ', "2024-12-11"' if module == "vsrr" else ""
     code = _RUN.format(module=module, reader=reader, date=date)
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=120,
-        check=True,
-    )  # fmt: skip
-    peak, said = done.stdout.split(" ", 1)
+    how = {"capture_output": True, "text": True, "timeout": 120, "check": True}
+    peak, said = subprocess.run([sys.executable, "-c", code, str(path)], **how).stdout.split(" ", 1)
     return int(peak), said.strip()
 
 
-SHEET = "xl/worksheets/sheet1.xml"
-_NS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-
-
 def repeated(path: Path, part: str, start: bytes, unit: bytes, times: int, end: bytes) -> None:
-    """A workbook one part of which repeats a text."""
-    out = io.BytesIO()
-    empty = openpyxl.Workbook()
+    out, empty = io.BytesIO(), openpyxl.Workbook()
     empty.active.append(["a", "b"])
     empty.save(out)
     source = zipfile.ZipFile(out)
@@ -309,17 +289,3 @@ def test_an_endless_export_and_a_device_are_refused(tmp_path):
         peak, said = measured(device)
         assert "zero: holds more than 200 MB" in said
         assert peak < 1000
-
-
-def test_the_limits_are_parameters(tmp_path):
-    path = tmp_path / NAME
-    data = csv_bytes(cdc_cells())
-    path.write_bytes(data)
-    with pytest.raises(DataError, match="holds more than 0 MB"):
-        read_vsrr(path, limits=Limits(size=len(data) - 1))
-    with pytest.raises(DataError, match="more than 100 cells"):
-        read_vsrr(path, limits=Limits(cells=100))
-    path.write_bytes(gzip.compress(data))
-    with pytest.raises(DataError, match="unpacks to more than 0 MB"):
-        read_raw(path, Limits(size=len(data) - 1))
-    assert len(read_raw(path, Limits(size=len(data))).cells) == len(cdc_cells())

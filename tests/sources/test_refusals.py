@@ -24,9 +24,7 @@ from odforecast.sources.wonder import read_wonder
 
 STATES = cdc_cells()
 CSV = csv_bytes(STATES)
-
-
-# Files of any kind
+ODD = ["9" * 5000, "a" * 50_000, "\x1b[2J\x1b[31mred", "[red]12[/red]", "1\n2", "\u202e21"]
 
 
 def packed(compression="none", column_encoding=None, use_dictionary=True, **columns):
@@ -37,8 +35,7 @@ def packed(compression="none", column_encoding=None, use_dictionary=True, **colu
 
 
 def book(*sheets):
-    out = io.BytesIO()
-    made = openpyxl.Workbook()
+    out, made = io.BytesIO(), openpyxl.Workbook()
     for i, rows in enumerate(sheets):
         sheet = made.create_sheet(f"s{i}", i)
         for row in rows:
@@ -48,10 +45,8 @@ def book(*sheets):
 
 
 def edited(old, new, data=None):
-    """A workbook with one text of its sheet replaced."""
     rows = [["a", "b"], [1, "x"], [2.5, None], [None, None], ["é", True], ["f", "=A1*2"]]
-    source = zipfile.ZipFile(io.BytesIO(data or book(rows)))
-    out = io.BytesIO()
+    source, out = zipfile.ZipFile(io.BytesIO(data or book(rows))), io.BytesIO()
     with zipfile.ZipFile(out, "w") as whole:
         for name in source.namelist():
             xml = source.read(name).decode()
@@ -122,9 +117,6 @@ RAW = [
 ]  # fmt: skip
 
 
-# States
-
-
 def changed(column, row, value):
     cells = STATES.copy()
     cells.loc[row, column] = value
@@ -183,8 +175,6 @@ TABLES = [
      "Percent Complete is below 50 in most rows"),
 ]  # fmt: skip
 
-
-# Counties
 
 COUNTY_HEAD = (
     "Data as of,Year,Month,ST_ABBREV,STATE_NAME,COUNTYNAME,FIPS,STATEFIPS,COUNTYFIPS,CODE2013,"
@@ -249,8 +239,6 @@ COUNTIES = [("counties", COUNTY_HEAD + text, words) for text, words in (
     ("counties", twice_listed("5", COUNTYNAME="Covington"), "'Covington' is one of two names"),
 ]  # fmt: skip
 
-# WONDER
-
 FOOTER = (
     '"---"\n"Dataset: Provisional Mortality Statistics, 2018 through Last Week"\n'
     '"UCD - Drug/Alcohol Induced Causes: Drug poisonings (overdose) Unintentional (X40-X44)"\n'
@@ -280,8 +268,6 @@ WONDER = [("wonder", text, words) for text, words in (
     (HEAD.replace("Population", "Sex") + ROW + FOOTER, "unknown column 'Sex'"),
     (NATION + FOOTER, "the footer says it is grouped by .* the header has no state column"),
 )]  # fmt: skip
-
-# People by county, and a state's own counts
 
 PEOPLE_HEAD = "SUMLEV,STATE,COUNTY,STNAME,POPESTIMATE2023,POPESTIMATE2024,NPOP\n"
 BUREAU = (
@@ -373,9 +359,6 @@ def test_refused(tmp_path, case):
     assert door == "raw" or refused.value.hint or door == "people"
     # Nobody has downloaded a state's own counts, and they are not a release.
     assert door != "own" or not ("release" in said or "download" in said)
-
-
-ODD = ["9" * 5000, "a" * 50_000, "\x1b[2J\x1b[31mred", "[red]12[/red]", "1\n2", "\u202e21"]
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -27,6 +27,7 @@ _STYLES = {
     "joined": lambda c: c.replace(" ", ""),
     "shouted": lambda c: f" {c.upper()} ",
 }
+MONTHS = ("5 6 7", "05 06 07", "May Jun JULY", "2024-05 2024-06-01 2024-07-01T00:00:00.000")
 
 
 def save(folder, cells, name=NAME):
@@ -50,18 +51,13 @@ def test_the_small_release(expected, tmp_path):
     # A state whose records do not arrive is no swapped header; a blank may have two footnotes.
     more = CELLS.copy()
     more.loc[4, "Percent Complete"] = "45.5"
-    more["Footnote"] += [
-        " Not shown due to low data quality." * ("<10" in x) for x in more["Footnote"]
-    ]
+    low = " Not shown due to low data quality."
+    more["Footnote"] += [low * ("<10" in x) for x in more["Footnote"]]
     loaded = read_vsrr(save(tmp_path, more))
     assert 45.5 in set(loaded.table["percent_complete"])
-    assert "1 blank counts are both suppressed and of low quality: kept as suppressed" in (
-        loaded.report.notes
-    )
+    said = "1 blank counts are both suppressed and of low quality: kept as suppressed"
+    assert said in loaded.report.notes
     assert drugs["percent_complete"].iloc[:3].tolist() == [100, 99.5, 100]
-
-
-# Properties
 
 
 @given(
@@ -122,11 +118,6 @@ def test_conflicts_are_refused_and_repeats_counted(tmp_path, expected):
             read_vsrr(save(tmp_path, other))
 
 
-# Variants that are accepted
-
-MONTHS = ("5 6 7", "05 06 07", "May Jun JULY", "2024-05 2024-06-01 2024-07-01T00:00:00.000")
-
-
 @pytest.mark.parametrize(
     "cells",
     [
@@ -141,9 +132,6 @@ MONTHS = ("5 6 7", "05 06 07", "May Jun JULY", "2024-05 2024-06-01 2024-07-01T00
 )  # fmt: skip
 def test_months_indicators_and_places_in_other_words(tmp_path, expected, cells):
     assert_frame_equal(read_vsrr(save(tmp_path, cells)).table, expected)
-
-
-# Release dates
 
 
 def test_release_dates(tmp_path):
@@ -173,9 +161,6 @@ def test_sums_that_do_not_add_up_are_said(vsrr, tmp_path):
     assert (report.sums.adds_up, report.sums.failed) == (False, 1)
     assert any("do NOT add up to the US in 1 of 107 sums" in note for note in report.notes)
     assert "2020-06" in report.sums.example
-
-
-# The table and its hash
 
 
 def test_every_number_is_in_the_hash(expected):
@@ -223,11 +208,11 @@ FILES = [
     ("2025-07-16.parquet", "2015-01", "2025-02", 54, 12, 76_860, 76_298),
 ]
 _IDS = [row[0] for row in FILES]
+COLUMNS = ("name", "first", "last", "places", "indicators", "rows", "us")
 
 
 @pytest.fixture(scope="module")
 def load(vsrr):
-    """Each file once: Excel takes a second."""
     seen = {}
 
     def once(name):
@@ -239,9 +224,7 @@ def load(vsrr):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "first", "last", "places", "indicators", "rows", "us"), FILES, ids=_IDS
-)
+@pytest.mark.parametrize(COLUMNS, FILES, ids=_IDS)
 def test_the_readme_is_right(load, vsrr, name, first, last, places, indicators, rows, us):
     loaded = load(name)
     report, table = loaded.report, loaded.table
@@ -258,7 +241,6 @@ def test_the_readme_is_right(load, vsrr, name, first, last, places, indicators, 
     assert table["month"].dtype == table["release"].dtype == np.dtype("datetime64[ns]")
     assert set(table["status"]) <= set(STATUSES)
     assert not table.duplicated(["location", "month", "indicator"]).any()
-    # One file has no reported counts and no US.
     assert report.sums.adds_up is (None if name.startswith("2023") else True)
     assert report.sums.checked >= (0 if name.startswith("2023") else 58)
 
@@ -271,10 +253,8 @@ def test_every_cell_is_the_csv_modules(load, vsrr, name):
     expected = {}
     for row in csv.DictReader(io.StringIO(text)):
         row = {k.replace(" ", ""): v for k, v in row.items()}
-        value, predicted = (
-            row.get(k, "").replace(",", "").replace("no data", "") or "nan"
-            for k in ("DataValue", "PredictedValue")
-        )
+        cells = (row.get(k, "").replace(",", "") for k in ("DataValue", "PredictedValue"))
+        value, predicted = (cell.replace("no data", "") or "nan" for cell in cells)
         key = (row["State"], f"{row['Month']} {row['Year']}", row["Indicator"])
         expected[key] = (float(value), float(predicted))
     table = load(name).table
@@ -284,7 +264,7 @@ def test_every_cell_is_the_csv_modules(load, vsrr, name):
     assert np.array_equal(table[["reported", "predicted"]].to_numpy(), want, equal_nan=True)
 
 
-def test_blanks_say_why(load):
+def test_blanks_say_why_and_appended_releases_are_refused(load, vsrr):
     statuses = load("2019-09-11.csv.gz").report.statuses
     # Counted by hand from the footnotes: 28 + 137 + 9 + 40 + 226 + 257 are suppressed.
     assert statuses == {"ok": 20_929, "suppressed": 697, "low_quality": 2_074, "missing": 0}
@@ -293,9 +273,6 @@ def test_blanks_say_why(load):
     notes = " ".join(load("2023-04-12_year2022_only.csv").report.notes)
     assert "predicted values only" in notes
     assert "no rows for US, YC" in notes
-
-
-def test_appended_releases_are_refused(vsrr):
     with pytest.raises(DataError) as error:
         read_vsrr(vsrr / "2019-02-13_and_2019-03-13_appended.csv.gz")
     text = str(error.value)
@@ -311,8 +288,7 @@ def test_appended_releases_are_refused(vsrr):
 @pytest.mark.parametrize("name", ["2018-09-12.csv", "2025-07-16.parquet"])
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_what_is_written_reads_back(load, tmp_path, name, kind):
-    table = load(name).table
-    path = tmp_path / f"table.{kind}"
+    table, path = load(name).table, tmp_path / f"table.{kind}"
     if kind == "csv":
         to_text(table).to_csv(path, index=False)
     else:

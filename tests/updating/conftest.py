@@ -13,14 +13,10 @@ from odforecast.updating import run as running
 from odforecast.vintage.fetch import Socrata
 
 
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSocrata]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[FakeSocrata]:
     with FakeSocrata([]) as fake:
         yield fake
 
@@ -30,18 +26,14 @@ def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages hold the words of an update only: what is drawn is tested where it is drawn."""
 
     def write(path: Path, whole: od.Forecast, locations: tuple, parts: list) -> None:
-        said = [
-            f"{whole.select(locations)!r}",
-            *(p for s in parts for p in (s.title, *s.paragraphs)),
-        ]
-        path.write_text("\n".join(said))
+        said = (p for s in parts for p in (s.title, *s.paragraphs))
+        path.write_text("\n".join([f"{whole.select(locations)!r}", *said]))
 
     monkeypatch.setattr(running, "write_page", write)
 
 
 @pytest.fixture
 def run(server: FakeSocrata, tmp_path: Path) -> Callable[..., Update]:
-    """An update against the server, with a model that is quick."""
 
     def go(**how: object) -> Update:
         options = {"model": "drift+delay", "draws": 100} | how
@@ -53,6 +45,5 @@ def run(server: FakeSocrata, tmp_path: Path) -> Callable[..., Update]:
 
 @pytest.fixture
 def first(server: FakeSocrata, run: Callable[..., Update]) -> Update:
-    """An update from the first release."""
     serve(server, FIRST)
     return run()

@@ -11,16 +11,8 @@ from panel_factory import as_release, bundled_panel, with_counts
 import odforecast as od
 from odforecast.panel import LAYERS
 from odforecast.panel.pseudo import clean
+from odforecast.updating import changes as ch
 from odforecast.updating import record as records
-from odforecast.updating.changes import (
-    REVISED,
-    Change,
-    compared,
-    forecast_from,
-    sentences,
-    table_of,
-    without_newest,
-)
 
 PLACES = ("US", "OH", "WY")
 NONE = records.read("no-such-folder/record.csv")
@@ -40,10 +32,9 @@ MOVED = release("2021-04", APRIL, revise=30.0)
 
 
 def change(panel, earlier=BEFORE, recorded=NONE, model="naive", draws=200, places=PLACES):
-    made = od.get_model(model)
-    there = tuple(s for s in places if s in panel.locations)
-    now = forecast_from(made, panel, there, 12, draws, 1)
-    return compared(now, panel, earlier, made, recorded, there)
+    made, there = od.get_model(model), tuple(s for s in places if s in panel.locations)
+    now = ch.forecast_from(made, panel, there, 12, draws, 1)
+    return ch.compared(now, panel, earlier, made, recorded, there)
 
 
 def test_with_revisions_alone_new_months_have_no_part():
@@ -55,8 +46,7 @@ def test_with_revisions_alone_new_months_have_no_part():
     assert (table["new_months"] == 0).all()
     assert (table["new_months_error"] == 0).all()
     np.testing.assert_array_equal(table["revisions"], table["change"])
-    ohio = table[table["location"] == "OH"]
-    assert (ohio["revisions"].abs() > 1).all()
+    assert (table[table["location"] == "OH"]["revisions"].abs() > 1).all()
     assert (table.loc[table["location"] == "WY", "change"] == 0).all()
     row = found.revised[found.revised["location"] == "OH"].iloc[0]
     assert (row["revision"], row["reported_now"] - row["reported_before"]) == (50.0, 50.0)
@@ -64,16 +54,14 @@ def test_with_revisions_alone_new_months_have_no_part():
 
 def test_with_new_months_alone_revisions_have_no_part() -> None:
     # A model that takes counts as they are: the same counts, the same draws, the same median.
-    panel = replace(NEXT, final_through=BEFORE.final_through)
-    found = change(panel)
+    found = change(replace(NEXT, final_through=BEFORE.final_through))
     assert [str(m) for m in found.new_months] == ["2021-04"]
     assert found.counts == {"new": 3, "common": 3 * BEFORE.months.size, "revised": 0}
     assert (found.table["revisions"] == 0).all()
     assert (found.table["revisions_error"] == 0).all()
     np.testing.assert_allclose(found.table["new_months"], found.table["change"])
     assert (found.table["new_months_error"] > 0).sum() > 30
-    assert found.table["horizon"].max() == 11
-    assert found.table["horizon"].min() == 0
+    assert (found.table["horizon"].max(), found.table["horizon"].min()) == (11, 0)
 
 
 @pytest.mark.parametrize("model", ["naive+delay", "drift-sums"])
@@ -92,8 +80,8 @@ def test_the_error_is_what_chance_does() -> None:
     model = od.get_model("naive")
     seen, said = [], []
     for seed in range(30):
-        now = forecast_from(model, NEXT, ("OH",), 12, 200, seed)
-        table = compared(now, NEXT, BEFORE, model, NONE, ("OH",)).table
+        now = ch.forecast_from(model, NEXT, ("OH",), 12, 200, seed)
+        table = ch.compared(now, NEXT, BEFORE, model, NONE, ("OH",)).table
         row = table[table["horizon"] == 6].iloc[0]
         seen.append(row["change"])
         said.append(row["change_error"])
@@ -101,7 +89,7 @@ def test_the_error_is_what_chance_does() -> None:
 
 
 def recorded(panel, model="naive"):
-    made = forecast_from(od.get_model(model), panel, PLACES, 12, 200, 1)
+    made = ch.forecast_from(od.get_model(model), panel, PLACES, 12, 200, 1)
     return records.lines_of(NONE, made, panel, panel.release)
 
 
@@ -110,7 +98,7 @@ def test_a_recorded_forecast_is_what_is_compared_with():
     assert found.recorded
     assert found.settings == ()
     assert (found.table["model"] == 0).all()
-    said = " ".join(sentences(found, "OH"))
+    said = " ".join(ch.sentences(found, "OH"))
     assert "The model and its settings are the same." in said
     assert "adds 1 new month (April 2021: 3 counts)" in said
     total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
@@ -121,27 +109,19 @@ def test_a_recorded_forecast_is_what_is_compared_with():
     np.testing.assert_allclose(moved.table["model"], -0.3, atol=0.051)
 
 
-def test_another_model_is_a_reason_of_its_own_and_is_named():
+def test_another_model_is_a_reason_of_its_own_and_what_is_otherwise_is_named():
     found = change(MOVED, recorded=recorded(BEFORE, "drift"))
     assert found.settings[0] == "model: drift, now naive"
     assert (found.table["model"] != 0).any()
     total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
     np.testing.assert_allclose(total, found.table["change"], atol=1e-9)
-    # Revisions and new months are what they are without it.
-    plain = change(MOVED).table
-    np.testing.assert_array_equal(found.table["revisions"], plain["revisions"])
-    assert "from the model (model: drift, now naive" in " ".join(sentences(found, "OH"))
-
-
-def test_what_is_otherwise_than_it_was_is_named():
-    old = recorded(BEFORE).assign(version="0.0.1")
-    found = change(NEXT, recorded=old)
+    np.testing.assert_array_equal(found.table["revisions"], change(MOVED).table["revisions"])
+    assert "from the model (model: drift, now naive" in " ".join(ch.sentences(found, "OH"))
+    found = change(NEXT, recorded=recorded(BEFORE).assign(version="0.0.1"))
     assert (found.table["model"] == 0).all()
-    said = " ".join(sentences(found, "US"))
+    said = " ".join(ch.sentences(found, "US"))
     assert "without effect here: version of odforecast: 0.0.1, now " in said
-    # Counts of the release before that were replaced since.
-    was = release("2021-03", MARCH, revise=9.0)
-    found = change(NEXT, recorded=recorded(was))
+    found = change(NEXT, recorded=recorded(release("2021-03", MARCH, revise=9.0)))
     assert any("what the archive holds of that release" in text for text in found.settings)
 
 
@@ -150,72 +130,62 @@ def test_without_the_release_before_the_change_is_whole():
     assert "the archive does not hold release 2021-10-13" in found.why_not
     assert found.table["change"].notna().all()
     assert found.table[["revisions", "new_months", "model"]].isna().all(axis=None)
-    assert len(table_of(found)[0]) == 4
-    assert "is not split" in " ".join(sentences(found))
-    # With nothing before, nothing is compared.
+    assert len(ch.table_of(found)[0]) == 4
+    assert "is not split" in " ".join(ch.sentences(found))
     found = change(NEXT, earlier=None)
     assert found.table.empty
-    assert sentences(found) == ["There is no earlier release or forecast to compare with."]
-    assert table_of(found)[1:] == []
+    assert ch.sentences(found) == ["There is no earlier release or forecast to compare with."]
+    assert ch.table_of(found)[1:] == []
 
 
 def test_a_place_that_is_gone_is_named():
     panel = replace(NEXT.select(["US", "OH"]), selected=False)
     for found in (change(panel), change(panel, recorded=recorded(BEFORE))):
         assert set(found.table["location"]) == {"US", "OH"}
-        assert "not now: Wyoming." in " ".join(sentences(found))
+        assert "not now: Wyoming." in " ".join(ch.sentences(found))
     assert change(panel).lost == ("WY",)
-    # No other place is talked of.
     found = change(MOVED)
-    said = " ".join(sentences(found, "TX"))
+    said = " ".join(ch.sentences(found, "TX"))
     assert "There is no earlier forecast of Texas to compare with." in said
     assert not [x for x in ("the United States", "Ohio", "Wyoming") if x in said]
 
 
 def test_what_cannot_be_forecast_again_is_compared_all_the_same():
-    short = replace(
-        BEFORE, months=BEFORE.months[-20:], triangle=None,
-        **{name: getattr(BEFORE, name)[:, -20:] for name in LAYERS},
-    )  # fmt: skip
+    layers = {name: getattr(BEFORE, name)[:, -20:] for name in LAYERS}
+    short = replace(BEFORE, months=BEFORE.months[-20:], triangle=None, **layers)
     found = change(NEXT, earlier=short, recorded=recorded(BEFORE))
     assert "release 2021-10-13 cannot be forecast again" in found.why_not
     assert found.table["change"].notna().all()
-    # With nothing recorded there is no other forecast to speak of.
-    alone = " ".join(sentences(change(NEXT, earlier=short)))
+    alone = " ".join(ch.sentences(change(NEXT, earlier=short)))
     assert "The record has no forecast from it. The new release" in alone
     assert "month in common" not in alone
 
 
 def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others():
-    vintage = od.bundled().as_of()
-    panel = vintage.panel()
-    left = without_newest(panel, panel.cut("2024-12"))
+    panel = od.bundled().as_of().panel()
+    left = ch.without_newest(panel, panel.cut("2024-12"))
     assert str(left.last_month) == "2024-12"
-    assert (left.as_of, left.release, left.final_through, left.vintage) == (
-        panel.as_of, panel.release, panel.final_through, "real",
-    )  # fmt: skip
+    for name in ("as_of", "release", "final_through", "vintage"):
+        assert getattr(left, name) == getattr(panel, name), name
     for name in LAYERS:
         np.testing.assert_array_equal(getattr(left, name), getattr(panel, name)[:, :-8])
     assert str(left.beside["T40.4"].last_month) == "2024-12"
-    assert without_newest(panel, panel) is panel
+    assert ch.without_newest(panel, panel) is panel
     # What stands beside it ends where it ended then, which may be elsewhere.
     part = panel.beside["T40.4"]
     older = replace(panel, beside={"T40.4": clean(part, np.datetime64("2024-10"))})
     older = replace(older, **{n: getattr(panel, n)[:, :-8] for n in LAYERS}, triangle=None,
                     months=panel.months[:-8])  # fmt: skip
-    again = without_newest(panel, older)
+    again = ch.without_newest(panel, older)
     assert (str(again.last_month), str(again.beside["T40.4"].last_month)) == ("2024-12", "2024-10")
-    # The draws are those of a forecast from that month: the default takes it as it is.
     made = od.get_model().fit(left).forecast(draws=20)
-    assert made.last_month == left.last_month
-    assert set(made.beside) == {"T40.4"}
+    assert (made.last_month, set(made.beside)) == (left.last_month, {"T40.4"})
 
 
 def test_nothing_published_later_moves_the_middle_forecast():
     reported = MOVED.reported.copy()
     reported[:, -1] *= 1.1
-    other = with_counts(MOVED, reported, MOVED.predicted)
-    a, b = change(MOVED).table, change(other).table
+    a, b = change(MOVED).table, change(with_counts(MOVED, reported, MOVED.predicted)).table
     np.testing.assert_array_equal(a["revisions"], b["revisions"])
     assert (a["new_months"] != b["new_months"]).any()
 
@@ -224,7 +194,7 @@ def test_a_word_for_each_month_that_became_final():
     later = replace(NEXT, final_through=np.datetime64("2020-12"))
     found = change(later)
     assert str(found.final) == "2020-12"
-    assert "Counts through December 2020 are now final." in " ".join(sentences(found))
+    assert "Counts through December 2020 are now final." in " ".join(ch.sentences(found))
     assert change(replace(later, final_through=BEFORE.final_through)).final is None
 
 
@@ -232,21 +202,18 @@ def test_the_largest_changes_come_first_behind_the_place():
     found = change(release("2021-04", APRIL, revise=300.0))
     last = found.table[found.table["month"] == found.table["month"].max()].set_index("name")
     beside = (last["change"] / (last["before_high"] - last["before_low"])).abs()
-    named = [row[0] for row in table_of(found, "WY")[1:]]
+    named = [row[0] for row in ch.table_of(found, "WY")[1:]]
     assert named[0] == "Wyoming"
     assert named[1:] == list(beside.drop("Wyoming").sort_values(ascending=False).index)
 
 
 def crafted(rows):
-    table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11, model=0.0)
-    table["change"] = table["now"] - table["before"]
-    table = table.assign(
-        change_error=0.0, revisions=table["change"], revisions_error=0.0, new_months=0.0,
-        new_months_error=0.0,
-    )  # fmt: skip
+    table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11)
+    table["change"] = table["revisions"] = table["now"] - table["before"]
+    none = ("model", "change_error", "revisions_error", "new_months", "new_months_error")
+    table = table.assign(**dict.fromkeys(none, 0.0))
     months = np.array(["2021-04"], "datetime64[M]")
-    revised = pd.DataFrame(columns=list(REVISED))
-    return Change(MARCH, True, table, months, {}, revised)
+    return ch.Change(MARCH, True, table, months, {}, pd.DataFrame(columns=list(ch.REVISED)))
 
 
 @pytest.mark.parametrize(
@@ -261,5 +228,5 @@ def test_inside_is_the_new_median_in_the_earlier_interval(earlier, present, said
     low, now, high = present
     row = dict(zip(("before_low", "before", "before_high"), earlier, strict=True))
     row |= {"location": "OH", "name": "Ohio", "low": low, "now": now, "high": high}
-    text = " ".join(sentences(crafted([row]), "OH"))
+    text = " ".join(ch.sentences(crafted([row]), "OH"))
     assert f"The new median is {said} the previous 90% interval" in text

@@ -22,6 +22,7 @@ from odforecast.updating import record as records
 from odforecast.updating.record import coverage_sentence, past_forecasts, record_markdown
 
 PLACES = ("US", "OH")
+THREE = ("2021-03", "2021-04", "2021-05")
 
 
 @cache
@@ -54,9 +55,6 @@ def content(*lasts):
         return path.read_bytes()
 
 
-THREE = ("2021-03", "2021-04", "2021-05")
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "record.csv"
@@ -71,19 +69,15 @@ def test_what_was_written_is_read_and_says_how_it_was_made(path):
     row = table[(table["location"] == "OH") & (table["horizon"] == 12)].iloc[0]
     low, middle, high = forecast.select("OH").quantiles([0.05, 0.5, 0.95])[:, 0, -1]
     assert (row["low_90"], row["median"], row["high_90"]) == tuple(np.round((low, middle, high), 1))
-    assert f"{row['month']:%Y-%m} {row['release']:%Y-%m-%d} {row['on']:%Y-%m-%d}" == (
-        "2022-03 2021-10-15 2021-11-20"
-    )
+    dates = [f"{row[name]:%Y-%m-%d}" for name in ("month", "release", "on")]
+    assert dates == ["2022-03-01", "2021-10-15", "2021-11-20"]
     said = forecast.provenance
-    assert (row["model"], row["spec"], row["version"]) == (
-        said["label"], said["spec_hash"], said["odforecast"],
-    )  # fmt: skip
+    named = {"model": "label", "spec": "spec_hash", "version": "odforecast"}
+    assert {k: row[k] for k in named} == {k: said[v] for k, v in named.items()}
     assert (row["data"], row["seed"], row["draws"]) == (release("2021-03").data_hash, 1, 40)
-    # The same forecast is not written twice.
     before = path.read_bytes()
     assert add(path, "2021-03", dt.date(2022, 1, 1)).empty
     assert path.read_bytes() == before
-    # Another one is, beside the first.
     assert len(add(path, "2021-03", seed=2)) == 24
     assert path.read_bytes().startswith(before)
 
@@ -169,7 +163,6 @@ def test_what_came_is_recorded_once_provisional_and_once_settled(path):
     assert release("2021-12").release == dt.date(2022, 5, 15)
     assert _came(later, "settled") == ["2021-04", "2021-05"]
     assert _came(later, "provisional") == [f"2021-{m:02d}" for m in range(6, 13)]
-    # The settled count is judged, the provisional one is not.
     table = outcomes(read(path))
     first = table[(table["batch"] == 1) & (table["location"] == "OH")]
     settled = first[first["came_status"] == "settled"]
@@ -232,8 +225,7 @@ def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(path):
     gone = records.typed(gone.assign(model="", spec="", version=""))
     records.append(path, records.batch_of(before, [gone], dt.date(2022, 6, 1)))
     assert path.read_bytes().startswith(held)
-    last = path.read_text().splitlines()[-1]
-    data = first["data"].iloc[0]
+    last, data = path.read_text().splitlines()[-1], first["data"].iloc[0]
     assert last.startswith(f"3,1,withdrawn,2022-06-01,2021-10-15{',' * 14}{data},,,")
     table = read(path)
     assert set(outcomes(table)["batch"]) == {2}
@@ -262,7 +254,6 @@ def test_a_release_forecast_several_times_counts_once(repeats, path):
     said = coverage_sentence(table)
     assert said.startswith("The record holds 48 forecasts. For 4 of them the count is final.")
     assert ("Not counted: 96 made again later" in said) == (repeats == 3)
-    # The newest of a release is what is counted, and shown.
     mine = outcomes(table)
     mine = mine[(mine["seed"] == repeats) & (mine["came_status"] == "settled")]
     inside = int(mine["inside_90"].sum())
@@ -279,9 +270,8 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(path):
         if last == "2021-03":
             add(path, last, model="drift")
     table = read(path)
-    assert "The record holds 24 forecasts by drift. For 4 of them" in coverage_sentence(
-        table, "drift"
-    )
+    drift = "The record holds 24 forecasts by drift. For 4 of them"
+    assert drift in coverage_sentence(table, "drift")
     assert coverage_sentence(table).startswith("The record holds 48 forecasts by naive. For 4 of")
     assert "Not counted" not in coverage_sentence(table)
     assert "holds 24 forecasts by drift" in record_markdown(path, "OH", model="drift")
@@ -306,6 +296,5 @@ def test_the_record_as_text(path):
     assert "| not yet |" in text
     assert "| yes |" in text or "| no |" in text
     assert {row[5] for row in rows} <= {"", "yes", "no", "not scored yet"}
-    # The first forecast of what came, never a later and easier one.
     assert {row[0] for row in rows if row[4] != "not yet"} == {"2021-10-15"}
     assert record_markdown(path, "Texas") == "The record has no forecasts of Texas yet."

@@ -97,7 +97,6 @@ def test_our_own_folder_and_an_empty_one_are_replaced(server, run, tmp_path):
 
 
 def interrupted(monkeypatch, run, **how):
-    """An update that is stopped between page and record."""
     with monkeypatch.context() as patch:
         patch.setattr(records, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -109,9 +108,7 @@ def interrupted(monkeypatch, run, **how):
     [({}, {"seed": 2}, 2 * 4 * 13), ({"locations": "US,OH"}, {}, 4 * 13)],
     ids=["another seed", "more places"],
 )
-def test_a_forecast_stopped_before_its_record_is_completed(
-    first, second, lines, server, run, monkeypatch
-):
+def test_one_stopped_before_its_record_is_completed(first, second, lines, server, run, monkeypatch):
     serve(server, FIRST)
     held = run(**first).record_file.read_bytes()
     interrupted(monkeypatch, run, **second, again=True)
@@ -154,17 +151,14 @@ def test_a_half_written_update_does_not_hide_the_rest(first, server, run):
     assert any("cut off while it was written" in note for note in done.notes)
     serve(server, SECOND)
     done = run()
-    assert set(done.changed["location"]) == {"US", "OH", "WV", "YC"}
-    assert done.change.settings == ()
-    # Nor does one whose rest was written by the update behind it.
+    assert (set(done.changed["location"]), done.change.settings) == ({"US", "OH", "WV", "YC"}, ())
     run(again=True, seed=3)
     content = file.read_bytes()
     file.write_bytes(content[: content.index(b"\n", content.index(b",3,100,") + 600) + 1])
     assert run(again=True, seed=3).new
     serve(server, ("2025-04", dt.date(2025, 10, 15)), missing=0.01)
     third = run(seed=3)
-    assert len(third.changed) == 4 * 12
-    assert third.change.settings == ()
+    assert (len(third.changed), third.change.settings) == (4 * 12, ())
 
 
 def test_words_are_of_the_place_asked_for_alone(server, run):
@@ -180,8 +174,7 @@ def test_words_are_of_the_place_asked_for_alone(server, run):
 
 
 def test_new_york_has_its_city_beside_it_on_the_page(server, run, monkeypatch):
-    seen = []
-    write = running.write_page
+    seen, write = [], running.write_page
 
     def look(path, whole, locations, parts):
         seen.append((whole, locations))
@@ -207,14 +200,10 @@ def settled_record(server, run):
 
 
 def counts(table, batch=1):
-    """By month of an update's forecast of Ohio, what came and from which release."""
     found = outcomes(table)
-    found = found[(found["batch"] == batch) & (found["location"] == "OH")]
-    return {
-        f"{r['month']:%Y-%m}": (r["came"], f"{r['came_release']:%Y-%m-%d}")
-        for r in found.to_dict("records")
-        if r["came"] == r["came"]
-    }
+    found = found[(found["batch"] == batch) & (found["location"] == "OH") & found["came"].notna()]
+    rows = zip(found["month"], found["came"], found["came_release"])
+    return {f"{month:%Y-%m}": (came, f"{release:%Y-%m-%d}") for month, came, release in rows}
 
 
 def reported(archive, day):
@@ -228,8 +217,7 @@ def test_after_a_retraction_what_it_said_counts_no_more(server, run, tmp_path):
     before, held = counts(done.record), done.record_file.read_bytes()
     assert {r for _, r in before.values()} == {"2025-08-13", "2025-09-17"}
     assert before["2024-09"][1] == "2025-09-17"
-    archive = od.Archive(tmp_path / "archive")
-    archive.retract("2025-09-17", "columns were exchanged")
+    od.Archive(tmp_path / "archive").retract("2025-09-17", "columns were exchanged")
     done = run(fetch=False)
     assert (done.new, done.release, done.added) == (False, FIRST[1], 2)
     assert any("it was retracted; what was recorded from it is withdrawn" in n for n in done.notes)
@@ -265,7 +253,6 @@ def test_after_a_retraction_a_later_release_says_the_count(server, run, tmp_path
     assert set(whole) == set(before)
     right = reported(archive, "2025-09-17")
     assert all(whole[m][0] == right[m] for m, (_, r) in before.items() if r == "2025-08-13")
-    # A correction that was cut off is completed.
     content = done.record_file.read_bytes()
     ends = [i + 1 for i in range(held, len(content)) if content[i : i + 1] == b"\n"]
     for end in (ends[0], ends[1], ends[3] + 5):
@@ -283,8 +270,7 @@ def test_after_a_replacement_the_right_count_is_written_behind(newest, server, r
     batch = 2 if newest else 1
     before, held = counts(done.record, batch), done.record_file.read_bytes()
     wrong = SECOND if newest else FIRST
-    day = str(wrong[1])
-    archive = od.Archive(tmp_path / "archive")
+    day, archive = str(wrong[1]), od.Archive(tmp_path / "archive")
     archive.replace(release_file(tmp_path, wrong, missing=0.03), "a typing error")
     done = run(fetch=False)
     # Of the newest release there is a page: it is made anew, with the forecast.
@@ -299,8 +285,7 @@ def test_after_a_replacement_the_right_count_is_written_behind(newest, server, r
     assert any(c != before[m][0] for m, c in mine.items())
     made = forecasts(records.standing(done.record))
     made = made[made["release"] == pd.Timestamp(day)]
-    panel = archive.as_of(day).panel()
-    assert set(made["data"]) == ({panel.data_hash} if newest else set())
+    assert set(made["data"]) == ({archive.as_of(day).panel().data_hash} if newest else set())
     assert run(fetch=False).added == 0
     assert not run(fetch=False).new
 
@@ -310,7 +295,6 @@ def test_an_earlier_release_that_was_added_withdraws_nothing(server, run, tmp_pa
     held = run().record_file.read_bytes()
     archive = od.Archive(tmp_path / "archive")
     archive.add(release_file(tmp_path, FIRST))
-    # Nor does a retraction that was taken back.
     archive.retract("2025-09-17", "by mistake")
     archive.accept("2025-09-17", "it was right")
     done = run(fetch=False)
@@ -318,21 +302,15 @@ def test_an_earlier_release_that_was_added_withdraws_nothing(server, run, tmp_pa
     assert done.record_file.read_bytes() == held
 
 
-def test_a_record_of_this_project_is_read_as_ever():
+def test_the_record_of_this_project_is_read_as_ever_and_its_newest_update_is_todays_default():
     path = Path(od.__file__).parents[2] / "docs" / "updates" / "record.csv"
     if not path.exists():
         pytest.skip("only in the repository")
     table = read(path)
-    # 689 lines of the release of 2025-09-17, 914 of 2026-01-14.
     assert table["batch"].value_counts().to_dict() == {1: 689, 2: 914}
     assert len(records.standing(table)) == len(table)
-
-
-def test_the_newest_update_of_the_docs_is_todays_default_on_the_bundled_release():
-    folder = Path(od.__file__).parents[2] / "docs" / "updates"
-    newest = max(p for p in folder.iterdir() if p.is_dir())
+    newest = max(p for p in path.parent.iterdir() if p.is_dir())
     said = json.loads((newest / "update.json").read_text())
-    assert said["spec"] == od.get_model().spec.hash, (
-        "odforecast update --no-fetch --out docs/updates"
-    )
+    again = "odforecast update --no-fetch --out docs/updates"
+    assert said["spec"] == od.get_model().spec.hash, again
     assert said["release"] == newest.name == str(od.bundled().as_of().date)

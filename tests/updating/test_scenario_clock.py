@@ -29,7 +29,6 @@ def parsed(onset="onset: 2025-11", none=0.4):
 def test_a_scenario_is_frozen_once(tmp_path):
     first = freeze(parsed(), tmp_path, DAY, "2026-02")
     assert freeze(parsed(), tmp_path, dt.date(2026, 3, 1), "2026-03") == first
-    # An open onset is closed on the day, and stays.
     first_open = freeze(parsed(onset="lag: 3"), tmp_path / "open", DAY, "2026-02")
     assert str(first_open.interventions[0].onset[0]) == "2026-02"
     assert freeze(parsed(onset="lag: 3"), tmp_path / "open", DAY, "2026-09") == first_open

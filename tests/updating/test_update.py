@@ -42,10 +42,9 @@ def test_two_releases_one_after_the_other(server, run, tmp_path, monkeypatch):
     assert (first.release, first.new, first.added) == (FIRST[1], True, 4 * 13)
     assert repr(first).startswith("<Update from release 2025-08-13: 52 lines recorded, in ")
     assert first.change.why_not == "there is no earlier release or forecast to compare with"
-    assert sorted(files(out)) == [
-        "2025-08-13/2025-08-13-odforecast-drift__delay.parquet", "2025-08-13/changes.csv",
-        "2025-08-13/index.html", "2025-08-13/update.json", "record.csv",
-    ]  # fmt: skip
+    names = ["2025-08-13-odforecast-drift__delay.parquet", "changes.csv", "index.html"]
+    made = [f"2025-08-13/{name}" for name in (*names, "update.json")]
+    assert sorted(files(out)) == [*made, "record.csv"]
     held = (out / "record.csv").read_bytes()
 
     on(monkeypatch, "2025-09-18")
@@ -55,13 +54,11 @@ def test_two_releases_one_after_the_other(server, run, tmp_path, monkeypatch):
     assert (out / "record.csv").read_bytes().startswith(held)
     table = second.record
     assert table["batch"].unique().tolist() == [1, 2]
-    assert table.groupby("batch")["on"].first().dt.strftime("%Y-%m-%d").tolist() == [
-        "2025-08-14", "2025-09-18",
-    ]  # fmt: skip
+    days = table.groupby("batch")["on"].first().dt.strftime("%Y-%m-%d").tolist()
+    assert days == ["2025-08-14", "2025-09-18"]
     came = table[table["kind"] == "came"]
     assert came["month"].dt.strftime("%Y-%m").unique().tolist() == ["2025-04"]
     assert came["status"].unique().tolist() == ["provisional"]
-    # What is recorded is what is forecast, and what the hub file says.
     hub = od.hub.read(second.hub_file)
     assert hub["origin_date"].unique() == pd.Timestamp("2025-09-17")
     last = table[(table["batch"] == 2) & (table["location"] == "OH") & (table["horizon"] == 12)]
@@ -76,10 +73,8 @@ def test_two_releases_one_after_the_other(server, run, tmp_path, monkeypatch):
     assert second.change.counts["revised"] > 0
     changed = second.changed
     assert (changed["model"] == 0).all()
-    pd.testing.assert_series_equal(
-        changed["revisions"] + changed["new_months"], changed["change"],
-        check_names=False, atol=0.06,
-    )  # fmt: skip
+    both = changed["revisions"] + changed["new_months"]
+    pd.testing.assert_series_equal(both, changed["change"], check_names=False, atol=0.06)
     page = (out / "2025-09-17" / "index.html").read_text()
     assert "What changed since the previous forecast" in page
     assert "adds 1 new month (April 2025: 4 counts)" in page
@@ -108,9 +103,8 @@ def test_again_with_other_settings_both_are_recorded(first, run, tmp_path):
     assert done.record.groupby("batch")["model"].first().tolist() == ["drift+delay", "naive"]
     assert json.loads((done.folder / "update.json").read_text())["model"] == "naive"
     assert sorted(os.listdir(tmp_path / "out")) == ["2025-08-13", "record.csv"]
-    assert sorted(os.listdir(done.folder)) == [
-        "2025-08-13-odforecast-naive.parquet", "changes.csv", "index.html", "update.json",
-    ]  # fmt: skip
+    hub = "2025-08-13-odforecast-naive.parquet"
+    assert sorted(os.listdir(done.folder)) == [hub, "changes.csv", "index.html", "update.json"]
 
 
 def test_a_server_that_is_down_is_one_line(server, run, tmp_path):
@@ -121,7 +115,6 @@ def test_a_server_that_is_down_is_one_line(server, run, tmp_path):
             run()
         run()
     assert not run(fetch=False).new
-    # A download that was cut off goes on.
     serve(server, SECOND)
     server.faults["page"] = deque(["truncate"] * 2)
     with refused(tmp_path / "out", DownloadError):
@@ -265,8 +258,7 @@ def test_an_archive_behind_its_record_is_refused(server, run, tmp_path):
     lacking = od.Archive(tmp_path / "lacking")  # nobody said that the newest release is wrong
     lacking.add(release_file(tmp_path, FIRST))
     how = {"fetch": False, "draws": 100, "again": True, "model": "naive"}
-    words = "record holds forecasts from release 2025-09-17"
-    with refused(tmp_path / "out", ArchiveError, words):
+    with refused(tmp_path / "out", ArchiveError, "record holds forecasts from release 2025-09-17"):
         update(tmp_path / "lacking", tmp_path / "out", **how)
 
 
@@ -288,7 +280,6 @@ def test_the_users_own_folders(own_archive, server):
     assert own_archive == default_folder()
     assert default_out() == own_archive.parent / "updates"
     assert sorted(os.listdir(default_out())) == ["2026-02-11", "record.csv"]
-    # The bundled release lies beneath: it is compared with, though nothing is recorded of it.
     assert "The record has no forecast from it" in commands.said(done)
     assert "Nothing new" in commands.ok(*args)
 
@@ -307,8 +298,7 @@ def test_the_default_on_the_screen_and_on_the_whole_page(server, tmp_path, monke
     assert "new lines" in text
     said = json.loads(commands.ok(*args, "--draws", 100, "--json"))
     assert (said["new"], said["release"], said["before"]) == (False, "2025-09-17", "2025-08-13")
-    assert said["new_months"] == ["2025-04"]
-    assert len(said["changes"]) == 53 * 12
+    assert (said["new_months"], len(said["changes"])) == (["2025-04"], 53 * 12)
     page = (out / "2025-09-17" / "index.html").read_text()
     assert "What changed since the previous forecast" in page
     assert "Past forecasts and final counts" in page

@@ -19,17 +19,10 @@ FIRST, SECOND = ("2025-03", dt.date(2025, 8, 13)), ("2025-04", dt.date(2025, 9, 
 FEW = ("US", "OH", "WV", "YC")
 
 
-def moment(day: dt.date) -> int:
-    return int(dt.datetime(day.year, day.month, day.day, 16, tzinfo=dt.UTC).timestamp())
-
-
 @cache
-def rows(
-    last: str, states: tuple[str, ...] | None = FEW, missing: float = 0.02
-) -> tuple[dict, ...]:
+def rows(last: str, states: tuple | None = FEW, missing: float = 0.02) -> tuple[dict, ...]:
     """Rows as Socrata answers them; the last counts too low by a share that halves each month."""
-    table = od.bundled().as_of("2025-09-17").table
-    end = pd.Timestamp(last)
+    table, end = od.bundled().as_of("2025-09-17").table, pd.Timestamp(last)
     table = table[(table["month"] <= end) & (table["indicator"] == ALL_DRUGS)]
     age = (end.year - table["month"].dt.year) * 12 + end.month - table["month"].dt.month
     late = (age < 5) & (table["state"] != "US")
@@ -43,13 +36,12 @@ def rows(
 
 
 def serve(server: FakeSocrata, release: tuple[str, dt.date], **how: object) -> None:
-    server.rows, server.updated = list(rows(release[0], **how)), moment(release[1])
+    last, day = release
+    moment = dt.datetime(day.year, day.month, day.day, 16, tzinfo=dt.UTC).timestamp()
+    server.rows, server.updated = list(rows(last, **how)), int(moment)
 
 
-def release_file(
-    folder: Path, release: tuple[str, dt.date] = SECOND, missing: float = 0.02
-) -> Path:
-    """A release in a file; ``missing`` makes its figures others."""
+def release_file(folder: Path, release: tuple = SECOND, missing: float = 0.02) -> Path:
     path = folder / f"{release[1]}.csv"
     pd.DataFrame(list(rows(release[0], missing=missing))).to_csv(path, index=False)
     return path
@@ -57,7 +49,6 @@ def release_file(
 
 @contextmanager
 def refused(folder: Path, error: type[Exception], words: str | None = None) -> Iterator[None]:
-    """What is refused changes no byte of a folder."""
     before = files(folder)
     with pytest.raises(error, match=words):
         yield
@@ -65,6 +56,5 @@ def refused(folder: Path, error: type[Exception], words: str | None = None) -> I
 
 
 def files(where: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
-    }
+    found = (p for p in sorted(where.rglob("*")) if p.is_file())
+    return {str(p.relative_to(where)): p.read_bytes() for p in found}

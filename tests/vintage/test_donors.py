@@ -23,8 +23,7 @@ PLACES = ("OH", "WV", "WY")
 LEVELS = np.array([400.0, 100.0, 6.0])
 #: Months of death, and the last month of the release; the truth goes on for two years.
 N, LAST = 96, 71
-#: Deaths that came late by months back, beyond a year: what the recursion takes from a year before
-#: matters.
+#: Deaths that came late by months back, beyond a year, so that the recursion matters.
 LATE = np.array([60, 30, 20, 10, 5, 4, 3, 2, 2, -3, -2, -1, 8, 6, 5, 4])
 
 
@@ -48,7 +47,6 @@ def truth(months) -> Panel:
 
 
 def seen(months, late, restated=None):
-    """The release of month LAST: the deaths less those that came late."""
     had = months.copy()
     had[:2, LAST - late.size + 1 : LAST + 1] -= late[::-1]
     if restated is not None:
@@ -64,12 +62,10 @@ def test_late_arrivals_by_month_of_death(months, truth):
     release = seen(months, LATE)
     assert str(release.last_month) == "2019-12"
     donor = donor_of(release, truth)
-    settled = truth.cut(release.last_month).monthly
-    found = donor.late * settled[:, ::-1][:, : module.BACK]
+    found = donor.late * truth.cut(release.last_month).monthly[:, ::-1][:, : module.BACK]
     np.testing.assert_allclose(found[:2, : LATE.size], np.tile(LATE, (2, 1)), atol=1e-9)
     np.testing.assert_allclose(found[:, LATE.size :], 0, atol=1e-9)
     assert (found[2] == 0).all()
-    # What the release said of itself, the last month first.
     assert donor.age == (dt.date(2020, 4, 15) - dt.date(2019, 12, 31)).days
     assert (donor.era, donor.final_back) == ("4.5", 12)
     assert donor.last_month == release.last_month
@@ -77,7 +73,6 @@ def test_late_arrivals_by_month_of_death(months, truth):
     assert (donor.pending == 0.3).all()
     assert np.isnan(donor.complete).all()
     assert np.isnan(donor.deaths).all()  # no deaths of all causes beside it
-    # A release as its own donor gives its counts back.
     again = truth.delayed(release.last_month, donor)
     assert np.array_equal(again.reported, release.reported)
     assert np.array_equal(again.predicted[:, -24:], release.predicted[:, -24:])
@@ -86,9 +81,7 @@ def test_late_arrivals_by_month_of_death(months, truth):
 
 @pytest.mark.parametrize("where", [0, 22, 24, 30, 35])
 def test_restated_old_years_do_not_come_back_every_twelve_months(months, truth, where):
-    """What was restated before the recursion starts, or in its first year (months 24 to 35),
-    leaves later counts alone.
-    """
+    """Neither of before the recursion starts, nor of its first year (months 24 to 35)."""
     release = seen(months, LATE, restated=where)
     again = truth.delayed(release.last_month, donor_of(release, truth))
     assert np.abs(again.reported - release.reported)[:, -13:].max() <= 1
@@ -146,13 +139,11 @@ def test_written_and_read_again(months, truth, tool):
 def test_the_shipped_donors():
     found = shipped()
     assert len(found) == 17
-    assert [str(d.release) for d in found if d.era == "4.5"] == [
-        "2022-10-12", "2024-04-17", "2024-12-11",
-    ]  # fmt: skip
+    early = [str(d.release) for d in found if d.era == "4.5"]
+    assert early == ["2022-10-12", "2024-04-17", "2024-12-11"]
     assert all(d.locations == ("US", *JURISDICTIONS) for d in found)
     assert all(d.late.shape == (53, module.BACK) for d in found)
     assert sum(bool(d.predecessors) for d in found) == 9
-    # The table says what it is made of, and is small.
     data = (resources.files("odforecast.vintage") / "bundled" / module.SHIPPED).read_bytes()
     assert len(data) < 500_000
     assert data[4:8] == bytes(4), "a time in the file: the same table has other bytes"
@@ -170,9 +161,8 @@ def test_the_shipped_donors():
 def test_the_archives_own_copy_of_a_release_comes_first(monkeypatch, moved):
     theirs = shipped()[3]
     day = theirs.release + dt.timedelta(days=moved)
-    mine = replace(
-        theirs, predecessors=(), late=theirs.late / 2, release=day, age=theirs.age + moved
-    )
+    half, age = theirs.late / 2, theirs.age + moved
+    mine = replace(theirs, predecessors=(), late=half, release=day, age=age)
     extra = replace(mine, release=dt.date(2019, 12, 11), age=theirs.age)
     monkeypatch.setattr(module, "donors", lambda _: (mine, extra))
     found = {d.last_month: d for d in available(od.bundled())}
@@ -182,12 +172,8 @@ def test_the_archives_own_copy_of_a_release_comes_first(monkeypatch, moved):
     assert len(available()) == 17
 
 
-# Real releases
-
-
 @pytest.fixture(scope="session")
 def tool():
-    """The tool that makes the shipped table."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "tools"))
         import donors
@@ -197,7 +183,6 @@ def tool():
 
 @pytest.fixture(scope="session")
 def whole(real) -> od.Archive:
-    """Real releases of all jurisdictions."""
     tables = {day: real.release(day) for day in real.releases()}
     kept = {d: t for d, t in tables.items() if set(JURISDICTIONS) <= set(t["state"])}
     return od.Archive.in_memory(kept).above(od.bundled())
@@ -222,13 +207,11 @@ def test_a_real_release_as_its_own_donor_gives_its_counts_back(whole, donor):
     for back in range(24):
         gap = np.abs(again.reported[:, -1 - back] - release.reported[rows, -1 - back])
         assert np.nanmax(gap) <= allowed, back
-    assert again.as_of == release.release
-    assert again.final_through == release.final_through
+    assert (again.as_of, again.final_through) == (release.release, release.final_through)
     for name in ("predicted", "pending", "complete"):
         mine, theirs = (getattr(p, name)[:, -module.BACK :] for p in (again, release))
         assert np.allclose(mine, theirs[rows], rtol=1e-4, atol=1 + allowed, equal_nan=True)
-    ratio = again.all_deaths / release.all_deaths[rows]
-    assert np.abs(ratio - 1).max() < 1e-4
+    assert np.abs(again.all_deaths / release.all_deaths[rows] - 1).max() < 1e-4
     if donor.predecessors:
         assert again.triangle is not None
         assert release.triangle is not None

@@ -21,6 +21,18 @@ from odforecast.vintage.ledger import Event, Origin, append, fold, read
 DAY = dt.date(2024, 12, 11)
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 KEY = ("states", DAY)
+EVENTS = st.builds(
+    Event,
+    st.sampled_from(ledger.EVENTS),
+    st.sampled_from(["states", "counties"]),
+    st.dates(dt.date(2015, 1, 1), dt.date(2040, 1, 1)),
+    st.sampled_from([A, B, C]),
+    reason=st.text(max_size=30),
+    replaces=st.sampled_from(["", A, B]),
+    source=st.sampled_from([{}, {"file": "a}b.csv", "sha256": "0f" * 32}]),
+)
+DAYS = [f"2024-{m:02d}-12" for m in range(1, 9)]
+posix = pytest.mark.skipif(os.name != "posix", reason="forks its writers")
 
 
 def event(kind, digest=A, **more):
@@ -64,18 +76,6 @@ def test_what_counts_and_what_lies_apart(events, current, apart):
         assert held.reason == ("accepted: CDC says so" if taken else "replaced: digits swapped")
 
 
-EVENTS = st.builds(
-    Event,
-    st.sampled_from(ledger.EVENTS),
-    st.sampled_from(["states", "counties"]),
-    st.dates(dt.date(2015, 1, 1), dt.date(2040, 1, 1)),
-    st.sampled_from([A, B, C]),
-    reason=st.text(max_size=30),
-    replaces=st.sampled_from(["", A, B]),
-    source=st.sampled_from([{}, {"file": "a}b.csv", "sha256": "0f" * 32}]),
-)
-
-
 @given(st.lists(EVENTS, max_size=6))
 def test_what_is_written_is_read(tmp_path_factory, events):
     file = tmp_path_factory.mktemp("ledger") / ledger.LEDGER
@@ -89,9 +89,8 @@ def test_what_is_written_is_read(tmp_path_factory, events):
 
 def test_an_append_that_was_cut_off_never_happened(tmp_path):
     file = tmp_path / ledger.LEDGER
-    first, second, third = (
-        event("added", h, reason='"x"} "check', source={"file": "a}"}).signed() for h in (A, B, C)
-    )
+    odd = {"reason": '"x"} "check', "source": {"file": "a}"}}
+    first, second, third = (event("added", h, **odd).signed() for h in (A, B, C))
     append(file, first)
     start = file.stat().st_size
     append(file, second)
@@ -140,11 +139,10 @@ def test_what_this_version_does_not_know_is_refused(tmp_path, values, message):
     file.write_bytes(ledger._line(ledger._plain(ADDED.signed()) | values))
     with pytest.raises(ArchiveError, match=message):
         read(file)
-    # An origin may say more.
     assert Origin.of({"origin": "cdc", "sha256": "0f", "signed by": "CDC"}).kind == "cdc"
 
 
-def test_no_room_is_said(tmp_path, monkeypatch):
+def test_no_room_is_said_and_calls_that_windows_lacks_are_not_needed(tmp_path, monkeypatch):
     file = tmp_path / ledger.LEDGER
     append(file, event("added", A).signed())
     whole = os.write
@@ -155,22 +153,12 @@ def test_no_room_is_said(tmp_path, monkeypatch):
     assert [e.data_hash for e in read(file)] == [A]
     append(file, event("added", C).signed())
     assert [e.data_hash for e in read(file)] == [A, C]
-
-
-def test_it_needs_no_calls_that_windows_lacks(tmp_path, monkeypatch):
     for name in ("pread", "pwrite"):
         monkeypatch.delattr(ledger.os, name)
-    file = tmp_path / ledger.LEDGER
     file.write_bytes(b'{"cut off')
     for digest in (A, B):
         append(file, event("added", digest).signed())
     assert [e.data_hash for e in read(file)] == [A, B]
-
-
-# Many writers, and kills
-
-DAYS = [f"2024-{m:02d}-12" for m in range(1, 9)]
-posix = pytest.mark.skipif(os.name != "posix", reason="forks its writers")
 
 
 def append_fifty(file):
@@ -180,7 +168,6 @@ def append_fifty(file):
 
 
 def add(store, files, said):
-    """Add files to an archive, and write down what was said of each."""
     archive = od.Archive(store)
     with said.open("w") as out:
         for file in files:
@@ -212,7 +199,6 @@ def start():
 
 @pytest.fixture
 def added(start, tmp_path):
-    """Adds lists of files, each in a process; what was said, killed after some seconds or not."""
 
     def run(*lists, seconds=None):
         said = [tmp_path / f"said-{time.monotonic_ns()}-{i}" for i in range(len(lists))]
@@ -265,8 +251,7 @@ def test_processes_that_append_at_once_lose_nothing(start, tmp_path):
     for one in start(append_fifty, *[[file]] * 4):
         one.join()
         assert one.exitcode == 0
-    hashes = [e.data_hash for e in read(file)]
-    assert sorted(hashes) == sorted([f"{i:016x}" for i in range(50)] * 4)
+    assert sorted([e.data_hash for e in read(file)]) == sorted([f"{i:016x}" for i in range(50)] * 4)
 
 
 @posix
@@ -283,7 +268,6 @@ def test_six_writers_at_once(added, files, tmp_path):
 @posix
 @pytest.mark.slow
 def test_two_writers_that_disagree(added, files, tmp_path):
-    """One wins, the other hears of it."""
     (tmp_path / "other").mkdir()
     both = files, made(tmp_path / "other", more=50)
     mine, theirs = added(*both)
@@ -310,5 +294,4 @@ def test_killed_again_and_again(added, files, tmp_path):
     (said,) = added(files)
     assert len(said) == len(files)
     check_whole(store, files)
-    # Events that never happened are not half there, either.
     assert len(read(store / ledger.LEDGER)) == len(DAYS)

@@ -28,16 +28,15 @@ PACKED = gzip.compress(CONTENT, mtime=0)
 ELSEWHERE = release_csv("2024-08")
 COUNTIES = csv_text(county_cells("2024-10-06", 15)).encode()
 ODD = "my data/Counts (1) [copy] #2 100%?.csv"
+TODAY = dt.date.today().replace(day=1) - dt.timedelta(days=1)
 
 
 def later(**words) -> tuple[dict[str, str], bytes]:
-    """A right copy of the release after, of another owner."""
     content = release_csv("2024-08")
     return row("2025-01-15", "2024-08", content, owner="b", **words), content
 
 
 def copies_of(*owners: str, content: bytes = CONTENT) -> Made:
-    """Copies of one release by several owners."""
     return Made.of(*((row(DAY, LAST, content, owner=owner), content) for owner in owners))
 
 
@@ -114,9 +113,8 @@ def test_what_becomes_of_a_copy(run: Run, there, listed, about, status, says, ke
     assert (origin.kind, origin.basis) == ("past", "inferred")
     assert origin.checks == ", ".join(filter(None, (copy.check, "structure")))
     assert origin.place == copy.place == f"someone/drugs@{copy.commit}:{one['path']}"
-    assert (origin.file, origin.sha256) == (
-        Path(one["path"]).name, hashlib.sha256(there).hexdigest(),
-    )  # fmt: skip
+    sha256 = hashlib.sha256(there).hexdigest()
+    assert (origin.file, origin.sha256) == (Path(one["path"]).name, sha256)
     assert run.archive.log["place"].iloc[0] == copy.place
     file = run.folder / f"{DAY}.csv"
     file.write_bytes(CONTENT)
@@ -194,9 +192,8 @@ def test_a_server_that_never_answers_is_left(run: Run) -> None:
 )
 def test_of_two_copies_the_first_is_kept(run: Run, change: float, status: str, words: str) -> None:
     other = release_csv(LAST, change=change) + b"\n"
-    first, second = run(
-        Made.of((row(DAY, LAST, CONTENT), CONTENT), (row(DAY, LAST, other, owner="b"), other))
-    )
+    two = ((row(DAY, LAST, CONTENT), CONTENT), (row(DAY, LAST, other, owner="b"), other))
+    first, second = run(Made.of(*two))
     assert (first.status, second.status) == ("added", status)
     assert words in second.words
     assert run.archive.origin(DAY).place.startswith("someone/")
@@ -235,11 +232,9 @@ def test_a_guessed_date_is_settled_by_the_last_month(run: Run, order: int) -> No
 def test_how_dates_are_known(run: Run, listed, last, basis, status, date, found) -> None:
     guess = "2019-07" if last == "2020-03" else last
     content = release_csv(last)
-    one = row(listed, guess, content, settled=False, basis=basis)
-    (done,) = run(Made.of((one, content)))
+    (done,) = run(Made.of((row(listed, guess, content, settled=False, basis=basis), content)))
     assert (done.status, str(done.release)) == (status, date)
     assert run.archive.origin(date).basis == found
-    # The same release under another day is no other release.
     near = row("2020-10-14" if last == "2020-03" else "2024-12-13", last, content, owner="b")
     (done,) = run(Made.of((near, content)))
     assert (done.status, len(run.archive.releases())) == ("equal", 1)
@@ -247,12 +242,8 @@ def test_how_dates_are_known(run: Run, listed, last, basis, status, date, found)
 
 
 def claimed():
-    """A table that was exported: it says of itself when it was released."""
     table = od.bundled().as_of("2025-09-17").table.assign(release="2025-12-30")
     return table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()
-
-
-TODAY = dt.date.today().replace(day=1) - dt.timedelta(days=1)
 
 
 def unpublished():

@@ -36,7 +36,6 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def archive(made, tmp_path):
-    """An archive of a test's own, with one release."""
     return od.Archive(shutil.copytree(made, tmp_path / "archive"))
 
 
@@ -84,14 +83,12 @@ def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
     forecast = od.get_model("naive").fit(panel).forecast(draws=20)
     assert note in forecast.panel.notes
     assert forecast.provenance["notes"] == note  # with which briefs end
-    # A panel of a later release whose triangle holds it says so too.
     later = bent_release(tmp_path / "later", day="2025-11-12")
     with pytest.raises(QuarantineError, match="the release before said"):
         archive.add(later)  # for the cell it puts right
     archive.accept("2025-11-12", "the digit of October was a typing error")
     notes = archive.as_of().panel().notes
-    assert len(notes) == 2
-    assert notes[1] == note
+    assert (len(notes), notes[1]) == (2, note)
 
 
 def test_accepted_later(archive, wrong, right):
@@ -121,13 +118,11 @@ def test_replaced_retracted_and_taken_back(archive, wrong, right):
     assert archive.replace(right, "West Virginia had a digit too many")
     new = archive.data_hash(DAY)
     assert new != old
-    assert archive.as_of().note == (
-        "release 2025-10-15 was replaced: West Virginia had a digit too many"
-    )
+    said = "release 2025-10-15 was replaced: West Virginia had a digit too many"
+    assert archive.as_of().note == said
     assert archive.replace(right, "again") is False
     assert archive.log.iloc[-1]["replaces"] == old
     assert events(archive) == ["added", "added", "replaced"]
-    # Figures put aside come back only when somebody says so.
     with pytest.raises(ArchiveError, match="were replaced: West Virginia had a digit"):
         archive.replace(wrong, "back to before")
     assert archive.data_hash(DAY) == new
@@ -188,7 +183,6 @@ def test_views(archive, wrong, right, tmp_path):
     with pytest.raises(ArchiveError, match="ends at 2025-09-30 and is read only"):
         archive.until("2025-09-30").retract("2025-09-17", "no reason")
     assert len(archive.until("2025-09-30").log) == 1
-    # What was retracted does not come back from beneath.
     both.retract("2025-09-17", "a wrong file")
     assert both.releases() == (dt.date(2025, 10, 15), dt.date(2026, 1, 14))
     with pytest.raises(ArchiveError, match="nothing was known on 2025-09-17"):
@@ -202,8 +196,7 @@ def test_views(archive, wrong, right, tmp_path):
         own.retract("2025-09-17", "the bundled one is not mine")
     with pytest.raises(QuarantineError):
         own.add(wrong)
-    assert len(own.quarantined()) == 1
-    assert own.as_of().date == dt.date(2026, 1, 14)
+    assert (len(own.quarantined()), own.as_of().date) == (1, dt.date(2026, 1, 14))
 
 
 def test_a_file_by_itself_and_a_backtest_carry_the_reason(archive, wrong, tmp_path):
@@ -213,21 +206,16 @@ def test_a_file_by_itself_and_a_backtest_carry_the_reason(archive, wrong, tmp_pa
     vintage = od.read(wrong, accept="for a test")
     assert (vintage.note, vintage.panel().notes) == (note, (note,))
     archive.add(wrong, accept="for a test")
-    results = od.backtest(
-        ["naive"], archive=archive, start="2023-01", end="2023-01", locations="OH", draws=20,
-        out=tmp_path / "out", progress=False,
-    )  # fmt: skip
+    how = {"start": "2023-01", "end": "2023-01", "locations": "OH", "draws": 20, "progress": False}
+    results = od.backtest(["naive"], archive=archive, out=tmp_path / "out", **how)
     assert note in results.data_notes
     assert note in (tmp_path / "out" / "manifest.json").read_text()
-    # A pseudo-vintage is made of the release's figures: it says so too.
     assert note in archive.as_of().panel().cut("2023-01").notes
 
 
 def test_the_first_release_is_compared_with_the_bundled_one(tmp_path):
     table = od.bundled().as_of("2025-09-17").table
-    rows = table["state"] == "TN"
-    less = (table["reported"] * 2 / 3).round().where(rows)
-    # The sums hold: only the release before tells.
+    less = (table["reported"] * 2 / 3).round().where(table["state"] == "TN")
     of_us = less.groupby([table["month"], table["indicator"]]).transform("sum")
     table["reported"] -= less.fillna(0) + of_us.where(table["state"] == "US", 0.0)
     file = tmp_path / f"{DAY}.csv"

@@ -27,6 +27,12 @@ from odforecast.vintage.vintage import SAID_MONTHS
 
 FILES = ("2018-09-12.csv", "2018-10-17.csv", "2018-11-14.csv")
 LATE = dt.date(2026, 1, 14)
+DATES = ("2023-06-14", "2023-07-12", "2024-07-17")
+#: Releases × months 2022-11..2023-01 of one place; NaN: not published.
+VALUES = np.array([[100.0, np.nan, np.nan], [104.0, 90.0, np.nan], [103.0, 99.0, 80.0]])
+counts = hnp.arrays(
+    float, (3, 3), elements=st.integers(0, 500).map(float) | st.just(float("nan"))
+).filter(lambda x: np.isfinite(x.diagonal()).all())  # each release has a last month of its own
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +44,6 @@ def tables(vsrr: Path) -> dict[dt.date, pd.DataFrame]:
 @pytest.fixture(scope="module")
 def archive(tables) -> od.Archive:
     return od.Archive.in_memory(tables)
-
-
-def test_a_vintage_stays_in_its_process(archive):
-    with pytest.raises(TypeError, match="send vintage"):
-        pickle.dumps(archive.as_of())
 
 
 def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
@@ -58,8 +59,7 @@ def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
     assert panel.triangle.reported[1, panel.index("US"), here] == earlier.reported[us, -1]
     assert np.isnan(panel.triangle.reported[1, 0, -1])  # had not been published
     assert archive.as_of("2018-09-12").panel().triangle is None
-    # Of a class, releases older than two years are in no triangle; of all drugs, for a model to
-    # learn from once they have settled, those of eight years.
+    # Of a class releases of two years; of all drugs, for a model to learn from, those of eight.
     late = archive.as_of()
     assert late.panel("T40.4").triangle is None
     assert len(late.panel().triangle) == 3
@@ -67,7 +67,6 @@ def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
 
 
 def test_a_triangle_has_what_each_release_said_of_itself(archive):
-    """As the panel of that release has it, in the months that could still change."""
     panel = archive.as_of().panel()
     triangle = panel.triangle
     assert triangle is not None
@@ -78,10 +77,8 @@ def test_a_triangle_has_what_each_release_said_of_itself(archive):
         at = np.searchsorted(panel.months, then.months)
         np.testing.assert_array_equal(triangle.reported[r][rows][:, at], then.reported)
         for layer in ("pending", "predicted"):
-            table = getattr(triangle, layer)[r][rows]
-            recent = at[-SAID_MONTHS:]
-            said = getattr(then, layer)[:, -SAID_MONTHS:]
-            np.testing.assert_array_equal(table[:, recent], said)
+            table, recent = getattr(triangle, layer)[r][rows], at[-SAID_MONTHS:]
+            np.testing.assert_array_equal(table[:, recent], getattr(then, layer)[:, -SAID_MONTHS:])
             assert np.isnan(np.delete(table, recent, axis=1)).all()
     assert np.isfinite(triangle.pending[:, :, 38:40]).any()
 
@@ -107,18 +104,14 @@ def test_deaths_of_all_causes_come_from_no_later_release(tables):
     """The newest known that day: a later release must not reach an earlier panel."""
     first, second, *_ = tables
     bare = {d: tables[d][tables[d]["indicator"] != ALL_DEATHS] for d in (first, second)}
-    without_first, without_second = (
-        od.Archive.in_memory(tables | {d: bare[d]}) for d in (first, second)
-    )
+    less = [od.Archive.in_memory(tables | {d: bare[d]}) for d in (first, second)]
+    without_first, without_second = less
     assert without_second.as_of(second).panel().beside["all-deaths"].release == first
     panel = without_first.as_of(first).panel()
     assert "all-deaths" not in panel.beside
     assert np.isnan(panel.all_deaths).all()
-    # In a triangle, too.
-    none, whole, old = (
-        a.as_of("2018-11-14").panel().triangle.all_deaths
-        for a in (without_first, od.Archive.in_memory(tables), without_second)
-    )
+    each = (without_first, od.Archive.in_memory(tables), without_second)
+    none, whole, old = (a.as_of("2018-11-14").panel().triangle.all_deaths for a in each)
     assert np.isnan(none[0]).all()
     np.testing.assert_array_equal(old[1], whole[0])
 
@@ -126,11 +119,8 @@ def test_deaths_of_all_causes_come_from_no_later_release(tables):
 @pytest.mark.slow
 def test_scrambling_every_later_release_moves_nothing(tables):
     day = list(tables)[1]
-    later = {
-        d: t.assign(reported=t["reported"].where(t["reported"].isna(), 5.0))
-        for d, t in tables.items()
-        if d > day
-    }
+    scrambled = {d: t.assign(reported=t["reported"] * 0 + 5.0) for d, t in tables.items()}
+    later = {d: t for d, t in scrambled.items() if d > day}
     one = od.Archive.in_memory(tables).as_of(day).panel()
     two = od.Archive.in_memory(tables | later).as_of(day).panel()
     assert one.data_hash == two.data_hash
@@ -162,20 +152,14 @@ def test_classes_by_short_name_with_suppressed_cells_of_one_to_nine(archive):
     assert (panel.high[panel.hidden] == 9).all()
 
 
-def test_revisions_know_nothing_later(archive, vsrr):
+def test_revisions_know_nothing_later_and_a_vintage_stays_in_its_process(archive, vsrr):
     seen = archive.as_of("2018-10-17").revisions()
     assert [str(d) for d in seen.releases] == ["2018-09-12", "2018-10-17"]
     with pytest.raises(ArchiveError, match="read only"):
         archive.until("2018-10-17").add(vsrr / FILES[0])
-    log = od.archive().log
-    assert list(log["event"]) == ["added"] * 3  # the bundled ones, beneath
-
-
-# Revisions
-
-DATES = ("2023-06-14", "2023-07-12", "2024-07-17")
-#: Releases × months 2022-11..2023-01 of one place; NaN: not published.
-VALUES = np.array([[100.0, np.nan, np.nan], [104.0, 90.0, np.nan], [103.0, 99.0, 80.0]])
+    assert list(od.archive().log["event"]) == ["added"] * 3  # the bundled ones, beneath
+    with pytest.raises(TypeError, match="send vintage"):
+        pickle.dumps(archive.as_of())
 
 
 def table(date, row):
@@ -191,14 +175,13 @@ def small(values=VALUES):
     return od.Archive.in_memory({d: table(d, row) for d, row in zip(DATES, values)})
 
 
-def test_triangle_by_hand():
+def test_triangle_units_and_curves_by_hand():
     seen = revisions(small(), "West Virginia")
     np.testing.assert_array_equal(seen.triangle("54").to_numpy(), VALUES)
     np.testing.assert_array_equal(seen.triangle("WV", "predicted").to_numpy(), VALUES + 1)
     np.testing.assert_array_equal(seen.ages[0], [7, 6, 5])
     assert seen.releases == tuple(dt.date.fromisoformat(d) for d in DATES)
     assert seen.hashes == tuple(small().data_hash(d) for d in DATES)
-    # Counts that are too young have no final value.
     assert seen.units(settled=20)["month"].dt.month.unique().tolist() == [11]
     young = seen.units(settled=30)
     assert young.empty
@@ -208,12 +191,8 @@ def test_triangle_by_hand():
     seen = revisions(od.Archive.in_memory(tables), "WV")
     assert seen.skipped == {dt.date(2023, 7, 12): "no reported count of it"}
     assert len(seen.releases) == 2
-
-
-def test_units_and_curves_by_hand():
     units = revisions(small(), "WV").units()
-    assert units["age"].tolist() == [7, 8, 7]
-    assert units["reported"].tolist() == [100, 104, 90]
+    assert (units["age"].tolist(), units["reported"].tolist()) == ([7, 8, 7], [100, 104, 90])
     assert units["final"].tolist() == [103, 103, 99]
     curve = completeness(units)
     assert curve["n"].tolist() == [2, 1]
@@ -238,17 +217,10 @@ def test_refusals(ask, error, words):
 
 def test_compare_by_hand():
     found = compare(small(), DATES[0], DATES[1])
-    assert found["kind"].tolist() == ["changed", "appeared"]
-    assert found["change"].tolist()[0] == 4
+    assert (found["kind"].tolist(), found["change"].tolist()[0]) == (["changed", "appeared"], 4)
     assert found["percent"].tolist()[0] == pytest.approx(4.0)
     assert found["status_a"].tolist() == ["ok", "absent"]
-    back = compare(small(), DATES[1], DATES[0])
-    assert back["kind"].tolist() == ["changed", "vanished"]
-
-
-counts = hnp.arrays(
-    float, (3, 3), elements=st.integers(0, 500).map(float) | st.just(float("nan"))
-).filter(lambda x: np.isfinite(x.diagonal()).all())  # each release has a last month of its own
+    assert compare(small(), DATES[1], DATES[0])["kind"].tolist() == ["changed", "vanished"]
 
 
 @pytest.mark.slow
@@ -263,8 +235,7 @@ def test_the_triangle_is_the_releases(values):
     np.testing.assert_array_equal(there["change"], -back["change"])
     same = (values[0] == values[1]) | (np.isnan(values[0]) & np.isnan(values[1]))
     assert len(there) == int((~same).sum())
-    units = seen.units(settled=0)
-    assert np.isfinite(units["completeness"]).all()
+    assert np.isfinite(seen.units(settled=0)["completeness"]).all()
 
 
 @pytest.mark.slow
@@ -275,14 +246,10 @@ def test_real_revisions_are_those_known(real):
     assert triangle.loc["2019-04-17", "2017-12-01"] == 70_699  # closing the year: downwards
     assert triangle.loc["2024-12-11", "2023-12-01"] == 107_682
     assert triangle.loc["2025-07-16", "2023-12-01"] == 106_881
-    without_us = ["2020-12-16", "2021-11-17", "2023-01-11", "2023-04-12"]
-    assert list(map(str, seen.skipped)) == without_us
+    assert list(map(str, seen.skipped)) == ["2020-12-16", "2021-11-17", "2023-01-11", "2023-04-12"]
     change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)
     december = change["month"] == pd.Timestamp("2023-12-01")
     assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
-
-
-# Months of a release, pinned by season or by WONDER
 
 
 @pytest.fixture(scope="module")
@@ -304,16 +271,19 @@ def gap_error(found, truth):
     return float((months / truth * truth.sum() / months.sum() - 1).abs().mean() * 100)
 
 
-def test_us_months_match_wonder_within_the_promise(release, shared):
+def test_us_months_match_wonder_as_promised_and_no_other_definition_pins(release, shared):
     truth = us_truth(shared)
     assert len(truth) == 60
-    season = recovered_months(release, "US", draws=100)
-    assert gap_error(season, truth) <= 1.5
-    # Pinned on 2018 only: every month compared lies outside.
+    assert gap_error(recovered_months(release, "US", draws=100), truth) <= 1.5
     pinned = recovered_months(release, "US", wonder=wonder(shared, 2018), draws=100)
     assert gap_error(pinned, truth) <= 0.6
     assert pinned.level["US"] == pytest.approx(1.007, abs=0.001)
     assert set(pinned.table["pinned"]) == {"wonder"}
+    wider = read_wonder(shared / "wonder" / "all_drugs_state_month_2015_to_2020.txt")
+    with pytest.raises(DataError, match=r"multiple cause .* cannot pin"):
+        recovered_months(release, "US", wonder=[wider])
+    with pytest.raises(DataError, match="the release has no PR"):
+        recovered_months(release, "PR")
 
 
 def test_months_give_back_the_release_and_new_york_is_whole(release):
@@ -334,11 +304,3 @@ def test_drug_classes_with_gaps_are_recovered_between_their_first_and_last_sum(r
     found = recovered_months(release, "all", indicator=SYNTHETIC_OPIOIDS, draws=20)
     assert found.table["deaths"].ge(0).all()
     assert found.table["state"].nunique() > 40
-
-
-def test_another_definition_cannot_pin(release, shared):
-    wider = read_wonder(shared / "wonder" / "all_drugs_state_month_2015_to_2020.txt")
-    with pytest.raises(DataError, match=r"multiple cause .* cannot pin"):
-        recovered_months(release, "US", wonder=[wider])
-    with pytest.raises(DataError, match="the release has no PR"):
-        recovered_months(release, "PR")
