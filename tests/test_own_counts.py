@@ -262,7 +262,7 @@ def test_the_commands_take_a_file(ohio, command):
     given = ("--counts", ohio.name, "--model", "naive+delay")
     code, shown = run_with(command, *given)
     assert code == 0, shown
-    assert "Ohio is given its own counts up to 2025-07 (3 months after CDC's last" in shown
+    assert "own counts of Ohio run to 2025-07, 3 months after CDC's last" in shown
     assert "assumed to be as incomplete as CDC's, with doubled uncertainty" in shown
     assert ", with own counts of Ohio to 2025-07." in shown  # below the table
     code, shown = run_with(command, *given, "--complete", places="OH")
@@ -470,6 +470,11 @@ def test_what_is_not_used_is_said(panel: Panel) -> None:
     assert "own counts of Ohio are not used: fewer than 12 months" in " ".join(made.warnings)
     plain = od.get_model("naive").fit(replace(short, own=None)).forecast(draws=60)
     assert np.array_equal(made.draws, plain.draws)
+    # Counts of settled months alone are not used either, and no text says that they are.
+    old = panel.with_counts(own_file(panel, []).head(40), day="2026-01-14")
+    made = od.get_model("naive").fit(old).forecast(draws=60)
+    assert "0 months not yet final at CDC are used" in " ".join(made.warnings)
+    assert "own counts" not in made.text("OH")
 
 
 def test_what_is_odd_of_a_file_is_said(panel, without):
@@ -478,7 +483,7 @@ def test_what_is_odd_of_a_file_is_said(panel, without):
     owns = (with_own(panel, more, complete=True) for more in files)
     one, begun, far = (dlm.fit(own).forecast(draws=100) for own in owns)
     assert "from 2025-08 on are so low that they have hardly begun" in " ".join(begun.warnings)
-    assert "7 used" in " ".join(begun.warnings)
+    assert "7 months not yet final at CDC are used" in " ".join(begun.warnings)
     means = (f.select("OH").samples().mean(0) for f in (one, begun))
     assert np.allclose(*means, rtol=0.005)
     assert "standard deviations from the forecast" in " ".join(far.warnings)

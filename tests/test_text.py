@@ -55,6 +55,7 @@ def test_a_region_is_its_parts_and_a_class_is_named(forecast, panel):
     assert "the probability of a fall" in said
     said = forecast.part("T40.4").text("Ohio")
     assert "drug overdose deaths with synthetic opioids (mostly fentanyl) were reported" in said
+    assert "deaths with synthetic opioids (mostly fentanyl) (90% interval" in said.split(". ")[1]
 
 
 def test_without_a_nowcast_it_says_so(panel):

@@ -24,6 +24,7 @@ from odforecast.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from odforecast import evidence as evidence
+    from odforecast import geography as geography
     from odforecast import hub as hub
     from odforecast import models as models
     from odforecast import plot as plot
@@ -70,7 +71,9 @@ _NAMES = {
     "vintage": ("Archive", "Vintage", "archive", "bundled", "read"),
 }
 #: Packages that are public themselves.
-_PACKAGES = ("evidence", "forecast", "hub", "models", "plot", "scenario", "scoring", "testing")
+_PACKAGES = (
+    "evidence", "forecast", "geography", "hub", "models", "plot", "scenario", "scoring", "testing",
+)  # fmt: skip
 #: Each public name and its home; a bare package is itself.
 _HOME = {name: f"odforecast.{home}" for home, names in _NAMES.items() for name in names}
 _HOME |= dict.fromkeys(_PACKAGES, "")

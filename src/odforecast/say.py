@@ -142,18 +142,19 @@ def deaths_of(indicator: str | None) -> str:
 def step_of(low: float, high: float) -> float:
     """The unit to which numbers are rounded beside an interval: a seventh of it or finer.
 
-    Of counts that are not around zero, also no more than a tenth of the middle of the interval.
+    Also no more than a tenth of the middle of the interval; around zero, where the middle may be
+    small, a twentieth of the interval.
 
     >>> step_of(1_912, 3_051), step_of(68_000, 79_500), step_of(12, 31), step_of(384, 20_708)
     (100.0, 1000.0, 1.0, 100.0)
     >>> step_of(35_551, 115_088), step_of(-400, 1_100)
-    (1000.0, 100.0)
+    (1000.0, 10.0)
     """
     width = abs(high - low)
     if not np.isfinite(width) or width < 70:
         return 1.0
     one_side = low * high > 0
-    unit = min(width / 7, abs(low + high) / 20) if one_side else width / 7
+    unit = min(width / 7, abs(low + high) / 20) if one_side else width / 20
     step = 10 ** int(np.floor(np.log10(unit)))
     near = min(abs(low), abs(high))
     if one_side and near < step:

@@ -430,7 +430,11 @@ def test_scores_are_those_of_the_same_forecasts_made_here(task, tables, model):
                  "vintage", "truth", "truth_release", "data_hash", "last_reported", "reported",
                  "last_month", "donor_distance", "horizon_from_origin", "revised"):  # fmt: skip
         pd.testing.assert_series_equal(theirs[name], ours[name], check_dtype=False)
-    assert theirs.loc[theirs["horizon"] <= 0, "reported"].notna().all()
+    late = theirs["horizon"] <= 0
+    assert theirs.loc[late, "reported"].notna().all()
+    # A mean over all horizons is of forecasts; where horizons stand apart, so do nowcasts.
+    assert there.leaderboard("level")["n_units"].sum() == (~late).sum()
+    assert there.leaderboard("horizon_group")["n_units"].sum() == len(theirs)
     assert set(here.scores) == set(there.scores)
     assert there.failures.empty == (model == "drift")
     assert not there.notes

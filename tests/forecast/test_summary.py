@@ -367,7 +367,7 @@ def test_a_backtest_of_ones_own_is_taken(newest, results):
     mine = mine[mine["horizon"] == 12]
     assert (last["error"], last["forecasts"]) == (round(mine["ape"].median(), 1), len(mine))
     error = f"the typical (median) error here was {last['error']:.0f}%"
-    assert f"in {len(mine)} past tests, {error}" in made.text("Ohio", record=results)
+    assert f"In {len(mine)} past tests, {error}" in made.text("Ohio", record=results)
     assert "past tests" not in made.text("Maine", record=results)
 
 

@@ -99,6 +99,7 @@ CAPITAL = "District of Columbia"
         (f"{CAPITAL}, DC", ("DC",)),
         ("Washington, DC, Ohio", ("DC", "OH")),
         ("Washington,WA, D.C.", ("WA", "DC")),
+        ("usa, New York outside NYC", ("US", "NY")),
         ("Iowa County, Wisconsin", ("55049",)),
         ("Cuyahoga,US", ("39035", "US")),
         ("dona ana, nm", ("35013",)),

@@ -241,7 +241,7 @@ def test_the_nowcast_shows_what_was_reported_and_what_it_will_be(panel, revising
     assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in plot.alt_text(axes)
     below = plot.nowcast(table, kind="revision")
     labels = {"median": "final count: median", "predicted": "CDC's predicted value",
-              "predicted_unbiased": "the same, cleared of its usual excess"}  # fmt: skip
+              "predicted_unbiased": "CDC's, minus its usual excess"}  # fmt: skip
     for name, label in labels.items():
         less = table[name] - table["reported"]
         np.testing.assert_allclose(line(below, label).get_ydata(), less)

@@ -122,14 +122,14 @@ def test_three_options_are_compared(three):
     (_, resumed, _) = answers(three, "US")
     for part in (
         "What three options could mean for overdose deaths in the United States, 2025–",
-        "59%, our judgement nothing 40%, backfires 1%",
-        "Our judgement: that of the odforecast developers, November 2026.",
+        "59%, our judgment nothing 40%, backfires 1%",
+        "Our judgment: that of the odforecast developers, November 2026.",
         f"Cooperation resumed, as in November 2023: {resumed.combined} on average",
         f"which the odforecast developers judge 59% likely: {resumed.outcomes[0][2]}",
         f"{resumed.combined} {resumed.combined_range} 59%",  # the table of decisions
         "A supply shock like that of 2023, a what-if: ",
         "Change of drug overdose deaths with synthetic opioids (mostly fentanyl), if",
-        "25% raises deaths, our judgement nothing 75%", "It does not add options together",
+        "25% raises deaths, our judgment nothing 75%", "It does not add options together",
         "Medium: it has been seen, but other causes are possible", "[1, ",
         *(r for s in three.scenarios for x in s.interventions for r in x.references),
     ):  # fmt: skip
@@ -143,7 +143,7 @@ def test_of_several_measures_each_works_or_not_and_what_has_begun_is_said(foreca
     both = of_prior("cooperation-resumed", "2025-11", "supplier-closure", called="both")
     seen = seen_of(forecast, both)
     assert re.search(r"If both work \(25%\): [\d,]+ fewer\.", seen)
-    assert "25% both work, our judgement only cooperation resumed works 34%" in seen
+    assert "25% both work, our judgment only cooperation resumed works 34%" in seen
     assert "Both (supplier closure)" in seen
 
 
@@ -334,8 +334,8 @@ def test_the_annex_shows_who_judged_what(forecast, tmp_path):
     assert annex.count('class="outer"') == 2  # the pool of the size, and of the chance
     assert annex.count('class="mean"') == 8
     seen = words(brief)
-    assert "72%, the judgement of State epidemiologist (example) and 2 others" in seen
-    assert "The judgement of State epidemiologist (example) and 2 others: given " in seen
+    assert "72%, the judgment of State epidemiologist (example) and 2 others" in seen
+    assert "The judgment of State epidemiologist (example) and 2 others: given " in seen
     assert "odforecast developers" not in seen
 
 

@@ -69,7 +69,7 @@ def test_a_what_if_has_no_chances(answer, every):
         ("percent: 20, belief: none", "If it raises deaths: 1,500 more drug overdose deaths than "),
         ("percent: 20, p_null: 1, belief: none", "If it raises deaths: too few draws to say. "),
         ("percent: 0, belief: none", "If it works: too few draws to say. About 7,"),
-        ("percent: 20", "whoever asked: raises deaths 100%, does nothing 0%. Over all"),
+        ("percent: 20", "The user's judgment: raises deaths 100%, does nothing 0%. Over all"),
         ("percent: {normal: [10, 10]}, p_null: 1", "S. About 7,700 drug overdose deaths are exp"),
     ],
 )
@@ -98,11 +98,11 @@ def test_percentages_count_from_the_onset(baseline, onset):
 @pytest.mark.parametrize(
     ("prior", "given", "owner", "is_what_if"),
     [
-        ("cooperation-resumed", "", "Our judgement", False),
-        ("cooperation-resumed", ", p_null: .2", "The judgement of whoever asked", False),
+        ("cooperation-resumed", "", "Our judgment", False),
+        ("cooperation-resumed", ", p_null: .2", "The user's judgment", False),
         ("cooperation-resumed", ", p_null: .2, belief: Ohio’s own", "Ohio’s own", False),
         ("supply-shock-2023-like", "", None, True),
-        ("supply-shock-2023-like", ", p_null: .5", "The judgement of whoever asked", False),
+        ("supply-shock-2023-like", ", p_null: .5", "The user's judgment", False),
     ],
 )
 def test_whose_judgement_a_chance_is(prior, given, owner, is_what_if):
@@ -111,7 +111,7 @@ def test_whose_judgement_a_chance_is(prior, given, owner, is_what_if):
     assert x.is_what_if == is_what_if
     assert owner is None or x.owner == owner
     own = sc.Intervention("own", sc.Normal(-0.1, 0.1), ONSET, p_null=0.2)
-    assert own.owner == "The judgement of whoever asked"
+    assert own.owner == "The user's judgment"
 
 
 def test_more_than_three_are_counted(baseline):

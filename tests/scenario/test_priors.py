@@ -193,7 +193,7 @@ def test_a_file_keeps_the_record():
     assert isinstance(x.size, sc.Percent)
     assert x.p_null == pytest.approx(pool((0.2, 0.35, 0.5), (0.1, 0.2, 0.3), weights=(1, 2),
                                           scale="unit").mean)  # fmt: skip
-    assert x.owner == "The judgement of A and another"
+    assert x.owner == "The judgment of A and another"
     assert [p.date for p in x.p_null.judgements.people] == ["2025-10-02", "2025-10-03"]
     for suffix in (".yaml", ".toml"):
         text = sc.dump_scenarios(made, suffix)

@@ -86,7 +86,7 @@ def test_sheets_of_a_workbook(tmp_path):
     path = tmp_path / "ohio.xlsx"
     book.save(path)
     for name, said in (
-        ("", r"2 sheets hold data \(Notes, By month\); choose one: ohio.xlsx:Notes"),
+        ("", r"2 sheets hold data \(Notes, By month\); choose one: ohio.xlsx:By month"),
         (":by year", "no sheet 'by year'; it has Notes, By month, Empty"),
         (":Empty", "sheet 'Empty' is empty; it has Notes, By month, Empty"),
         (":By month", "ohio.xlsx row 5: deaths '-1' is negative"),

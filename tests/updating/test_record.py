@@ -232,7 +232,7 @@ def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(path):
     said = coverage_sentence(table)
     assert said.startswith("The record holds 24 forecasts.")
     assert "Not counted: 24 withdrawn because their release was wrong." in said
-    assert {row[0] for row in past_forecasts(table, "OH")} == {"2022-05-15"}
+    assert {row[0] for row in past_forecasts(table, "OH")} == {"May 15, 2022"}
     # Counts stand: they are from another release. The forecast may be made once more, below.
     assert len(records.standing(table)) == len(before) - 24
     assert len(add(path, "2021-03", dt.date(2022, 6, 2))) >= 24
@@ -259,7 +259,7 @@ def test_a_release_forecast_several_times_counts_once(repeats, path):
     inside = int(mine["inside_90"].sum())
     assert f"The 90% interval contained {inside} of these counts ({inside / 4:.0%})" in said
     row = mine[mine["location"] == "OH"].sort_values("month").iloc[0]
-    shown = next(r for r in past_forecasts(table, "OH") if r[1] == "2021-04")
+    shown = next(r for r in past_forecasts(table, "OH") if r[1] == "April 2021")
     step = step_of(row["low_90"], row["high_90"])
     assert shown[3].startswith(rounded(row["median"], step) + " (")
 
@@ -281,7 +281,7 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(path):
     naive = outcomes(table)
     naive = naive[(naive["model"] == "naive") & (naive["location"] == "OH")]
     shown = past_forecasts(table, "OH", model="naive")
-    assert {row[0] for row in shown} == {"2021-10-15", "2022-05-15"}
+    assert {row[0] for row in shown} == {"October 15, 2021", "May 15, 2022"}
     assert len({row[1] for row in shown}) == len(shown)
 
 
@@ -296,5 +296,5 @@ def test_the_record_as_text(path):
     assert "| not yet |" in text
     assert "| yes |" in text or "| no |" in text
     assert {row[5] for row in rows} <= {"", "yes", "no", "not scored yet"}
-    assert {row[0] for row in rows if row[4] != "not yet"} == {"2021-10-15"}
+    assert {row[0] for row in rows if row[4] != "not yet"} == {"October 15, 2021"}
     assert record_markdown(path, "Texas") == "The record has no forecasts of Texas yet."

@@ -22,6 +22,7 @@ from odforecast.errors import (
     QuarantineError,
     UnknownNameError,
 )
+from odforecast.geography import called
 from odforecast.updating import Update, default_out, read, update
 from odforecast.updating import run as running
 from odforecast.updating.run import Settings
@@ -143,6 +144,15 @@ def test_a_release_that_contradicts_itself_stops_the_update(before, server, run,
     assert not any("--again" in note for note in done.notes)  # it is the very same panel
     od.Archive(tmp_path / "archive").accept("2025-09-17", "it is said to be right")
     assert run(fetch=False).release == SECOND[1]
+
+
+def test_the_page_has_the_problems_of_its_places_alone(server, run):
+    serve(server, SECOND)
+    for places, there in (("all", True), ("Ohio", False)):
+        done = run(locations=places, again=True)
+        flagged = {called(f.location) for f in done.flags if f.severity != "note"}
+        part = done.page.read_text().partition("Problems found in the release")[2]
+        assert any(f">{name}<" in part for name in flagged - {"Ohio", "United States"}) == there
 
 
 def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_path):

@@ -563,7 +563,7 @@ class Results:
         by : str or sequence of str
             ``level``, ``horizon_group``, ``regime``, ``location``, ``target``, ``vintage``,
             ``donor``, ``era``, ``horizon``, ``as_of``. Targets and vintage kinds are always
-            separated.
+            separated. Nowcasts count only where horizons are.
         baseline : str or None
             Model for ``rel_wis``; NaN where it was not run.
 
@@ -581,6 +581,9 @@ class Results:
             baseline = default if baseline == BASELINE else baseline
         by = [by] if isinstance(by, str) else list(by)
         by = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by] + by
+        ahead = scores["horizon"] >= 1
+        if {"horizon", "horizon_group"}.isdisjoint(by) and ahead.any():
+            scores = scores[ahead]
         models = sorted(set(scores["model"].astype(str)))
         if baseline not in (None, default, *models):
             raise BacktestError(

@@ -293,7 +293,9 @@ def _closing(results: od.Results, seconds: float, kept: bool) -> list[str]:
     scores, failures = results.scores, results.failures
     # Of a count that was suppressed it is known that it is 1 to 9: that can be scored.
     scored = scores["bounded" if "bounded" in scores else "scorable"].astype(bool)
-    text = f"{len(scores):,} forecasts in {seconds:.0f} s"
+    late = int((scores["horizon"] < 1).sum())
+    nowcasts = f" and {number_of(late, 'nowcast')}" if late else ""
+    text = f"{number_of(len(scores) - late, 'forecast')}{nowcasts} in {seconds:.0f} s"
     if not scored.all():
         kinds = scores.loc[~scored, "reason"].str.partition(":")[0].value_counts()
         why = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())

@@ -520,7 +520,8 @@ def nowcast(level: float, months: int, rows: int) -> Answer:
             more_places(len(made.locations), rows),
             f"{panel.indicator}, as of {made.as_of}: totals for the 12 months ending in the month "
             f"shown. Final: the count 12 or more months later{_with(own_of(made))}. CDC: its "
-            "predicted value; adjusted: without its usual error.",
+            "predicted value; adjusted: without its usual error. Received: CDC's percentage of "
+            "records received, those still pending included.",
         )
         said = [wrapped(sentences(made, "US" if "US" in last else x)[0]) for x in last[:1]]
         return "\n\n".join([*said, table])
@@ -553,7 +554,7 @@ def _nowcast_table(table: pd.DataFrame) -> str:
                lambda row: f"{_number(row, 'low')}–{_number(row, 'high')}"),
         Column("change", _moved),
         Column("CDC", "predicted"), Column("CDC,\nadjusted", "predicted_unbiased"),
-        *([] if many else [Column("complete\n%", "complete", "{:z,.1f}")]),
+        *([] if many else [Column("received\n%", "complete", "{:z,.1f}")]),
     ]  # fmt: skip
     return lay(table, columns)
 

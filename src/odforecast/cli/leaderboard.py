@@ -83,9 +83,10 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
             click.echo("Nothing can be scored yet.")
     if every:
         _print_blocks(skill_blocks(results, drawn=False)[1:])
-    ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better; "
-    say(f"{WHAT_WIS_IS}; {ratio if board['rel_wis'].notna().any() else ''}{WHAT_90_IS}.",
-        before="\n")  # fmt: skip
+    ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better"
+    if board["rel_wis"].isna().all():
+        ratio = f"no ratio without {BASELINE} among the models"
+    say(f"{WHAT_WIS_IS}; {ratio}; {WHAT_90_IS}.", before="\n")
     _print_missing(results)
     if not every:
         say("--all shows every other table of this run: other kinds of past data, ratios with "

@@ -204,7 +204,7 @@ def projected(*named: str) -> tuple[od.Projection, od.Panel, dict[str, Any]]:
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not (x.backfire or x.rises) and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
-                 "mechanism: describe one under backfire")  # fmt: skip
+                 "mechanism: describe one under backfire, or write direction: fall")  # fmt: skip
     say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
         err=opt.given("as_json"))  # fmt: skip
     with working(f"fitting {forecaster.label}"):
@@ -299,7 +299,10 @@ def _by_place(table: pd.DataFrame, head: str, shown: Sequence[Column]) -> None:
 
 
 _CHANGE, _NAME = Column("change", "percent_mean", "{:+z.1f}%"), text_of("", "scenario_id")
-_YEARS = (_NAME, text_of("deaths prevented in", "period"), Column("mean (90% interval)", ranged))
+_YEARS = (
+    _NAME, text_of("deaths prevented in", "period"),
+    Column("over all outcomes: mean\n(90% interval)", ranged),
+)  # fmt: skip
 
 
 @scenario.command()

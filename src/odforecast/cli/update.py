@@ -94,7 +94,8 @@ def _screen(done: Update) -> Iterator[str]:
     yield wrapped(forecast.text(place))
     where = f"written to {done.folder.parent} (--out writes to another folder)"
     files = [f"page: {done.page}", f"hub file: {done.hub_file}", record]
-    yield "\n".join([checked(done.flags), where, *files])
+    more = " odforecast data check lists them." if done.flags else ""
+    yield "\n".join([f"{checked(done.flags)}{more}", where, *files])
 
 
 def _table(change: Change, place: str) -> Iterator[str]:

@@ -13,8 +13,8 @@ from odforecast.forecast.record import past_errors
 from odforecast.forecast.tables import FEW, hidden_before, last_counts, of_counties, published_on
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
 from odforecast.months import ONE_MONTH, to_month
-from odforecast.names import LOCATION
-from odforecast.say import SMALL
+from odforecast.names import ALL_DRUGS, LOCATION
+from odforecast.say import SMALL, deaths_of
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast
@@ -112,7 +112,7 @@ def sentences(
     errors: bool = True,
     month: object = None,
 ) -> tuple[str, str, str]:
-    """The last count, the forecast, and the change on a year before, each in a sentence."""
+    """The last count; the forecast; the change on a year before, with past errors."""
     if record is not None and not hasattr(record, "scores"):
         raise ForecastError(
             f"record is {record!r}, no results of a backtest",
@@ -140,13 +140,18 @@ def sentences(
         )
     else:
         ends = say.ranged_between(low, high, step) if counties else say.between(low, high, step)
-        if counties and low < SMALL:
-            off = f"; the probability of {SMALL} or more is {ten}{off}"
+        more = f"; the probability of {SMALL} or more is {ten}" if counties and low < SMALL else ""
         second = (
-            f"{lead} the forecast{given} is about {say.rounded(middle, step)} deaths "
-            f"(90% interval {ends}){off}."
+            f"{lead} the forecast{given} is about {say.rounded(middle, step)} {_deaths(one)} "
+            f"(90% interval {ends}){more}."
         )
-    return first, second, _change(one, when, step)
+    return first, second, " ".join(filter(None, (_change(one, when, step), off)))
+
+
+def _deaths(one: Forecast) -> str:
+    """What the forecast counts, as an answer that is copied alone must say of a drug class."""
+    panel = one.panel
+    return "deaths" if panel is None or panel.indicator == ALL_DRUGS else deaths_of(panel.indicator)
 
 
 def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
@@ -157,8 +162,8 @@ def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
     horizon = int((month - one.last_month).astype(int))
     rows = rows[(rows["horizon"] == horizon) & np.isfinite(rows["error"])]
     said = (
-        "; in {1:,} past tests, the typical (median) error here was {0:.0f}%, and the 90% "
-        "interval contained the final count in {2:.0%}"
+        "In {1:,} past tests, the typical (median) error here was {0:.0f}%, and the 90% interval "
+        "contained the final count in {2:.0%}."
     )
     return next(map(said.format, rows["error"], rows["forecasts"], rows["held"]), "")
 
@@ -188,7 +193,7 @@ def _one(forecast: Forecast, location: str | None) -> Forecast:
 def _last_known(one: Forecast, given: str) -> str:
     """The last count as its release shows it, and what it will be."""
     counties, panel = of_counties(one), one.panel
-    what = "deaths" if panel is None else say.deaths_of(panel.indicator)
+    what = "deaths" if panel is None else deaths_of(panel.indicator)
     what += " of residents" if counties else ""
     count = last_counts(one)[0]
     low, hidden, high = count.partition("–")

@@ -92,8 +92,12 @@ JURISDICTIONS: tuple[str, ...] = tuple(x.state for x in LOCATIONS if x.state not
 #: Every key of a jurisdiction, in capitals: name, hub code and CDC code.
 BY_KEY = {key.upper(): x for x in LOCATIONS for key in (x.name, x.code, x.state)}
 
-#: The same, and the capital as people write it.
-SPELLED = BY_KEY | dict.fromkeys(
+#: The same, and what else people write for the nation and the capital, or read on our pages.
+SPELLED = BY_KEY | {"NEW YORK OUTSIDE NYC": BY_KEY["NY"]}
+SPELLED |= dict.fromkeys(
+    ("USA", "U.S.", "U.S.A.", "UNITED STATES OF AMERICA", "AMERICA", "NATION"), BY_KEY["US"]
+)
+SPELLED |= dict.fromkeys(
     ("D.C.", "D.C", *(f"WASHINGTON{c} {dc}" for c in ("", ",") for dc in ("DC", "D.C.", "D.C"))),
     BY_KEY["DC"],
 )

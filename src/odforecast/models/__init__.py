@@ -10,21 +10,25 @@ from types import ModuleType
 
 import pandas as pd
 
-from odforecast.models.adapters import from_sktime as from_sktime
-from odforecast.models.adapters import from_statsforecast as from_statsforecast
-from odforecast.models.decorate import forecaster as forecaster
-from odforecast.models.model import Drawer as Drawer
-from odforecast.models.model import Fitted as Fitted
-from odforecast.models.model import Forecaster as Forecaster
-from odforecast.models.model import Model as Model
-from odforecast.models.registry import ENTRY_POINT_GROUP as ENTRY_POINT_GROUP
-from odforecast.models.registry import default_model as default_model
-from odforecast.models.registry import get_model as get_model
-from odforecast.models.registry import model_names as model_names
-from odforecast.models.registry import plugin_problems as plugin_problems
-from odforecast.models.registry import register as register
-from odforecast.models.spec import Spec as Spec
+from odforecast.models.adapters import from_sktime, from_statsforecast
+from odforecast.models.decorate import forecaster
+from odforecast.models.model import Drawer, Fitted, Forecaster, Model
+from odforecast.models.registry import (
+    ENTRY_POINT_GROUP,
+    default_model,
+    get_model,
+    model_names,
+    plugin_problems,
+    register,
+)
+from odforecast.models.spec import Spec
 from odforecast.names import STATES
+
+__all__ = [
+    "ENTRY_POINT_GROUP", "Drawer", "Fitted", "Forecaster", "Model", "Spec", "default_model",
+    "forecaster", "from_sktime", "from_statsforecast", "get_model", "model_names",
+    "plugin_problems", "register",
+]  # fmt: skip
 
 
 class _Callable(ModuleType):

@@ -83,8 +83,10 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
     paths, grid = months_of(made)
     linear = hasattr(fitted, "log_months")
     files, warnings, used = _files(made, panel, paths, grid, streams, linear)
+    if not any(t.at.size for t in files.values()):
+        return replace(made, warnings=tuple(warnings))
     moved: dict[str, Floats] = {}
-    if linear and any(t.at.size for t in files.values()):
+    if linear:
         for model in fitted.log_months(made, streams):
             mine = {s: t for s, t in files.items() if s in model.locations and t.at.size}
             if not mine:
@@ -94,8 +96,8 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
             after = move_together(there, model, mine, tuple(far))
             moved |= {s: after[:, i] for i, s in enumerate(model.locations)}
             warnings += [
-                f"own counts of {called(s)} lie {sd:.1f} standard deviations from what the "
-                "forecast and the other files say of them: they move no other place"
+                f"own counts of {called(s)} lie {sd:.1f} standard deviations from the forecast: "
+                "check the last months of the file; they move no other place"
                 for s, sd in far.items()
             ]
     before = {s: paths[:, i] for i, s in enumerate(made.locations)}
@@ -196,9 +198,10 @@ def _files(
         undated = bool((own.rows(state)[2] == np.datetime64(own.undated, "D")).any())
         known = f"; counts without as_of are taken as known on {own.undated}" if undated else ""
         warnings.append(
-            f"{name} is given its own counts up to {newest} ({further} CDC's last, {n} used): "
-            f"{seen.factor:.3f} times CDC's on {number_of(seen.shared, 'common month')}, sd "
-            f"{100 * seen.factor_sd:.1f}% at the end; {late.how}{known}"
+            f"own counts of {name} run to {newest}, {further} CDC's last; "
+            f"{number_of(n, 'month')} not yet final at CDC {'is' if n == 1 else 'are'} used. Over "
+            f"{number_of(seen.shared, 'earlier month')} they are {seen.factor:.3f} times CDC's "
+            f"(sd {100 * seen.factor_sd:.1f}% at the end); {late.how}{known}"
         )
     return files, warnings, used
 

@@ -314,7 +314,7 @@ def small_multiples(
     if not places:
         raise DataError("locations is empty", hint="leave it out for all of them")
     n, across = len(places), min(len(places), _FANS)
-    size = max(3.2 * across, 5.4), 2.3 * -(-n // across) + 0.9
+    size = max(3.2 * across, 5.4), 2.3 * -(-n // across) + 1.3
     grid = axes_of(n, across, size) if axes is None else list(np.ravel(axes))
     if len(grid) < n:
         raise DataError(f"{len(grid)} axes for {n} places", hint="give as many, or leave axes out")
@@ -327,8 +327,9 @@ def small_multiples(
         heading_of_part(one, joined(called(place), end.texts[0] if end else "", by="  "))
         describe(one, fan_of.sentence(None))
     if axes is None:
-        said = f"{titled(seen.about.deaths)}\n{seen.marks(*places)}"
-        over_all(grid[0].get_figure(), said, CAPTION)
+        number = f"Number: {month_name(fan_of.months[-1])}."
+        said = (titled(seen.about.deaths), f"{seen.marks(*places)} {number}", seen.about.source)
+        over_all(grid[0].get_figure(), "\n".join(filter(None, said)), CAPTION)
     return np.array(grid[:n], dtype=object).view(Grid)
 
 
@@ -509,7 +510,7 @@ class _PlaceFan:
         least = max(self.least, 1)
         if (counts.size - 1 - top) * across > (50 if under else 150) and counts[top] >= least:
             # The label stays clear of the edge, and of the label of the top line.
-            edge = 100.0 if (high - counts[top]) * up < 28 else 2.0
+            edge = 100.0 if (high - counts[top]) * up < 20 else 2.0
             at, x = (days(months[top]), counts[top]), top * across
             axes.plot(*at, "o", color=INK, ms=5, zorder=4, gid="peak")
             shift, ha = (0.0, "center") if x >= edge + 65 else (max(edge - x, -4.0), "left")
@@ -652,7 +653,7 @@ def nowcast(
         "counts": ("expected final counts",
                    ". Dots: as reported. Blue: final count, with interval."),
         "revision": ("how much the last counts will rise",
-                     ", less the reported count. Band: the interval."),
+                     ", minus the reported count. Band: the interval."),
     }[kind]  # fmt: skip
     title = f"{capital(of.deaths)}, {what}, {called(place)}"
     below = f"12 months ending each month{below}{f' {capital(own)}.' if own else ''}"
@@ -666,7 +667,7 @@ def nowcast_figure(
 ) -> Figure:  # fmt: skip
     """The last counts of some places, from ``forecast.nowcast()``, for the command line.
 
-    One location has two panels: the counts, and below them the same less the reported count,
+    One location has two panels: the counts, and below them the same minus the reported count,
     where small revisions can be seen. Several have a panel of counts each. A table does not know
     which deaths it counts, nor which own counts it rests on: ``indicator`` and ``given`` say so.
     """
@@ -684,7 +685,7 @@ def nowcast_figure(
         describe(axes, _nowcast_said(rows, place, deaths))
     if one:
         _draw_nowcast(grid[1], table, "revision", table)
-        heading_of_part(grid[1], "Revision: less the reported count")
+        heading_of_part(grid[1], "Revision: final minus reported count")
     for axes in grid:
         of_time(axes, 60)
     figure: Figure = grid[0].get_figure()
@@ -702,7 +703,7 @@ def _before(rows: pd.DataFrame, history: Any, parts: Any = None) -> pd.DataFrame
 
 
 def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame) -> list[Label]:
-    """The counts, or the same less the reported count, where what is revised can be seen."""
+    """The counts, or the same minus the reported count, where what is revised can be seen."""
     counts = kind == "counts"
     middle, low, high = ("median", "low", "high") if counts else _REVISION
     less: Any = 0 if counts else rows["reported"]
@@ -714,8 +715,8 @@ def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame
     ends = [named(rows[middle].iloc[-1], "Once final", BLUE)]
     others = (
         ("predicted", "--", "CDC's predicted value", ("CDC's predicted", "value")),
-        ("predicted_unbiased", ":", "the same, cleared of its usual excess",
-         ("cleared of its", "usual excess")),
+        ("predicted_unbiased", ":", "CDC's, minus its usual excess",
+         ("CDC's, minus its", "usual excess")),
     )  # fmt: skip
     for name, style, words, lines in others[: 1 if counts else 2]:
         if name in rows and rows[name].notna().any():

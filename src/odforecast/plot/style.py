@@ -208,11 +208,12 @@ def of_time(axes: Any, margin: float = 0.0) -> None:
     ends = float(np.min(spans)), float(np.max(spans))
     if not np.isfinite(ends).all() or ends[1] <= ends[0]:
         return
-    pixel = (ends[1] - ends[0]) / max(width_of(axes, inner=True) - margin, 1.0)
+    wide = max(width_of(axes, inner=True) - margin, 1.0)
+    pixel = (ends[1] - ends[0]) / wide
     axes.set_xlim(ends[0] - margin * pixel, ends[1] + min(margin, 6) * pixel)
     start, end = (np.datetime64(int(x), "D").astype("datetime64[M]") for x in ends)
     months = np.arange(start, end + ONE_MONTH)
-    room = width_of(axes, inner=True) / months.size
+    room = wide / months.size
     steps = [s for s in (1, 3, 6, 12, 24, 36, 60, 120, 240) if s >= 12 or months.size < 30]
     step = next((s for s in steps if s * room >= 5.6 * TEXT), 240)
     decembers = months[months.astype(int) % 12 == 11]
@@ -228,7 +229,7 @@ def of_time(axes: Any, margin: float = 0.0) -> None:
         free = "right" in getattr(axes, _TAKEN, {})
         if min(left + margin, right if not free else np.inf) < 2.2 * TEXT:
             side = "left" if left < right else "right"
-            text.set(horizontalalignment=side, visible=step * room >= 7 * TEXT)
+            text.set(horizontalalignment=side, visible=step * room >= 8 * TEXT)
 
 
 def of_horizons(axes: Any, horizons: Any) -> None:

@@ -297,7 +297,7 @@ def owners(found: Sequence[Option]) -> list[str]:
     said = []
     for x in (x for o in found for x in judged(o.scenario)):
         if x.owner == OURS:
-            said.append(f"Our judgement: that of {prior_judges()}.")
+            said.append(f"Our judgment: that of {prior_judges()}.")
         elif x.owner == ASKED:
             said.append(f"{ASKED}: the author of the scenario file, which names nobody.")
         elif not x.belief and isinstance(x.p_null, PooledChance):
@@ -521,7 +521,7 @@ def sources_of(chosen: Sequence[Scenario]) -> tuple[list[list[str]], list[str]]:
             cited = [works.setdefault(r, len(works) + 1) for r in x.references]
             mark = f" [{', '.join(map(str, cited))}]" if cited else ""
             stated = plain_reason(x.source, x.note).rstrip(".")
-            why = f"{stated or 'Assumed by whoever asked'}{mark}."
+            why = f"{stated or 'Assumed by the user'}{mark}."
             titles = rows.setdefault((capital(x.grade), why), [])
             if scenario_title(s) not in titles:
                 titles.append(scenario_title(s))

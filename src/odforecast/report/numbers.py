@@ -307,7 +307,7 @@ def past_record(
     shown = {
         "Ahead": [f"{h} months" for h in rows["horizon"]],
         "Typical (median) error": error,
-        "Of this forecast": [f"{two_digits(x)} deaths" if x >= 0 else "–" for x in deaths],
+        "For this forecast": [f"{two_digits(x)} deaths" if x >= 0 else "–" for x in deaths],
         "90% interval contained the final count": held,
         "Tests": rows["forecasts"].map("{:,}".format).to_numpy(),
     }

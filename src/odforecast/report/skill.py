@@ -146,7 +146,7 @@ def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> 
         ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
          _ratio_tables(skill, "horizon_group")),
         ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
-        ("nowcasts", "Skill of final counts and of kinds of change", [],
+        ("nowcasts", "Skill of nowcasts and of the chances of a change", [],
          [_nowcasts(skill), *(_trends(skill, *part) for part in near)]),
         ("coverage-of", "How often intervals contained the final count", _drawn(skill, "coverage"),
          [_coverage(skill, *part) for part in near]),

@@ -309,7 +309,7 @@ def sentences(a: Answer, deaths: str) -> str:
         change = "" if a.owner else f"{a.combined_percent}; "
         for way in (" fewer", " more"):
             works = works.replace(way, f"{way} {deaths}", 1)
-        said = f"{works} than without the measure, on average ({change}90% interval {span})"
+        said = f"{works} than without it, on average ({change}90% interval {span})"
         first = f"If it {label}: {said if span else works}. {without} {a.judged}"
         if likely == "0%" and not span:  # more draws would not say more
             first = f"{without.replace(' are', f' {deaths} are', 1)} {a.judged}"

@@ -85,7 +85,7 @@ _INTERVENTION = KEYS["Intervention"]
 ALL = "all-drugs"
 SCOPES = tuple(_INTERVENTION["scope"]["enum"])
 #: Whose judgement a chance is where nobody is named: of a named prior, and of a user's own numbers.
-OURS, ASKED = "Our judgement", "The judgement of whoever asked"
+OURS, ASKED = "Our judgment", "The user's judgment"
 #: Exposure worked out from data.
 NAMED_EXPOSURES = tuple(_INTERVENTION["exposure"]["anyOf"][2]["enum"])
 #: The largest exposure.
@@ -546,7 +546,7 @@ class Intervention:
         if not self.belief and isinstance(self.p_null, PooledChance):
             first, *others = (x.who for x in self.p_null.judgements.people)
             more = "another" if len(others) == 1 else f"{len(others)} others"
-            return f"The judgement of {first}{f' and {more}' if others else ''}"
+            return f"The judgment of {first}{f' and {more}' if others else ''}"
         return self.belief or (ASKED if self.grade == "user" else OURS)
 
     def scaled(self, share: float | Prior) -> Intervention:

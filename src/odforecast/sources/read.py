@@ -588,7 +588,10 @@ def _workbook(
     if chosen is not None and not held:
         raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}")
     if len(held) != 1:
-        choose = f"choose one: {name}:{plain(next(iter(held)), 40)}" if held else "is it the file?"
+        tops = {t: [row for _, row in rows[:_HEADER_WITHIN]] for t, (rows, _) in held.items()}
+        headed = [t for t, top in tops.items() if header and any(map(header, top))]
+        likely = next(iter([*headed, *held]), "")
+        choose = f"choose one: {name}:{plain(likely, 40)}" if held else "is it the file?"
         hint = choose if header is not None else "keep the one sheet with the release"
         raise DataError(f"{name}: {len(held)} sheets hold data ({listed(held)})", hint)
     ((rows, last),) = held.values()

@@ -425,13 +425,14 @@ def _data(change: Change, place: str) -> str:
 def _moved(row: pd.Series) -> str:
     """The medians before and now."""
     step = _step(row["change_error"])
-    size = rounded(abs(row["change"]), step)
-    way = f"about {size} {'fewer' if row['change'] < 0 else 'more'}"
+    before, now = (round(row[key] / step) * step for key in ("before", "now"))
+    size = rounded(abs(now - before), step)  # of the numbers as they are read
+    way = f"about {size} {'fewer' if now < before else 'more'}"
     inside = "inside" if row["before_low"] <= row["now"] <= row["before_high"] else "outside"
     return (
         f"For the 12 months ending in {month_name(row['month'])} in {place_name(row['location'])}, "
-        f"the median was about {rounded(row['before'], step)} and is now about "
-        f"{rounded(row['now'], step)}, {'no change' if size == '0' else way}. The new median is "
+        f"the median was about {rounded(before, step)} and is now about "
+        f"{rounded(now, step)}, {'no change' if size == '0' else way}. The new median is "
         f"{inside} the previous 90% interval, {between(row['before_low'], row['before_high'])}."
     )
 
@@ -441,10 +442,10 @@ def _reasons(change: Change, row: pd.Series) -> str:
     parts = [("revisions of earlier months", "revisions")]
     if change.new_months.size:
         parts.append(("the new month" + "s" * (change.new_months.size > 1), "new_months"))
-    words = []
+    words, step = [], _step(row["change_error"])
     for name, key in parts:
         error = row[f"{key}_error"]
-        text = f"{signed(row[key], _step(error))} from {name}"
+        text = f"{signed(row[key], step)} from {name}"
         if error > 0:
             small = "less than 1" if error < 1 else rounded(error, _step(error))
             chance = ", so it may be chance" if abs(row[key]) < 2 * error else ""
@@ -453,7 +454,7 @@ def _reasons(change: Change, row: pd.Series) -> str:
     other, settings = row["model"], "; ".join(change.settings)
     if np.isfinite(other) and other != 0:
         why = settings or "the same settings give other numbers now: libraries?"
-        words.append(f"{signed(other, _step(row['change_error']))} from the model ({why})")
+        words.append(f"{signed(other, step)} from the model ({why})")
     text = f"The change is the sum of {', '.join(words[:-1])} and {words[-1]}."
     if len(words) == 1:
         text = f"The change is {words[0]}."

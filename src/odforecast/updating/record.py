@@ -33,7 +33,7 @@ from odforecast.geography import NATION, code_of
 from odforecast.months import to_month
 from odforecast.names import DEFAULT_MODEL, STATES, TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.say import between, rounded, step_of
+from odforecast.say import between, day_name, month_name, rounded, step_of
 from odforecast.vintage import Archive, ledger
 
 #: Hex digits at the end of a line.
@@ -511,7 +511,7 @@ def past_forecasts(
         elif np.isfinite(row["came"]):
             count, inside = f"{row['came']:,.0f} (first count, too low)", "not scored yet"
         middle = f"{rounded(row['median'], step)} ({between(row['low_90'], row['high_90'], step)})"
-        dates = [f"{row['on']:%Y-%m-%d}", f"{row['month']:%Y-%m}", str(row["horizon"])]
+        dates = [day_name(row["on"]), month_name(row["month"]), str(row["horizon"])]
         out.append([*dates, middle, count, inside])
     return out
 

@@ -589,7 +589,8 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
         said, tables = changes.on_page(change, place, f"{CHANGES} has all places and months.")
         made.append(Section("What changed since the previous forecast", said, tables))
     made += clocks(update.tracks)
-    shown = [f for f in update.flags if f.severity != "note"]
+    there = {NATION, *update.forecast.locations}
+    shown = [f for f in update.flags if f.severity != "note" and f.location in there]
     if shown:
         left = f" The first {FLAGS} of {len(shown)} are shown." if len(shown) > FLAGS else ""
         cells = [[called(f.location), f.month or "", f.code, f.message] for f in shown[:FLAGS]]
