@@ -211,6 +211,8 @@ def test_a_summary_stands_beside_its_control():
     assert np.isnan(table.loc[("peak_month", "places"), "control_score"])
     by = joint_summary(scores, by=["horizon_group"])
     assert by["horizon_group"].astype(str).unique().tolist() == ["1-3", "4-6", "7-12", "path"]
+    months = by[(by["statistic"] == "sum") & (by["extent"] == "nation")]
+    assert months["n_units"].tolist() == [3, 3, 6]
 
 
 def test_a_model_does_not_choose_the_places_it_is_scored_on():
