@@ -70,6 +70,7 @@ def test_folders_and_results_are_put_together(run, quick, tmp_path):
     assert entries["seconds_per_origin"].gt(0).all()
     assert entries["spec_hash"].nunique() == 4
     assert (entries["code"] == entries["code"].iloc[0]).all()
+    assert "4 models on task quick" in repr(board)
 
 
 def test_what_a_model_lacks_is_counted(run):
