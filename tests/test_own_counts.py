@@ -712,8 +712,8 @@ def test_other_places_learn_those_of_the_region_most(panel, without):
     others = [s for s in JURISDICTIONS if s != "OH"]
     last = [f.select(others).draws[..., -1].mean(axis=0).sum() for f in (made, without)]
     said = (
-        "other places learn of them through the region and the nation, together by "
-        f"{100 * (last[0] / last[1] - 1):+.1f}% in 2026-04, and the nation is added up again"
+        f"other places move with them, by {100 * (last[0] / last[1] - 1):+.1f}% together in "
+        "2026-04, and the nation is added up again"
     )
     assert said in made.warnings
     assert made.provenance["own counts"].endswith(", for all places")

@@ -82,7 +82,7 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
         )
     paths, grid = months_of(made)
     linear = hasattr(fitted, "log_months")
-    files, warnings, used = _files(made, panel, paths, grid, streams, linear)
+    files, warnings = _files(made, panel, paths, grid, streams, linear)
     if not any(t.at.size for t in files.values()):
         return replace(made, warnings=tuple(warnings))
     moved: dict[str, Floats] = {}
@@ -110,23 +110,18 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
         how = "which is not their sum, moves as they do together" if linear else ""
         again = f" and the nation, {how}" if how else " and the nation moves by what they do"
     said = f"{own.said()}, {number_of(len(own.months), 'row')}, hash {own.data_hash}"
-    if used:
-        how = "are forecast as without own counts"
-        if others:
-            then = made.draws[:, [made.locations.index(s) for s in others], -1].mean(axis=0).sum()
-            now = np.sum([moved[s][:, -1].mean() for s in others])
-            percent = round(100.0 * float(now / then - 1.0), 1) + 0.0  # no minus none
-            how = (
-                "learn of them through the region and the nation, together by "
-                f"{percent:+.1f}% in {made.months[-1]}"
-            )
-            again = again and f",{again}"
-        warnings.append(f"other places {how}{again}")
+    how = "are forecast as without own counts"
     if others:
+        then = made.draws[:, [made.locations.index(s) for s in others], -1].mean(axis=0).sum()
+        now = np.sum([moved[s][:, -1].mean() for s in others])
+        percent = round(100.0 * float(now / then - 1.0), 1) + 0.0  # no minus none
+        how = f"move with them, by {percent:+.1f}% together in {made.months[-1]}"
+        again = again and f",{again}"
         stay = [s for s in made.locations if s not in {*others, *files, *own.places}]
         if again:
             stay = [s for s in stay if s != NATION]
         said += FOR_ALL + (f" but {' '.join(stay)}" if stay else "")
+    warnings.append(f"other places {how}{again}")
     return _moved(made, panel, before, moved, tuple(warnings), said)
 
 
@@ -141,12 +136,12 @@ def months_of(made: Forecast) -> tuple[Floats, Months]:
 
 def _files(
     made: Forecast, panel: Panel, paths: Floats, grid: Months, streams: Streams, linear: bool
-) -> tuple[dict[str, Told], list[str], bool]:
-    """What the file of each place tells, the warnings, and whether any file is used."""
+) -> tuple[dict[str, Told], list[str]]:
+    """What the file of each place tells, and the warnings."""
     own, constants = panel.own, delays_for(panel)
     assert own is not None
     files: dict[str, Told] = {}
-    warnings, used, shared = list(made.warnings), False, np.zeros((len(paths), grid.size))
+    warnings, shared = list(made.warnings), np.zeros((len(paths), grid.size))
     if linear:
         shared = shared_errors(len(paths), grid.size, streams.generator("own"))
     for state in own.places:
@@ -190,7 +185,6 @@ def _files(
                     f"own counts of {name} lie {files[state].far:.0f} standard deviations from "
                     "the forecast: look at the file"
                 )
-        used = True
         newest = own.of(state)[0][-1]
         ahead = int((newest - panel.last_month).astype(int))
         further = f"{number_of(ahead, 'month')} after" if ahead > 0 else "no month after"
@@ -203,7 +197,7 @@ def _files(
             f"{number_of(seen.shared, 'earlier month')} they are {seen.factor:.3f} times CDC's "
             f"(sd {100 * seen.factor_sd:.1f}% at the end); {late.how}{known}"
         )
-    return files, warnings, used
+    return files, warnings
 
 
 def _nation_beside(
