@@ -439,6 +439,12 @@ def test_joint_scores_are_those_of_each_forecast(setting):
         pd.testing.assert_frame_equal(got, want)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_target_without_joint_scores_keeps_the_types_of_the_other(setting):
+    both = {"targets": ("deaths_12mo", "deaths_month"), "joint": True, "locations": ["US"]}
+    assert backtest("naive", **(setting | both)).failures.empty
+
+
 def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
     plain = backtest("naive", **setting, out=tmp_path)
     table = tmp_path / "joint.parquet"

@@ -446,10 +446,10 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
                 forecast, unit.truth, seed=unit.seed, target=target, horizons=horizons
             )
             made["joint"].append(rows.assign(**{name: labels[name] for name in JOINT_LABELS}))
-    tables = {
-        name: pd.concat(parts, ignore_index=True) if len(parts) > 1 else [*parts, pd.DataFrame()][0]
-        for name, parts in made.items()
-    }
+    tables = {}
+    for name, parts in made.items():  # an empty table would change the types of the others
+        filled = [part for part in parts if len(part)] or [*parts, pd.DataFrame()][:1]
+        tables[name] = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
     if len(targets) > 1:  # whose categories differ
         tables["quantiles"] = tables["quantiles"].astype(
             dict.fromkeys(QUANTILE_CATEGORIES, "category")
