@@ -513,7 +513,7 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     assert table["Typical (median) error"].tolist() == ["3.0%", "–", "3.0%"]
     medians = forecast.select("OH").quantiles([0.5])[0, 0]
     exact = [0.03 * medians[forecast.horizons == h][0] for h in (3, 12)]
-    three, six, twelve = table["Of this forecast"]
+    three, six, twelve = table["For this forecast"]
     assert six == "–"
     said = [float(x.removesuffix(" deaths")) for x in (three, twelve)]
     assert said == pytest.approx(exact, rel=0.06)

@@ -95,7 +95,7 @@ def _screen(done: Update) -> Iterator[str]:
     where = f"written to {done.folder.parent} (--out writes to another folder)"
     files = [f"page: {done.page}", f"hub file: {done.hub_file}", record]
     more = " odforecast data check lists them." if done.flags else ""
-    yield "\n".join([f"{checked(done.flags)}{more}", where, *files])
+    yield "\n".join([wrapped(f"{checked(done.flags)}{more}"), where, *files])
 
 
 def _table(change: Change, place: str) -> Iterator[str]:
