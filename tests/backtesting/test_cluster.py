@@ -55,7 +55,7 @@ def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
     serial = run()
     same(run(executor=client), serial)
     same(run(executor=client.get_executor(), out=tmp_path), serial)
-    # Eight panels and the truth, on the workers; a second block sends none again.
+    # Eight panels and the truth, on each of the two workers; a second block sends none again.
     units = plan(models, found, truth, draws=20)
     way = Cluster(client)
     way.submit(units[:8]).result()
@@ -65,7 +65,7 @@ def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
     names = {future.key for future in way.places.values()}
     held = client.run(lambda dask_worker: set(dask_worker.data))
     assert len(names) == 9
-    assert names <= set().union(*held.values())
+    assert all(names <= keys for keys in held.values())
     way.close()
 
 

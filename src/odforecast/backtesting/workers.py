@@ -601,10 +601,10 @@ class Cluster(Way):
         return _run_on_worker, *self.pack(units), code_digest()
 
     def _scatter(self, key: str, data: bytes) -> Any:
-        # To one worker, which the others ask: a broadcast never ends if a worker dies meanwhile.
-        # Under a name of its own: that of an earlier run may just be on its way to be forgotten.
+        # Every worker gets it now, so that none has to ask another in the middle of its work. Under
+        # a name of its own: that of an earlier run may just be on its way to be forgotten.
         name = f"panel-{key[:16]}-{secrets.token_hex(4)}"
-        return self._client.scatter({name: data})[name]
+        return self._client.scatter({name: data}, broadcast=True)[name]
 
     def result(self, future: Future[Made]) -> Made:
         """The outcome of a block."""
