@@ -575,7 +575,7 @@ class Cluster(Way):
     def __init__(self, client: Any) -> None:
         super().__init__(None, self._scatter)
         self._client = client
-        self._counted = (0, -_FRESH)
+        self._counted, self._many = (0, -_FRESH), max(1, len(client.nthreads()))
         if not client.nthreads():
             try:
                 client.wait_for_workers(1, timeout=_JOINING)
@@ -620,11 +620,20 @@ class Cluster(Way):
 
     def alone(self, unit: Unit) -> Made:
         """Run a unit while nothing else is running."""
-        for _ in range(_LOST):
-            with contextlib.suppress(CancelledError):
-                return self.result(self.submit([unit]))
+        # A worker that comes back may be taken for the one that died: its unit dies with it.
+        for _ in range(2):
             self.forget()
+            with contextlib.suppress(TimeoutError):
+                self._client.wait_for_workers(self._many, timeout=_ANSWERING)
+            with contextlib.suppress(CancelledError, WorkerDiedError):
+                return self.result(self.submit([unit]))
         return self.result(self.submit([unit]))
+
+    def forget(self) -> None:
+        """What was put is lost: from now on panels are in what is sent."""
+        # Where a worker has just died, sending them to all workers may never end.
+        super().forget()
+        self._put = lambda _, data: data
 
     def close(self, running: Iterable[Future[Made]] = ()) -> None:  # noqa: ARG002
         """Call off what is still under way, and give the panels back."""
