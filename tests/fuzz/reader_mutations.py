@@ -300,7 +300,7 @@ def seeds(usual, always=()):
 
 
 def run_all(title, chosen, one, capsys):
-    """Run the cases; ``one`` says what was done to a file, and what came of it."""
+    """Run the cases; ``one`` says what was done to a file, and the outcome."""
     counts: Counter[tuple[str, str]] = Counter()
     bad = []
     for seed in chosen:

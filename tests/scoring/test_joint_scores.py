@@ -398,7 +398,7 @@ def test_the_direction_at_the_origin_is_that_of_each_draw():
     counts = counts_of(RISING, STILL)
     late = counts[:, :24] * 1.0
     late[0, -1] = 980.0  # as reported then: it looked like a fall
-    nowcast = np.repeat(counts[None, :, 23:], 2, axis=0)  # December as once final, then 2021
+    nowcast = np.repeat(counts[None, :, 23:], 2, axis=0)  # the final count of December, then 2021
     seen = turning_of(nowcast, late, counts, first=0)
     blind = turning_of(nowcast[:, :, 1:], late, counts)
     for table, want in ((seen, (0.0, 0.0, 0.0)), (blind, (1.0, 0.0, 1.0))):

@@ -620,12 +620,11 @@ class Cluster(Way):
 
     def alone(self, unit: Unit) -> Made:
         """Run a unit while nothing else is running."""
-        # A worker that comes back may be taken for the one that died: its unit dies with it.
-        for _ in range(2):
+        for _ in range(_LOST):
             self.forget()
             with contextlib.suppress(TimeoutError):
                 self._client.wait_for_workers(self._many, timeout=_ANSWERING)
-            with contextlib.suppress(CancelledError, WorkerDiedError):
+            with contextlib.suppress(CancelledError):
                 return self.result(self.submit([unit]))
         return self.result(self.submit([unit]))
 

@@ -84,7 +84,7 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
     if every:
         _print_blocks(skill_blocks(results, drawn=False)[1:])
     ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better"
-    if board["rel_wis"].isna().all():
+    if BASELINE not in set(board["model"]):
         ratio = f"no ratio without {BASELINE} among the models"
     say(f"{WHAT_WIS_IS}; {ratio}; {WHAT_90_IS}.", before="\n")
     _print_missing(results)
