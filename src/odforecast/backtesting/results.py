@@ -563,7 +563,7 @@ class Results:
         by : str or sequence of str
             ``level``, ``horizon_group``, ``regime``, ``location``, ``target``, ``vintage``,
             ``donor``, ``era``, ``horizon``, ``as_of``. Targets and vintage kinds are always
-            separated. Nowcasts count only where horizons are.
+            separated. Nowcasts are left out unless horizons are separated, too.
         baseline : str or None
             Model for ``rel_wis``; NaN where it was not run.
 

@@ -56,6 +56,7 @@ from odforecast.report.numbers import (
 )
 from odforecast.report.page import Table
 from odforecast.say import capital, day_name, month_name, percent
+from odforecast.say import chance as probability
 
 Links = Mapping[str, str]
 #: Pixels: beside the map, the whole width of a page, and half of it.
@@ -493,7 +494,7 @@ def _trend_block(numbers: Numbers, links: Links) -> Block:
     columns = [
         _place(links),
         Column("Reported a year earlier", "sets the limits", number("before"), first="descending"),
-        *(Column(_kind_name(c), "", number(c, _WHOLE), first="descending") for c in CATEGORIES),
+        *(Column(_kind_name(c), "", number(c, _of_five), first="descending") for c in CATEGORIES),
         *(Column(head, "change in percent", number(key, "±{:.1f}%".format))
           for head, key in (("Stable up to", "t1"), ("Large beyond", "t2"))),
     ]  # fmt: skip
@@ -502,8 +503,9 @@ def _trend_block(numbers: Numbers, links: Links) -> Block:
                  tables=(_by_state("trend", caption, rows, columns),))  # fmt: skip
 
 
-#: Chances that add up to one are not rounded to 5 percent.
-_WHOLE = "{:.0%}".format
+def _of_five(share: float) -> str:
+    """A chance in whole percent, because the five of them add up to 100%."""
+    return f"{share:.0%}" if 0.005 < share < 0.995 else probability(share, short=True)
 
 
 def _kind_name(category: str) -> str:
@@ -617,6 +619,6 @@ def _trend_of(numbers: Numbers, code: str) -> Block:
         return Block("trend", title)
     if not known(r, "before"):
         return Block("trend", title, ("The count a year earlier is not shown.",), folded=True)
-    cells = [[_kind_name(c), _WHOLE(r[c])] for c in CATEGORIES]
+    cells = [[_kind_name(c), _of_five(r[c])] for c in CATEGORIES]
     return Block("trend", title, plain=(Table(["Kind of change", "Chance"], cells, 1),),
                  folded=True, words="trend-of", of={**r, "end": end})  # fmt: skip
