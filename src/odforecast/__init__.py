@@ -72,8 +72,16 @@ _NAMES = {
 }
 #: Packages that are public themselves.
 _PACKAGES = (
-    "evidence", "forecast", "geography", "hub", "models", "plot", "scenario", "scoring", "testing",
-)  # fmt: skip
+    "evidence",
+    "forecast",
+    "geography",
+    "hub",
+    "models",
+    "plot",
+    "scenario",
+    "scoring",
+    "testing",
+)
 #: Each public name and its home; a bare package is itself.
 _HOME = {name: f"odforecast.{home}" for home, names in _NAMES.items() for name in names}
 _HOME |= dict.fromkeys(_PACKAGES, "")

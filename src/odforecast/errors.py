@@ -75,7 +75,10 @@ class ScenarioError(OdforecastError, ValueError):
 
 
 def near(
-    value: object, known: Iterable[str] | Mapping[str, str], n: int = 1, cutoff: float = 0.62
+    value: object,
+    known: Iterable[str] | Mapping[str, str],
+    n: int = 1,
+    cutoff: float = 0.62,
 ) -> tuple[str, ...]:
     """Names that may have been meant, the nearest first: the one place that guesses.
 
@@ -105,7 +108,10 @@ def near(
 
 
 def one_of(
-    value: object, known: Iterable[str], also: Mapping[str, str] | None = None, shown: int = 60
+    value: object,
+    known: Iterable[str],
+    also: Mapping[str, str] | None = None,
+    shown: int = 60,
 ) -> str:
     """The hint of an unknown name: what may have been meant, and what there is.
 
@@ -141,7 +147,10 @@ def short(value: object) -> str:
 
 
 def whole(
-    name: str, value: object, least: int, error: type[OdforecastError] = ForecastError
+    name: str,
+    value: object,
+    least: int,
+    error: type[OdforecastError] = ForecastError,
 ) -> int:
     """A whole number of at least so much: a seed, a number of draws.
 

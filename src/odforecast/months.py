@@ -24,7 +24,8 @@ _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 _TIME = re.compile(
     r"[T ] ?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M|Z)?$", re.I | re.A
 )
-_YEAR, _DAY = r"(?P<year>[12][0-9]{3})", r"(?P<day>[0-3]?[0-9])"
+_YEAR = r"(?P<year>[12][0-9]{3})"
+_DAY = r"(?P<day>[0-3]?[0-9])"
 _MONTH = r"(?P<month>[01]?[0-9])"
 _SHORT = r"(?P<year>(?:[12][0-9])?[0-9]{2})"  # a year of four digits or of two
 _NAME = (
@@ -70,7 +71,9 @@ def readings(text: str) -> tuple[np.datetime64, ...]:
 def _date(match: re.Match[str]) -> np.datetime64 | None:
     """The date of a text that has the form of one; None if the calendar has no such day."""
     parts = match.groupdict()
-    year, month, day = parts["year"], parts.get("month"), parts.get("day")
+    year = parts["year"]
+    month = parts.get("month")
+    day = parts.get("day")
     if len(year) == 2:
         year = f"20{year}"
     if month is None:

@@ -11,9 +11,17 @@ ALL_DEATHS: Final = "Number of Deaths"
 
 #: The canonical long table: one row per (release, location, month, indicator).
 TABLE_COLUMNS: Final = (
-    "release", "location", "state", "month", "indicator", "reported", "predicted",
-    "percent_complete", "percent_pending", "status",
-)  # fmt: skip
+    "release",
+    "location",
+    "state",
+    "month",
+    "indicator",
+    "reported",
+    "predicted",
+    "percent_complete",
+    "percent_pending",
+    "status",
+)
 
 #: Values of the ``status`` column (what a blank reported count means).
 STATUSES: Final = ("ok", "suppressed", "low_quality", "missing")
@@ -52,15 +60,42 @@ SCENARIO_ID: Final = "scenario_id"
 
 #: Hubverse model-output columns, in order.
 HUB_COLUMNS: Final = (
-    "origin_date", "location", "target", "horizon", "target_end_date", "output_type",
-    "output_type_id", "value",
-)  # fmt: skip
+    "origin_date",
+    "location",
+    "target",
+    "horizon",
+    "target_end_date",
+    "output_type",
+    "output_type_id",
+    "value",
+)
 
 #: The 23 quantile levels of the hubs.
 HUB_QUANTILES: Final = (
-    0.01, 0.025, 0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50,
-    0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.975, 0.99,
-)  # fmt: skip
+    0.01,
+    0.025,
+    0.05,
+    0.10,
+    0.15,
+    0.20,
+    0.25,
+    0.30,
+    0.35,
+    0.40,
+    0.45,
+    0.50,
+    0.55,
+    0.60,
+    0.65,
+    0.70,
+    0.75,
+    0.80,
+    0.85,
+    0.90,
+    0.95,
+    0.975,
+    0.99,
+)
 
 #: Central intervals whose coverage is reported.
 COVERAGE_LEVELS: Final = (0.5, 0.8, 0.9, 0.95)

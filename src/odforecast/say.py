@@ -304,7 +304,7 @@ def quoted(value: object, most: int = LONGEST) -> str:
     >>> print(quoted("[red]12"), quoted("1\n2"), quoted(7))
     '\[red]12' '1\n2' '7'
     """
-    return plain(value, most, repr)
+    return plain(value, most, show=repr)
 
 
 def listed(values: object, most: int = 8) -> str:
@@ -343,7 +343,13 @@ def card(*lines: str) -> str:
       next: .plot()>
     """
     wrapped = [
-        textwrap.wrap(line, _WIDTH, subsequent_indent="  ", max_lines=2, placeholder=" …")
+        textwrap.wrap(
+            line,
+            _WIDTH,
+            subsequent_indent="  ",
+            max_lines=2,
+            placeholder=" …",
+        )
         for line in lines
         if line
     ]
@@ -394,7 +400,7 @@ def html_facts(facts: Mapping[str, object], caption: str = "", note: str = "") -
         for name, x in facts.items()
         if x is not None and (said := shown_cell(x))
     )
-    return _table(f"<tbody>{rows}</tbody>", caption, note)
+    return _table(f"<tbody>{rows}</tbody>", caption, note=note)
 
 
 def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int = 12) -> str:
@@ -420,7 +426,7 @@ def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int
     left = len(frame) - rows
     more = f"… and {number_of(left, 'more row')}." if left > 0 else ""
     below = " ".join(s for s in (more, note) if s)
-    return _table(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", caption, below)
+    return _table(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", caption, note=below)
 
 
 def shown_cell(value: object) -> str:

@@ -130,7 +130,7 @@ def test_nothing_is_written_over_and_a_hub_is_whole_or_absent(tmp_path, monkeypa
     (tmp_path / "empty").mkdir()
     assert init(tmp_path / "empty", od.bundled()).rounds
 
-    def fill(*_: object) -> None:
+    def fill(*_: object, **__: object) -> None:
         (tmp_path / "hub").mkdir()
         (tmp_path / "hub" / "theirs").write_text("theirs")
 
@@ -194,7 +194,7 @@ def test_the_command(tmp_path):
     assert "pseudo" not in text
 
 
-def fail(*_: object) -> None:
+def fail(*_: object, **__: object) -> None:
     raise OSError("disk full")
 
 

@@ -332,7 +332,7 @@ def test_months_stand_on_one_recovery(name, extra, monkeypatch):
     """Twelve months, some of them drawn ahead, add up as they do for the completed panel."""
     use(monkeypatch, CERTAIN)
     # Deaths that arrive are whole, and so not quite those that complete the panel: here they are.
-    monkeypatch.setattr(layer.deficit, "late_draws", lambda missing, rows, *_: np.broadcast_to(
+    monkeypatch.setattr(layer.deficit, "late_draws", lambda missing, rows, **_: np.broadcast_to(
         missing.months[rows], (50, len(rows), SPAN)))  # fmt: skip
     panel = of_day(pending_panel(extra), "2026-03-11")
     assert not gaps.is_final(panel)

@@ -55,8 +55,8 @@ def test_what_a_user_put_beside_our_files_stays(what, first, run, tmp_path):
 def test_a_file_put_there_during_the_work_stays(first, run, tmp_path, monkeypatch):
     made, write = first.folder, running.write_page
 
-    def meanwhile(*given):
-        write(*given)
+    def meanwhile(*given, **named):
+        write(*given, **named)
         (made / "notes.md").write_text("mine")
 
     monkeypatch.setattr(running, "write_page", meanwhile)
@@ -98,7 +98,7 @@ def test_our_own_folder_and_an_empty_one_are_replaced(server, run, tmp_path):
 
 def interrupted(monkeypatch, run, **how):
     with monkeypatch.context() as patch:
-        patch.setattr(records, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(records, "append", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(**how)
 

@@ -240,7 +240,7 @@ def test_two_at_once_are_one_after_the_other(server, run, tmp_path):
 def test_a_page_that_fails_leaves_nothing(server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(running, "write_hub", full)

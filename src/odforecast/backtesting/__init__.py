@@ -22,18 +22,45 @@ if TYPE_CHECKING:
     from odforecast.backtesting.workers import Workers
 
 __all__ = [
-    "DEFAULT_MODELS", "Board", "Origin", "Outcome", "Progress", "Results", "Task", "Unit",
-    "Workers", "backtest", "cuts", "default_models", "leaderboard", "origins", "plan", "run_unit",
+    "DEFAULT_MODELS",
+    "Board",
+    "Origin",
+    "Outcome",
+    "Progress",
+    "Results",
+    "Task",
+    "Unit",
+    "Workers",
+    "backtest",
+    "cuts",
+    "default_models",
+    "leaderboard",
+    "origins",
+    "plan",
+    "run_unit",
     "run_units",
-]  # fmt: skip
+]
 
 #: Public names by module; imported when first asked for: a worker process needs few of them.
 _HOME = {
-    "DEFAULT_MODELS": "run", "Board": "board", "Origin": "origin", "Outcome": "unit",
-    "Progress": "run", "Results": "results", "Task": "task", "Unit": "unit", "Workers": "workers",
-    "backtest": "run", "cuts": "origin", "default_models": "run", "leaderboard": "board",
-    "origins": "origin", "plan": "run", "run_unit": "unit", "run_units": "run",
-}  # fmt: skip
+    "DEFAULT_MODELS": "run",
+    "Board": "board",
+    "Origin": "origin",
+    "Outcome": "unit",
+    "Progress": "run",
+    "Results": "results",
+    "Task": "task",
+    "Unit": "unit",
+    "Workers": "workers",
+    "backtest": "run",
+    "cuts": "origin",
+    "default_models": "run",
+    "leaderboard": "board",
+    "origins": "origin",
+    "plan": "run",
+    "run_unit": "unit",
+    "run_units": "run",
+}
 
 
 def __getattr__(name: str) -> object:

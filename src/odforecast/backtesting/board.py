@@ -34,10 +34,33 @@ from odforecast.scoring.rules import Floats
 
 #: Columns of the score table that are kept: thirty models have four million rows.
 KEPT = (
-    "model", "as_of", "last_month", "vintage", "donor", "location", "target", "horizon", "month",
-    "truth", "truth_release", "regime", "observed", "scorable", "median", "wis", "log_wis",
-    "crps", "ae", "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95", "last_reported",
-)  # fmt: skip
+    "model",
+    "as_of",
+    "last_month",
+    "vintage",
+    "donor",
+    "location",
+    "target",
+    "horizon",
+    "month",
+    "truth",
+    "truth_release",
+    "regime",
+    "observed",
+    "scorable",
+    "median",
+    "wis",
+    "log_wis",
+    "crps",
+    "ae",
+    "bias",
+    "pit",
+    "cover_50",
+    "cover_80",
+    "cover_90",
+    "cover_95",
+    "last_reported",
+)
 #: Columns that make two score tables the same forecasts with the same scores.
 _SAME = ("as_of", "last_month", "donor", "location", "target", "horizon", "median", "wis")
 
@@ -53,11 +76,29 @@ ENOUGH = 0.5
 SECOND = "naive+delay"
 #: Columns of :meth:`Board.table`, after those that it is split by.
 COLUMNS = (
-    "model", "n_asked", "n_missing", "n_scored", "in_all", "n_all", "wis", "wis_all",
-    "rel_wis", "rel_wis_low", "rel_wis_high", "n_common",
-    "rel_naive", "rel_naive_low", "rel_naive_high", "n_common_naive", "rel_log_wis",
-    "coverage_50", "coverage_90", "n_origins", "n_blocks", "n_donors",
-)  # fmt: skip
+    "model",
+    "n_asked",
+    "n_missing",
+    "n_scored",
+    "in_all",
+    "n_all",
+    "wis",
+    "wis_all",
+    "rel_wis",
+    "rel_wis_low",
+    "rel_wis_high",
+    "n_common",
+    "rel_naive",
+    "rel_naive_low",
+    "rel_naive_high",
+    "n_common_naive",
+    "rel_log_wis",
+    "coverage_50",
+    "coverage_90",
+    "n_origins",
+    "n_blocks",
+    "n_donors",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +122,8 @@ class Entry:
         """Version, spec and code of the model; no code where it was made elsewhere."""
         says = self.manifest
         code = "" if self.submitted else says.get("code") or ""
-        version, spec = says["models"][self.model], says.get("specs", {}).get(self.model, "")
+        version = says["models"][self.model]
+        spec = says.get("specs", {}).get(self.model, "")
         return {"version": str(version), "spec": str(spec), "code": code}
 
     @property
@@ -97,7 +139,12 @@ class Entry:
     def asked(self) -> pd.DataFrame:
         """The forecasts that the task asks for: a row each, with what groups are made of."""
         says = self.manifest
-        return forecasts_of(self.origins, says["locations"], says["targets"], months_ahead(says))
+        return forecasts_of(
+            self.origins,
+            says["locations"],
+            targets=says["targets"],
+            ahead=months_ahead(says),
+        )
 
     def made(self) -> pd.DataFrame:
         """Rows of the score table that the task asks for: months known at the origin are not."""
@@ -145,7 +192,11 @@ def entries_of(results: Results, where: str) -> list[Entry]:
         )
     try:
         given = str(task["fingerprint"])
-        found = fingerprint_of(task["definition"], says["truth"]["data_hash"], says["origins"])
+        found = fingerprint_of(
+            task["definition"],
+            says["truth"]["data_hash"],
+            found=says["origins"],
+        )
     except (KeyError, TypeError) as error:
         raise BacktestError(f"{where}: its manifest lacks {error}") from error
     if found != given:
@@ -164,7 +215,8 @@ def entries_of(results: Results, where: str) -> list[Entry]:
             f"{where} is of counties, which are scored by other rules",
             hint="Results.leaderboard() has their tables",
         )
-    scores, failures = results.scores, results.failures
+    scores = results.scores
+    failures = results.failures
     scores = scores.loc[scores["horizon"] >= 1, [c for c in KEPT if c in scores]]
     tables = [(t, t["model"].astype(str)) for t in (scores, failures)]
     return [
@@ -242,7 +294,11 @@ def _apart(one: Entry, other: Entry) -> str:
     tables = [e.scores[keys].sort_values(keys[:6]).reset_index(drop=True) for e in (one, other)]
     try:
         pd.testing.assert_frame_equal(
-            tables[0], tables[1], check_dtype=False, check_categorical=False, check_exact=True
+            tables[0],
+            tables[1],
+            check_dtype=False,
+            check_categorical=False,
+            check_exact=True,
         )
     except AssertionError:
         return "their scores differ"
@@ -251,7 +307,8 @@ def _apart(one: Entry, other: Entry) -> str:
 
 def grid_of(entries: Sequence[Entry]) -> Grid:
     """The grid of models of one task: its units are the forecasts that the task asks for."""
-    units, models = entries[0].asked(), [e.model for e in entries]
+    units = entries[0].asked()
+    models = [e.model for e in entries]
     tables = [e.made().assign(model=e.model) for e in entries]
     some = [table for table in tables if len(table)] or tables[:1]
     rows = _keyed(pd.concat(some, ignore_index=True))
@@ -259,12 +316,18 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
         places = [*_KEYS[:4]]
         known = rows[[*places, "last_reported"]].dropna(subset="last_reported")
         known = known.drop_duplicates(places)
-        units = units.merge(known, on=places, how="left", validate="many_to_one")
+        units = units.merge(
+            known,
+            on=places,
+            how="left",
+            validate="many_to_one",
+        )
     keys = list(_KEYS)
     at = pd.MultiIndex.from_frame(units[keys]).get_indexer(pd.MultiIndex.from_frame(rows[keys]))
     of = pd.Index(models).get_indexer(pd.Index(rows["model"]))
     if (bad := (at < 0) | rows.duplicated([*keys, "model"]).to_numpy()).any():
-        entry, first = entries[of[bad][0]], at[bad][0]
+        entry = entries[of[bad][0]]
+        first = at[bad][0]
         what = "a forecast that its task does not ask for" if first < 0 else "two rows"
         raise BacktestError(
             f"{entry.where}: model {entry.model} has {what} of one unit",
@@ -276,13 +339,14 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
     for name in METRICS:
         if name in rows:
             values[name][at, of] = np.where(scorable, rows[name].to_numpy(dtype=float), np.nan)
-    return Grid(units, models, values)
+    return Grid(units, models, values=values)
 
 
 def on_all(grid: Grid, metric: str = "wis") -> tuple[NDArray[np.bool_], int, Floats]:
     """Which models count where units of *all* are meant, the number of units that these all have a
     WIS of, and each model's mean over them."""
-    there, means = grid.scored(), np.full(len(grid.models), np.nan)
+    there = grid.scored()
+    means = np.full(len(grid.models), np.nan)
     counts = there.sum(axis=0) >= ENOUGH * there.any(axis=1).sum()
     counts &= there.any(axis=0)
     if not counts.any():
@@ -345,7 +409,11 @@ def _read(folder: Path) -> Results:
     return Results.load(folder)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Board:
     """Models on one task.
 
@@ -401,8 +469,9 @@ class Board:
     @steady
     def _repr_html_(self) -> str:
         table = self.entries.drop(columns=["spec_hash", "code", "where"])
-        name, short = self.task["name"], self.task["fingerprint"][:SHORT]
-        return html_table(table, f"Task {name} ({short})", "next: .to_frame(), .entries")
+        name = self.task["name"]
+        short = self.task["fingerprint"][:SHORT]
+        return html_table(table, f"Task {name} ({short})", note="next: .to_frame(), .entries")
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -417,21 +486,28 @@ class Board:
             ``seconds_per_origin`` (fit and forecast; NaN where unknown), ``spec_hash``, ``code``
             (digest of the code), ``where`` (the folder).
         """
-        rows, asked = [], len(self.parts[0].asked())
+        rows = []
+        asked = len(self.parts[0].asked())
         for p in self.parts:
             reasons = p.failures["reason"].astype(str).value_counts()
-            seconds, n = p.manifest.get("model_seconds", {}).get(p.model), len(p.origins)
+            seconds = p.manifest.get("model_seconds", {}).get(p.model)
+            n = len(p.origins)
             by = p.made_by
             rows.append(
                 {
-                    "model": p.model, "version": by["version"], "submitted": p.submitted,
-                    "n_asked": asked, "n_missing": asked - len(p.made()),
+                    "model": p.model,
+                    "version": by["version"],
+                    "submitted": p.submitted,
+                    "n_asked": asked,
+                    "n_missing": asked - len(p.made()),
                     "n_failures": len(p.failures),
                     "failure": str(reasons.index[0]) if len(reasons) else "",
                     "seconds_per_origin": np.nan if seconds is None or not n else seconds / n,
-                    "spec_hash": by["spec"], "code": by["code"], "where": p.where,
+                    "spec_hash": by["spec"],
+                    "code": by["code"],
+                    "where": p.where,
                 }
-            )  # fmt: skip
+            )
         return pd.DataFrame(rows)
 
     def to_frame(self) -> pd.DataFrame:
@@ -476,8 +552,10 @@ class Board:
             other; without both, of the model's own), on which its interval rests. Months that
             were known when the forecast was made are left out.
         """
-        keys, named = list(by), dict(only or {})
-        bootstrap, found = whole("bootstrap", bootstrap, 0, BacktestError), []
+        keys = list(by)
+        named = dict(only or {})
+        bootstrap = whole("bootstrap", bootstrap, least=0, error=BacktestError)
+        found = []
         grid = self.grid
         if "size" in (*keys, *named) and "last_reported" not in grid.units:
             raise BacktestError(
@@ -492,7 +570,7 @@ class Board:
             kept &= units["last_month"].to_numpy().astype("datetime64[M]") >= to_month(since)
         for labels, part in replace(grid, units=units).rows(kept).groups(keys):
             if part.scored().any():
-                found.append(self._group(part, level, bootstrap).assign(**labels))
+                found.append(self._group(part, level, bootstrap=bootstrap).assign(**labels))
         if not found:
             return pd.DataFrame(columns=[*keys, *COLUMNS])
         out = pd.concat(found, ignore_index=True)[[*keys, *COLUMNS]]

@@ -37,7 +37,8 @@ KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
 FIRST = "2019-01"
 #: Months known at the first origin of counties, whose file begins in 2020; and months that the
 #: last one has after it, for the shortest horizon that is scored.
-COUNTY_KNOWN, COUNTY_AHEAD = 18, 3
+COUNTY_KNOWN = 18
+COUNTY_AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def as_dict(origin: Origin) -> dict[str, Any]:
 
 def labels_of(origin: Origin) -> dict[str, Any]:
     """What every row of its tables is labelled with."""
-    panel, distance = origin.panel, origin.distance
+    panel = origin.panel
+    distance = origin.distance
     month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
     return {
         "as_of": pd.Timestamp(origin.as_of),
@@ -150,7 +152,7 @@ def origins(
     kind = kind or (VINTAGE_CLEAN if counties else VINTAGE_DELAYED)
     step = step if step is not None else COUNTY_STEP if counties else 1
     if kind == VINTAGE_REAL:
-        return _real(archive, start, end, indicator, dataset)
+        return _real(archive, start, end=end, indicator=indicator, dataset=dataset)
     if kind not in KINDS:
         raise BacktestError(f"unknown kind of origins {kind!r}", hint=one_of(kind, KINDS))
     if kind == VINTAGE_DELAYED and (indicator_name(indicator) != ALL_DRUGS or dataset != STATES):
@@ -173,23 +175,38 @@ def origins(
             hint=f"end at {settled}, or take {VINTAGE_REAL!r} origins",
         )
     if kind == VINTAGE_CLEAN:
-        return cuts(panel, start=start or FIRST, end=last, step=step)
+        return cuts(
+            panel,
+            start=start or FIRST,
+            end=last,
+            step=step,
+        )
     from odforecast.vintage.donors import available
 
     return delays(
-        panel, available(archive), start=start or FIRST, end=last, step=step, donors=donors
+        panel,
+        available(archive),
+        start=start or FIRST,
+        end=last,
+        step=step,
+        donors=donors,
     )
 
 
 def _real(
-    archive: Archive, start: object | None, end: object | None, indicator: str, dataset: str
+    archive: Archive,
+    start: object | None,
+    end: object | None,
+    indicator: str,
+    dataset: str,
 ) -> list[Origin]:
     """One origin per release, seen on its release date; releases outside the span left out."""
     first = None if start is None else to_month(start, 1)
     last = None if end is None else to_month(end, 12)
     found = []
     for date in archive.releases(dataset):
-        panel, reason = None, ""
+        panel = None
+        reason = ""
         try:
             panel = archive.as_of(date).panel(indicator, dataset)
         except OdforecastError as error:
@@ -200,11 +217,15 @@ def _real(
         month = last_published(issued) if panel is None else panel.last_month
         if (first is not None and month < first) or (last is not None and month > last):
             continue
-        found.append(Origin(date, VINTAGE_REAL, panel, reason))
+        found.append(Origin(date, VINTAGE_REAL, panel=panel, reason=reason))
     ends = {o.as_of: o.panel.last_month for o in found if o.panel is not None}
     again = archive.copies(ends, dataset)
-    found = [o if o.as_of not in again else Origin(o.as_of, VINTAGE_REAL, None, again[o.as_of])
-             for o in found]  # fmt: skip
+    found = [
+        o
+        if o.as_of not in again
+        else Origin(o.as_of, VINTAGE_REAL, panel=None, reason=again[o.as_of])
+        for o in found
+    ]
     if not found:
         raise BacktestError(
             f"no release with a last month in {start or '…'}..{end or '…'}",
@@ -230,8 +251,8 @@ def cuts(panel: Panel, *, start: object, end: object, step: int = 1) -> list[Ori
     BacktestError
         If the span is empty or lies outside the panel.
     """
-    found = [panel.cut(m) for m in _months(panel, start, end, step)]
-    return [Origin(p.as_of, p.vintage, p) for p in found]
+    found = [panel.cut(m) for m in _months(panel, start, end=end, step=step)]
+    return [Origin(p.as_of, p.vintage, panel=p) for p in found]
 
 
 def delays(
@@ -245,17 +266,27 @@ def delays(
 ) -> list[Origin]:
     """Pseudo-vintages with delay from one later panel, every ``step`` months, ``donors`` each."""
     out = []
-    for month in _months(panel, start, end, step):
-        for donor in drawn(month, found, donors):
+    for month in _months(panel, start, end=end, step=step):
+        for donor in drawn(month, found, n=donors):
             seen = panel.delayed(month, donor)
             distance = donor.distance(month)
-            out.append(Origin(seen.as_of, seen.vintage, seen, "", str(donor.release), distance))
+            out.append(
+                Origin(
+                    seen.as_of,
+                    seen.vintage,
+                    panel=seen,
+                    reason="",
+                    donor=str(donor.release),
+                    distance=distance,
+                )
+            )
     return out
 
 
 def _months(panel: Panel, start: object, end: object, step: int) -> Months:
     """Last known months, checked."""
-    first, last = to_month(start, 1), to_month(end, 12)
+    first = to_month(start, 1)
+    last = to_month(end, 12)
     if step < 1:
         raise BacktestError(f"step must be at least 1 month, got {step}")
     if first > last:
@@ -278,7 +309,7 @@ def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS)
     if not found:
         raise BacktestError("there is no donor to take the delay from")
     month = np.datetime64(month, "M")
-    streams = Streams(DEFAULT_SEED, STATES, ALL_DRUGS, str(month))
+    streams = Streams(DEFAULT_SEED, STATES, indicator=ALL_DRUGS, last_month=str(month))
     ordered = sorted(found, key=lambda d: d.release)
     first = int(streams.generator("donor-era").integers(len(ERAS)))
     out: list[Donor] = []

@@ -51,9 +51,17 @@ TABLES = ("scores", "quantiles", "failures")
 JOINT = "joint"
 #: Of the long table of quantiles.
 QUANTILE_COLUMNS = (
-    "model", "as_of", "last_month", "donor", "target", "location", "month", "horizon", "level",
+    "model",
+    "as_of",
+    "last_month",
+    "donor",
+    "target",
+    "location",
+    "month",
+    "horizon",
+    "level",
     "value",
-)  # fmt: skip
+)
 BASELINE = "hub-baseline"
 #: Figures of results; see :meth:`Results.plot`.
 KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
@@ -172,10 +180,10 @@ def put_together(
             hint="run one unit in Python to see its traceback",
         )
     names = (*TABLES, *((JOINT,) if units[0].joint else ()))
-    manifest = _manifest(units, outcomes, [*notes, *store.notes], more)
+    manifest = _manifest(units, outcomes, notes=[*notes, *store.notes], more=more)
     with written(folder, manifest, names) as paths:
         for name, path in paths.items():
-            _write(name, path, list(zip(units, outcomes)), store)
+            _write(name, path, finished=list(zip(units, outcomes)), store=store)
     results = Results.load(folder)
     # What is small is read now: another run into the folder changes nothing of it.
     results.read(at_most=ROWS)
@@ -183,7 +191,10 @@ def put_together(
 
 
 def _write(
-    name: str, path: Path, finished: Sequence[tuple[Unit, Outcome]], store: UnitStore
+    name: str,
+    path: Path,
+    finished: Sequence[tuple[Unit, Outcome]],
+    store: UnitStore,
 ) -> None:
     """Write a table, in groups of rows that come origin by origin; each is read in its turn."""
     schemas = [
@@ -197,7 +208,8 @@ def _write(
         empty(name).to_parquet(path, index=False)
         return
     schema = pa.unify_schemas([*distinct], promote_options="permissive")
-    few, waiting = with_few_values(schema), list[pa.Table]()
+    few = with_few_values(schema)
+    waiting = list[pa.Table]()
     with pq.ParquetWriter(path, schema, use_dictionary=few) as writer:
 
         def flush(least: int) -> None:
@@ -207,7 +219,7 @@ def _write(
                 writer.write_table(rows, len(rows))
                 waiting.clear()
 
-        for rows in _origins(name, finished, store):
+        for rows in _origins(name, finished, store=store):
             typed = [_as(rows.column(f.name), f.type) for f in schema]
             waiting.append(pa.table(typed, schema))
             flush(ROWS)
@@ -486,7 +498,7 @@ class Results:
         return html_table(
             table,
             f"{head} at {number_of(len(says.get('origins', [])), 'origin')}",
-            "; ".join(("next: .leaderboard(), .plot()", *self.notes)),
+            note="; ".join(("next: .leaderboard(), .plot()", *self.notes)),
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -574,7 +586,8 @@ class Results:
             coverage; for counties :func:`odforecast.scoring.county_leaderboard`. A model without
             forecasts is listed last, with no units.
         """
-        scores, default = self.labelled(), BASELINE
+        scores = self.labelled()
+        default = BASELINE
         if of_counties := is_of_counties(scores):
             default = COUNTY_BASELINE
             by = "horizon" if tuple(by) == ("level", "horizon_group") else by
@@ -590,9 +603,9 @@ class Results:
                 f"baseline is {baseline!r}, which was not run", hint=one_of(baseline, models)
             )
         if of_counties:
-            board = county_leaderboard(scores, by, baseline)
+            board = county_leaderboard(scores, by, baseline=baseline)
         else:
-            board = summarise(scores, by, baseline if baseline in models else None)
+            board = summarise(scores, by, baseline=baseline if baseline in models else None)
             if baseline not in (None, *models):  # nothing to relate to; the columns stay
                 board = board.assign(rel_wis=float("nan"), n_common=0)
         return self._with_failed(board, by)
@@ -610,7 +623,12 @@ class Results:
         rows = [heads.assign(**none, model=model)[list(board)] for model in lost]
         whole = pd.concat([board, *rows], ignore_index=True)
         if groups:  # in the order of the groups; within one, the rows without scores are last
-            at = whole.groupby(groups, sort=False, observed=True, dropna=False).ngroup()
+            at = whole.groupby(
+                groups,
+                sort=False,
+                observed=True,
+                dropna=False,
+            ).ngroup()
             whole = whole.iloc[np.argsort(at.to_numpy(), kind="stable")]
         whole = whole.reset_index(drop=True).astype({"model": str})
         whole.attrs = dict(board.attrs)
@@ -663,7 +681,7 @@ class Results:
         if files is None:
             notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
             manifest["notes"] = [*notes, _UNVERIFIED]
-        return cls({}, manifest, folder, files)
+        return cls({}, manifest, folder=folder, files=files)
 
 
 def failed_everywhere(results: Results) -> dict[str, str]:

@@ -51,8 +51,15 @@ if TYPE_CHECKING:
 
 #: Arguments that the plan takes as they are.
 _PLANNED = (
-    "locations", "horizon", "draws", "seed", "targets", "horizons", "metrics", "joint",
-)  # fmt: skip
+    "locations",
+    "horizon",
+    "draws",
+    "seed",
+    "targets",
+    "horizons",
+    "metrics",
+    "joint",
+)
 
 # -- A backtest -----------------------------------------------------------------------------------
 
@@ -161,15 +168,26 @@ def backtest(
         refuse(answered, (n for n, u in usual.items() if said[n] is not u and said[n] != u))
         more["task"] = answered.manifest
         said |= answered.arguments()
-        origins, truth, dataset = said["origins"], said["truth"], said["dataset"]
+        origins = said["origins"]
+        truth = said["truth"]
+        dataset = said["dataset"]
     for name, number in (("step", step), ("donors", donors)):
         if number is not None:
-            whole(name, number, 1, BacktestError)
+            whole(name, number, least=1, error=BacktestError)
     if archive is None and (truth is None or origins is None or isinstance(origins, str)):
         archive = default_archive()
     if origins is None or isinstance(origins, str):
         assert archive is not None
-        found = origins_of(archive, origins, start, end, step, donors, indicator, dataset)
+        found = origins_of(
+            archive,
+            origins,
+            start=start,
+            end=end,
+            step=step,
+            donors=donors,
+            indicator=indicator,
+            dataset=dataset,
+        )
     else:
         found = list(origins) if isinstance(origins, Iterable) else [origins]
         for each in found:
@@ -188,7 +206,13 @@ def backtest(
     # Without a terminal there is no bar.
     drawn = told is None and progress and sys.stderr.isatty()
     with bar(len(units)) if drawn else nullcontext(told) as report:
-        results = run_units(units, out=out, executor=executor, progress=report, more=more)
+        results = run_units(
+            units,
+            out=out,
+            executor=executor,
+            progress=report,
+            more=more,
+        )
     for note in results.notes:
         warnings.warn(note, stacklevel=2)
     # A function that is told of each unit has heard of the failures.
@@ -221,7 +245,9 @@ def run_units(
                     f"metric {metric.name!r} cannot be sent to other processes: {error}",
                     hint="define its function with def in a module, or run in one process",
                 ) from error
-    more, notes, done = more or {}, list[str](), dict[int, Outcome]()
+    more = more or {}
+    notes = list[str]()
+    done = dict[int, Outcome]()
 
     def finish(indices: Sequence[int], outcomes: Sequence[Outcome], reused: bool = False) -> None:
         """Keep the outcomes of some units, and report them."""
@@ -253,7 +279,13 @@ def run_units(
             else:
                 from odforecast.backtesting.workers import dispatched
 
-                computed = dispatched(units, together, executor, notes, scratch)
+                computed = dispatched(
+                    units,
+                    together,
+                    executor=executor,
+                    notes=notes,
+                    folder=scratch,
+                )
             for indices, answer in computed:
                 if answer.code not in ("", code_digest()):
                     # Its numbers, and the keys of its rows, are of that code.
@@ -267,7 +299,14 @@ def run_units(
                 finish(indices, answer.outcomes)
             # Put together in the order of the plan, whatever order the executor finished in.
             outcomes = [done[index] for index in range(len(units))]
-            results = put_together(units, outcomes, store, folder, notes, more)
+            results = put_together(
+                units,
+                outcomes,
+                store=store,
+                folder=folder,
+                notes=notes,
+                more=more,
+            )
         if out is None:
             results._take_with(stack.pop_all())
     return results
@@ -323,7 +362,12 @@ def bar(
             if step.failure and step.failure not in said:
                 # A reason is somebody else's text: no markup, no emoji, no control characters.
                 line = f"failed: {step.label}: {on_screen(step.failure)}"
-                drawn.console.print(line, highlight=False, markup=False, emoji=False)
+                drawn.console.print(
+                    line,
+                    highlight=False,
+                    markup=False,
+                    emoji=False,
+                )
 
         yield report
 
@@ -412,9 +456,10 @@ def plan(
     if isinstance(models, str | Model) or not isinstance(models, Iterable):
         models = [models]
     made = [get_model(m) if isinstance(m, str) else _model(m) for m in models]
-    _check_kinds(truth, locations, targets, joint)
-    horizon = whole("horizon", horizon, 1, BacktestError)
-    draws, seed = whole("draws", draws, 2, BacktestError), whole("seed", seed, 0, BacktestError)
+    _check_kinds(truth, locations, targets=targets, joint=joint)
+    horizon = whole("horizon", horizon, least=1, error=BacktestError)
+    draws = whole("draws", draws, least=2, error=BacktestError)
+    seed = whole("seed", seed, least=0, error=BacktestError)
     if not made or not found:
         raise BacktestError("nothing to do", hint="give at least one model and one origin")
     labels = [m.label for m in made]
@@ -430,11 +475,13 @@ def plan(
     if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
         raise BacktestError("made-up panels are not origins", hint="take panels from an archive")
     if any(p.basis != truth.basis for p in panels):
-        raise BacktestError(f"origins and truth count deaths in different ways: truth by "
-                            f"{truth.basis}")  # fmt: skip
+        raise BacktestError(
+            f"origins and truth count deaths in different ways: truth by {truth.basis}"
+        )
     if any(p.dataset != truth.panel.dataset for p in panels):
-        raise BacktestError(f"origins and truth are not of one data set: the truth is of "
-                            f"{truth.panel.dataset}")  # fmt: skip
+        raise BacktestError(
+            f"origins and truth are not of one data set: the truth is of {truth.panel.dataset}"
+        )
     if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
         raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
     keys = [(o.panel.data_hash if o.panel else o.as_of, o.donor, o.distance) for o in found]
@@ -458,7 +505,7 @@ def plan(
         places = tuple(s for _, part in divided for s in part)
     apart = ("state", "location") if counties else ("state",)
     more: dict[str, Any] = {
-        "horizons": _horizons(horizons, horizon, counties),
+        "horizons": _horizons(horizons, horizon, counties=counties),
         "levels": COUNTY_LEVELS if counties else HUB_QUANTILES,
         "metrics": check_metrics(metrics),
         "joint": bool(joint),

@@ -30,7 +30,8 @@ from odforecast.seeds import content_hash
 # -- The folder -----------------------------------------------------------------------------------
 
 #: How the name of a run's own folder begins, and the file that says who is at work.
-_SCRATCH, NAME = ".run-", "run.lock"
+_SCRATCH = ".run-"
+NAME = "run.lock"
 
 
 @contextlib.contextmanager
@@ -55,7 +56,9 @@ def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
         with _writing(folder):
             scratch = tempfile.TemporaryDirectory(
-                prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True
+                prefix=_SCRATCH,
+                dir=folder,
+                ignore_cleanup_errors=True,
             )
         with scratch as path:
             yield Path(path)
@@ -73,8 +76,10 @@ def _same_task(folder: Path, more: Mapping[str, object]) -> None:
     # A name and a title say nothing.
     there, ours = (str(t.get("fingerprint")) if t else "" for t in tasks)
     if there != ours:
-        named = [f"task {t.get('name')} ({str(t.get('fingerprint'))[:12]})" if t else "no task"
-                 for t in tasks]  # fmt: skip
+        named = [
+            f"task {t.get('name')} ({str(t.get('fingerprint'))[:12]})" if t else "no task"
+            for t in tasks
+        ]
         raise BacktestError(
             f"{folder} holds the results of {named[0]}, and this is a run of {named[1]}: its "
             "tables would be replaced",
@@ -151,7 +156,8 @@ def _holder(descriptor: int) -> dict[str, Any] | None:
     named = _named(os.read(descriptor, 4096))
     if named is None or named["host"] != socket.gethostname():
         return named
-    pid, started = named["pid"], named.get("started")
+    pid = named["pid"]
+    started = named.get("started")
     same = started in ("", None) or started == _started(pid)
     return named if pid > 0 and _alive(pid) and same else None
 
@@ -224,7 +230,8 @@ class UnitStore:
     """
 
     def __init__(self, directory: Path, scratch: Path | None = None) -> None:
-        self.directory, self._scratch = directory, scratch
+        self.directory = directory
+        self._scratch = scratch
         self._blocks: dict[str, list[_Block]] = {}
         self._sound: set[Path] = set()
         self._damaged: dict[Path, str] = {}
@@ -250,9 +257,9 @@ class UnitStore:
         if not self._damaged:
             return ()
         (path, reason), n = next(iter(self._damaged.items())), len(self._damaged)
-        blocks, first = ("1 stored block was", "") if n == 1 else (
-            f"{n} stored blocks were", "first: "
-        )  # fmt: skip
+        blocks, first = (
+            ("1 stored block was", "") if n == 1 else (f"{n} stored blocks were", "first: ")
+        )
         return (
             f"{blocks} damaged and not used, so that what is missing was computed again "
             f"({first}{path.parent.name}/{path.name}: {reason})",

@@ -37,12 +37,22 @@ CLAIM = (
 _BACK = 11
 #: By this file a folder is known to hold an exported task.
 MARK = "task.json"
-KNOWN, ASKED = "known", "asked"
+KNOWN = "known"
+ASKED = "asked"
 #: Columns of the files of what was known.
 KNOWN_COLUMNS = (
-    "origin_id", "as_of", "release", "location", "abbreviation", "indicator", "month", "reported",
-    "predicted", "percent_complete", "percent_pending",
-)  # fmt: skip
+    "origin_id",
+    "as_of",
+    "release",
+    "location",
+    "abbreviation",
+    "indicator",
+    "month",
+    "reported",
+    "predicted",
+    "percent_complete",
+    "percent_pending",
+)
 #: Of its numbers, what the layers of a panel are called there.
 _LAYERS = dict(zip(KNOWN_COLUMNS[-4:], ("reported", "predicted", "complete", "pending")))
 #: Indicator of what an earlier release knew of deaths from all causes, at its last month.
@@ -75,7 +85,7 @@ def export(task: Task, folder: str | Path) -> Path:
     origins = list(zip(task.origin_ids, task.origins))  # or why they cannot be had
     try:
         with replacing_folder(out) as made:
-            _write_all(task, origins, made)
+            _write_all(task, origins, out=made)
     except OSError as error:
         raise BacktestError(f"cannot write to {out}: {error.strerror or error}") from error
     return out
@@ -84,7 +94,8 @@ def export(task: Task, folder: str | Path) -> Path:
 def _write_all(task: Task, origins: Sequence[tuple[str, Origin]], out: Path) -> None:
     for name in (KNOWN, ASKED):
         (out / name).mkdir(parents=True)
-    rows, first = [], True
+    rows = []
+    first = True
     for key, origin in origins:
         rows.append(_about(key, origin))
         if origin.panel is None:
@@ -103,10 +114,12 @@ def _write_all(task: Task, origins: Sequence[tuple[str, Origin]], out: Path) -> 
 
 def asked(task: Task, origin: Origin) -> pd.DataFrame:
     """Forecasts that a task asks for at an origin: a row per place, target and month."""
-    says, panel = task.definition, origin.panel
+    says = task.definition
+    panel = origin.panel
     assert panel is not None
-    there, ahead = places(task, [panel]), months_ahead(says)
-    out = forecasts_of([as_dict(origin)], there, says["targets"], ahead)
+    there = places(task, [panel])
+    ahead = months_ahead(says)
+    out = forecasts_of([as_dict(origin)], there, targets=says["targets"], ahead=ahead)
     return pd.DataFrame(
         {
             "origin_date": str(origin.as_of),
@@ -149,7 +162,11 @@ def _about(key: str, origin: Origin) -> dict[str, Any]:
 def _known(key: str, panel: Panel) -> pd.DataFrame:
     """All that a model of ours is handed: the panel, what stands beside it, earlier releases."""
     parts = [
-        _cells(each, each.as_of, {name: getattr(each, layer) for name, layer in _LAYERS.items()})
+        _cells(
+            each,
+            each.as_of,
+            layers={name: getattr(each, layer) for name, layer in _LAYERS.items()},
+        )
         for each in (panel, *(p for _, p in sorted(panel.beside.items())))
     ]
     parts += _earlier(panel)
@@ -164,11 +181,11 @@ def _earlier(panel: Panel) -> Iterator[pd.DataFrame]:
     layers = panel.triangle.layers
     for i, date in enumerate(panel.triangle.releases):
         said = {name: layers[n][i] for name, n in _LAYERS.items() if n in layers}
-        yield _cells(panel, date, said)
+        yield _cells(panel, date, layers=said)
         if (everyone := layers.get("all_deaths")) is not None and np.isfinite(everyone[i]).any():
             cells = np.full(panel.reported.shape, np.nan)
             cells[:, np.flatnonzero(np.isfinite(said["reported"]).any(axis=0))[-1]] = everyone[i]
-            yield _cells(panel, date, {"reported": cells}).assign(indicator=A_YEAR)
+            yield _cells(panel, date, layers={"reported": cells}).assign(indicator=A_YEAR)
 
 
 def _cells(panel: Panel, release: dt.date, layers: Mapping[str, Floats]) -> pd.DataFrame:
@@ -196,7 +213,12 @@ def _template(wanted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
+    table.to_csv(
+        path,
+        index=False,
+        lineterminator="\n",
+        float_format="%.10g",
+    )
 
 
 # -- Forecasts that were made elsewhere -----------------------------------------------------------
@@ -240,21 +262,25 @@ def score_submission(
         hashes.append(content_hash(*names, np.sort(rows_hash)))
     spec = content_hash("submitted", label, version, *hashes)
     keys = {"model": label, "model_version": version}
-    scores, quantiles, failures, left_out, chances = [], [], [], 0, 0
+    scores = []
+    quantiles = []
+    failures = []
+    left_out = 0
+    chances = 0
     for key, origin in known.items():
         told = keys | labels_of(origin)
         if origin.panel is None or key not in tables:
             reason = origin.reason or "no file of this origin was submitted"
-            failures.append(failure_row(told, "*", "*", reason))
+            failures.append(failure_row(told, "*", target="*", reason=reason))
             continue
         chances += int((tables[key]["output_type"] == "pmf").sum())
         where = ", ".join([*([files[key]] if files and key in files else []), f"origin {key}"])
-        rows, extra = _wanted(task, where, origin, tables[key])
+        rows, extra = _wanted(task, where, origin=origin, table=tables[key])
         left_out += extra
-        failures += _missing(task, origin, rows, told)
+        failures += _missing(task, origin, rows=rows, told=told)
         if not rows.empty:
-            scores.append(_scores(task, origin.panel, rows, told, spec))
-            quantiles.append(_quantiles(origin.panel, rows, told))
+            scores.append(_scores(task, origin.panel, rows=rows, told=told, spec=spec))
+            quantiles.append(_quantiles(origin.panel, rows, told=told))
     if not scores:
         raise BacktestError("no forecast that the task asks for was submitted")
     said = []
@@ -270,7 +296,7 @@ def score_submission(
     manifest = manifest_of(
         task.truth,
         task.origins,
-        said,
+        notes=said,
         run=content_hash(task.fingerprint, spec),
         models={label: version},
         specs={label: spec},
@@ -299,10 +325,14 @@ def score_submission(
 
 
 def _wanted(
-    task: Task, where: str, origin: Origin, table: pd.DataFrame
+    task: Task,
+    where: str,
+    origin: Origin,
+    table: pd.DataFrame,
 ) -> tuple[pd.DataFrame, int]:
     """The rows that the task asks for, nowcast included, and how many forecasts are others."""
-    panel, says = origin.panel, task.definition
+    panel = origin.panel
+    says = task.definition
     assert panel is not None
     table = table[table["output_type"].isin(["quantile", "sample"])]
     days = table["origin_date"].astype("datetime64[s]")
@@ -366,25 +396,37 @@ def _refuse_holes(where: str, rows: pd.DataFrame) -> None:
 
 
 def _missing(
-    task: Task, origin: Origin, rows: pd.DataFrame, told: Mapping[str, Any]
+    task: Task,
+    origin: Origin,
+    rows: pd.DataFrame,
+    told: Mapping[str, Any],
 ) -> list[dict[str, object]]:
     """A failure row per place and target of which a forecast is missing."""
     keys = ["location", "target", "horizon"]
     wanted = asked(task, origin)[keys]
     there = rows[keys].drop_duplicates()
-    lacking = wanted.merge(there, on=keys, how="left", indicator=True)
+    lacking = wanted.merge(
+        there,
+        on=keys,
+        how="left",
+        indicator=True,
+    )
     lacking = lacking[lacking["_merge"] == "left_only"]
     n = int(wanted.groupby(keys[:2]).size().max()) if len(wanted) else 0
     out = []
     for (code, target), part in lacking.groupby(keys[:2], sort=False):
         what = "no month" if len(part) == n else f"{n - len(part)} of {n} months"
         reason = f"{what} submitted" if len(part) == n else f"{what} submitted: others are missing"
-        out.append(failure_row(told, lookup(str(code)).state, str(target), reason))
+        out.append(failure_row(told, lookup(str(code)).state, target=str(target), reason=reason))
     return out
 
 
 def _scores(
-    task: Task, panel: Panel, rows: pd.DataFrame, told: Mapping[str, Any], spec: str
+    task: Task,
+    panel: Panel,
+    rows: pd.DataFrame,
+    told: Mapping[str, Any],
+    spec: str,
 ) -> pd.DataFrame:
     """Rows of the score table."""
     truth = task.truth

@@ -56,23 +56,46 @@ from odforecast.vintage.donors import available
 #: Digits of a fingerprint that are shown.
 SHORT = 12
 #: Word for the releases that ship with the package, and for whatever else is all there is.
-BUNDLED, ALL = "bundled", "all"
+BUNDLED = "bundled"
+ALL = "all"
 #: Keys that describe a task and change no number: they are not part of a fingerprint.
 WORDS = ("name", "title")
 #: Arguments of :func:`odforecast.backtest` that a task says, and that nobody may say beside it.
 FIXED = (
-    "origins", "indicator", "dataset", "truth", "start", "end", "step", "donors", "locations",
-    "horizon", "draws", "seed", "targets", "horizons", "metrics", "joint",
-)  # fmt: skip
+    "origins",
+    "indicator",
+    "dataset",
+    "truth",
+    "start",
+    "end",
+    "step",
+    "donors",
+    "locations",
+    "horizon",
+    "draws",
+    "seed",
+    "targets",
+    "horizons",
+    "metrics",
+    "joint",
+)
 
 #: Most bytes of a definition, and levels of nesting.
-_MAX_BYTES, _MAX_DEPTH = 100_000, 4
-_DAY, _HASH = re.compile(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]"), re.compile(r"[0-9a-f]{16}")
-_A_NAME, _A_DAY = "Lower case, words joined by hyphens", "a release date such as 2025-09-17"
+_MAX_BYTES = 100_000
+_MAX_DEPTH = 4
+_DAY = re.compile(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]")
+_HASH = re.compile(r"[0-9a-f]{16}")
+_A_NAME = "Lower case, words joined by hyphens"
+_A_DAY = "a release date such as 2025-09-17"
 _AN_ARCHIVE = "bundled, or the releases: a date and its data hash each"
 
 Name = Annotated[
-    str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z", max_length=60, description=_A_NAME)
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z",
+        max_length=60,
+        description=_A_NAME,
+    ),
 ]
 Text = Annotated[str, Meta(max_length=200, description="a text of at most 200 characters")]
 Day = Annotated[str, Meta(pattern=rf"^{_DAY.pattern}\Z", description=_A_DAY)]
@@ -205,13 +228,14 @@ class _File:
     """A task file under inspection: its plain values."""
 
     def __init__(self, source: str, text: str) -> None:
-        self.source, self.text = source, text
+        self.source = source
+        self.text = text
         try:
             self.held = load(text, _Words)
         except BadYamlError as error:
             self.refuse(error.line, error.why)
         if self.held is None:
-            self.refuse(1, "is empty", "see a task that ships: odforecast task show NAME")
+            self.refuse(1, "is empty", hint="see a task that ships: odforecast task show NAME")
 
     def refuse(self, at: At | int, why: str, hint: str | None = None) -> NoReturn:
         line = at if isinstance(at, int) else line_of(self.text, at)
@@ -219,12 +243,12 @@ class _File:
 
     def definition(self) -> Definition:
         """The definition that it holds, checked."""
-        given = self._mapping("the file", (), self.held, Definition)
+        given = self._mapping("the file", (), value=self.held, kind=Definition)
         for key, hint in (("name", _A_NAME), ("vintages", f"{', '.join(KINDS)}: one of them")):
             if key not in self.held:
-                self.refuse(1, f"no key {key!r}", hint)
+                self.refuse(1, f"no key {key!r}", hint=hint)
             if key not in given:
-                self.refuse((key,), f"{key} is empty", hint)
+                self.refuse((key,), f"{key} is empty", hint=hint)
         tidied = {key: self._tidied((key,), value) for key, value in given.items()}
         try:
             made = msgspec.convert(tidied, Definition)
@@ -232,23 +256,36 @@ class _File:
             self._explain(str(error), tidied)
         kind = made.vintages
         if made.dataset == COUNTIES and kind == VINTAGE_DELAYED:
-            self.refuse(("vintages",), "the delay of counties is not known",
-                        f"take {VINTAGE_CLEAN}, or {VINTAGE_REAL}")  # fmt: skip
+            self.refuse(
+                ("vintages",),
+                "the delay of counties is not known",
+                hint=f"take {VINTAGE_CLEAN}, or {VINTAGE_REAL}",
+            )
         for key, kinds in (("step", KINDS[:2]), ("donors", KINDS[:1])):
             if key in given and kind not in kinds:
-                self.refuse((key,), f"{key} has no meaning for {kind} vintages", "leave it out")
+                self.refuse(
+                    (key,),
+                    f"{key} has no meaning for {kind} vintages",
+                    hint="leave it out",
+                )
         if made.start and made.end and made.start > made.end:
             self.refuse(("start",), f"start {made.start} lies after end {made.end}")
         if isinstance(made.horizons, list):
             for i, ahead in enumerate(made.horizons):
                 if ahead > made.horizon:
-                    self.refuse(("horizons", i), f"horizons is {_said(ahead)}",
-                                f"a whole number from 1 to {made.horizon}")  # fmt: skip
+                    self.refuse(
+                        ("horizons", i),
+                        f"horizons is {_said(ahead)}",
+                        hint=f"a whole number from 1 to {made.horizon}",
+                    )
             made.horizons = sorted(set(made.horizons))
         for i, name in enumerate(made.scores.metrics):
             if name not in METRICS:
-                self.refuse(("scores", "metrics", i), f"metrics is {_said(name)}",
-                            one_of(name, METRICS))  # fmt: skip
+                self.refuse(
+                    ("scores", "metrics", i),
+                    f"metrics is {_said(name)}",
+                    hint=one_of(name, METRICS),
+                )
         made.scores.metrics.sort(key=[*METRICS].index)
         made.targets.sort(key=get_args(Targets).index)
         made.indicator = indicator_name(made.indicator)
@@ -258,34 +295,48 @@ class _File:
         """The keys of a mapping that say something; one that is not known is refused."""
         keys = kind.__struct_fields__
         if not isinstance(value, dict):
-            self.refuse(at, f"{what} is not a mapping", f"give {', '.join(keys)}")
+            self.refuse(at, f"{what} is not a mapping", hint=f"give {', '.join(keys)}")
         for name in value:
             if name not in keys:
                 meant = near(name, keys)
                 guess = f"did you mean {meant[0]!r}? " if meant else ""
-                self.refuse((*at, name), f"unknown key {quoted(name)}",
-                            f"{guess}keys of {what}: {', '.join(keys)}")  # fmt: skip
+                self.refuse(
+                    (*at, name),
+                    f"unknown key {quoted(name)}",
+                    hint=f"{guess}keys of {what}: {', '.join(keys)}",
+                )
         return {name: held for name, held in value.items() if held is not None}
 
     def _tidied(self, at: At, value: Any) -> Any:
         """A value as its kind has it: a word as a list of one, months and places by one name."""
         key = at[-1]
         if key in ("truth", "scores"):
-            held = self._mapping(str(key), at, value, Against if key == "truth" else MoreScores)
+            held = self._mapping(
+                str(key),
+                at,
+                value=value,
+                kind=Against if key == "truth" else MoreScores,
+            )
             return {name: self._tidied((*at, name), x) for name, x in held.items()}
         if key in ("start", "end"):
             try:
                 return str(to_month(value))
             except OdforecastError:
-                self.refuse(at, f"{key} is {_said(value)}, which is not a month",
-                            "write it as 2024-07")  # fmt: skip
+                self.refuse(
+                    at,
+                    f"{key} is {_said(value)}, which is not a month",
+                    hint="write it as 2024-07",
+                )
         if key == "archive" and isinstance(value, dict):
             for day, held in value.items():
                 if not _DAY.fullmatch(day):
-                    self.refuse((*at, day), f"a release of {key} is {quoted(day)}", _A_DAY)
+                    self.refuse((*at, day), f"a release of {key} is {quoted(day)}", hint=_A_DAY)
                 if not _HASH.fullmatch(str(held)):
-                    self.refuse((*at, day), f"the data hash of {day} is {_said(held)}",
-                                "16 hexadecimal digits, in quotes")  # fmt: skip
+                    self.refuse(
+                        (*at, day),
+                        f"the data hash of {day} is {_said(held)}",
+                        hint="16 hexadecimal digits, in quotes",
+                    )
             if not value:
                 self.refuse(at, f"{key} names no release")
             return {day: str(value[day]) for day in sorted(value)}
@@ -297,7 +348,7 @@ class _File:
         """Plain values, in their order; those of targets and metrics differ."""
         key = at[-1]
         if not items and key != "metrics":
-            self.refuse(at, f"{key} is empty", "leave the key out, or name one")
+            self.refuse(at, f"{key} is empty", hint="leave the key out, or name one")
         for i, x in enumerate(items):
             if isinstance(x, list | dict) or x is None:
                 self.refuse((*at, i), f"{key} is not a list of plain values")
@@ -308,7 +359,7 @@ class _File:
         try:
             return sorted(resolve([str(x) for x in items]))
         except OdforecastError as error:
-            self.refuse(at, f"{key}: {error.message}", error.hint)
+            self.refuse(at, f"{key}: {error.message}", hint=error.hint)
 
     def _explain(self, said: str, given: Any) -> NoReturn:
         """Say which value is not of its kind, and what is allowed there."""
@@ -321,7 +372,7 @@ class _File:
         for kind in (Definition, Against, MoreScores):
             hints |= get_type_hints(kind, include_extras=True)
         hint = _AN_ARCHIVE if key == "archive" else _allowed(hints[key], given)
-        self.refuse(at, f"{key} is {_said(given)}", hint)
+        self.refuse(at, f"{key} is {_said(given)}", hint=hint)
 
 
 #: Where a value is in a file: keys, and places in lists.
@@ -371,7 +422,11 @@ def forecasts_of(
     return out.assign(month=months.astype("datetime64[s]"))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Task:
     """A definition, and the archive it is answered from.
 
@@ -483,7 +538,8 @@ class Task:
     @cached_property
     def truth(self) -> Truth:
         """What is scored against."""
-        says, dataset = self.definition["truth"], self.definition["dataset"]
+        says = self.definition["truth"]
+        dataset = self.definition["dataset"]
         # Of counties the newest: the states beside them may be younger.
         day = says["release"] if dataset == STATES else None
         seen = self.releases.as_of(day, dataset)
@@ -494,7 +550,7 @@ class Task:
                 hint="add it: odforecast data add FILE",
             )
         panel = seen.panel(self.definition["indicator"], dataset)
-        return Truth(panel, says["kind"], says["min_age"])
+        return Truth(panel, says["kind"], min_age=says["min_age"])
 
     @cached_property
     def origins(self) -> list[Origin]:
@@ -505,7 +561,8 @@ class Task:
         BacktestError
             If more donors are asked for than there are: one would come twice at a month.
         """
-        says, seen = self.definition, self.releases
+        says = self.definition
+        seen = self.releases
         if says["vintages"] != VINTAGE_REAL and says["dataset"] == STATES:
             seen = seen.until(self.truth.release)
         keys = ("start", "end", "step", "indicator", "dataset")
@@ -541,7 +598,7 @@ class Task:
         and of every origin's panel (its as-of date, donor and distance with it): so another
         archive, or another set of donors, gives another fingerprint.
         """
-        return fingerprint_of(self.definition, self.truth.data_hash, self.origins_listed)
+        return fingerprint_of(self.definition, self.truth.data_hash, found=self.origins_listed)
 
     @property
     def short(self) -> str:

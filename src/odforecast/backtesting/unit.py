@@ -57,7 +57,8 @@ JOINT_LABELS = tuple(name for name in PROVENANCE_COLUMNS if not name.startswith(
 #: How a reason begins where memory ran out: such a unit is tried once more, alone.
 NO_MEMORY = "MemoryError"
 #: Longest traceback kept, and longest reason on a screen, in characters.
-_DETAIL, SCREEN = 20_000, 200
+_DETAIL = 20_000
+SCREEN = 200
 
 
 # -- What a unit is -------------------------------------------------------------------------------
@@ -65,9 +66,18 @@ _DETAIL, SCREEN = 20_000, 200
 #: Modules and packages up to ``models``: a change in any of them may change a forecast. Scores,
 #: readers and figures change no forecast; scoring is here because stored rows hold its scores.
 _CODE = (
-    "errors.py", "names.py", "seeds.py", "months.py", "publication.py", "geography", "monthly",
-    "panel", "forecast", "models", "scoring",
-)  # fmt: skip
+    "errors.py",
+    "names.py",
+    "seeds.py",
+    "months.py",
+    "publication.py",
+    "geography",
+    "monthly",
+    "panel",
+    "forecast",
+    "models",
+    "scoring",
+)
 #: Beside code, a packed table is read by a model, too: of what releases missed.
 _KINDS = ("*.py", "*.csv", "*.csv.gz")
 _LIBRARIES = ("numpy", "scipy", "numba", "statsforecast", "pymc", "nutpie")
@@ -186,7 +196,8 @@ class Unit:
         """What the model is given: the whole panel, the locations asked for, or, of counties, the
         whole state that they are in, for a model that takes a state's counties together.
         """
-        panel, by = self._panel, self.model.spec.by
+        panel = self._panel
+        by = self.model.spec.by
         if by is None:
             return panel
         if by == "state" and panel.dataset == COUNTIES:
@@ -215,8 +226,10 @@ class Unit:
         """What every row of its tables is labelled with."""
         spec = self.model.spec
         return {
-            "model": self.model.label, "model_version": spec.version, **labels_of(self.origin),
-        }  # fmt: skip
+            "model": self.model.label,
+            "model_version": spec.version,
+            **labels_of(self.origin),
+        }
 
 
 # -- What comes of it -----------------------------------------------------------------------------
@@ -262,13 +275,25 @@ def failed_unit(
 ) -> Outcome:
     """The outcome of a unit without any forecast: one row, or one for each place it names."""
     reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
-    rows = [failure_row(unit._labels, s, "*", r, detail) for s, r in reasons.items()]
+    rows = [
+        failure_row(unit._labels, s, target="*", reason=r, detail=detail)
+        for s, r in reasons.items()
+    ]
     why = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows))
-    return Outcome(failures=failure_table(rows), seconds=seconds, warnings=warned, failed=why)
+    return Outcome(
+        failures=failure_table(rows),
+        seconds=seconds,
+        warnings=warned,
+        failed=why,
+    )
 
 
 def failure_row(
-    labels: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
+    labels: Mapping[str, object],
+    location: str,
+    target: str,
+    reason: str,
+    detail: str = "",
 ) -> dict[str, object]:
     """One row of the failures table; texts made such that any file can hold them."""
     # A lone surrogate is not UTF-8, and no Parquet file can hold it.
@@ -308,7 +333,7 @@ def run_unit(unit: Unit) -> Outcome:
     def stopped(reason: str | Mapping[str, str], detail: str = "") -> Outcome:
         """A unit without any forecast."""
         seconds = perf_counter() - started
-        return failed_unit(unit, reason, seconds, said.warnings, detail)
+        return failed_unit(unit, reason, seconds=seconds, warned=said.warnings, detail=detail)
 
     if panel is None:
         return stopped(unit.origin.reason)
@@ -324,7 +349,12 @@ def run_unit(unit: Unit) -> Outcome:
             usable, why = seen.usable(unit.model.spec.min_months)
             if not usable:
                 return stopped(_nowhere(unit, absent | why))
-        streams = Streams(unit.seed, panel.dataset, panel.indicator, str(panel.last_month))
+        streams = Streams(
+            unit.seed,
+            panel.dataset,
+            indicator=panel.indicator,
+            last_month=str(panel.last_month),
+        )
         with contained([seen], streams.number("global", unit.state)) as said:
             fitted = unit.model.fit(seen)
             forecast = fitted.forecast(unit.horizon, draws=unit.draws, seed=unit.seed)
@@ -344,7 +374,7 @@ def run_unit(unit: Unit) -> Outcome:
         gaps = [(s, "*", r) for s, r in skipped.items()]
         gaps += [("*", t, f"does not forecast {t}") for t in lacking]
         whole = tuple(kept) == forecast.locations
-        tables = _tables(unit, forecast if whole else forecast.select(kept), targets)
+        tables = _tables(unit, forecast if whole else forecast.select(kept), targets=targets)
         failures = failure_table([failure_row(unit._labels, *gap) for gap in gaps])
         return Outcome(failures=failures, seconds=seconds, warnings=said.warnings, **tables)
     except BaseException as error:
@@ -386,11 +416,12 @@ def made(units: Sequence[Unit]) -> Made:
         parts = [_rows(t, stored_as(u)) for u, o in good if not (t := getattr(o, name)).empty]
         if parts:
             whole = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
-            few, buffer = with_few_values(whole.schema), io.BytesIO()
+            few = with_few_values(whole.schema)
+            buffer = io.BytesIO()
             pq.write_table(whole, buffer, use_dictionary=few, write_statistics=False)
             tables[name] = buffer.getvalue()
     light = [o if o.failed else Outcome(seconds=o.seconds, warnings=o.warnings) for o in outcomes]
-    return Made(light, tables, code_digest())
+    return Made(light, tables, code=code_digest())
 
 
 def with_few_values(schema: pa.Schema) -> list[str]:
@@ -425,7 +456,8 @@ def same_text(text: str, n: int) -> pa.DictionaryArray:
 
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
     """Scores, quantiles and joint scores: per target, places as they stand, months fastest."""
-    horizons, donor = unit.horizons or None, unit._panel.donor
+    horizons = unit.horizons or None
+    donor = unit._panel.donor
     labels = unit._labels | {
         "data_hash": unit._panel.data_hash,
         "spec_hash": unit.model.spec.hash,
@@ -434,16 +466,28 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
     made: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": [], "joint": []}
     for target in targets:
         columns, values = score_columns(
-            forecast, unit.truth, target, unit._panel, horizons, unit.levels, unit.metrics
+            forecast,
+            unit.truth,
+            target=target,
+            known=unit._panel,
+            horizons=horizons,
+            levels=unit.levels,
+            metrics=unit.metrics,
         )
         last = {m.name: columns.pop(m.name) for m in unit.metrics}
         made["scores"].append(pd.DataFrame(columns | labels | last, copy=False))
-        made["quantiles"].append(_quantiles(unit, forecast, values, target, donor))
+        made["quantiles"].append(
+            _quantiles(unit, forecast, values=values, target=target, donor=donor)
+        )
         if unit.joint:
             from odforecast.scoring.joint import joint_scores
 
             rows = joint_scores(
-                forecast, unit.truth, seed=unit.seed, target=target, horizons=horizons
+                forecast,
+                unit.truth,
+                seed=unit.seed,
+                target=target,
+                horizons=horizons,
             )
             made["joint"].append(rows.assign(**{name: labels[name] for name in JOINT_LABELS}))
     tables = {}
@@ -458,7 +502,11 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
 
 
 def _quantiles(
-    unit: Unit, forecast: Forecast, values: NDArray[np.float64], target: str, donor: str
+    unit: Unit,
+    forecast: Forecast,
+    values: NDArray[np.float64],
+    target: str,
+    donor: str,
 ) -> pd.DataFrame:
     """The long table of quantiles (Q, L, M)."""
     picked = picked_months(forecast, unit.horizons or None)
@@ -496,7 +544,8 @@ def _categories(codes: NDArray[np.integer[Any]], texts: Sequence[str]) -> Any:
 # :mod:`odforecast.backtesting.workers`.
 
 #: Kinds of warnings kept per unit, and characters of each.
-_WARNINGS, _LENGTH = 5, 300
+_WARNINGS = 5
+_LENGTH = 300
 #: Whether this thread, though not the main one, is the only one at work in its process.
 _SOLE: ContextVar[bool] = ContextVar("sole", default=False)
 #: Held by the only thread at work.
@@ -624,7 +673,8 @@ class _Kept:
 
     def put_back(self) -> bool:
         """Undo what was changed; whether anything was."""
-        now, changed = vars(self.part), False
+        now = vars(self.part)
+        changed = False
         # Worked out within: compared, below, with what comes of the panel as it was.
         within = None if _RECOVERED in self.attributes else now.pop(_RECOVERED, None)
         if now.keys() != self.attributes.keys() or not all(
@@ -660,7 +710,8 @@ def _restore(content: NDArray[Any] | dict[Any, Any], before: Any) -> None:
     shape, dtype, data = before
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        content.dtype, content.shape = dtype, shape  # type: ignore[misc]
+        content.dtype = dtype  # type: ignore[misc]
+        content.shape = shape
     content.flags.writeable = True
     content[...] = np.frombuffer(data, dtype).reshape(shape)
 

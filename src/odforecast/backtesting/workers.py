@@ -191,7 +191,8 @@ class _Worker:
             answer = self._heard()
         except (EOFError, OSError):
             self.process.join(_PATIENCE)
-            code, how = self.process.exitcode, "how is unknown"
+            code = self.process.exitcode
+            how = "how is unknown"
             if code is not None:
                 how = f"signal {-code}" if code < 0 else f"exit code {code}"
             if self.ready:
@@ -344,7 +345,8 @@ class Way:
     processes = False
 
     def __init__(self, executor: Any, put: Callable[[str, bytes], Any] | None = None) -> None:
-        self.executor, self._put = executor, put
+        self.executor = executor
+        self._put = put
         #: By its id, which is a panel's own only while that lives: the panel, and its key.
         self._known: dict[int, tuple[Panel, str]] = {}
         #: Where each panel is, and bytes that were sent so far.
@@ -412,7 +414,9 @@ class Local(Way):
             self._own = executor = Workers(*(getattr(executor, name) for name in names))
         super().__init__(executor, self._write)
         self._folder = tempfile.TemporaryDirectory(
-            prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
+            prefix="odforecast-",
+            dir=folder,
+            ignore_cleanup_errors=True,
         )
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
@@ -514,11 +518,13 @@ def dispatched(
                         yield [i for i, _ in kept], replace(done, outcomes=[o for _, o in kept])
         if again:
             for index in sorted(again):
-                yield [index], _alone(way, units[index], again[index])
+                yield [index], _alone(way, units[index], first=again[index])
             many = len(again) > 1
-            notes.append(f"{len(again)} unit{'s' if many else ''} whose worker process died or "
-                         f"ran out of memory {'were' if many else 'was'} run again, "
-                         f"{'each ' if many else ''}alone")  # fmt: skip
+            notes.append(
+                f"{len(again)} unit{'s' if many else ''} whose worker process died or "
+                f"ran out of memory {'were' if many else 'was'} run again, "
+                f"{'each ' if many else ''}alone"
+            )
     except BrokenExecutor as error:
         raise BacktestError(
             f"the executor broke ({error})",
@@ -558,7 +564,8 @@ _LOST = 5
 #: Seconds for which the number of workers is believed.
 _FRESH = 5.0
 #: Seconds a scheduler gets to answer, and the first worker to join.
-_ANSWERING, _JOINING = 15, 300
+_ANSWERING = 15
+_JOINING = 300
 #: Why a cluster is refused is one of its versions.
 _SAME = "install the same versions everywhere; see the guide on clusters"
 
@@ -575,7 +582,8 @@ class Cluster(Way):
     def __init__(self, client: Any) -> None:
         super().__init__(None, self._scatter)
         self._client = client
-        self._counted, self._many = (0, -_FRESH), max(1, len(client.nthreads()))
+        self._counted = (0, -_FRESH)
+        self._many = max(1, len(client.nthreads()))
         if not client.nthreads():
             try:
                 client.wait_for_workers(1, timeout=_JOINING)

@@ -50,14 +50,25 @@ class Answer:
         as_json = bool(asked.get("as_json"))
         if as_json:
             found = _jsonable(self.data() if callable(self.data) else self.data)
-            click.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+            click.echo(
+                json.dumps(
+                    found,
+                    indent=2,
+                    ensure_ascii=False,
+                    allow_nan=False,
+                )
+            )
         elif shown := self.text if isinstance(self.text, str) else self.text():
             click.echo(shown)
         for text in self.notes:
             say(text, err=as_json)
         table, plot, html = (asked.get(name) for name in ("table", "plot", "html"))
         if (frame := self.frame) is not None and table is not None:
-            write_table(frame, table, self.data.get("meta") if isinstance(self.data, dict) else {})
+            write_table(
+                frame,
+                table,
+                meta=self.data.get("meta") if isinstance(self.data, dict) else {},
+            )
             click.echo(f"table: {table} ({len(frame):,} rows)", err=as_json)
         if self.failure is None and self.figure is not None and plot is not None:
             od.plot.save(self.figure(), plot)
@@ -119,17 +130,25 @@ def write_table(table: pd.DataFrame, path: Path, meta: Mapping[str, Any] | None 
     """Write a table by the ending of its name: CSV (packed, too), JSON, Parquet or a workbook."""
     from odforecast.report.page import for_spreadsheets
 
-    name, rows = path.name.lower(), plain(table)
+    name = path.name.lower()
+    rows = plain(table)
     with replacing(path) as part:
         if name.endswith(".parquet"):
             table.to_parquet(part, index=False)
         elif name.endswith(".json"):
-            rows.to_json(part, orient="records", indent=1, double_precision=6)
+            rows.to_json(
+                part,
+                orient="records",
+                indent=1,
+                double_precision=6,
+            )
         elif name.endswith(".xlsx"):
-            _write_workbook(for_spreadsheets(rows), part, meta or {})
+            _write_workbook(for_spreadsheets(rows), part, meta=meta or {})
         else:
             text = for_spreadsheets(rows).to_csv(
-                index=False, float_format="%.10g", lineterminator="\n"
+                index=False,
+                float_format="%.10g",
+                lineterminator="\n",
             )
             data = text.encode()
             part.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
@@ -145,15 +164,23 @@ def _write_workbook(table: pd.DataFrame, path: Path, meta: Mapping[str, Any]) ->
 
     numbers = table.select_dtypes("float")
     table = table.round({str(x): 4 if numbers[x].abs().max() <= 1 else 1 for x in numbers})
-    made = pd.DataFrame([(x.replace("_", " "), str(meta[x])) for x in _ABOUT if x in meta],
-                        columns=["what", "value"])  # fmt: skip
+    made = pd.DataFrame(
+        [(x.replace("_", " "), str(meta[x])) for x in _ABOUT if x in meta],
+        columns=["what", "value"],
+    )
     sheets = {"odforecast": table} | ({} if made.empty else {"about": made})
     with path.open("wb") as file, pd.ExcelWriter(file, engine="openpyxl") as book:
         for name, each in sheets.items():
             cells = each.map(
                 lambda x: ILLEGAL_CHARACTERS_RE.sub("", x) if isinstance(x, str) else x
             )
-            cells.to_excel(book, sheet_name=name, index=False, inf_rep="", freeze_panes=(1, 0))
+            cells.to_excel(
+                book,
+                sheet_name=name,
+                index=False,
+                inf_rep="",
+                freeze_panes=(1, 0),
+            )
             for column in book.sheets[name].columns:
                 longest = max(len(str(cell.value)) for cell in column[:100])
                 letter = column[0].column_letter

@@ -148,7 +148,8 @@ class Lasting:
 def lasting() -> Iterator[None]:
     """Standard output and error, so that a reader who goes away ends nothing."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = Lasting(before[0]), Lasting(before[1])
+    sys.stdout = Lasting(before[0])
+    sys.stderr = Lasting(before[1])
     try:
         yield
     finally:

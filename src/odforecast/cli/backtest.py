@@ -34,51 +34,113 @@ if TYPE_CHECKING:
 DEFAULT_STEP = 5
 #: Options that a task says, by their parameters; and what a plan takes of a task.
 _OF_TASK = (
-    "source", "dataset", "locations", "start", "end", "step", "donors", "horizon", "draws", "seed",
-    "indicator", "vintages", "truth_as_of", "min_truth_age",
-)  # fmt: skip
-_PLANNED = ("truth", "locations", "horizon", "draws", "seed", "targets", "horizons", "metrics",
-            "joint")  # fmt: skip
+    "source",
+    "dataset",
+    "locations",
+    "start",
+    "end",
+    "step",
+    "donors",
+    "horizon",
+    "draws",
+    "seed",
+    "indicator",
+    "vintages",
+    "truth_as_of",
+    "min_truth_age",
+)
+_PLANNED = (
+    "truth",
+    "locations",
+    "horizon",
+    "draws",
+    "seed",
+    "targets",
+    "horizons",
+    "metrics",
+    "joint",
+)
 _KINDS = {
-    "real": (VINTAGE_REAL,), "pseudo": (VINTAGE_DELAYED, VINTAGE_CLEAN),
-    "delayed": (VINTAGE_DELAYED,), "clean": (VINTAGE_CLEAN,),
-}  # fmt: skip
+    "real": (VINTAGE_REAL,),
+    "pseudo": (VINTAGE_DELAYED, VINTAGE_CLEAN),
+    "delayed": (VINTAGE_DELAYED,),
+    "clean": (VINTAGE_CLEAN,),
+}
 
 
 @opt.command()
 @opt.together(
-    opt.what("--models NAMES",
-             help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
-             "baseline and classical ones; for counties: county and its baselines]"),
-    opt.what("--task NAME|FILE", "task_name",
-             help="Run a benchmark, which sets everything but the models: odforecast task list."),
-    opt.LOCATIONS, opt.START, opt.END,
-    opt.what("--step MONTHS", type=click.IntRange(min=1),
-             help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
-             f"{names.COUNTY_STEP}]"),
-    opt.what("--vintages", type=click.Choice(["auto", *_KINDS]), default="auto",
-             more=True, help="Past data to forecast from: real releases, or one release cut at "
-             "each month, with the reporting delay of other releases (delayed), without delay "
-             "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
-             "clean."),
-    opt.DATASET, opt.INDICATOR, opt.horizon(),
-    opt.what("--donors N", default=names.DEFAULT_DONORS, more=True,
-             help="Number of releases from which each month's delay is taken."),
-    SOURCES, opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE,
+    opt.what(
+        "--models NAMES",
+        help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
+        "baseline and classical ones; for counties: county and its baselines]",
+    ),
+    opt.what(
+        "--task NAME|FILE",
+        "task_name",
+        help="Run a benchmark, which sets everything but the models: odforecast task list.",
+    ),
+    opt.LOCATIONS,
+    opt.START,
+    opt.END,
+    opt.what(
+        "--step MONTHS",
+        type=click.IntRange(min=1),
+        help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
+        f"{names.COUNTY_STEP}]",
+    ),
+    opt.what(
+        "--vintages",
+        type=click.Choice(["auto", *_KINDS]),
+        default="auto",
+        more=True,
+        help="Past data to forecast from: real releases, or one release cut at "
+        "each month, with the reporting delay of other releases (delayed), without delay "
+        "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
+        "clean.",
+    ),
+    opt.DATASET,
+    opt.INDICATOR,
+    opt.horizon(),
+    opt.what(
+        "--donors N",
+        default=names.DEFAULT_DONORS,
+        more=True,
+        help="Number of releases from which each month's delay is taken.",
+    ),
+    SOURCES,
+    opt.TRUTH_AS_OF,
+    opt.MIN_TRUTH_AGE,
     opt.output("--all", "every", help="Print every table of the run."),
-    opt.JSON, opt.PLOT, opt.HTML,
+    opt.JSON,
+    opt.PLOT,
+    opt.HTML,
     opt.out("Folder of results. What it already contains is not computed again.", ()),
-    opt.details("--jobs N", default=os.cpu_count() or 1, show_default="processors",
-                help="Number of processes."),
-    opt.details("--dask ADDRESS", more=True,
-                help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
-                "for one with --jobs processes on this machine."),
-    opt.DRAWS, opt.SEED,
-)  # fmt: skip
+    opt.details(
+        "--jobs N",
+        default=os.cpu_count() or 1,
+        show_default="processors",
+        help="Number of processes.",
+    ),
+    opt.details(
+        "--dask ADDRESS",
+        more=True,
+        help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
+        "for one with --jobs processes on this machine.",
+    ),
+    opt.DRAWS,
+    opt.SEED,
+)
 def backtest(
-    models: str | None, task_name: str | None, dataset: str, every: bool, jobs: int,
-    dask: str | None, out: Path | None, **asked: Any,
-) -> Answer:  # fmt: skip
+    models: str | None,
+    task_name: str | None,
+    dataset: str,
+    every: bool,
+    jobs: int,
+    dask: str | None,
+    out: Path | None,
+    **asked: Any,
+) -> Answer:
     """Forecast again from past dates, using only the data available then, and score the results.
 
     Without --archive, one release is cut at each past month, and recent months are made as
@@ -103,18 +165,31 @@ def backtest(
     else:
         opt.refuse("is set by the task: leave it out, or write your own task", *_OF_TASK)
         task = open_task(task_name)
-        dataset, whole = task.definition["dataset"], task.arguments()
-        groups, arguments = [task.origins], {key: whole[key] for key in _PLANNED}
-    counties, truth = dataset == COUNTIES, arguments["truth"]
+        dataset = task.definition["dataset"]
+        whole = task.arguments()
+        groups = [task.origins]
+        arguments = {key: whole[key] for key in _PLANNED}
+    counties = dataset == COUNTIES
+    truth = arguments["truth"]
     units = [
-        u for found in groups for u in plan(_named(models, found, dataset), found, **arguments)
+        u
+        for found in groups
+        for u in plan(_named(models, found, dataset=dataset), found, **arguments)
     ]
-    for text in _announced(groups, units, truth, task):
+    for text in _announced(groups, units, truth=truth, task=task):
         say(text, err=opt.given("as_json"), indent="    ")
-    started, before = perf_counter(), _before(out)
+    started = perf_counter()
+    before = _before(out)
     said = {origin.reason for found in groups for origin in found}
-    results = _run(units, said, {} if task is None else {"task": task.manifest}, jobs, dask, out)
-    _say_notes(results, out, before)
+    results = _run(
+        units,
+        said,
+        more={} if task is None else {"task": task.manifest},
+        jobs=jobs,
+        dask=dask,
+        folder=out,
+    )
+    _say_notes(results, out, before=before)
     if out is not None:
         with replacing(out / "leaderboard.csv") as part:
             results.leaderboard().to_csv(part, index=False)
@@ -135,14 +210,16 @@ def backtest(
     )
     return Answer(
         text=lambda: print_leaderboard(results, every),
-        data=lambda: {"meta": dict(results.manifest),
-                      "leaderboard": results.leaderboard(by=["vintage", *split])},
+        data=lambda: {
+            "meta": dict(results.manifest),
+            "leaderboard": results.leaderboard(by=["vintage", *split]),
+        },
         figure=lambda: results.plot(kind=kind),
         page=page,
-        notes=_closing(results, perf_counter() - started, out is not None),
+        notes=_closing(results, perf_counter() - started, kept=out is not None),
         files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
         failure=None if results.scores["bounded" if counties else "scorable"].any() else failure,
-    )  # fmt: skip
+    )
 
 
 def open_task(name: str) -> od.Task:
@@ -152,15 +229,25 @@ def open_task(name: str) -> od.Task:
 
 
 def _origins(
-    dataset: str, *, indicator: str, truth_as_of: Any, min_truth_age: int, vintages: str,
-    step: int | None, start: str | None, end: str | None, donors: int, horizon: int | None,
+    dataset: str,
+    *,
+    indicator: str,
+    truth_as_of: Any,
+    min_truth_age: int,
+    vintages: str,
+    step: int | None,
+    start: str | None,
+    end: str | None,
+    donors: int,
+    horizon: int | None,
     **planned: Any,
-) -> tuple[list[list[Origin]], dict[str, Any]]:  # fmt: skip
+) -> tuple[list[list[Origin]], dict[str, Any]]:
     """Origins by kind of vintage, and what the plan takes."""
-    counties, day = dataset == COUNTIES, truth_as_of
+    counties = dataset == COUNTIES
+    day = truth_as_of
     releases = open_source()
     panel = releases.as_of(day, dataset).panel(indicator, dataset)
-    say_age(panel.release, day, dataset)
+    say_age(panel.release, day, dataset=dataset)
     if not counties and "US" not in panel.locations:
         raise BacktestError(
             f"release {panel.release} has no US row, so it cannot be scored against",
@@ -169,7 +256,7 @@ def _origins(
     usual = counties and not opt.was_given("min_truth_age")
     truth = od.Truth(panel) if usual else od.Truth(panel, min_age=min_truth_age)
     groups = []
-    for kind in _kinds(vintages, indicator, counties):
+    for kind in _kinds(vintages, indicator, counties=counties):
         seen = releases
         if kind != VINTAGE_REAL and not counties:
             seen = releases.until(truth.release)
@@ -209,7 +296,10 @@ def _kinds(vintages: str, indicator: str, counties: bool) -> tuple[str, ...]:
 
 
 def _announced(
-    groups: list[list[Origin]], units: list[Unit], truth: od.Truth, task: od.Task | None
+    groups: list[list[Origin]],
+    units: list[Unit],
+    truth: od.Truth,
+    task: od.Task | None,
 ) -> Iterator[str]:
     """What will be forecast from, and scored against."""
     from odforecast.backtesting.unit import on_screen
@@ -221,10 +311,14 @@ def _announced(
         usable = [o.panel for o in found if o.panel is not None]
         kinds = ", ".join(sorted({o.vintage for o in found}))
         span = " to ".join(dict.fromkeys(str(p.last_month) for p in (*usable[:1], *usable[-1:])))
-        yield (f"{number_of(len(usable), 'origin')} ({kinds}{_by(found)}), known through "
-               f"{span or 'no month'}; {places}")  # fmt: skip
-    yield (f"Final counts: {'provisional, ' if truth.provisional else ''}{truth.kind} in release "
-           f"{truth.release}, at least {truth.min_age} months after the month")  # fmt: skip
+        yield (
+            f"{number_of(len(usable), 'origin')} ({kinds}{_by(found)}), known through "
+            f"{span or 'no month'}; {places}"
+        )
+    yield (
+        f"Final counts: {'provisional, ' if truth.provisional else ''}{truth.kind} in release "
+        f"{truth.release}, at least {truth.min_age} months after the month"
+    )
     for origin in (o for found in groups for o in found if o.panel is None):
         yield f"  no origin {origin.as_of}: {on_screen(origin.reason)}"
     if task is not None:
@@ -240,15 +334,20 @@ def _by(found: list[Origin]) -> str:
     eras = {o.donor: era_of((o.as_of - month_end(known[o])).days) for o in found if o.donor}
     if not eras:
         return ""
-    months, held = len(set(map(str, known.values()))), list(eras.values())
+    months = len(set(map(str, known.values())))
+    held = list(eras.values())
     many = ", ".join(f"{held.count(e)} of the {e}-month era" for e in ERAS if e in held)
     return f": {number_of(months, 'month')} by {len(eras)} donor releases, {many}"
 
 
 def _run(
-    units: list[Unit], said: set[str], more: dict[str, Any], jobs: int, dask: str | None,
+    units: list[Unit],
+    said: set[str],
+    more: dict[str, Any],
+    jobs: int,
+    dask: str | None,
     folder: Path | None,
-) -> od.Results:  # fmt: skip
+) -> od.Results:
     """The results, with a bar on a terminal; the same numbers with processes and on a cluster."""
     from odforecast.backtesting import Workers, run_units
     from odforecast.backtesting.run import bar
@@ -260,7 +359,13 @@ def _run(
     elif jobs > 1:
         processes = Workers(jobs)
     with processes as executor, bar(len(units), not sys.stderr.isatty(), said) as report:
-        return run_units(units, out=folder, executor=executor, progress=report, more=more)
+        return run_units(
+            units,
+            out=folder,
+            executor=executor,
+            progress=report,
+            more=more,
+        )
 
 
 def _before(folder: Path | None) -> Mapping[str, Any]:
@@ -277,20 +382,24 @@ def _say_notes(results: od.Results, folder: Path | None, before: Mapping[str, An
 
     for text in (*results.notes, *results.data_notes):
         note(on_screen(text))
-    scores, counties = results.scores, results.manifest.get("dataset") == COUNTIES
+    scores = results.scores
+    counties = results.manifest.get("dataset") == COUNTIES
     for what in ("model", "location") if counties else ("model",):
         if gone := sorted(set(before.get(f"{what}s") or ()) - set(scores[what])):
             more = ", …" if len(gone) > 3 else ""
-            note(f"{folder} had scores of {number_of(len(gone), f'more {what}')} "
-                 f"({', '.join(gone[:3])}{more}). Its tables now show this run only. Name those "
-                 "again to get them back without new work.")  # fmt: skip
+            note(
+                f"{folder} had scores of {number_of(len(gone), f'more {what}')} "
+                f"({', '.join(gone[:3])}{more}). Its tables now show this run only. Name those "
+                "again to get them back without new work."
+            )
 
 
 def _closing(results: od.Results, seconds: float, kept: bool) -> list[str]:
     """How much was done, and what was not."""
     from odforecast.backtesting.unit import on_screen
 
-    scores, failures = results.scores, results.failures
+    scores = results.scores
+    failures = results.failures
     # Of a count that was suppressed it is known that it is 1 to 9: that can be scored.
     scored = scores["bounded" if "bounded" in scores else "scorable"].astype(bool)
     late = int((scores["horizon"] < 1).sum())

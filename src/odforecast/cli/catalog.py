@@ -75,7 +75,7 @@ def models(every: bool) -> Answer:
                 "target": spec.target,
                 "joint": sorted(spec.joint),
                 "origin": spec.origin,
-                "what": _line(name, model.inner, spec.origin),
+                "what": _line(name, model.inner, origin=spec.origin),
                 "spec_hash": spec.hash,
             }
         )
@@ -86,17 +86,24 @@ def _models_screen(found: list[dict[str, Any]], every: bool) -> str:
     """The default models and those of one's own, or all of them."""
     names = {model["model"] for model in found if model["origin"] == "odforecast"}
     twins = [f"{name}{_SUMS}" for name in sorted(names) if f"{name}{_SUMS}" in names]
-    kept = [m for m in found if m["model"] not in twins
-            and (every or m["model"] in SHORT or m["origin"] != "odforecast")]  # fmt: skip
+    kept = [
+        m
+        for m in found
+        if m["model"] not in twins and (every or m["model"] in SHORT or m["origin"] != "odforecast")
+    ]
     counties = [m for m in kept if m["dataset"] == COUNTIES]
     lines = [listing([m for m in kept if m not in counties], _MODELS)]
     if counties:
         lines += ["", "For counties, with --dataset counties:", listing(counties, _MODELS), ""]
-    notes = ["*: the default. delay: whether the model completes the recent months, which are too "
-             "low when published; NAME+delay does so for any other model."]  # fmt: skip
+    notes = [
+        "*: the default. delay: whether the model completes the recent months, which are too "
+        "low when published; NAME+delay does so for any other model."
+    ]
     if every and twins:
-        notes.append(f"{len(twins)} more models end in {_SUMS} ({', '.join(twins[:2])}, …): the "
-                     "same models, fitted to 12-month totals instead of months.")  # fmt: skip
+        notes.append(
+            f"{len(twins)} more models end in {_SUMS} ({', '.join(twins[:2])}, …): the "
+            "same models, fitted to 12-month totals instead of months."
+        )
     if not every and len(kept) < len(found):
         notes.append(f"{len(found) - len(kept)} more: odforecast models --all")
     return "\n".join([*lines, *map(wrapped, notes)])
@@ -138,7 +145,8 @@ def examples(names: tuple[str, ...], out: Path | None) -> Answer:
     for name in names:
         if name not in found and f"{name}.yaml" not in found:
             raise UnknownNameError(
-                f"no example {name!r}", hint=one_of(name, found, {Path(x).stem: x for x in found})
+                f"no example {name!r}",
+                hint=one_of(name, found, also={Path(x).stem: x for x in found}),
             )
     if not names and out is None:
         said = {name: about(file.read_text(encoding="utf-8")) for name, file in found.items()}

@@ -70,23 +70,37 @@ type Row = dict[str, Any]
 
 #: Rows of a table of revisions on the screen, ages of counts (months) whose completeness is shown,
 #: and the age from which a count is final.
-LAST, AGES, SETTLED = 24, 24, 12
+LAST = 24
+AGES = 24
+SETTLED = 12
 #: What can become of a copy or version, in the order in which it is counted; and how the line on a
 #: copy begins, where it is not plain.
 _COUNTED = {
-    "added": "added", "there": "there already", "equal": "compared and equal",
-    "differs": "compared and different", "quarantined": "set aside", "retracted": "retracted",
-    "gone": "not available", "refused": "refused",
-}  # fmt: skip
+    "added": "added",
+    "there": "there already",
+    "equal": "compared and equal",
+    "differs": "compared and different",
+    "quarantined": "set aside",
+    "retracted": "retracted",
+    "gone": "not available",
+    "refused": "refused",
+}
 _KINDS = {
-    "gone": "warning: ", "refused": "error: ", "quarantined": "error: ", "differs": "note: ",
+    "gone": "warning: ",
+    "refused": "error: ",
+    "quarantined": "error: ",
+    "differs": "note: ",
     "retracted": "note: ",
-}  # fmt: skip
+}
 #: Characters of an indicator and an origin in a line.
-_NAME, _FROM = 24, 17
+_NAME = 24
+_FROM = 17
 _ACCEPT = opt.data("--accept REASON", help=opt.ACCEPTS)
-_REASON = opt.option("--reason TEXT", required=True,
-                     help="Why. It goes into the archive's log and into every result.")  # fmt: skip
+_REASON = opt.option(
+    "--reason TEXT",
+    required=True,
+    help="Why. It goes into the archive's log and into every result.",
+)
 
 
 @click.group(cls=Group)
@@ -134,26 +148,54 @@ def _of(dataset: str) -> str:
 
 @data.command(short_help="Download the latest release, or past ones.")
 @together(
-    opt.DATASET, opt.ARCHIVE,
-    opt.what("--since YEAR", type=int, more=True, help="Only this year and later; with --out."),
+    opt.DATASET,
+    opt.ARCHIVE,
+    opt.what(
+        "--since YEAR",
+        type=int,
+        more=True,
+        help="Only this year and later; with --out.",
+    ),
     opt.what("--past", help="Past releases, from public copies. See --list."),
     opt.what("--list", "only_list", help="With --past: list the copies and stop."),
     opt.RELEASE,
-    opt.data("--copies FILE", type=opt.PATH, more=True,
-             help="With --past: a list of your own, a CSV with the columns of --list."),
-    opt.data("--git URL", more=True,
-             help="With --past: a git repository that replaces a --file with each release."),
-    opt.data("--file PATH", "files", multiple=True, more=True,
-             help="With --git: the file's path in the repository. Can be repeated."),
-    out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",)), opt.JSON,
+    opt.data(
+        "--copies FILE",
+        type=opt.PATH,
+        more=True,
+        help="With --past: a list of your own, a CSV with the columns of --list.",
+    ),
+    opt.data(
+        "--git URL",
+        more=True,
+        help="With --past: a git repository that replaces a --file with each release.",
+    ),
+    opt.data(
+        "--file PATH",
+        "files",
+        multiple=True,
+        more=True,
+        help="With --git: the file's path in the repository. Can be repeated.",
+    ),
+    out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",)),
+    opt.JSON,
     opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
     opt.details("--soda3", more=True, help="Use CDC's newer API, with a token."),
-)  # fmt: skip
+)
 def fetch(
-    dataset: str, archive: Path | None, since: int | None, past: bool, only_list: bool,
-    release: str | None, copies: Path | None, git: str | None, files: tuple[str, ...],
-    out: Path | None, url: str | None, soda3: bool,
-) -> Answer:  # fmt: skip
+    dataset: str,
+    archive: Path | None,
+    since: int | None,
+    past: bool,
+    only_list: bool,
+    release: str | None,
+    copies: Path | None,
+    git: str | None,
+    files: tuple[str, ...],
+    out: Path | None,
+    url: str | None,
+    soda3: bool,
+) -> Answer:
     """Download the latest release from data.cdc.gov and add it to an archive.
 
     By state (xkb8-kh2a), or with --dataset counties by county (gb4e-yj24). The release date is the
@@ -175,24 +217,28 @@ def fetch(
     if not past:
         refuse("goes with --past", "only_list", "release", "copies", "as_json", "git", "files")
         opt.check(
-            (since is not None and out is None,
-             "--since goes with --out FILE: a release in an archive is whole, and never changes"),
+            (
+                since is not None and out is None,
+                "--since goes with --out FILE: a release in an archive is whole, and never changes",
+            ),
             (out is not None and archive is not None, "give --archive or --out, not both"),
-        )  # fmt: skip
+        )
     else:
         refuse("does not go with --past", "since", "out", "soda3")
         opt.check(
             (opt.given("as_json") and not only_list, "--json goes with --list"),
             (bool(git) != bool(files), "--git URL goes with --file PATH"),
-            (dataset != STATES and git is None,
-             "--dataset counties goes with --past only if --git is given"),
-        )  # fmt: skip
+            (
+                dataset != STATES and git is None,
+                "--dataset counties goes with --past only if --git is given",
+            ),
+        )
     if git is not None:
         refuse("does not go with --git", "release", "copies", "url")
     if out is None and not only_list:
         opt.check_outputs(("--archive", folder, ()))
     if not past:
-        return _fetch_latest(dataset, folder, out, since, url or opt.CDC, soda3)
+        return _fetch_latest(dataset, folder, out=out, since=since, url=url or opt.CDC, soda3=soda3)
     client = RawFiles(url or GITHUB, notify=note) if git is None else History(git)
     with working("downloading") as progress, client:
         if isinstance(client, History):
@@ -203,7 +249,12 @@ def fetch(
             return _copies(folder, wanted(listed, release))
         only = None if git and not opt.was_given("dataset") else dataset
         done = fetch_past(
-            folder, client, copies=listed, release=release, dataset=only, progress=progress
+            folder,
+            client,
+            copies=listed,
+            release=release,
+            dataset=only,
+            progress=progress,
         )
     found = Counter(outcome.status for outcome in done)
     if found["gone"] and not client.heard and git is None:
@@ -222,19 +273,24 @@ def fetch(
 
 
 def _fetch_latest(
-    dataset: str, folder: Path, out: Path | None, since: int | None, url: str, soda3: bool
+    dataset: str,
+    folder: Path,
+    out: Path | None,
+    since: int | None,
+    url: str,
+    soda3: bool,
 ) -> Answer:
     """Download the present release, into an archive or a file."""
 
     with Socrata(url, notify=note, soda3=soda3) as client, working("downloading") as progress:
         if out is not None:
             parts = out.parent / f".{out.name}.partial"
-            found = download(dataset, parts, client, since=since, progress=progress)
+            found = download(dataset, parts, client=client, since=since, progress=progress)
             digest = write_rows(out, found.rows)
             shutil.rmtree(parts, ignore_errors=True)
             of = f"{len(found.rows):,} rows of release {found.meta.release}"
             return Answer(f"{out}: {of}, sha256 {digest}")
-        done = fetch_release(dataset, folder, client, progress=progress)
+        done = fetch_release(dataset, folder, client=client, progress=progress)
     for text in () if done.loaded is None else notes_of(done.loaded):
         note(text)
     again = f", {done.resumed:,} of them in an earlier try" if done.resumed else ""
@@ -260,17 +316,30 @@ def _copies(folder: Path, listed: Sequence[Copy]) -> Answer:
 
 
 _COPIES = (
-    text_of("release"), text_of("last month", "last_month"), text_of("date", "basis"),
-    text_of("check"), text_of("here"), text_of("commit", lambda row: row["commit"][:10]),
+    text_of("release"),
+    text_of("last month", "last_month"),
+    text_of("date", "basis"),
+    text_of("check"),
+    text_of("here"),
+    text_of("commit", lambda row: row["commit"][:10]),
     text_of("copy", lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
-)  # fmt: skip
+)
 
 
 @data.command(short_help="Add releases to an archive.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=opt.PATH)
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=opt.PATH,
+)
 @together(opt.ARCHIVE, opt.RELEASE, _ACCEPT)
 def add(
-    files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
+    files: tuple[Path, ...],
+    archive: Path | None,
+    release: str | None,
+    accept: str | None,
 ) -> Answer:
     """Add the releases in FILE... to an archive, by state or by county as their columns say.
 
@@ -292,7 +361,8 @@ def add(
             refused += 1
             click.echo(f"error: {error}", err=True)
             continue
-        first, last = one.table["month"].min(), one.table["month"].max()
+        first = one.table["month"].min()
+        last = one.table["month"].max()
         name = source_of(one)["file"]
         what = "was there already, unchanged"
         if done:
@@ -317,11 +387,12 @@ def _one_file(files: tuple[Path, ...], *names: str) -> None:
 
 @data.command(short_help="List the releases of an archive, or what happened to them.")
 @together(
-    opt.ARCHIVE, opt.DATASET,
+    opt.ARCHIVE,
+    opt.DATASET,
     opt.what("--log", help="Show what happened to releases, oldest first."),
     opt.what("--delays", help="Show the releases with known reporting delays."),
     opt.JSON,
-)  # fmt: skip
+)
 def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Answer:
     """List the releases of an archive: what was known, when, and where it came from.
 
@@ -356,13 +427,14 @@ def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Ans
         note(f"{number_of(len(others), 'release')} of counties: --dataset counties lists them")
     if dataset == COUNTIES and not opt.given("as_json"):
         _newest_counties(store)
-    rows = [_release_row(store, date, dataset) for date in store.releases(dataset)]
+    rows = [_release_row(store, date, dataset=dataset) for date in store.releases(dataset)]
     return _listed(rows, _RELEASES[dataset])
 
 
 def _release_row(store: od.Archive, date: dt.date, dataset: str) -> Row:
     """What is known of a release, as JSON can hold it."""
-    table, origin = store.release(date, None, dataset), store.origin(date, dataset)
+    table = store.release(date, None, dataset)
+    origin = store.origin(date, dataset)
     if dataset == COUNTIES:
         last = table[table["month"] == table["month"].max()]
         found = _span(table) | {
@@ -406,8 +478,11 @@ def _checked(row: Row) -> str:
 def _came_from(row: Row) -> str:
     """Where a release came from, in a word or two; --json has all of it."""
     place = row["place"]
-    kinds = {"bundled": "bundled", "past": "past copy",
-             "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}"}  # fmt: skip
+    kinds = {
+        "bundled": "bundled",
+        "past": "past copy",
+        "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}",
+    }
     said = plain(kinds.get(row["origin"]) or row["file"] or "a file", 160)
     return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
 
@@ -433,17 +508,24 @@ def _log(store: od.Archive) -> Answer:
 
 
 _EVENTS = (
-    text_of("at", lambda row: row["at"] or "-"), text_of("event"), text_of("release"),
-    text_of("numbers", "data_hash"), text_of("of", "dataset"),
+    text_of("at", lambda row: row["at"] or "-"),
+    text_of("event"),
+    text_of("release"),
+    text_of("numbers", "data_hash"),
+    text_of("of", "dataset"),
     text_of("file and reason", lambda row: "; ".join(filter(None, (row["file"], row["reason"])))),
-)  # fmt: skip
+)
 _SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
 _DONORS = (
-    text_of("release"), text_of("era"), text_of("to", "last_month"), Column("open", "open_months"),
-    Column("missing", "missing", "{:.1%}"), Column("in last", "missing_last_month", "{:.1%}"),
+    text_of("release"),
+    text_of("era"),
+    text_of("to", "last_month"),
+    Column("open", "open_months"),
+    Column("missing", "missing", form="{:.1%}"),
+    Column("in last", "missing_last_month", form="{:.1%}"),
     text_of("says", lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
     text_of("from"),
-)  # fmt: skip
+)
 
 
 def _donor_row(donor: Donor, origin: str) -> Row:
@@ -470,10 +552,19 @@ def _donor_row(donor: Donor, origin: str) -> Row:
 
 
 @data.command(short_help="Check a release, or a file, for what could mislead.")
-@click.argument("files", nargs=-1, metavar="[FILE...]", type=opt.PATH)
+@click.argument(
+    "files",
+    nargs=-1,
+    metavar="[FILE...]",
+    type=opt.PATH,
+)
 @together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
 def check(
-    files: tuple[Path, ...], as_of: str | None, dataset: str, release: str | None, locations: str
+    files: tuple[Path, ...],
+    as_of: str | None,
+    dataset: str,
+    release: str | None,
+    locations: str,
 ) -> Answer:
     """Check a release for what could mislead: sums, jumps, pending records, revisions.
 
@@ -486,8 +577,15 @@ def check(
     status is 1.
     """
     if files:
-        refuse("does not go with FILE...", "archive", "source", "as_of", "dataset", "locations",
-               "accept")  # fmt: skip
+        refuse(
+            "does not go with FILE...",
+            "archive",
+            "source",
+            "as_of",
+            "dataset",
+            "locations",
+            "accept",
+        )
         _one_file(files, "release")
         return _files(files, release)
     found = _seen(as_of, dataset)
@@ -499,8 +597,11 @@ def check(
             places += tuple(s for p in places if not p.isdigit() for s in resolve(f"{p}/*"))
         flags = [f for f in flags if f.location in places]
     wrong = any(f.severity == "error" for f in flags)
-    return Answer(lambda: _flags(found, flags), [f.to_dict() for f in flags],
-                  failure=_failed(wrong))  # fmt: skip
+    return Answer(
+        lambda: _flags(found, flags),
+        [f.to_dict() for f in flags],
+        failure=_failed(wrong),
+    )
 
 
 class Seen(NamedTuple):
@@ -526,19 +627,29 @@ def _seen(as_of: str | None, dataset: str) -> Seen:
             for text in notes_of(loaded):
                 note(f"{Path(source).name}: {text}")
             beside = _states_of(od.archive(), loaded.release)
-            return Seen(COUNTIES, loaded.release, loaded.table, states=beside)
-    store, beside = open_source(look=True), None
+            return Seen(COUNTIES, loaded.release, table=loaded.table, states=beside)
+    store = open_source(look=True)
+    beside = None
     if dataset == COUNTIES:
         date = _newest_counties(store, as_of)
-        text, beside = store.reason(date, COUNTIES), _states_of(store, date)
+        text = store.reason(date, COUNTIES)
+        beside = _states_of(store, date)
     else:
         vintage = store.as_of(as_of)
-        date, text = vintage.date, vintage.note or ""
+        date = vintage.date
+        text = vintage.note or ""
     if text:
         note(text)
     earlier = max((d for d in store.releases(dataset) if d < date), default=None)
     before = None if earlier is None else store.release(earlier, None, dataset)
-    return Seen(dataset, date, store.release(date, None, dataset), before, earlier, beside)
+    return Seen(
+        dataset,
+        date,
+        table=store.release(date, None, dataset),
+        before=before,
+        earlier=earlier,
+        states=beside,
+    )
 
 
 def _states_of(store: od.Archive, date: dt.date) -> pd.DataFrame | None:
@@ -551,13 +662,14 @@ def _states_of(store: od.Archive, date: dt.date) -> pd.DataFrame | None:
 def _newest_counties(store: od.Archive, as_of: str | None = None) -> dt.date:
     """The newest release of counties known on a day, also where there is none of states."""
     day = dt.date.max if as_of is None else to_date(as_of)
-    return od.Vintage(store, day, day, None).release(COUNTIES)
+    return od.Vintage(store, day, date=day, note=None).release(COUNTIES)
 
 
 def _files(files: Sequence[Path], release: str | None) -> Answer:
     """What is in files; the failure says how many were refused."""
     answers: list[Row] = []
-    texts, refused = [], 0
+    texts = []
+    refused = 0
     for file in files:
         try:
             loaded = read_release(file, release)
@@ -615,14 +727,18 @@ def _flags(found: Seen, flags: Sequence[Flag]) -> str:
 @data.command(short_help="Show how counts changed from release to release.")
 @click.argument("location", required=False, metavar="[PLACE]")
 @together(
-    opt.ARCHIVE, opt.INDICATOR,
+    opt.ARCHIVE,
+    opt.INDICATOR,
     opt.what("--between A B", nargs=2, help="Compare two releases: 2024-12-11."),
-    opt.JSON, opt.PLOT,
-    out("A row for each release and a column for each month, or all differences: .csv.",
-        (".csv",)),
-)  # fmt: skip
+    opt.JSON,
+    opt.PLOT,
+    out("A row for each release and a column for each month, or all differences: .csv.", (".csv",)),
+)
 def revisions(
-    location: str | None, indicator: str, between: tuple[str, str] | None, out: Path | None
+    location: str | None,
+    indicator: str,
+    between: tuple[str, str] | None,
+    out: Path | None,
 ) -> Answer:
     """Show how the counts of PLACE (default: US) changed from release to release.
 
@@ -643,10 +759,11 @@ def revisions(
             changes = changes[changes["state"].isin(resolve(location))]
         words = f"table: {out} ({len(changes):,} differences)"
         return Answer(
-            lambda: _differences(changes, *between), changes,
+            lambda: _differences(changes, *between),
+            changes,
             files=[(partial(write_table, changes, out), words)] if out else [],
-        )  # fmt: skip
-    found = revisions_of(store, location or "US", indicator_name(indicator))
+        )
+    found = revisions_of(store, location or "US", indicator=indicator_name(indicator))
     place = lookup(location or "US")
     table = found.triangle(place.state).dropna(axis=1, how="all")
     for date, why in found.skipped.items():
@@ -657,9 +774,12 @@ def revisions(
         curve = curve[curve["age"] <= AGES]
     long = table.melt(ignore_index=False, value_name="count").dropna().reset_index()
     months = long.groupby("month", as_index=False).agg(
-        first_release=("release", "first"), first=("count", "first"),
-        newest_release=("release", "last"), newest=("count", "last"), releases=("count", "size"),
-    )  # fmt: skip
+        first_release=("release", "first"),
+        first=("count", "first"),
+        newest_release=("release", "last"),
+        newest=("count", "last"),
+        releases=("count", "size"),
+    )
     meta = {
         "location": place.state,
         "name": place.name,
@@ -672,8 +792,10 @@ def revisions(
     def text() -> str:
         """A row per month, and one per age."""
         days = found.releases
-        lines = [wrapped(f"{place.name}, {found.indicator}, 12 months ending, as reported"),
-                 wrapped(f"{len(days)} releases, {days[0]} to {days[-1]}")]  # fmt: skip
+        lines = [
+            wrapped(f"{place.name}, {found.indicator}, 12 months ending, as reported"),
+            wrapped(f"{len(days)} releases, {days[0]} to {days[-1]}"),
+        ]
         if len(months):
             lines.append(f"\n{lay(months.tail(LAST), _REVISIONS)}")
         if curve.empty:
@@ -684,21 +806,24 @@ def revisions(
     labelled = table.set_axis([f"{month:%Y-%m}" for month in table.columns], axis=1).reset_index()
     words = f"table: {out} ({table.shape[0]} releases, {table.shape[1]} months)"
     return Answer(
-        text, {"meta": meta, "months": months, "completeness": curve},
+        text,
+        {"meta": meta, "months": months, "completeness": curve},
         figure=lambda: od.plot.revision_triangle(found, place.state, settled=SETTLED),
         files=[(partial(write_table, labelled, out), words)] if out else [],
-    )  # fmt: skip
+    )
 
 
 def _age(row: Row) -> str:
     """Age of the first count, in months."""
-    begin, month = row["first_release"], row["month"]
+    begin = row["first_release"]
+    month = row["month"]
     return str((begin.year - month.year) * 12 + begin.month - month.month)
 
 
 def _revised(row: Row, share: bool = False) -> str:
     """How far the count moved; of one release nothing is known of its revision."""
-    first, newest = row["first"], row["newest"]
+    first = row["first"]
+    newest = row["newest"]
     if row["releases"] == 1 or (share and not first):
         return "-"
     return f"{100 * (newest / first - 1):+.2f}" if share else f"{newest - first:+,.0f}"
@@ -707,16 +832,23 @@ def _revised(row: Row, share: bool = False) -> str:
 _DAY = "{:%Y-%m-%d}"
 _REVISIONS = (
     text_of("month", lambda row: f"{row['month']:%Y-%m}"),
-    Column("first in", "first_release", _DAY), text_of("age", _age), Column("count", "first"),
-    Column("newest in", "newest_release", _DAY), Column("count", "newest"),
-    text_of("change", _revised), text_of("%", lambda row: _revised(row, share=True)),
+    Column("first in", "first_release", form=_DAY),
+    text_of("age", _age),
+    Column("count", "first"),
+    Column("newest in", "newest_release", form=_DAY),
+    Column("count", "newest"),
+    text_of("change", _revised),
+    text_of("%", lambda row: _revised(row, share=True)),
     Column("n", "releases"),
-)  # fmt: skip
+)
 _COMPLETENESS = (
-    Column("age", "age"), Column("counts", "n"),
-    *(Column(head, name, lambda x: f"{100 * x:.1f}")
-      for head, name in (("5%", "low"), ("median", "median"), ("95%", "high"))),
-)  # fmt: skip
+    Column("age", "age"),
+    Column("counts", "n"),
+    *(
+        Column(head, name, form=lambda x: f"{100 * x:.1f}")
+        for head, name in (("5%", "low"), ("median", "median"), ("95%", "high"))
+    ),
+)
 
 
 def _differences(found: pd.DataFrame, a: str, b: str) -> str:
@@ -731,11 +863,14 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
     shown = changed.sort_values("month", kind="stable").tail(LAST)
     several = len(set(shown["indicator"])) > 1
     cells = [
-        text_of("", "state"), Column("month", "month", "{:%Y-%m}"), Column(a, "reported_a"),
-        Column(b, "reported_b"), Column("change", "change", "{:+,.0f}"),
-        Column("%", "percent", "{:+.2f}"),
+        text_of("", "state"),
+        Column("month", "month", form="{:%Y-%m}"),
+        Column(a, "reported_a"),
+        Column(b, "reported_b"),
+        Column("change", "change", form="{:+,.0f}"),
+        Column("%", "percent", form="{:+.2f}"),
         *([text_of("indicator", lambda row: row["indicator"][:_NAME])] if several else []),
-    ]  # fmt: skip
+    ]
     lines = [text, f"{len(changed) - down:,} went up, {down:,} went down\n"]
     lines += [] if several else [f"{shown['indicator'].iloc[0]}\n"]
     lines.append(lay(shown, cells))
@@ -746,19 +881,38 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
 
 @data.command(short_help="Write one release, or its monthly deaths, as a table.")
 @together(
-    SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE,
-    out("A .csv or .parquet file, or - for CSV on standard output.", (".csv", ".parquet", "-"),
-        required=True),
+    SOURCES,
+    opt.AS_OF,
+    opt.DATASET,
+    opt.RELEASE,
+    out(
+        "A .csv or .parquet file, or - for CSV on standard output.",
+        (".csv", ".parquet", "-"),
+        required=True,
+    ),
     opt.what("--monthly PLACES", help="Monthly deaths of these places instead: US,WV or all."),
     opt.INDICATOR,
-    opt.data("--wonder FILE", multiple=True, type=opt.PATH, reads=True, more=True,
-             help="CDC WONDER export with the true months. Can be repeated."),
-    opt.DRAWS, opt.SEED,
-)  # fmt: skip
+    opt.data(
+        "--wonder FILE",
+        multiple=True,
+        type=opt.PATH,
+        reads=True,
+        more=True,
+        help="CDC WONDER export with the true months. Can be repeated.",
+    ),
+    opt.DRAWS,
+    opt.SEED,
+)
 def export(
-    as_of: str | None, dataset: str, out: Path, monthly: str | None, indicator: str,
-    wonder: tuple[Path, ...], draws: int, seed: int,
-) -> None:  # fmt: skip
+    as_of: str | None,
+    dataset: str,
+    out: Path,
+    monthly: str | None,
+    indicator: str,
+    wonder: tuple[Path, ...],
+    draws: int,
+    seed: int,
+) -> None:
     """Write one release as a clean table, with the same columns whatever file it came from.
 
     One row per location, month and indicator: release, location (FIPS, US or NYC), state (CDC's
@@ -776,24 +930,34 @@ def export(
     if monthly is None:
         refuse("goes with --monthly", "indicator", "wonder", "draws", "seed")
         found = _seen(as_of, dataset)
-        date, table, rows = found.date, found.table, "rows"
+        date = found.date
+        table = found.table
+        rows = "rows"
     else:
         if not stdout:
             opt.check_outputs(("--out", out, (".csv",)))
         opt.check(
             (dataset != STATES, "--monthly goes with the counts of states"),
             (draws < 100, "--draws: quantiles need at least 100"),
-            (wonder and indicator_name(indicator) != ALL_DRUGS,
-             "--wonder is for all drugs only: leave it out for a drug class"),
-        )  # fmt: skip
+            (
+                wonder and indicator_name(indicator) != ALL_DRUGS,
+                "--wonder is for all drugs only: leave it out for a drug class",
+            ),
+        )
         vintage = open_source().as_of(as_of)
         recovered = recovered_months(
-            vintage.table, monthly, indicator=indicator_name(indicator),
-            wonder=[read_wonder(path) for path in wonder], draws=draws, seed=seed,
-        )  # fmt: skip
+            vintage.table,
+            monthly,
+            indicator=indicator_name(indicator),
+            wonder=[read_wonder(path) for path in wonder],
+            draws=draws,
+            seed=seed,
+        )
         for said in filter(None, (vintage.note, *recovered.notes)):
             note(said)
-        date, table, rows = vintage.date, recovered.table, "months"
+        date = vintage.date
+        table = recovered.table
+        rows = "months"
     if stdout:
         click.echo(_csv_of(table), nl=False)
         return
@@ -846,7 +1010,11 @@ def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
 @click.argument("file", type=opt.PATH)
 @together(opt.ARCHIVE, opt.RELEASE, _ACCEPT, _REASON)
 def replace(
-    file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str
+    file: Path,
+    archive: Path | None,
+    release: str | None,
+    accept: str | None,
+    reason: str,
 ) -> None:
     """Use FILE instead of the numbers that the archive holds for its date and data set.
 

@@ -50,18 +50,23 @@ def hub() -> None:
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(
-    opt.what("--rounds", type=click.Choice(list(_KINDS)), default="real",
-             help="One round per release; or one per past month, cut from the last release: "
-             "complete (clean), or as incomplete as another release was (delayed)."),
-    opt.START, opt.END, opt.INDICATOR, opt.horizon(),
+    opt.what(
+        "--rounds",
+        type=click.Choice(list(_KINDS)),
+        default="real",
+        help="One round per release; or one per past month, cut from the last release: "
+        "complete (clean), or as incomplete as another release was (delayed).",
+    ),
+    opt.START,
+    opt.END,
+    opt.INDICATOR,
+    opt.horizon(),
     SOURCES,
     opt.output("--contact TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
     opt.output("--repository OWNER/NAME", help="The hub's GitHub repository."),
     opt.JSON,
-)  # fmt: skip
-def init(
-    folder: Path, indicator: str, rounds: str, contact: str | None, **given: Any
-) -> Answer:  # fmt: skip
+)
+def init(folder: Path, indicator: str, rounds: str, contact: str | None, **given: Any) -> Answer:
     """Create a hubverse hub in a new or empty folder.
 
     The hub asks for quantiles, samples and trend probabilities. It contains each release and its
@@ -76,9 +81,12 @@ def init(
     given["contact"] = None if contact is None else _person(contact)
     try:
         made = make(
-            folder, open_source(), indicator=indicator, kind=_KINDS[rounds],
+            folder,
+            open_source(),
+            indicator=indicator,
+            kind=_KINDS[rounds],
             **{key: value for key, value in given.items() if value is not None},
-        )  # fmt: skip
+        )
     except BacktestError as error:
         hint = error.hint or ""
         for name, kind in _KINDS.items():  # rounds have other names here than in the library
@@ -86,16 +94,22 @@ def init(
         raise BacktestError(error.message, hint or None) from error
     names = _rounds(made)
     facts = {
-        "hub": str(folder), "rounds": len(names), "first_round": names[0], "last_round": names[-1],
-        "models": len(made.metadata_files()), "answers": _rows(made.target_files("oracle-output")),
-    }  # fmt: skip
+        "hub": str(folder),
+        "rounds": len(names),
+        "first_round": names[0],
+        "last_round": names[-1],
+        "models": len(made.metadata_files()),
+        "answers": _rows(made.target_files("oracle-output")),
+    }
     if not facts["answers"]:
         note("no final counts yet: no round is older than the last release")
     if lacking := [f"--{key}" for key in ("contact", "repository") if not given[key]]:
         note(f"{' and '.join(lacking)} not given: add your own to hub-config/admin.json")
     span = "; last ".join(dict.fromkeys((names[0], names[-1])))
-    text = (f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
-            f"{facts['answers']:,} final counts")  # fmt: skip
+    text = (
+        f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
+        f"{facts['answers']:,} final counts"
+    )
     return Answer(wrapped(text), facts)
 
 
@@ -126,16 +140,34 @@ def _person(text: str) -> dict[str, str]:
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(
     opt.MODEL,
-    opt.what("--round DATE", "day", type=opt.Date("day", also="all".__eq__),
-             help="Round, by its origin_date; 'all' for each.  [default: the last]"),
-    opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED,
-    opt.output("--format", "ending", type=click.Choice(["parquet", "csv"]), default="parquet",
-               help="Format of the file."),
+    opt.what(
+        "--round DATE",
+        "day",
+        type=opt.Date("day", also="all".__eq__),
+        help="Round, by its origin_date; 'all' for each.  [default: the last]",
+    ),
+    opt.LOCATIONS,
+    SOURCES,
+    opt.DRAWS,
+    opt.SEED,
+    opt.output(
+        "--format",
+        "ending",
+        type=click.Choice(["parquet", "csv"]),
+        default="parquet",
+        help="Format of the file.",
+    ),
     opt.JSON,
-)  # fmt: skip
+)
 def submit(
-    folder: Path, model: str, day: str | None, locations: str, draws: int, seed: int, ending: str
-) -> Answer:  # fmt: skip
+    folder: Path,
+    model: str,
+    day: str | None,
+    locations: str,
+    draws: int,
+    seed: int,
+    ending: str,
+) -> Answer:
     """Forecast a round of a hub with one of our models, and submit it.
 
     DIR is the hub. The model sees only what was known at the round. The file holds everything that
@@ -150,15 +182,21 @@ def submit(
     from odforecast.hub.submission import asked_until, panel_of_round
     from odforecast.hub.submission import submit as put
 
-    opened, forecaster = Hub.open(folder), od.get_model(model)
-    releases, dates = open_source(), list(opened.origins)
-    written, warnings = [], dict[str, None]()  # each warning once: rounds often share it
+    opened = Hub.open(folder)
+    forecaster = od.get_model(model)
+    releases = open_source()
+    dates = list(opened.origins)
+    # each warning once: rounds often share it
+    written = []
+    warnings = dict[str, None]()
     for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
-        panel = panel_of_round(opened, releases, one)
+        panel = panel_of_round(opened, releases, day=one)
         places = resolve(locations, panel.locations)
         with working(f"fitting {forecaster.label}, {one}"):
-            whole = forecaster.fit(to_fit(forecaster, panel, places)).forecast(
-                asked_until(opened, one), draws=draws, seed=seed
+            whole = forecaster.fit(to_fit(forecaster, panel, places=places)).forecast(
+                asked_until(opened, one),
+                draws=draws,
+                seed=seed,
             )
         path = put(whole.select(there(whole, places)), opened, format=ending)
         written.append(opened.relative(path))
@@ -184,36 +222,56 @@ def update(folder: Path) -> Answer:
 
     before = Hub.open(folder)
     grown = grow(before, open_source())
-    known, rounds = _rounds(before), _rounds(grown)
+    known = _rounds(before)
+    rounds = _rounds(grown)
     new = [x for x in rounds if x not in known]
     release = grown.admin["additional_metadata"]["truth_release"]
-    text = (f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
-            f"from the release of {release}")  # fmt: skip
+    text = (
+        f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
+        f"from the release of {release}"
+    )
     return Answer(
         text=wrapped(text),
-        data={"hub": str(folder), "new_rounds": new, "rounds": len(rounds),
-              "truth_release": release},
-    )  # fmt: skip
+        data={
+            "hub": str(folder),
+            "new_rounds": new,
+            "rounds": len(rounds),
+            "truth_release": release,
+        },
+    )
 
 
 @hub.command()
 @click.argument("path", metavar="DIR|FILE", type=opt.PATH)
 @opt.together(
     opt.what("--submission-time", help="Also check that the submission window is open now."),
-    opt.what("--at DATE", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
-             help="Also check the submission window on a day, or at a time such as "
-             "2026-01-14T12:00."),
-    opt.what("--schemas DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
-             help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
-             "tasks-schema.json, target-data-schema.json."),
+    opt.what(
+        "--at DATE",
+        type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
+        help="Also check the submission window on a day, or at a time such as 2026-01-14T12:00.",
+    ),
+    opt.what(
+        "--schemas DIR",
+        type=click.Path(
+            path_type=Path,
+            exists=True,
+            file_okay=False,
+        ),
+        help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
+        "tasks-schema.json, target-data-schema.json.",
+    ),
     opt.what("--no-extra-dates", help="Refuse a time series with days that no round asks for."),
     opt.output("--all", "every", help="List all 52 checks, not only failures."),
     opt.JSON,
-)  # fmt: skip
+)
 def check(
-    path: Path, submission_time: bool, at: str | None, schemas: Path | None, no_extra_dates: bool,
+    path: Path,
+    submission_time: bool,
+    at: str | None,
+    schemas: Path | None,
+    no_extra_dates: bool,
     every: bool,
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Check a hubverse hub, or one file in it.
 
     FILE is a submission, or a metadata or target data file. The checks and their names are those of
@@ -229,7 +287,11 @@ def check(
 
     found = run(path, at or submission_time, schemas, extra_dates=not no_extra_dates)
     failure = None if found.ok else click.exceptions.Exit(1)
-    return Answer(text=found.text(every), data=found.to_dict(), failure=failure)
+    return Answer(
+        text=found.text(every),
+        data=found.to_dict(),
+        failure=failure,
+    )
 
 
 # Scores
@@ -251,28 +313,33 @@ def _ratio(value: float) -> str:
     return f"{value:.2f}".replace("inf", "infinite")
 
 
-_AE, _SE = Column("AE", "ae_median", number), Column("SE", "se_mean", number)
-_RPS, _LOG = Column("RPS", "rps", number), Column("log score", "log_score", number)
+_AE = Column("AE", "ae_median", form=number)
+_SE = Column("SE", "se_mean", form=number)
+_RPS = Column("RPS", "rps", form=number)
+_LOG = Column("log score", "log_score", form=number)
 #: Scores on the screen, by output type.
 _SHOWN: Final = {
     "quantile": (
-        Column("WIS", "wis", number), Column("spread", "dispersion", number),
-        Column("over", "overprediction", number), Column("under", "underprediction", number), _AE,
+        Column("WIS", "wis", form=number),
+        Column("spread", "dispersion", form=number),
+        Column("over", "overprediction", form=number),
+        Column("under", "underprediction", form=number),
+        _AE,
     ),
-    "sample": (Column("CRPS", "crps", number), _AE, _SE),
-    "median": (Column("AE", "ae_point", number),),
-    "mean": (Column("SE", "se_point", number),),
+    "sample": (Column("CRPS", "crps", form=number), _AE, _SE),
+    "median": (Column("AE", "ae_point", form=number),),
+    "mean": (Column("SE", "se_point", form=number),),
     "pmf": (_LOG, _RPS),
     "cdf": (_RPS, _LOG),
-}  # fmt: skip
-_COVERED: Final = tuple(Column(f"{p}%", f"interval_coverage_{p}", "{:.0%}") for p in (50, 90))
-_RELATED: Final = (Column("ratio", "relative", _ratio), Column("in common", "n_common"))
+}
+_COVERED: Final = tuple(Column(f"{p}%", f"interval_coverage_{p}", form="{:.0%}") for p in (50, 90))
+_RELATED: Final = (Column("ratio", "relative", form=_ratio), Column("in common", "n_common"))
 _ENERGY: Final = (
     text_of("model", "model_id"),
     text_of("scale"),
     text_of("samples joint over", "joint_over"),
     Column("scored", "n_scorable"),
-    Column("energy", "energy_score", number),
+    Column("energy", "energy_score", form=number),
 )
 
 
@@ -280,25 +347,46 @@ _ENERGY: Final = (
 @click.argument("folder", metavar="DIR", type=opt.PATH)
 @click.argument("files", nargs=-1, type=opt.FILE)
 @opt.together(
-    opt.what("--by NAMES", default="horizon",
-             help="Task ids to show separately, with commas; none: only targets."),
+    opt.what(
+        "--by NAMES",
+        default="horizon",
+        help="Task ids to show separately, with commas; none: only targets.",
+    ),
     opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
     opt.what("--common", help="Only units that every model forecasts."),
-    opt.what("--scale", type=click.Choice(["natural", "log", "both"]), default="natural",
-             help="log: scores of log(1 + x)."),
+    opt.what(
+        "--scale",
+        type=click.Choice(["natural", "log", "both"]),
+        default="natural",
+        help="log: scores of log(1 + x).",
+    ),
     opt.TRUTH_AS_OF,
-    opt.data("--target-data", type=click.Choice(["oracle-output", "time-series"]),
-             help="Which of the hub's target data to score against.  [default: oracle-output, if "
-             "there is any]"),
+    opt.data(
+        "--target-data",
+        type=click.Choice(["oracle-output", "time-series"]),
+        help="Which of the hub's target data to score against.  [default: oracle-output, if "
+        "there is any]",
+    ),
     opt.JSON,
-    opt.output("--joint FILE", writes=opt.TABLES,
-               help="Also write the energy scores of joint samples."),
+    opt.output(
+        "--joint FILE",
+        writes=opt.TABLES,
+        help="Also write the energy scores of joint samples.",
+    ),
     opt.out(f"One row per forecast unit: {', '.join(opt.TABLES)}.", opt.TABLES),
-)  # fmt: skip
+)
 def score(
-    folder: Path, files: tuple[Path, ...], truth_as_of: str | None, target_data: Any, scale: str,
-    by: str, baseline: str | None, common: bool, joint: Path | None, out: Path | None,
-) -> Answer:  # fmt: skip
+    folder: Path,
+    files: tuple[Path, ...],
+    truth_as_of: str | None,
+    target_data: Any,
+    scale: str,
+    by: str,
+    baseline: str | None,
+    common: bool,
+    joint: Path | None,
+    out: Path | None,
+) -> Answer:
     """Score the submissions of a hub against its own target data.
 
     DIR is any hubverse hub. FILES are submissions; by default, all of them. Final counts come from
@@ -308,18 +396,27 @@ def score(
     """
     from odforecast.hub import score as run
 
-    whole = run(folder, list(files) or None, as_of=truth_as_of, scale=scale,
-                target_data=target_data)  # fmt: skip
-    found, units = whole.common() if common else whole, whole.units
+    whole = run(
+        folder,
+        list(files) or None,
+        as_of=truth_as_of,
+        scale=scale,
+        target_data=target_data,
+    )
+    found = whole.common() if common else whole
+    units = whole.units
     scorable = units["scorable"].astype(bool)
     if common and found.units.empty and scorable.any():
         note("no unit is forecast by every model with the same levels, so nothing is compared")
     names = [x.strip() for x in by.split(",") if x.strip() not in ("", "none")]
     if by == "horizon" and "horizon" not in found.units:
         names = []
-    table, energy = found.summary(names, baseline), _energy(found)
-    days, kinds = sorted(set(units["truth_as_of"]) - {""}), sorted(set(units.get("truth", ())))
-    ends, why = [days[0], days[-1]] if days else [], units.loc[~scorable, "reason"].value_counts()
+    table = found.summary(names, baseline)
+    energy = _energy(found)
+    days = sorted(set(units["truth_as_of"]) - {""})
+    kinds = sorted(set(units.get("truth", ())))
+    ends = [days[0], days[-1]] if days else []
+    why = units.loc[~scorable, "reason"].value_counts()
 
     def show() -> None:
         """Print the tables."""
@@ -330,30 +427,44 @@ def score(
             say(f"{why.sum():,} of {len(units):,} units cannot be scored:")
             for reason, n in why.head(5).items():
                 say(f"  {n:,}: {reason}", indent="    ")
-        _print(table, energy, [*found.targets, "output_type", "scale"], names, baseline)
+        _print(
+            table,
+            energy,
+            groups=[*found.targets, "output_type", "scale"],
+            by=names,
+            baseline=baseline,
+        )
 
     meta: dict[str, Any] = {
-        "truth": kinds, "truth_as_of": ends, "units": len(units), "scorable": int(scorable.sum()),
+        "truth": kinds,
+        "truth_as_of": ends,
+        "units": len(units),
+        "scorable": int(scorable.sum()),
         "not_scorable": {str(reason): int(n) for reason, n in why.items()},
         "not_read": whole.failures.to_dict("records"),
-    }  # fmt: skip
+    }
     for row in meta["not_read"]:
         note(row["reason"], "not read")
     failure = ScoringError("no unit can be scored", hint="the reasons are in --out FILE")
     return Answer(
         text=show,
-        data={"meta": meta, "summary": table.replace({float("inf"): "infinite"}),
-              "energy": energy},
-        files=[(partial(write_table, rows, path), f"{len(rows):,} rows: {path}")
-               for path, rows in ((out, units), (joint, whole.joint)) if path is not None],
+        data={"meta": meta, "summary": table.replace({float("inf"): "infinite"}), "energy": energy},
+        files=[
+            (partial(write_table, rows, path), f"{len(rows):,} rows: {path}")
+            for path, rows in ((out, units), (joint, whole.joint))
+            if path is not None
+        ],
         failure=None if scorable.any() else failure,
-    )  # fmt: skip
+    )
 
 
 def _print(
-    table: pd.DataFrame, energy: pd.DataFrame, groups: list[str], by: list[str],
+    table: pd.DataFrame,
+    energy: pd.DataFrame,
+    groups: list[str],
+    by: list[str],
     baseline: str | None,
-) -> None:  # fmt: skip
+) -> None:
     """A table for each target, output type and scale; then joint samples, and what it all means."""
     several = len(set(table["model_id"])) > 1
     names = [*map(text_of, by), *([text_of("model", "model_id")] if several else [])]
@@ -362,8 +473,13 @@ def _print(
             continue
         said = ", ".join(map(str, key if key[-1] != "natural" else key[:-1]))
         title(f"{said}{'' if several else f': {part["model_id"].iloc[0]}'}")
-        shown = (*names, Column("scored", "n_scorable"), *_SHOWN[str(part["output_type"].iloc[0])],
-                 *_COVERED, *(_RELATED if baseline is not None else ()))  # fmt: skip
+        shown = (
+            *names,
+            Column("scored", "n_scorable"),
+            *_SHOWN[str(part["output_type"].iloc[0])],
+            *_COVERED,
+            *(_RELATED if baseline is not None else ()),
+        )
         click.echo(lay(part, shown))
     if len(energy):
         title("Energy score of joint samples")
@@ -384,6 +500,7 @@ def _energy(found: HubScores) -> pd.DataFrame:
         return found.joint
     grouped = found.joint.groupby(["model_id", "scale", "joint_over"], sort=True)
     return grouped.agg(
-        n_units=("scorable", "size"), n_scorable=("scorable", "sum"),
+        n_units=("scorable", "size"),
+        n_scorable=("scorable", "sum"),
         energy_score=("energy_score", "mean"),
-    ).reset_index()  # fmt: skip
+    ).reset_index()

@@ -43,31 +43,44 @@ if TYPE_CHECKING:
 type Sections = list[tuple[str, list[tuple[str, pd.DataFrame]]]]
 
 #: What pages say of a table in words of their own.
-_WORDS: defaultdict[str, list[str]] = defaultdict(list, {"trend": [
-    "ratio of ranked probability scores of the five kinds of change from a year earlier to those "
-    "of the frequencies known when the forecast was made, below 1 is better"
-]})  # fmt: skip
+_WORDS: defaultdict[str, list[str]] = defaultdict(
+    list,
+    {
+        "trend": [
+            "ratio of ranked probability scores of the five kinds of change from a year earlier "
+            "to those "
+            "of the frequencies known when the forecast was made, below 1 is better"
+        ]
+    },
+)
 _MISSING = (
-    text_of("model"), text_of("past data", "vintage"),
+    text_of("model"),
+    text_of("past data", "vintage"),
     *(Column(x, x) for x in ("asked", "missing", "failures")),
-)  # fmt: skip
+)
 _ENTRIES = (
-    text_of("", "model"), Column("asked", "n_asked"), Column("missing", "n_missing"),
-    Column("failures", "n_failures"), Column("in common", "common"),
-    Column("seconds", "seconds_per_origin", "{:.2f}"), Column("made", "made", "{}"),
-)  # fmt: skip
-_TASK = (Column("WIS", "wis_all"), RATIO, Column("naive", "rel_naive", "{:.2f}"), COVERED_90)
+    text_of("", "model"),
+    Column("asked", "n_asked"),
+    Column("missing", "n_missing"),
+    Column("failures", "n_failures"),
+    Column("in common", "common"),
+    Column("seconds", "seconds_per_origin", form="{:.2f}"),
+    Column("made", "made", form="{}"),
+)
+_TASK = (Column("WIS", "wis_all"), RATIO, Column("naive", "rel_naive", form="{:.2f}"), COVERED_90)
 
 
 def print_leaderboard(results: od.Results, every: bool = False) -> None:
     """Print the leaderboard of what decides; with ``every``, all tables that a run has."""
     if is_of_counties(results.scores):
         _print_blocks(county_skill_blocks(results)[: None if every else 1])
-        say("CRPS from 10 on: mean CRPS of max(deaths, 9) over all counties; hidden counts are 9 "
+        say(
+            "CRPS from 10 on: mean CRPS of max(deaths, 9) over all counties; hidden counts are 9 "
             f"or less. Baseline: {COUNTY_BASELINE}, ± the standard error over states. Bands: "
             "ranked probability score of 0, 1 to 9, and 10 or more deaths. WIS and 90%: counties "
             f"with a published count before and after. {WHAT_90_IS}. Lower scores are better.",
-            before="\n")  # fmt: skip
+            before="\n",
+        )
         return
     board = results.leaderboard(by=["vintage", "level", "horizon_group"])
     keys = [key for key in ("target", "level") if key in board]
@@ -78,7 +91,9 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
         units = part.groupby([*keys, "horizon_group"], observed=True)["n_units"].max().sum()
         title(f"Leaderboard on {words(kind)} ({kind}); {units:,.0f} forecasts per model")
         if part["wis"].notna().any():
-            click.echo(lay_groups(_sections(part, keys), (WIS, RATIO, COVERED_90), _groups(part)))
+            click.echo(
+                lay_groups(_sections(part, keys), (WIS, RATIO, COVERED_90), groups=_groups(part))
+            )
         else:
             click.echo("Nothing can be scored yet.")
     if every:
@@ -89,8 +104,10 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
     say(f"{WHAT_WIS_IS}; {ratio}; {WHAT_90_IS}.", before="\n")
     _print_missing(results)
     if not every:
-        say("--all shows every other table of this run: other kinds of past data, ratios with "
-            "their uncertainty, completed counts, the trend and coverage.")  # fmt: skip
+        say(
+            "--all shows every other table of this run: other kinds of past data, ratios with "
+            "their uncertainty, completed counts, the trend and coverage."
+        )
 
 
 def _print_blocks(blocks: Iterable[Block]) -> None:
@@ -101,8 +118,9 @@ def _print_blocks(blocks: Iterable[Block]) -> None:
         for table in block.tables:
             values = [row[max(table.sorted_by, 0)].value for row in table.rows]
             rows = [table.rows[i] for i in np.argsort(values, kind="stable")]
-            cells = [[f"{x.text} {x.small and f'({x.small})'}".rstrip() for x in row]
-                     for row in rows]  # fmt: skip
+            cells = [
+                [f"{x.text} {x.small and f'({x.small})'}".rstrip() for x in row] for row in rows
+            ]
             heads = [textwrap.fill(column.title, 10) for column in table.columns]
             notes = [f"{c.title}: {c.note}" for c in table.columns if c.note]
             parts.append(f"{wrapped(table.caption)}\n\n{grid(heads, cells)}")
@@ -140,13 +158,16 @@ def _print_missing(results: od.Results) -> None:
     click.echo(lay(short, _MISSING))
     for row in short[short["failures"] > 0].to_dict("records"):
         say(f"{row['model']}: {on_screen(row['reason'])}", indent="  ")
-    say("Missing: of the forecasts asked for; other models made all. Ratios compare only counts "
-        "that both models forecast.")  # fmt: skip
+    say(
+        "Missing: of the forecasts asked for; other models made all. Ratios compare only counts "
+        "that both models forecast."
+    )
 
 
 def lacking(results: od.Results) -> pd.DataFrame:
     """Forecasts asked for, missing, and failures with the commonest reason, per model and kind."""
-    says, keys = results.manifest, ["vintage", "model"]
+    says = results.manifest
+    keys = ["vintage", "model"]
     horizons = says["horizons"]
     n_ahead = int(says["horizon"]) if isinstance(horizons, str) else len(horizons)
     each = len(says["locations"]) * len(says["targets"]) * n_ahead
@@ -159,7 +180,11 @@ def lacking(results: od.Results) -> pd.DataFrame:
     table = table.fillna({"made": 0, "failures": 0, "reason": ""}).reset_index()
     asked = table["vintage"].map(origins) * each
     missing = (asked - table["made"]).clip(lower=0).astype(int)
-    table = table.assign(asked=asked, missing=missing, failures=table["failures"].astype(int))
+    table = table.assign(
+        asked=asked,
+        missing=missing,
+        failures=table["failures"].astype(int),
+    )
     table = table.sort_values("vintage", key=lambda x: x.map([*origins].index), kind="stable")
     return table[[*keys, "asked", "missing", "failures", "reason"]]
 
@@ -170,7 +195,8 @@ def lacking(results: od.Results) -> pd.DataFrame:
 def print_board(board: Board) -> None:
     """Print the leaderboard of a task: who takes part, what is missing, and scores."""
     say(f"task {board.task['name']} ({board.task['fingerprint'][:12]})")
-    table, entries = board.to_frame(), board.entries
+    table = board.to_frame()
+    entries = board.entries
     common = entries["model"].map(table.groupby("model")["n_common"].sum())
     entries = entries.assign(
         common=common.where(common > 0),
@@ -192,16 +218,20 @@ def print_board(board: Board) -> None:
         # Without a mean over what all have there is no place in an order.
         best = sorted(rows, key=lambda m: (m in apart, rows[m]["wis_all"].fillna(math.inf).mean()))
         sections.append((words(level), [(m, rows[m]) for m in best]))
-        notes += [f"{words(level)}: {text}" for text in _on_level(part, groups, sorted(apart))]
+        notes += [
+            f"{words(level)}: {text}" for text in _on_level(part, groups, apart=sorted(apart))
+        ]
     title("Leaderboard")
     click.echo(f"{lay_groups(sections, _TASK, groups)}\n")
     for text in notes:
         say(text, indent="  ")
     ratio = f"; ratio: WIS divided by {BASELINE}'s on the counts in common"
     naive = f"; naive: divided by {board.second}'s"
-    say(f"{WHAT_WIS_IS}, over the counts that all models forecast"
+    say(
+        f"{WHAT_WIS_IS}, over the counts that all models forecast"
         f"{ratio if BASELINE in board.models else ''}{naive if board.second else ''}; "
-        f"{WHAT_90_IS}; seconds: per origin.")  # fmt: skip
+        f"{WHAT_90_IS}; seconds: per origin."
+    )
 
 
 def _on_level(part: pd.DataFrame, groups: Sequence[str], apart: Sequence[str]) -> Iterator[str]:
@@ -217,5 +247,6 @@ def _on_level(part: pd.DataFrame, groups: Sequence[str], apart: Sequence[str]) -
             why = "each was forecast by some models and not by others"
         yield f"no count{where} was forecast by all, so there is no WIS and no 90%: {why}"
     if apart:
-        yield ("forecast fewer than half of the scorable counts, so listed last: "
-               f"{', '.join(apart)}")  # fmt: skip
+        yield (
+            f"forecast fewer than half of the scorable counts, so listed last: {', '.join(apart)}"
+        )

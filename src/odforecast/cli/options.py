@@ -36,7 +36,10 @@ CDC = "https://data.cdc.gov"
 #: Rows of a table on the screen.
 ROWS = 12
 #: Groups in which ``--help`` lists options.
-WHAT, DATA, OUTPUT, MORE = "What", "Data", "Output", "Details"
+WHAT = "What"
+DATA = "Data"
+OUTPUT = "Output"
+MORE = "Details"
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -59,9 +62,14 @@ class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
     name = "date"
 
     def __init__(
-        self, what: str, of_year: int | None = None, also: Callable[[str], bool] | None = None
+        self,
+        what: str,
+        of_year: int | None = None,
+        also: Callable[[str], bool] | None = None,
     ) -> None:
-        self.what, self.of_year, self.also = what, of_year, also
+        self.what = what
+        self.of_year = of_year
+        self.also = also
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The date as files have it."""
@@ -79,8 +87,10 @@ class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
 
 
 #: A year alone is its January at a start, and its December at an end.
-DAY, END_DAY = Date("day"), Date("day", of_year=12)
-START_MONTH, END_MONTH = Date("month", of_year=1), Date("month", of_year=12)
+DAY = Date("day")
+END_DAY = Date("day", of_year=12)
+START_MONTH = Date("month", of_year=1)
+END_MONTH = Date("month", of_year=12)
 
 
 # Options and commands
@@ -95,9 +105,15 @@ class Option(click.Option):
     """
 
     def __init__(
-        self, names: Sequence[str], group: str = "Options", more: bool = False,
-        writes: tuple[str, ...] | None = None, reads: bool = False, about: str = "", **how: Any,
-    ) -> None:  # fmt: skip
+        self,
+        names: Sequence[str],
+        group: str = "Options",
+        more: bool = False,
+        writes: tuple[str, ...] | None = None,
+        reads: bool = False,
+        about: str = "",
+        **how: Any,
+    ) -> None:
         name, _, metavar = names[0].partition(" ")
         if writes is not None:
             how["type"] = FILE if writes else FOLDER
@@ -108,8 +124,11 @@ class Option(click.Option):
             how["is_flag"] = True
         how.setdefault("show_default", how.get("default") is not None)
         super().__init__([name, *names[1:]], **how)
-        self.group, self.more = group, more
-        self.writes, self.reads, self.about = writes, reads, about
+        self.group = group
+        self.more = more
+        self.writes = writes
+        self.reads = reads
+        self.about = about
 
 
 #: An :class:`Option` as a decorator, and one of each group.
@@ -162,9 +181,15 @@ class Command(click.Command):
         found = super().get_params(ctx)
         if any(getattr(param, "more", False) for param in self.params):
             found.append(
-                click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False,
-                             callback=_show_all, help="Show every option and exit.")
-            )  # fmt: skip
+                click.Option(
+                    ["--help-all"],
+                    is_flag=True,
+                    is_eager=True,
+                    expose_value=False,
+                    callback=_show_all,
+                    help="Show every option and exit.",
+                )
+            )
         return found
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -258,7 +283,12 @@ def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> N
 
 
 def check_folder(
-    name: str, folder: Path, replace: bool, what: str, ours: str, marks: Sequence[str] = ()
+    name: str,
+    folder: Path,
+    replace: bool,
+    what: str,
+    ours: str,
+    marks: Sequence[str] = (),
 ) -> None:
     """Refuse a folder with other files than ours, or one that nobody asked to replace.
 
@@ -304,7 +334,8 @@ def _keep_places(ctx: click.Context, _: click.Parameter, words: tuple[str, ...])
     """Keep the places, for ``--locations``; New York needs no quotes."""
     from odforecast.geography.places import check_names
 
-    places, rest = [], list(words)
+    places = []
+    rest = list(words)
     while rest:
         for n in range(len(rest), 0, -1):
             name = " ".join(rest[:n])
@@ -334,8 +365,14 @@ def _locations(default: str, words: str, more: bool = False) -> Decorator:
             raise click.UsageError(f"give places as words or with {param.opts[0]}, not both")
         return ",".join(places or value or (default,))
 
-    return what("--locations PLACES", "--state", multiple=True, callback=join, more=more,
-                help=f"{words}  [default: {default}]")  # fmt: skip
+    return what(
+        "--locations PLACES",
+        "--state",
+        multiple=True,
+        callback=join,
+        more=more,
+        help=f"{words}  [default: {default}]",
+    )
 
 
 def _no_county_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -353,80 +390,143 @@ LOCATIONS = _locations(
 )
 #: Places as words, or with --locations.
 PLACES = together(
-    click.argument("places", nargs=-1, metavar="[PLACE]...", is_eager=True, expose_value=False,
-                   callback=_keep_places),
+    click.argument(
+        "places",
+        nargs=-1,
+        metavar="[PLACE]...",
+        is_eager=True,
+        expose_value=False,
+        callback=_keep_places,
+    ),
     _locations("all", "Places, as an option: US,Ohio,NYC.", more=True),
-)  # fmt: skip
+)
 BESIDE = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
 DATASET = together(
-    what("--dataset", type=click.Choice(list(names.DATASETS)), default=names.STATES,
-         help="Deaths by state, or by county of residence."),
-    option("--county NAME", "--counties", hidden=True, expose_value=False,
-           callback=_no_county_option),
-)  # fmt: skip
-INDICATOR = what("--indicator NAME", default="all-drugs",
-                 help="Deaths to count: CDC's name, or a short one such as T40.4 or "
-                 "cocaine.")  # fmt: skip
+    what(
+        "--dataset",
+        type=click.Choice(list(names.DATASETS)),
+        default=names.STATES,
+        help="Deaths by state, or by county of residence.",
+    ),
+    option(
+        "--county NAME",
+        "--counties",
+        hidden=True,
+        expose_value=False,
+        callback=_no_county_option,
+    ),
+)
+INDICATOR = what(
+    "--indicator NAME",
+    default="all-drugs",
+    help="Deaths to count: CDC's name, or a short one such as T40.4 or cocaine.",
+)
 MODEL = what(
-    "--model NAME", default=DEFAULT_MODEL, show_default=False,
+    "--model NAME",
+    default=DEFAULT_MODEL,
+    show_default=False,
     help="Forecast model (see odforecast models). NAME+delay first completes the recent months.  "
     f"[default: {DEFAULT_MODEL}; for counties {names.DEFAULT_COUNTY_MODEL}]",
-)  # fmt: skip
-UNTIL = what("--until MONTH", type=END_MONTH,
-             help="Last month to forecast, instead of --horizon: 2028-12.")  # fmt: skip
+)
+UNTIL = what(
+    "--until MONTH",
+    type=END_MONTH,
+    help="Last month to forecast, instead of --horizon: 2028-12.",
+)
 START, END = (
     what(f"--{which} MONTH", type=kind, help=f"{words} origin, by its last known month: {month}.")
-    for which, kind, words, month in (("start", START_MONTH, "First", "2019-01"),
-                                      ("end", END_MONTH, "Last", "2024-04"))
-)  # fmt: skip
-TARGET = what("--target", type=click.Choice([*names.TARGETS, "both"]), default=names.TARGET_12MO,
-              more=True,
-              help="12-month totals, single months, or both.")  # fmt: skip
-LEVEL = what("--level P", default=0.9, more=True,
-             type=click.FloatRange(0, 1, min_open=True, max_open=True),
-             help="Probability of the intervals.")  # fmt: skip
-DRAWS = details("--draws N", default=names.DEFAULT_DRAWS, more=True,
-                type=click.IntRange(min=2), help="Number of sample paths.")  # fmt: skip
-SEED = details("--seed N", default=names.DEFAULT_SEED, more=True, type=click.IntRange(min=0),
-               help="Random seed. The same seed gives the same draws.")  # fmt: skip
+    for which, kind, words, month in (
+        ("start", START_MONTH, "First", "2019-01"),
+        ("end", END_MONTH, "Last", "2024-04"),
+    )
+)
+TARGET = what(
+    "--target",
+    type=click.Choice([*names.TARGETS, "both"]),
+    default=names.TARGET_12MO,
+    more=True,
+    help="12-month totals, single months, or both.",
+)
+LEVEL = what(
+    "--level P",
+    default=0.9,
+    more=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Probability of the intervals.",
+)
+DRAWS = details(
+    "--draws N",
+    default=names.DEFAULT_DRAWS,
+    more=True,
+    type=click.IntRange(min=2),
+    help="Number of sample paths.",
+)
+SEED = details(
+    "--seed N",
+    default=names.DEFAULT_SEED,
+    more=True,
+    type=click.IntRange(min=0),
+    help="Random seed. The same seed gives the same draws.",
+)
 
 
 def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
     """``--horizon N``; the command puts in its default where neither it nor --until is given."""
-    return what("--horizon N", type=click.IntRange(min=1), more=True,
-                help=f"Months to forecast.  [default: {default}]")  # fmt: skip
+    return what(
+        "--horizon N",
+        type=click.IntRange(min=1),
+        more=True,
+        help=f"Months to forecast.  [default: {default}]",
+    )
 
 
 # Data
 
-ARCHIVE = data("--archive DIR", type=PATH, help="Folder of releases.  "
-               "[default: your own releases, then the bundled ones]")  # fmt: skip
-SOURCE = data("--source FILE", reads=True, more=True,
-              help="A file from CDC instead of an archive, or 'bundled'.")  # fmt: skip
+ARCHIVE = data(
+    "--archive DIR",
+    type=PATH,
+    help="Folder of releases.  [default: your own releases, then the bundled ones]",
+)
+SOURCE = data(
+    "--source FILE",
+    reads=True,
+    more=True,
+    help="A file from CDC instead of an archive, or 'bundled'.",
+)
 RELEASE = data(
-    "--release DATE", type=DAY,
+    "--release DATE",
+    type=DAY,
     help="Release date of the file, if its name does not start with it: 2024-12-11.",
-)  # fmt: skip
+)
 AS_OF, TRUTH_AS_OF = (
     data(name, type=END_DAY, help=f"{words}.  [default: the latest release]")
-    for name, words in (("--as-of DATE", "Use only data published by this date"),
-                        ("--truth-as-of DATE", "Score against the release known on this date"))
-)  # fmt: skip
+    for name, words in (
+        ("--as-of DATE", "Use only data published by this date"),
+        ("--truth-as-of DATE", "Score against the release known on this date"),
+    )
+)
 MIN_TRUTH_AGE = data(
-    "--min-truth-age MONTHS", default=12, type=click.IntRange(min=0),
+    "--min-truth-age MONTHS",
+    default=12,
+    type=click.IntRange(min=0),
     help="Score only counts that were at least this old in the release scored against.",
-)  # fmt: skip
+)
 POPULATION = data(
-    "--population FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True), more=True,
+    "--population FILE",
+    type=click.Path(
+        path_type=Path,
+        dir_okay=False,
+        exists=True,
+    ),
+    more=True,
     reads=True,
     help="County populations from the Census Bureau. Adds deaths per 100,000 people.",
-)  # fmt: skip
+)
 
 # Output
 
 ACCEPTS = "Use a file that contradicts itself. The reason stays with every result."
-JSON = output("--json", "as_json",
-              help="Print JSON. Everything else goes to standard error.")  # fmt: skip
+JSON = output("--json", "as_json", help="Print JSON. Everything else goes to standard error.")
 PLOT, HTML, TABLE = (
     output(f"--{name} FILE", writes=endings, help=words)
     for name, endings, words in (
@@ -435,19 +535,38 @@ PLOT, HTML, TABLE = (
         ("table", TABLES, f"Write the whole table: {', '.join(TABLES)}."),
     )
 )
-ROWS_SHOWN = output("--rows N", default=ROWS, more=True, type=click.IntRange(min=0),
-                    help="Number of places on the screen; 0 for all.")  # fmt: skip
+ROWS_SHOWN = output(
+    "--rows N",
+    default=ROWS,
+    more=True,
+    type=click.IntRange(min=0),
+    help="Number of places on the screen; 0 for all.",
+)
 
 
 def replace(about: str = "") -> Decorator:
     """``--replace``, which is about another option, if that may be left out."""
-    return output("--replace", more=True, about=about,
-                  help="Replace what an earlier run wrote into the folder.")  # fmt: skip
+    return output(
+        "--replace",
+        more=True,
+        about=about,
+        help="Replace what an earlier run wrote into the folder.",
+    )
 
 
 def out(
-    words: str, writes: tuple[str, ...], *, required: bool = False, more: bool = False
+    words: str,
+    writes: tuple[str, ...],
+    *,
+    required: bool = False,
+    more: bool = False,
 ) -> Decorator:
     """``--out FILE``, or ``--out DIR`` where ``writes`` is empty."""
     name = "--out FILE" if writes else "--out DIR"
-    return output(name, required=required, writes=writes, more=more, help=words)
+    return output(
+        name,
+        required=required,
+        writes=writes,
+        more=more,
+        help=words,
+    )

@@ -20,18 +20,32 @@ _WHY = "says how to make a forecast, and this report makes none"
 
 
 @opt.command()
-@click.argument("folders", nargs=-1, type=opt.PATH, metavar="[FORECAST|RESULTS]...")
+@click.argument(
+    "folders",
+    nargs=-1,
+    type=opt.PATH,
+    metavar="[FORECAST|RESULTS]...",
+)
 @source.request_options(opt.LOCATIONS)
 @opt.together(
-    source.COUNTS, opt.horizon("to the end of the year after next"),
+    source.COUNTS,
+    opt.horizon("to the end of the year after next"),
     opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
-    opt.output("--site DIR", writes=(),
-               help="Write a folder of pages instead: one for each place."),
-    opt.replace("site"), source.PUBLISH,
-)  # fmt: skip
+    opt.output(
+        "--site DIR",
+        writes=(),
+        help="Write a folder of pages instead: one for each place.",
+    ),
+    opt.replace("site"),
+    source.PUBLISH,
+)
 def report(
-    folders: tuple[Path, ...], out: Path | None, site: Path | None, replace: bool, publish: bool
-) -> Answer:  # fmt: skip
+    folders: tuple[Path, ...],
+    out: Path | None,
+    site: Path | None,
+    replace: bool,
+    publish: bool,
+) -> Answer:
     """Write a web page of a forecast, of a backtest, or of both; or a site with a page per place.
 
     A folder is a forecast from `odforecast forecast --save`, or results from `odforecast backtest
@@ -43,9 +57,14 @@ def report(
     from odforecast.report.page import check_folder
     from odforecast.report.site import write_report, write_site
 
-    opt.check((out is not None and site is not None,
-               "give --out FILE for a page, or --site DIR for a site of pages"))  # fmt: skip
-    page, asked = out or Path("report.html"), opt.given("locations")
+    opt.check(
+        (
+            out is not None and site is not None,
+            "give --out FILE for a page, or --site DIR for a site of pages",
+        )
+    )
+    page = out or Path("report.html")
+    asked = opt.given("locations")
     source.check_local(("--out", None if site else page), ("--site", site))
     if site is None:
         opt.check_outputs(("--out", page, opt.PAGES))
@@ -53,7 +72,8 @@ def report(
         check_folder(site, replace)
     forecast, scored = _open(folders)
     places: Sequence[str] | None = None
-    later, notes = None, []
+    later = None
+    notes = []
     if forecast is not None:
         refuse_counties(forecast, "reports")
         refuse(_WHY, *_MAKING)
@@ -71,12 +91,16 @@ def report(
         until = None
         if opt.given("horizon") is None and opt.given("until") is None:
             until = f"{panel.last_month.astype(object).year + 2}-12"  # the year after next
-        forecast = source.make(od.get_model(opt.given("model")), panel, states, until=until)
+        forecast = source.make(od.get_model(opt.given("model")), panel, states=states, until=until)
         places = source.there(forecast, states)
-        notes, later = [source.how(forecast)], _later(forecast)
+        notes = [source.how(forecast)]
+        later = _later(forecast)
     common: dict[str, Any] = {
-        "results": scored, "later": later, "locations": places, "own": publish
-    }  # fmt: skip
+        "results": scored,
+        "later": later,
+        "locations": places,
+        "own": publish,
+    }
     if site is None:
         write_report(page, forecast=forecast, replace=True, **common)
         return Answer(f"page: {page}", notes=notes)
@@ -97,11 +121,14 @@ def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | Non
         what = "is a file; give the folder" if folder.exists() else "is not a folder"
         opt.check(
             (not folder.is_dir(), f"{folder} {what}. For a page of one place: --state PLACE"),
-            (not kind, f"{folder} holds neither a forecast nor a backtest: there is no {INDEX} "
-             "from odforecast forecast --save, and no manifest.json from odforecast backtest "
-             "--out"),
+            (
+                not kind,
+                f"{folder} holds neither a forecast nor a backtest: there is no {INDEX} "
+                "from odforecast forecast --save, and no manifest.json from odforecast backtest "
+                "--out",
+            ),
             (kind in found, f"two {kind}s: {found.get(kind)} and {folder}; give one"),
-        )  # fmt: skip
+        )
         found[kind] = folder
     return (
         od.load_forecast(found["forecast"]) if "forecast" in found else None,
@@ -111,6 +138,7 @@ def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | Non
 
 def _later(forecast: od.Forecast) -> od.Panel | None:
     """The same counts in the newest release in hand, where it is younger than the forecast's."""
-    panel, newest = forecast.panel, source.open_source().as_of()
+    panel = forecast.panel
+    newest = source.open_source().as_of()
     later = panel is not None and newest.date > panel.release
     return newest.panel(panel.indicator) if later and panel is not None else None

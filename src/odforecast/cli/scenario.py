@@ -51,17 +51,21 @@ from odforecast.scenario.past import WHATEVER
 from odforecast.scenario.projection import HORIZON
 
 #: Places whose answers are shown on the screen; months of waiting whose cost is worked out.
-SHOWN, DELAYS = 3, (0, 3, 6, 12)
+SHOWN = 3
+DELAYS = (0, 3, 6, 12)
 #: Draws in the hub file of samples, and simulations of a check.
-SAMPLES, SIMULATIONS = 100, 200
+SAMPLES = 100
+SIMULATIONS = 200
 #: By this file a folder is known to hold a run; runs before 0.2 had it, and the rest, at the top.
-MARK, DATA_FOLDER = "scenarios.yaml", "data"
+MARK = "scenarios.yaml"
+DATA_FOLDER = "data"
 _OURS = (
     r"data|scenarios\.yaml|quantiles\.csv|(samples|draws)\.parquet|figures|hub-config"
     r"|(answer|deaths_averted|time_to_recover|exposure|cost_of_delay)\.csv|brief(-[\w.-]+)?\.html"
 )
 #: Sd of a size that favors neither side, and the chance of no effect that goes with it.
-NEUTRAL_SD, NEUTRAL_NULL = 0.4, 0.5
+NEUTRAL_SD = 0.4
+NEUTRAL_NULL = 0.5
 #: The only table of shares that may be given beside a scenario.
 _SHARES = "fentanyl-share"
 
@@ -70,19 +74,40 @@ _CAVEAT = ("", CAVEAT)
 
 #: What every forecast under scenarios is made of.
 FORECAST = opt.together(
-    opt.what("--onset MONTH", type=opt.START_MONTH, help="First month of named "
-             "scenarios.  [default: the month after the as-of date]"),
-    opt.BESIDE, opt.horizon(HORIZON), opt.UNTIL, opt.MODEL, opt.INDICATOR, SOURCES, opt.AS_OF,
-    opt.DRAWS, opt.SEED, opt.JSON,
-)  # fmt: skip
+    opt.what(
+        "--onset MONTH",
+        type=opt.START_MONTH,
+        help="First month of named scenarios.  [default: the month after the as-of date]",
+    ),
+    opt.BESIDE,
+    opt.horizon(HORIZON),
+    opt.UNTIL,
+    opt.MODEL,
+    opt.INDICATOR,
+    SOURCES,
+    opt.AS_OF,
+    opt.DRAWS,
+    opt.SEED,
+    opt.JSON,
+)
 ASKED = opt.together(
-    opt.what("--scenario FILE|NAME", "scenarios", multiple=True, required=True,
-             help="A name from odforecast scenario list, a scenario file of yours, or null; with "
-             "commas, or repeated."),
+    opt.what(
+        "--scenario FILE|NAME",
+        "scenarios",
+        multiple=True,
+        required=True,
+        help="A name from odforecast scenario list, a scenario file of yours, or null; with "
+        "commas, or repeated.",
+    ),
     FORECAST,
-    opt.data("--exposure NAME=FILE", "tables", multiple=True, more=True,
-             help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv."),
-)  # fmt: skip
+    opt.data(
+        "--exposure NAME=FILE",
+        "tables",
+        multiple=True,
+        more=True,
+        help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv.",
+    ),
+)
 
 
 @click.group(cls=Group)
@@ -101,8 +126,10 @@ def list_(events: bool) -> None:
     """List the named scenarios, their chances and grades."""
     if events:
         rows = [["event", "date", "what happened; grade of the evidence"]]
-        rows += [[str(r["id"]), str(r["date"]).replace(" … ", "–"), f"{r['event']}; {r['grade']}"]
-                 for r in catalogue.events().to_dict("records")]  # fmt: skip
+        rows += [
+            [str(r["id"]), str(r["date"]).replace(" … ", "–"), f"{r['event']}; {r['grade']}"]
+            for r in catalogue.events().to_dict("records")
+        ]
         click.echo(columns(rows, indent=""))
     else:
         say(CAVEAT)
@@ -120,8 +147,10 @@ def list_(events: bool) -> None:
         if room >= 20 and fitted():  # one line each; `show` has the whole title
             rows = [[*row, shorten(x, room, placeholder="…")] for *row, x in rows]
         click.echo(f"\n{columns(rows, indent='')}\n")
-        say("Works/harms: the chance that it works, and that it raises deaths. Use one as "
-            "--scenario NAME, or as prior: NAME in a file of yours. Events: --events.")  # fmt: skip
+        say(
+            "Works/harms: the chance that it works, and that it raises deaths. Use one as "
+            "--scenario NAME, or as prior: NAME in a file of yours. Events: --events."
+        )
     click.echo("Details: odforecast scenario show NAME")
 
 
@@ -161,18 +190,24 @@ def _show_scenario(item: od.Scenario, words: str) -> None:
             names = ("works", "does nothing", "backfires")
             chances = ", ".join(f"{name} {p:.0%}" for name, p in zip(names, x.chances()))
         how = f"; it would backfire because {x.backfire}" if x.backfire else ""
-        for text in (f"{x.name}: size {x.size}", f"{x.name}: {chances}{how}",
-                     *(f"reference: {text}" for text in x.references)):  # fmt: skip
+        for text in (
+            f"{x.name}: size {x.size}",
+            f"{x.name}: {chances}{how}",
+            *(f"reference: {text}" for text in x.references),
+        ):
             say(f"# {text}", indent="#   ")
     click.echo(lib.dump_scenarios(item, ".yaml"))
 
 
 #: What an event's columns are called on the screen.
 _KEYS = {
-    **{x: x for x in ("event", "date", "ended", "changed", "effect")}, "log_rr": "log rate ratio",
-    **{x: x for x in ("outcome", "lag", "source", "grade")}, "concludes": "its conclusion",
-    "differs": "ours differs", "reference": "reference",
-}  # fmt: skip
+    **{x: x for x in ("event", "date", "ended", "changed", "effect")},
+    "log_rr": "log rate ratio",
+    **{x: x for x in ("outcome", "lag", "source", "grade")},
+    "concludes": "its conclusion",
+    "differs": "ours differs",
+    "reference": "reference",
+}
 
 
 def _show_event(row: dict[Any, Any], mark: str = "") -> None:
@@ -198,20 +233,33 @@ def projected(*named: str) -> tuple[od.Projection, od.Panel, dict[str, Any]]:
     nation = ("US",) if "US" in panel.locations else ()
     states = tuple(dict.fromkeys((*nation, *places)))
     chosen = _begun(source.scenarios_of(named or opt.given("scenarios")), panel)
-    chosen += tuple(_later(s, wait) for wait in dict.fromkeys(opt.given("later") or ())
-                    for s in chosen if not s.is_null)  # fmt: skip
+    chosen += tuple(
+        _later(s, wait)
+        for wait in dict.fromkeys(opt.given("later") or ())
+        for s in chosen
+        if not s.is_null
+    )
     shares = _exposures(opt.given("tables") or ())
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not (x.backfire or x.rises) and x.chances()[2] >= 0.005:
-            note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
-                 "mechanism: describe one under backfire, or write direction: fall")  # fmt: skip
-    say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
-        err=opt.given("as_json"))  # fmt: skip
+            note(
+                f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
+                "mechanism: describe one under backfire, or write direction: fall"
+            )
+    say(
+        f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
+        err=opt.given("as_json"),
+    )
     with working(f"fitting {forecaster.label}"):
         projection = lib.project(
-            forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, horizon,
-            opt.given("draws"), opt.given("seed"), until=until, exposures=shares,
-        )  # fmt: skip
+            forecaster.fit(source.to_fit(forecaster, panel, places=states)),
+            chosen,
+            horizon=horizon,
+            draws=opt.given("draws"),
+            seed=opt.given("seed"),
+            until=until,
+            exposures=shares,
+        )
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()
     # Places are chosen last, so that one question has one answer wherever it is asked.
@@ -228,13 +276,20 @@ def _begun(found: Sequence[od.Scenario], panel: od.Panel) -> tuple[od.Scenario, 
     onset = opt.given("onset")
     start = onset or str(to_month(panel.as_of) + ONE_MONTH)
     used = any(s.is_open for s in found)
-    opt.check((onset is not None and not used,
-               f"--onset {onset}: all scenarios given have their own; remove onset from the "
-               "file"))  # fmt: skip
+    opt.check(
+        (
+            onset is not None and not used,
+            f"--onset {onset}: all scenarios given have their own; remove onset from the file",
+        )
+    )
     if used and onset is None:
         late = int((to_month(dt.date.today()) - to_month(start)).astype(int))
-        past = f", {late} months ago; the latest release used is of {panel.release}. Choose " \
-               "another with --onset" if late > 0 else ""  # fmt: skip
+        past = (
+            f", {late} months ago; the latest release used is of {panel.release}. Choose "
+            "another with --onset"
+            if late > 0
+            else ""
+        )
         say(f"onset {start}, the month after the as-of date{past}", err=True, indent="  ")
     return tuple(dict.fromkeys(s.at(start) for s in found))
 
@@ -246,7 +301,12 @@ def _later(s: od.Scenario, wait: int) -> od.Scenario:
         for x in s.interventions
     )
     words = f"{scenario_title(s)}, {wait} months later"
-    return with_(s, name=f"{s.name}-{wait}-months-later", title=words, interventions=parts)
+    return with_(
+        s,
+        name=f"{s.name}-{wait}-months-later",
+        title=words,
+        interventions=parts,
+    )
 
 
 def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -256,10 +316,12 @@ def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
         name, _, path = text.partition("=")
         opt.check(
             (not path, f"--exposure is {text!r}, write NAME=FILE"),
-            (name != _SHARES,
-             f"--exposure {name}: only {_SHARES} can be given; write other tables into the "
-             "scenario file, such as exposure: {OH: 0.5, default: 0.2}"),
-        )  # fmt: skip
+            (
+                name != _SHARES,
+                f"--exposure {name}: only {_SHARES} can be given; write other tables into the "
+                "scenario file, such as exposure: {OH: 0.5, default: 0.2}",
+            ),
+        )
         found[name] = lib.read_exposure(path)
     return found
 
@@ -298,23 +360,40 @@ def _by_place(table: pd.DataFrame, head: str, shown: Sequence[Column]) -> None:
         click.echo(lay(_of(where, table), shown))
 
 
-_CHANGE, _NAME = Column("change", "percent_mean", "{:+z.1f}%"), text_of("", "scenario_id")
+_CHANGE = Column("change", "percent_mean", form="{:+z.1f}%")
+_NAME = text_of("", "scenario_id")
 _YEARS = (
-    _NAME, text_of("deaths prevented in", "period"),
+    _NAME,
+    text_of("deaths prevented in", "period"),
     Column("over all outcomes: mean\n(90% interval)", ranged),
-)  # fmt: skip
+)
 
 
 @scenario.command()
 @opt.together(
-    ASKED, opt.PLOT,
+    ASKED,
+    opt.PLOT,
     opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True),
     opt.replace(),
-    opt.output("--paper", type=click.Choice(["letter", "a4"]), default="letter",
-               more=True, help="Paper size of the brief."),
-    opt.output("--style FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-               more=True, reads=True, help="Your own style sheet for the brief."),
-)  # fmt: skip
+    opt.output(
+        "--paper",
+        type=click.Choice(["letter", "a4"]),
+        default="letter",
+        more=True,
+        help="Paper size of the brief.",
+    ),
+    opt.output(
+        "--style FILE",
+        type=click.Path(
+            path_type=Path,
+            dir_okay=False,
+            exists=True,
+        ),
+        more=True,
+        reads=True,
+        help="Your own style sheet for the brief.",
+    ),
+)
 def run(paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path) -> Answer:
     """Project a forecast under scenarios, and write a brief.
 
@@ -326,21 +405,35 @@ def run(paper: str, style: Path | None, plot: Path | None, replace: bool, out: P
     odforecast scenario run --scenario cooperation-resumed --out brief
     """
     opt.check_apart("--out", out, ("--plot", plot))
-    opt.check_folder("--out", out, replace, "a run", _OURS, (MARK, f"{DATA_FOLDER}/{MARK}"))
+    opt.check_folder(
+        "--out",
+        out,
+        replace=replace,
+        what="a run",
+        ours=_OURS,
+        marks=(MARK, f"{DATA_FOLDER}/{MARK}"),
+    )
     projection, panel, meta = projected()
 
     def write() -> None:
         """Write the folder."""
         with replacing_folder(out) as made:
-            waiting = _write(projection, panel, made / DATA_FOLDER)
+            waiting = _write(projection, panel, out=made / DATA_FOLDER)
             if waiting is not None:
-                write_briefs(projection, made, panel=panel, waiting=waiting, paper=paper,
-                             stylesheet=style)  # fmt: skip
+                write_briefs(
+                    projection,
+                    made,
+                    panel=panel,
+                    waiting=waiting,
+                    paper=paper,
+                    stylesheet=style,
+                )
 
-    begun = [s.name for s in _not_null(projection)
-             if min(_onsets(s)) <= panel.last_month]  # fmt: skip
-    clock = (f"{', '.join(begun)} began before the last known month: odforecast update --scenario "
-             "says after each release how likely it is that it works")  # fmt: skip
+    begun = [s.name for s in _not_null(projection) if min(_onsets(s)) <= panel.last_month]
+    clock = (
+        f"{', '.join(begun)} began before the last known month: odforecast update --scenario "
+        "says after each release how likely it is that it works"
+    )
     return Answer(
         text=lambda: _show_answer(projection),
         data=lambda: _data(projection, meta),
@@ -355,7 +448,8 @@ def _show_answer(projection: od.Projection) -> None:
     if not _not_null(projection):
         say("The status quo alone: its forecast is in data/quantiles.csv. There is no brief.")
         return
-    places, years = projection.baseline.locations, projection.averted()
+    places = projection.baseline.locations
+    years = projection.averted()
     first = projection.answer().groupby("scenario_id")["first_month"].first()
     begun = years["last_month"] >= years["scenario_id"].map(first)
     years = years[(years["kind"] == "year") & begun]
@@ -407,8 +501,12 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
     few = {name: f.first(SAMPLES) for name, f in projection.forecasts.items()}
     rows = scenarios_to_hub(few, targets=targets, output_type="sample")
     od.write_hub(rows, out / "samples.parquet")
-    tasks = scenario_tasks(projection.names, base, targets=targets,
-                           samples=min(SAMPLES, len(base.draws)))  # fmt: skip
+    tasks = scenario_tasks(
+        projection.names,
+        base,
+        targets=targets,
+        samples=min(SAMPLES, len(base.draws)),
+    )
     write_tasks(tasks, out / "hub-config" / "tasks.json")
     projection.to_parquet(out / "draws.parquet")
     (out / MARK).write_text(lib.dump_scenarios(projection.scenarios), encoding="utf-8")
@@ -416,13 +514,16 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
         return None
     waiting = waiting_costs(projection)
     tables = {
-        "answer": projection.answer(), "outcomes": projection.outcomes(),
-        "deaths_averted": projection.averted(), "exposure": projection.exposure_table(),
-    }  # fmt: skip
+        "answer": projection.answer(),
+        "outcomes": projection.outcomes(),
+        "deaths_averted": projection.averted(),
+        "exposure": projection.exposure_table(),
+    }
     for name, table in (tables | ({} if waiting.empty else {"cost_of_delay": waiting})).items():
         text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
         (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
-    where, titles = base.locations[0], short_titles(projection)
+    where = base.locations[0]
+    titles = short_titles(projection)
     drawn: dict[str, Any] = {f"prior_{s.name}": prior_figure(s) for s in some} | {
         "options": od.plot.prevented(projection, where, titles=titles),
         "fan": od.plot.overlay(projection, where, history=panel, titles=titles),
@@ -439,10 +540,14 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
 @scenario.command()
 @opt.together(
     ASKED,
-    opt.what("--later MONTHS", multiple=True, type=click.IntRange(1, 240),
-             help="Also start every scenario that many months later; may be repeated."),
+    opt.what(
+        "--later MONTHS",
+        multiple=True,
+        type=click.IntRange(1, 240),
+        help="Also start every scenario that many months later; may be repeated.",
+    ),
     opt.TABLE,
-)  # fmt: skip
+)
 def compare() -> Answer:
     """Compare options: if each works, its chance, on average.
 
@@ -452,7 +557,8 @@ def compare() -> Answer:
     odforecast scenario compare --scenario cooperation-resumed,tariff-only
     """
     projection, _, meta = projected()
-    answer, keys = projection.answer(), ["location", "scenario_id"]
+    answer = projection.answer()
+    keys = ["location", "scenario_id"]
 
     def show() -> None:
         """Print a table for each place."""
@@ -461,9 +567,9 @@ def compare() -> Answer:
         found: Any = [best[key] for key in zip(*(answer[key] for key in keys))]
         last = projection.baseline.months[-1]
         head = f"deaths prevented by {last}, compared with no new measure"
-        _by_place(answer.assign(best=found), head, _OPTIONS)
+        _by_place(answer.assign(best=found), head, shown=_OPTIONS)
 
-    return Answer(show, lambda: _data(projection, meta), answer, notes=_CAVEAT)
+    return Answer(show, lambda: _data(projection, meta), frame=answer, notes=_CAVEAT)
 
 
 def _judged(row: Any, text: str) -> str:
@@ -478,12 +584,13 @@ def _chance(best: Any) -> str:
 
 
 _OPTIONS = (
-    _NAME, Column("from", "first_month", "{:>}"),
+    _NAME,
+    Column("from", "first_month", form="{:>}"),
     Column("if it works", lambda row: ranged(row["best"])),
     Column("chance", lambda row: _judged(row, _chance(row["best"]))),
     Column("over all outcomes", lambda row: _judged(row, ranged(row))),
     Column("change", lambda row: _judged(row, _CHANGE.cell(row))),
-)  # fmt: skip
+)
 
 
 @scenario.command()
@@ -506,30 +613,40 @@ def sensitivity() -> Answer:
     def show() -> None:
         """Print two tables for each scenario and place."""
         for (name, where), mine in found.groupby(["scenario_id", "location"], sort=False):
-            title(f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
-                  f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high")  # fmt: skip
+            title(
+                f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
+                f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high"
+            )
             several = len(set(mine["intervention"])) > 1
             click.echo(lay(mine, [*([text_of("", "intervention")] if several else []), *_TORNADO]))
             late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
             if not late.empty:
                 by = Column(
-                    f"not prevented\nby {late['until'].iloc[0]}", "not_prevented", "{:z,.0f}"
+                    f"not prevented\nby {late['until'].iloc[0]}",
+                    "not_prevented",
+                    form="{:z,.0f}",
                 )
                 shown = lay(late, [_DELAY, _ONSET, by, _RUN_OUT])
                 click.echo(f"\n{shown}")
 
     data = {"meta": meta, "sensitivity": found, "waiting": waiting}
-    return Answer(show, data, found, notes=_CAVEAT)
+    return Answer(show, data, frame=found, notes=_CAVEAT)
 
 
-_TORNADO = (text_of("", "assumption"), *(
-    column
-    for side in ("low", "high")
-    for column in (Column(side, f"{side}_value", "{:>}"),
-                   Column("prevented", f"averted_{side}", "{:z,.0f}"))
-))  # fmt: skip
-_DELAY, _ONSET = text_of("months of\nwaiting", "delay"), Column("onset", "onset", "{:>}")
-_RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", "{:z,.0f}")
+_TORNADO = (
+    text_of("", "assumption"),
+    *(
+        column
+        for side in ("low", "high")
+        for column in (
+            Column(side, f"{side}_value", form="{:>}"),
+            Column("prevented", f"averted_{side}", form="{:z,.0f}"),
+        )
+    ),
+)
+_DELAY = text_of("months of\nwaiting", "delay")
+_ONSET = Column("onset", "onset", form="{:>}")
+_RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", form="{:z,.0f}")
 
 
 @scenario.command()
@@ -542,12 +659,19 @@ def attribution() -> Answer:
     """
     shock = "supply-shock-2023-like"
     projection, _, meta = projected(shock)
-    begins, base = projection.scenario(shock).interventions[0].onset[0], projection.baseline
+    begins = projection.scenario(shock).interventions[0].onset[0]
+    base = projection.baseline
     found = lib.attribution(projection.source or base, begins, **_given(projection))
-    head = (f"mean deaths prevented from {begins} to {base.months[-1]}, if cooperation repeated "
-            "this share of the 2023-24 fall")  # fmt: skip
-    return Answer(lambda: _by_place(found, head, _SHARE), {"meta": meta, "attribution": found},
-                  found, notes=_CAVEAT)  # fmt: skip
+    head = (
+        f"mean deaths prevented from {begins} to {base.months[-1]}, if cooperation repeated "
+        "this share of the 2023-24 fall"
+    )
+    return Answer(
+        lambda: _by_place(found, head, shown=_SHARE),
+        {"meta": meta, "attribution": found},
+        frame=found,
+        notes=_CAVEAT,
+    )
 
 
 _SHARE = (text_of("share credited", "share"), Column("deaths prevented", ranged), _CHANGE)
@@ -568,34 +692,54 @@ def past_command(event: str, model: str, locations: str, draws: int, seed: int) 
     year and in total, with the event's prior and with one that favors neither side. Neither is the
     effect of a policy.
     """
-    releases, forecaster = open_source(), od.get_model(model)
+    releases = open_source()
+    forecaster = od.get_model(model)
     places = tuple(dict.fromkeys(("US", *resolve(locations, releases.as_of().panel().locations))))
     said: dict[str, dict[str, Past]] = {}
     for place in places:
         given: dict[str, Any] = {
-            "location": place, "model": forecaster, "draws": draws, "seed": seed
-        }  # fmt: skip
+            "location": place,
+            "model": forecaster,
+            "draws": draws,
+            "seed": seed,
+        }
         with working(f"weighing {event}"):
             named = lib.past(event, releases, **given)
-            plain = with_(named.event, size=lib.Normal(0.0, NEUTRAL_SD), p_null=NEUTRAL_NULL,
-                          direction="either")  # fmt: skip
+            plain = with_(
+                named.event,
+                size=lib.Normal(0.0, NEUTRAL_SD),
+                p_null=NEUTRAL_NULL,
+                direction="either",
+            )
             said[place] = {"named": named, "neutral": lib.past(plain, releases, **given)}
     found = pd.DataFrame(row for both in said.values() for row in _changes(**both))
     sizes = [
-        {"location": place, "prior": prior, "mean": p.summary.mean, "q05": p.summary.low,
-         "q95": p.summary.high, "p_null": p.summary.p_null, "bayes_factor": p.summary.bayes_factor}
+        {
+            "location": place,
+            "prior": prior,
+            "mean": p.summary.mean,
+            "q05": p.summary.low,
+            "q95": p.summary.high,
+            "p_null": p.summary.p_null,
+            "bayes_factor": p.summary.bayes_factor,
+        }
         for place, both in said.items()
         for prior, p in both.items()
-    ]  # fmt: skip
+    ]
 
     def show() -> None:
         """Print a table for each place."""
         for place, both in said.items():
-            _show_past(event, both, _of(place, found))
+            _show_past(event, both, found=_of(place, found))
 
-    data = {"event": event, "onset": str(said["US"]["named"].onset), "caveat": WHATEVER,
-            "sizes": sizes, "changes": found}  # fmt: skip
-    return Answer(show, data, found, notes=("", WHATEVER))
+    data = {
+        "event": event,
+        "onset": str(said["US"]["named"].onset),
+        "caveat": WHATEVER,
+        "sizes": sizes,
+        "changes": found,
+    }
+    return Answer(show, data, frame=found, notes=("", WHATEVER))
 
 
 def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
@@ -603,14 +747,16 @@ def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
 
     Means and 90% intervals; the total is the sum of 12-month counts back to the event.
     """
-    months, eve = named.months, named.eve
+    months = named.months
+    eve = named.eve
     end = min(months[-1], eve.months[-1])
     decembers = [m for m in months if str(m)[5:] == "12" and named.onset <= m <= end]
     whole = [m for m in (end - 12 * k * ONE_MONTH for k in range(99)) if named.onset <= m]
     course = eve.samples()[:, 0]
     for period, span in [
-        *((str(m)[:4], [m]) for m in decembers), (f"{named.onset} to {end}", whole)
-    ]:  # fmt: skip
+        *((str(m)[:4], [m]) for m in decembers),
+        (f"{named.onset} to {end}", whole),
+    ]:
         counted = float(sum(named.observed[months == m][0] for m in span))
         ways = {
             "effect removed, named prior": sum(named.averted(m) for m in span),
@@ -620,31 +766,41 @@ def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
         for way, draws in ways.items():
             low, high = np.quantile(draws, [0.05, 0.95])
             yield {
-                "location": named.location, "period": period,
+                "location": named.location,
+                "period": period,
                 # In total, the first window reaches back before the event.
-                "observed": np.nan if span is whole else counted, "counterfactual": way,
-                "averted_mean": float(np.mean(draws)), "averted_q05": low, "averted_q95": high,
-            }  # fmt: skip
+                "observed": np.nan if span is whole else counted,
+                "counterfactual": way,
+                "averted_mean": float(np.mean(draws)),
+                "averted_q05": low,
+                "averted_q95": high,
+            }
 
 
 _COURSES = (
-    text_of("", "period"), text_of("", "counterfactual"), Column("counted", "observed"),
+    text_of("", "period"),
+    text_of("", "counterfactual"),
+    Column("counted", "observed"),
     Column("deaths", ranged),
-)  # fmt: skip
+)
 
 
 def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
     """The changes in one place, and how the counts moved each prior."""
     named = both["named"]
-    title(f"{named.location}: {named.indicator} after {event} ({named.onset}). Deaths without the "
-          "change minus deaths counted, mean and 90% interval")  # fmt: skip
+    title(
+        f"{named.location}: {named.indicator} after {event} ({named.onset}). Deaths without the "
+        "change minus deaths counted, mean and 90% interval"
+    )
     click.echo(f"{lay(found, _COURSES)}\n")
     for prior, p in both.items():
         s = p.summary
-        say(f"{prior} prior: size {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}), no effect "
+        say(
+            f"{prior} prior: size {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}), no effect "
             f"{100 * s.prior_p_null:.0f}%; after the counts {s.mean:+.2f} (90% interval "
             f"{s.low:+.2f} to {s.high:+.2f}), no effect {100 * s.p_null:.0f}%",
-            indent="  ")  # fmt: skip
+            indent="  ",
+        )
     for text in named.notes:
         note(text)
 
@@ -655,7 +811,11 @@ def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
     opt.AS_OF, opt.MODEL, SOURCES, opt.SEED, opt.out("Folder for tables and figures.", ())
 )
 def validate(
-    checks: tuple[str, ...], as_of: str | None, model: str, seed: int, out: Path | None
+    checks: tuple[str, ...],
+    as_of: str | None,
+    model: str,
+    seed: int,
+    out: Path | None,
 ) -> Answer:
     """Run the checks of the scenario method.
 
@@ -664,9 +824,10 @@ def validate(
     hindcast-plumbing; by default, all of them. The exit status is 1 if a check fails. Some checks
     only report and cannot fail. A check that the data do not allow is named.
     """
-    releases, failed = open_source(), 0
+    releases = open_source()
+    failed = 0
     day = as_of or str(releases.last_seen)
-    setting = Setting(releases, day, od.get_model(model), SIMULATIONS, seed)
+    setting = Setting(releases, day, model=od.get_model(model), simulations=SIMULATIONS, seed=seed)
     for name, result in run_checks(setting, checks):
         if isinstance(result, ScenarioError):
             say(f"{name}: not run: {result}", indent="  ")

@@ -28,7 +28,8 @@ from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.summary import PLAUSIBLE, calibration, mark_plausible, nearest, plausibility
 
 #: Places on the screen (those with the highest WIS), and models side by side there.
-MAX_ROWS, MAX_MODELS = 10, 4
+MAX_ROWS = 10
+MAX_MODELS = 4
 _MONTHS_ARE_RECOVERED = (
     "Monthly deaths are derived from 12-month totals. They are known only up to a constant per "
     "calendar month, which differs between releases: read their scores with care."
@@ -44,42 +45,71 @@ def deaths(value: float) -> str:
     return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
-_WIS = (Column("scored", "n_scorable"), Column("WIS", "wis", deaths),
-        Column("ratio", "rel_wis", "{:.2f}"))  # fmt: skip
-_50, _80, _95 = (Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 80, 95))
-_COLUMNS = (
-    *_WIS, Column("CRPS", "crps", deaths), Column("error", "mape", "{:.1f}%"),
-    Column("bias", "bias", "{:+.2f}"), _50, COVERED_90,
-    Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"),
-)  # fmt: skip
-_CALIBRATION = (*_WIS, _50, _80, COVERED_90, _95)
-_SCENARIO, _MODEL, _MONTHS = (
-    text_of("scenario", SCENARIO_ID),
-    [text_of("model")],
-    [text_of("months")],
+_WIS = (
+    Column("scored", "n_scorable"),
+    Column("WIS", "wis", form=deaths),
+    Column("ratio", "rel_wis", form="{:.2f}"),
 )
+_50, _80, _95 = (Column(f"{p}%", f"coverage_{p}", form="{:.0%}") for p in (50, 80, 95))
+_COLUMNS = (
+    *_WIS,
+    Column("CRPS", "crps", form=deaths),
+    Column("error", "mape", form="{:.1f}%"),
+    Column("bias", "bias", form="{:+.2f}"),
+    _50,
+    COVERED_90,
+    Column("RPS", "rps", form="{:.3f}"),
+    Column("ratio", "rel_rps", form="{:.2f}"),
+)
+_CALIBRATION = (*_WIS, _50, _80, COVERED_90, _95)
+_SCENARIO = text_of("scenario", SCENARIO_ID)
+_MODEL = [text_of("model")]
+_MONTHS = [text_of("months")]
 _PLAUSIBILITY = (
-    text_of("", lambda row: words(row["target"])), _SCENARIO,
-    Column("scored", "months"), Column("true", "plausible"), Column("share", "share", "{:.0%}"),
-    Column("from", "first", "{:%Y-%m}"), Column("to", "last", "{:%Y-%m}"),
-)  # fmt: skip
+    text_of("", lambda row: words(row["target"])),
+    _SCENARIO,
+    Column("scored", "months"),
+    Column("true", "plausible"),
+    Column("share", "share", form="{:.0%}"),
+    Column("from", "first", form="{:%Y-%m}"),
+    Column("to", "last", form="{:%Y-%m}"),
+)
 
 
 @opt.command()
-@click.argument("forecasts", nargs=-1, required=True, type=opt.PATH)
+@click.argument(
+    "forecasts",
+    nargs=-1,
+    required=True,
+    type=opt.PATH,
+)
 @opt.together(
     opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
     opt.INDICATOR,
-    opt.what("--held FILE", type=opt.FILE, reads=True,
-             help="For scenarios: the months in which the assumptions of each were true (CSV: "
-             "scenario_id,first_month,last_month[,note])."),
-    opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, SOURCES, opt.JSON, opt.PLOT,
+    opt.what(
+        "--held FILE",
+        type=opt.FILE,
+        reads=True,
+        help="For scenarios: the months in which the assumptions of each were true (CSV: "
+        "scenario_id,first_month,last_month[,note]).",
+    ),
+    opt.TRUTH_AS_OF,
+    opt.MIN_TRUTH_AGE,
+    SOURCES,
+    opt.JSON,
+    opt.PLOT,
     opt.out("One row per forecast: .csv or .parquet.", (".csv", ".parquet")),
-)  # fmt: skip
+)
 def score(
-    forecasts: tuple[Path, ...], truth_as_of: str | None, indicator: str, min_truth_age: int,
-    baseline: str | None, held: Path | None, plot: Path | None, out: Path | None,
-) -> Answer:  # fmt: skip
+    forecasts: tuple[Path, ...],
+    truth_as_of: str | None,
+    indicator: str,
+    min_truth_age: int,
+    baseline: str | None,
+    held: Path | None,
+    plot: Path | None,
+    out: Path | None,
+) -> Answer:
     """Score forecasts in your files against the counts of a later release.
 
     FORECASTS are files and folders that odforecast wrote: hub files of quantiles, samples or the
@@ -113,7 +143,7 @@ def score(
         """The panel of the release known on a day."""
         return releases.as_of(day).panel(indicator)
 
-    scores = _score_files(files, against, known)
+    scores = _score_files(files, against, known=known)
     names = set(scores["model"])
     if baseline is not None and baseline not in names:
         hint = one_of(baseline, sorted(names))
@@ -130,12 +160,12 @@ def score(
         hint=f"use a release at least {min_truth_age} months after the months forecast",
     )
     return Answer(
-        text=lambda: _print(scores, against, baseline, scenarios),
-        data=lambda: _data(scores, against, baseline, scenarios),
+        text=lambda: _print(scores, against, baseline=baseline, scenarios=scenarios),
+        data=lambda: _data(scores, against, baseline=baseline, scenarios=scenarios),
         figure=lambda: od.plot.coverage(scores[scores["target"] != TARGET_TREND]),
         files=[(partial(_write, scores, out), f"{len(scores):,} rows: {out}")] if out else [],
         failure=None if scores["scorable"].any() else failure,
-    )  # fmt: skip
+    )
 
 
 def _scenarios(files: list[Forecasts], held: Path | None) -> list[str]:
@@ -190,8 +220,10 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
         return
     least, *_, most = sorted(found, key=len)
     same = found[least].model == found[most].model
-    a, b = (f"{one.model} ({one.path.name})" if same else one.model
-            for one in (found[least], found[most]))  # fmt: skip
+    a, b = (
+        f"{one.model} ({one.path.name})" if same else one.model
+        for one in (found[least], found[most])
+    )
     text = f"WIS of {a} is over {_shown(least, most)}, of {b} over {_shown(most, least)}"
     if baseline is not None:
         raise ScoringError(text, hint="only scores over the same levels can be compared")
@@ -230,7 +262,10 @@ def _ahead(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _data(
-    scores: pd.DataFrame, truth: od.Truth, baseline: str | None, scenarios: list[str]
+    scores: pd.DataFrame,
+    truth: od.Truth,
+    baseline: str | None,
+    scenarios: list[str],
 ) -> dict[str, Any]:
     """What the screen shows, as JSON: by horizon, and by location or scenario."""
     said: dict[str, Any] = {
@@ -251,8 +286,10 @@ def _data(
         said["calibration"] = calibration(ahead, baseline)
     elif scores["scorable"].any():
         grouped = with_groups(scores, ["level"])
-        for name, keys in (("horizons", ["target", "level", "horizon_group"]),
-                           ("locations", ["target", "location"])):  # fmt: skip
+        for name, keys in (
+            ("horizons", ["target", "level", "horizon_group"]),
+            ("locations", ["target", "location"]),
+        ):
             said[name] = [
                 row
                 for target, part in grouped.groupby("target", sort=True)
@@ -263,19 +300,27 @@ def _data(
 
 
 def _print(
-    scores: pd.DataFrame, truth: od.Truth, baseline: str | None, scenarios: list[str]
+    scores: pd.DataFrame,
+    truth: od.Truth,
+    baseline: str | None,
+    scenarios: list[str],
 ) -> None:
     """What was scored, then the tables, and what their columns mean."""
-    days, why = _origins(scores), _reasons(scores)
+    days = _origins(scores)
+    why = _reasons(scores)
     made = f"as of {days[0]}" if days else "as of a day that the files do not say"
     if len(days) > 1:
         made = f"as of {len(days)} dates, {days[0]} to {days[-1]}"
     say(f"Forecasts {made}: {truth.panel.indicator}")
-    say(f"Final counts: {truth.kind} in release {truth.release}, at least {truth.min_age} months "
-        "after the month")  # fmt: skip
+    say(
+        f"Final counts: {truth.kind} in release {truth.release}, at least {truth.min_age} months "
+        "after the month"
+    )
     if days and str(truth.release) <= days[-1]:
-        say(f"note: these counts were published no later than the forecasts ({days[-1]}), so the "
-            "forecasts could know them; use a later release")  # fmt: skip
+        say(
+            f"note: these counts were published no later than the forecasts ({days[-1]}), so the "
+            "forecasts could know them; use a later release"
+        )
     if why:
         kinds = "; ".join(f"{n:,} {kind}" for kind, n in why.items())
         say(f"{sum(why.values()):,} of {len(scores):,} forecasts cannot be scored: {kinds}")
@@ -285,14 +330,17 @@ def _print(
         say("No month that a scenario changes can be scored yet.")
         return
     if scenarios:
-        _print_scenarios(_ahead(scores), baseline, scenarios)
+        _print_scenarios(_ahead(scores), baseline, scenarios=scenarios)
     else:
         _print_targets(scores, baseline)
     if TARGET_MONTH in set(scores["target"]):
         say(_MONTHS_ARE_RECOVERED)
     ratio = "" if baseline is None else f"; ratio: WIS divided by {baseline}'s, same forecasts"
-    more = "" if scenarios else (
-        "; error: mean absolute error in percent; bias: -1 too low to +1 too high")  # fmt: skip
+    more = (
+        ""
+        if scenarios
+        else ("; error: mean absolute error in percent; bias: -1 too low to +1 too high")
+    )
     click.echo()
     say(f"{screen.WHAT_WIS_IS}{ratio}{more}; {screen.WHAT_90_IS}.")
 
@@ -306,7 +354,7 @@ def _say_no_ratio(part: pd.DataFrame, target: object, baseline: str | None) -> N
 def _print_targets(scores: pd.DataFrame, baseline: str | None) -> None:
     """The tables of each target: by months ahead, and by state."""
     for target, part in scores.groupby("target", sort=True):
-        _say_no_ratio(part, target, baseline)
+        _say_no_ratio(part, target, baseline=baseline)
         for level, rows in with_groups(part, ["level"]).groupby("level", observed=True):
             ahead = summarise(rows, by=["horizon_group"], baseline=_related(part, baseline))
             models = list(dict.fromkeys(ahead["model"]))
@@ -323,13 +371,17 @@ def _print_targets(scores: pd.DataFrame, baseline: str | None) -> None:
 
 def _print_states(table: pd.DataFrame, target: str) -> None:
     """WIS of each model, a row per state, those with the highest."""
-    wide = table.pivot(index="location", columns="model", values="wis")
+    wide = table.pivot(
+        index="location",
+        columns="model",
+        values="wis",
+    )
     models = wide.mean().sort_values(kind="stable").index[:MAX_MODELS]
     worst = wide[models].mean(axis=1).nlargest(MAX_ROWS).index
     which = "every state" if len(worst) == len(wide) else f"highest {len(worst)} of {len(wide)}"
     more = f", best {MAX_MODELS} models" if len(models) < wide.shape[1] else ""
     title(f"{target}, WIS by state: {which}{more}")
-    columns = [text_of("", "location"), *(Column(str(m), str(m), deaths) for m in models)]
+    columns = [text_of("", "location"), *(Column(str(m), str(m), form=deaths) for m in models)]
     click.echo(lay(wide.loc[worst].reset_index(), columns))
 
 
@@ -337,10 +389,12 @@ def _say_trend(part: pd.DataFrame) -> None:
     """What the scores of the trend mean, and by which releases it was judged."""
     known = sorted(set(part["known_release"].dropna()))
     which = known[0] if len(known) == 1 else f"{len(known)} releases, {known[0]} to {known[-1]}"
-    say("RPS: ranked probability score of the five kinds of change, 0 is best, 1 is worst; ratio: "
+    say(
+        "RPS: ranked probability score of the five kinds of change, 0 is best, 1 is worst; ratio: "
         "divided by the RPS of their past frequencies. Whether a count is stable depends on the "
         f"count of a year before, as known when the forecast was made: release {which}.",
-        before="\n")  # fmt: skip
+        before="\n",
+    )
 
 
 def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[str]) -> None:
@@ -357,21 +411,29 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
         click.echo(lay(table, _PLAUSIBILITY))
         click.echo()
         if TARGET_12MO in set(table["target"]):
-            say("A 12-month count counts as true where the assumptions were true in each of its "
-                "months after the last known one.")  # fmt: skip
+            say(
+                "A 12-month count counts as true where the assumptions were true in each of its "
+                "months after the last known one."
+            )
         for target, part in table.groupby("target", sort=True):
-            true, months = part[PLAUSIBLE].mean(), part["months"].mean()
-            say(f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months "
-                "on average")  # fmt: skip
+            true = part[PLAUSIBLE].mean()
+            months = part["months"].mean()
+            say(
+                f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months "
+                "on average"
+            )
     else:
-        say("Plausibility was not judged (no --held): all months are scored as if every scenario "
-            "had come true.")  # fmt: skip
+        say(
+            "Plausibility was not judged (no --held): all months are scored as if every scenario "
+            "had come true."
+        )
     for target, part in ahead.groupby("target", sort=True):
         name = words(target)
-        _say_no_ratio(part, target, baseline)
+        _say_no_ratio(part, target, baseline=baseline)
         several = len(set(part["model"])) > 1
         names = [_SCENARIO, *_MONTHS[:judged], *_MODEL[:several]]
-        pool, table = nearest(part), ordered(calibration(part, _related(part, baseline)))
+        pool = nearest(part)
+        table = ordered(calibration(part, _related(part, baseline)))
         table = table.replace({"months": {PLAUSIBLE: "true"}})
         for level, rows in table.groupby("level", observed=True):
             title(f"Calibration: {name}, {words(level)}")
@@ -380,13 +442,19 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
                 who = f" ({model})" if several else ""
                 first, *rest = [f"{n} {deaths(w)}" for n, w in zip(best[SCENARIO_ID], best["wis"])]
                 then = f"; then {', '.join(rest[:3])}" if rest else ""
-                say(f"Nearest to the final counts by WIS, {best['n_common'].iloc[0]:,} forecasts "
-                    f"each{who}: {first}{then}", before="\n")  # fmt: skip
+                say(
+                    f"Nearest to the final counts by WIS, {best['n_common'].iloc[0]:,} forecasts "
+                    f"each{who}: {first}{then}",
+                    before="\n",
+                )
         few = part[part["scorable"] & part[PLAUSIBLE].astype(bool)] if judged else part
         if judged:
-            say(f"{name}: no scored month was true, so no interval can be judged" if few.empty else
-                f"{name}: 95% intervals contained {few['cover_95'].mean():.0%} of {len(few):,} "
-                "final counts in months that were true")  # fmt: skip
+            say(
+                f"{name}: no scored month was true, so no interval can be judged"
+                if few.empty
+                else f"{name}: 95% intervals contained {few['cover_95'].mean():.0%} of "
+                f"{len(few):,} final counts in months that were true"
+            )
 
 
 def _write(scores: pd.DataFrame, out: Path) -> None:
@@ -396,4 +464,9 @@ def _write(scores: pd.DataFrame, out: Path) -> None:
             scores.to_parquet(part, index=False)
         else:  # models and files are named by whoever made them: "=cmd|..." is a name too
             safe = for_spreadsheets(scores)
-            safe.to_csv(part, index=False, lineterminator="\n", date_format="%Y-%m-%d")
+            safe.to_csv(
+                part,
+                index=False,
+                lineterminator="\n",
+                date_format="%Y-%m-%d",
+            )

@@ -38,20 +38,30 @@ INTERVALS: Final = frozenset({"location", "month", "horizon", "level", "low", "m
 _PARTS: Final = {
     "manifest.json": (
         "a backtest",
-        {"manifest.json", "quantiles.parquet", "scores.parquet", "failures.parquet",
-         "joint.parquet", "leaderboard.csv"},
+        {
+            "manifest.json",
+            "quantiles.parquet",
+            "scores.parquet",
+            "failures.parquet",
+            "joint.parquet",
+            "leaderboard.csv",
+        },
     ),
     "scenarios.yaml": (
         "a run of scenarios",
-        {"scenarios.yaml", "answer.csv", "deaths_averted.csv", "time_to_recover.csv",
-         "exposure.csv", "cost_of_delay.csv"},
+        {
+            "scenarios.yaml",
+            "answer.csv",
+            "deaths_averted.csv",
+            "time_to_recover.csv",
+            "exposure.csv",
+            "cost_of_delay.csv",
+        },
     ),
-}  # fmt: skip
+}
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet|json)$", re.IGNORECASE)
 _DATED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})-(?=.)")
-_BACKTEST_KEYS: Final = (
-    "as_of", "last_month", "donor", "target", "location", "month", "horizon"
-)  # fmt: skip
+_BACKTEST_KEYS: Final = ("as_of", "last_month", "donor", "target", "location", "month", "horizon")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +150,8 @@ def _hub(path: Path, *files: Path) -> Forecasts:
     """Hub files of one model, checked."""
     parts = [read_hub(file, levels=HUB_QUANTILES) for file in files]
     table = pd.concat(parts, ignore_index=True)
-    chances, rows = table["output_type"] == "pmf", table[table["output_type"] == "quantile"]
+    chances = table["output_type"] == "pmf"
+    rows = table[table["output_type"] == "quantile"]
     # All units of one origin have the same levels: other files were refused.
     by_origin = rows.groupby("origin_date", sort=False)["output_type_id"].unique()
     levels = {_rising(x) for x in by_origin}
@@ -153,26 +164,44 @@ def _hub(path: Path, *files: Path) -> Forecasts:
             n_levels = rows["output_type_id"].nunique() or len(HUB_QUANTILES)
             yield score_hub(table, truth.observed).assign(n_levels=n_levels)
         if chances.any():
-            yield score_trend(table, truth, known).assign(n_levels=0)
+            yield score_trend(table, truth, known=known).assign(n_levels=0)
 
     names = list(dict.fromkeys(table[SCENARIO_ID])) if SCENARIO_ID in table else []
-    return Forecasts(model_name(path), path, scores, set(table["target"]), levels, names)
+    return Forecasts(
+        model_name(path),
+        path,
+        scores=scores,
+        targets=set(table["target"]),
+        levels=levels,
+        scenarios=names,
+    )
 
 
 def _quantiles(
-    model: str, path: Path, table: pd.DataFrame, levels: Mapping[float, str], indicator: str = ""
+    model: str,
+    path: Path,
+    table: pd.DataFrame,
+    levels: Mapping[float, str],
+    indicator: str = "",
 ) -> Forecasts:
     """A table of quantiles, level to column."""
 
     def scores(truth: Truth, _: Known) -> Iterator[pd.DataFrame]:
         """Scores of the table."""
-        part = score_levels(table, levels, truth)
+        part = score_levels(table, levels, truth=truth)
         if "donor" in table:
             part["donor"] = table["donor"].to_numpy()
         yield part.assign(n_levels=len(levels))
 
     targets = set(table["target"])
-    return Forecasts(model, path, scores, targets, {_rising(levels)}, indicator=indicator)
+    return Forecasts(
+        model,
+        path,
+        scores=scores,
+        targets=targets,
+        levels={_rising(levels)},
+        indicator=indicator,
+    )
 
 
 def _folder(path: Path) -> list[Forecasts]:
@@ -195,10 +224,11 @@ def _folder(path: Path) -> list[Forecasts]:
         raise DataError(f"{path}: a hub", hint=f"odforecast hub score {path}")
     hub = {"origin_date", "output_type", "value"}
     files = sorted(
-        n for n in there
+        n
+        for n in there
         if n.endswith((".csv", ".csv.gz", ".parquet"))
         and any(_columns_of(path / n) >= names for names in (INTERVALS, hub))
-    )  # fmt: skip
+    )
     what = f"score the files in it: {', '.join(files[:3])}" if files else "give a file"
     raise DataError(f"{path}: contains no forecast, run or results", hint=what)
 
@@ -211,24 +241,35 @@ def _saved(path: Path) -> Forecasts:
 
     def scores(truth: Truth, _: Known) -> Iterator[pd.DataFrame]:
         """Scores of the forecast, by target."""
-        part = pd.concat([score_forecast(made, truth, x) for x in targets], ignore_index=True)
+        part = pd.concat(
+            [score_forecast(made, truth, target=x) for x in targets], ignore_index=True
+        )
         part.insert(0, "as_of", pd.Timestamp(made.as_of).as_unit("s"))
         part.insert(1, "last_month", made.last_month.astype("datetime64[s]"))
         yield part.assign(n_levels=len(HUB_QUANTILES))
 
     indicator = made.panel.indicator if made.panel is not None else ""
     levels = {_rising(HUB_QUANTILES)}
-    return Forecasts(label, path, scores, set(targets), levels, indicator=indicator)
+    return Forecasts(
+        label,
+        path,
+        scores=scores,
+        targets=set(targets),
+        levels=levels,
+        indicator=indicator,
+    )
 
 
 def _results(path: Path) -> list[Forecasts]:
     """Quantiles of a backtest, by model."""
     results = Results.load(path)
     for wrong, why in (
-        (results.manifest.get("dataset") == COUNTIES,
-         "a backtest of counties, which cannot be scored from files"),
+        (
+            results.manifest.get("dataset") == COUNTIES,
+            "a backtest of counties, which cannot be scored from files",
+        ),
         (results.quantiles.empty, "the run did not keep its quantiles"),
-    ):  # fmt: skip
+    ):
         if wrong:
             raise DataError(f"{path}: {why}", hint="its scores are in scores.parquet")
     table = results.quantiles.astype(dict.fromkeys(("donor", "target", "location"), str))
@@ -236,10 +277,14 @@ def _results(path: Path) -> list[Forecasts]:
     indicator = str(results.manifest.get("indicator") or "")
     out = []
     for model, rows in table.groupby("model", observed=True, sort=False):
-        wide = rows.pivot(index=list(_BACKTEST_KEYS), columns="level", values="value")
+        wide = rows.pivot(
+            index=list(_BACKTEST_KEYS),
+            columns="level",
+            values="value",
+        )
         wide = wide.reset_index().rename(columns=levels)
         own = {x: name for x, name in levels.items() if name in wide}
-        out.append(_quantiles(str(model), path, wide, own, indicator))
+        out.append(_quantiles(str(model), path, table=wide, levels=own, indicator=indicator))
     return out
 
 
@@ -254,12 +299,14 @@ def _record(path: Path) -> list[Forecasts]:
     again = lines.duplicated(["model", "release", "location", "month"], keep=False)
     name = lines["model"].astype(str)
     lines = lines.assign(
-        as_of=lines["release"], target=TARGET_12MO, last_month=last.astype("datetime64[s]"),
+        as_of=lines["release"],
+        target=TARGET_12MO,
+        last_month=last.astype("datetime64[s]"),
         model=name.where(~again, name + " (update " + lines["batch"].astype(str) + ")"),
-    )  # fmt: skip
+    )
     levels = {level: column for column, level in record.LEVELS.items()}
     return [
-        _quantiles(str(model), path, rows, levels, ALL_DRUGS)
+        _quantiles(str(model), path, table=rows, levels=levels, indicator=ALL_DRUGS)
         for model, rows in lines.groupby("model", sort=False)
     ]
 
@@ -269,19 +316,30 @@ def _intervals(path: Path) -> Forecasts:
     parse = dict.fromkeys(("level", "horizon"), needed(_value)) | {"location": _state}
     parse |= dict.fromkeys(("low", "median", "high", "reported"), _value)
     needs = sorted(INTERVALS)
-    columns = [Column(x, x, parse.get(x, str)) for x in (*needs, "reported", "target")]
+    columns = [Column(x, x, parse=parse.get(x, str)) for x in (*needs, "reported", "target")]
     what = "a table of medians and intervals"
-    cells = Table(read_raw(path), columns, needs=needs, what=what, others=True)
-    horizon, level = cells.values("horizon", dtype=int), float(cells.values("level")[0])
+    cells = Table(
+        read_raw(path),
+        columns,
+        needs=needs,
+        what=what,
+        others=True,
+    )
+    horizon = cells.values("horizon", dtype=int)
+    level = float(cells.values("level")[0])
     if len(set(cells.values("level"))) != 1 or not 0 < level < 1:
         raise DataError(f"{path}: column level must contain one level between 0 and 1")
     month = cells.months("1999-01")
     table = pd.DataFrame(
-        {"location": cells.texts("location"), "month": month.astype("datetime64[s]"),
-         "target": cells.texts("target") if "target" in cells else TARGET_12MO,
-         "horizon": horizon, "last_month": (month - horizon * ONE_MONTH).astype("datetime64[s]")}
+        {
+            "location": cells.texts("location"),
+            "month": month.astype("datetime64[s]"),
+            "target": cells.texts("target") if "target" in cells else TARGET_12MO,
+            "horizon": horizon,
+            "last_month": (month - horizon * ONE_MONTH).astype("datetime64[s]"),
+        }
         | {x: cells.values(x) for x in ("low", "median", "high", "reported") if x in cells}
-    )  # fmt: skip
+    )
     if found := _DATED.match(path.name):
         try:
             table["as_of"] = pd.Timestamp(found[1]).as_unit("s")
@@ -289,7 +347,7 @@ def _intervals(path: Path) -> Forecasts:
             raise DataError(f"{path}: {found[1]} is not a day") from None
     low = round((1 - level) / 2, 12)
     levels = {low: "low", 0.5: "median", round(1 - low, 12): "high"}
-    return _quantiles(model_name(path), path, table, levels)
+    return _quantiles(model_name(path), path, table=table, levels=levels)
 
 
 def _value(text: str) -> float | BadCell:

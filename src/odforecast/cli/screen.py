@@ -22,17 +22,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Columns of text that goes into a pipe, and the least and the most that lines are fitted to.
-WIDTH, NARROWEST, WIDEST = 80, 40, 100
+WIDTH = 80
+NARROWEST = 40
+WIDEST = 100
 #: Seconds after which a person wants to know what takes so long.
 PATIENCE = 1.0
 #: Targets, groups of places and kinds of vintage, as people call them.
 WORDS: Final = {
-    names.TARGET_12MO: "12-month deaths", names.TARGET_MONTH: "monthly deaths",
-    names.TARGET_TREND: "trend", "nation": "US", "jurisdictions": "states",
+    names.TARGET_12MO: "12-month deaths",
+    names.TARGET_MONTH: "monthly deaths",
+    names.TARGET_TREND: "trend",
+    "nation": "US",
+    "jurisdictions": "states",
     names.VINTAGE_REAL: "real releases",
     names.VINTAGE_DELAYED: "past months, with reporting delay",
     names.VINTAGE_CLEAN: "past months, without reporting delay",
-}  # fmt: skip
+}
 WHAT_90_IS: Final = "90%: how often the 90% interval contained the final count"
 WHAT_WIS_IS: Final = "WIS: mean weighted interval score in deaths, lower is better"
 
@@ -56,9 +61,13 @@ def wrapped(text: str, columns: int | None = None, indent: str = "", start: str 
       three
     """
     return textwrap.fill(
-        text, columns or width(), initial_indent=start, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
+        text,
+        columns or width(),
+        initial_indent=start,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def say(text: str, err: bool = False, indent: str = "", before: str = "") -> None:
@@ -86,10 +95,10 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = Fal
         if whole and not fitted():
             lines.append(head + text)
         elif room < 20 and max(map(len, last)) > room:
-            lines += [head, wrapped(text, None, "    ", "    ")]
+            lines += [head, wrapped(text, None, indent="    ", start="    ")]
         else:
             most = len(head) + max(room, 20)
-            lines.append(wrapped(text, most, " " * len(head), head) or head)
+            lines.append(wrapped(text, most, indent=" " * len(head), start=head) or head)
     return "\n".join(line.rstrip() for line in lines if line)
 
 
@@ -125,7 +134,8 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     US  70,000
     OH   2,500
     """
-    above, below = _lines(heads), [line for row in rows for line in _lines(row)]
+    above = _lines(heads)
+    below = [line for row in rows for line in _lines(row)]
     widths = [max(map(len, cells)) for cells in zip(*above, *below)]
     names = sum(widths[:left]) + 2 * (left - 1)
     parts: list[list[int]] = [[]]
@@ -186,7 +196,7 @@ TEXT: Final = "{}"
 
 def text_of(head: str, of: str | Callable[[Any], str] = "") -> Column:
     """A column of words; by itself of the column that is called so."""
-    return Column(head, of or head, TEXT)
+    return Column(head, of or head, form=TEXT)
 
 
 def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:
@@ -200,8 +210,9 @@ def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:
 
 
 #: Columns of scores that several commands show.
-WIS, RATIO = Column("WIS", "wis"), Column("ratio", "rel_wis", "{:.2f}")
-COVERED_90 = Column("90%", "coverage_90", "{:.0%}")
+WIS = Column("WIS", "wis")
+RATIO = Column("ratio", "rel_wis", form="{:.2f}")
+COVERED_90 = Column("90%", "coverage_90", form="{:.0%}")
 
 
 def title(text: str) -> None:
@@ -223,7 +234,7 @@ def lay(table: pd.DataFrame | Sequence[Any], columns: Iterable[Column]) -> str:
             line[0] = ""
         if len(row) == 1:
             line[left:] = [""] * len(line[left:])
-    return grid([c.head for c in shown], lines, left)
+    return grid([c.head for c in shown], lines, left=left)
 
 
 def _starred(column: list[str]) -> list[str]:
@@ -235,8 +246,9 @@ def _starred(column: list[str]) -> list[str]:
 
 def lay_groups(
     sections: Iterable[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
-    columns: Iterable[Column], groups: Sequence[str],
-) -> str:  # fmt: skip
+    columns: Iterable[Column],
+    groups: Sequence[str],
+) -> str:
     """A row per model under the title of its section, a column per score and months ahead.
 
     A section holds models, and of each the rows by ``horizon_group``.
@@ -360,18 +372,28 @@ def working(what: str, patience: float = PATIENCE) -> Iterator[Callable[[int, in
     from odforecast.models.model import watching
 
     shown = Progress(
-        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(),
-        MofNCompleteColumn(), TimeElapsedColumn(),
-        console=Console(stderr=True, markup=False), transient=True,
-        redirect_stdout=False, redirect_stderr=False,
-    )  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, markup=False),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
     task = shown.add_task(what, total=None)
     timer = threading.Timer(patience, shown.start)
     timer.daemon = True
 
     def tell(text: str, done: int, total: int) -> None:
         """Move the bar."""
-        shown.update(task, description=text, completed=done, total=total)
+        shown.update(
+            task,
+            description=text,
+            completed=done,
+            total=total,
+        )
 
     timer.start()
     try:

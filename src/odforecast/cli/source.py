@@ -48,12 +48,17 @@ def _open(look: bool) -> od.Archive:
     """Open the releases."""
     archive, source, release, accept = map(opt.given, ("archive", "source", "release", "accept"))
     opt.check(
-        (accept is not None and (source is None or str(source) == BUNDLED),
-         "--accept is about a --source FILE; in an archive: data fix accept"),
+        (
+            accept is not None and (source is None or str(source) == BUNDLED),
+            "--accept is about a --source FILE; in an archive: data fix accept",
+        ),
         (archive is not None and source is not None, "give --archive or --source, not both"),
-        (release is not None and source is None,
-         "--release is the date of a --source FILE; to use an earlier date of an archive: --as-of"),
-    )  # fmt: skip
+        (
+            release is not None and source is None,
+            "--release is the date of a --source FILE; to use an earlier date of an archive: "
+            "--as-of",
+        ),
+    )
     if source is None:
         return od.archive(archive)
     if str(source) == BUNDLED:
@@ -79,7 +84,7 @@ def say_release(vintage: od.Vintage, as_of: str | None) -> None:
 
 def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
     """Say that the newest data are old, unless somebody named a date."""
-    if as_of is None and (text := old_data_note(release, today(), dataset)):
+    if as_of is None and (text := old_data_note(release, today(), dataset=dataset)):
         note(text)
 
 
@@ -119,15 +124,29 @@ class _CountsFile(click.Path):
 
 
 COUNTS = together(
-    opt.data("--counts FILE", type=_CountsFile(dir_okay=False, exists=True), more=True,
-             reads=True, help="A state's own, newer monthly counts: location, month, "
-             "deaths[, as_of]. A sheet: FILE.xlsx:Sheet."),
-    opt.data("--complete/--not-complete", default=None, more=True, about="counts",
-             help="Whether the counts of the last months are complete.  [default: asked on a "
-             "terminal; otherwise not complete]"),
-)  # fmt: skip
-PUBLISH = opt.output("--with-own-counts", "publish", more=True,
-                     help="Allow pages and hub files that use own counts.")  # fmt: skip
+    opt.data(
+        "--counts FILE",
+        type=_CountsFile(dir_okay=False, exists=True),
+        more=True,
+        reads=True,
+        help="A state's own, newer monthly counts: location, month, "
+        "deaths[, as_of]. A sheet: FILE.xlsx:Sheet.",
+    ),
+    opt.data(
+        "--complete/--not-complete",
+        default=None,
+        more=True,
+        about="counts",
+        help="Whether the counts of the last months are complete.  [default: asked on a "
+        "terminal; otherwise not complete]",
+    ),
+)
+PUBLISH = opt.output(
+    "--with-own-counts",
+    "publish",
+    more=True,
+    help="Allow pages and hub files that use own counts.",
+)
 
 
 def check_local(*files: tuple[str, Path | None]) -> None:
@@ -152,7 +171,12 @@ def on_terminal() -> bool:
 def own_panel() -> tuple[od.Panel, tuple[str, ...]]:
     """The panel of the day, with own counts, and the locations asked for."""
     as_of, counts, complete = map(opt.given, ("as_of", "counts", "complete"))
-    panel, states = open_panel(open_source(), as_of, opt.given("indicator"), opt.given("locations"))
+    panel, states = open_panel(
+        open_source(),
+        as_of,
+        indicator=opt.given("indicator"),
+        locations=opt.given("locations"),
+    )
     if counts is None:
         return panel, states
     from odforecast.sources.own import read_own_counts
@@ -176,22 +200,29 @@ def ahead(panel: od.Panel, said: bool = True) -> int | None:
     more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
     if more and said:
         last = month_name(panel.own.last_month)
-        note(f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of your "
-             "own counts")  # fmt: skip
+        note(
+            f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of your "
+            "own counts"
+        )
     return DEFAULT_HORIZON + more
 
 
 def make(
-    model: Model, panel: od.Panel, states: Sequence[str], horizon: int | None = None,
+    model: Model,
+    panel: od.Panel,
+    states: Sequence[str],
+    horizon: int | None = None,
     until: str | None = None,
-) -> od.Forecast:  # fmt: skip
+) -> od.Forecast:
     """The whole forecast that is asked for, with its progress on a terminal."""
     one_end(*(wished := (opt.given("horizon"), opt.given("until"))))
     with working(f"fitting {model.label}"):
-        return model.fit(to_fit(model, panel, states)).forecast(
-            horizon or wished[0], until=until or wished[1], draws=opt.given("draws"),
+        return model.fit(to_fit(model, panel, places=states)).forecast(
+            horizon or wished[0],
+            until=until or wished[1],
+            draws=opt.given("draws"),
             seed=opt.given("seed"),
-        )  # fmt: skip
+        )
 
 
 def one_end(horizon: int | None, until: str | None) -> None:
@@ -201,12 +232,16 @@ def one_end(horizon: int | None, until: str | None) -> None:
 
 def request_options(places: Decorator = opt.PLACES) -> Decorator:
     """What a forecast is made of; places are words and an option, or the option alone."""
-    return together(places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS,
-                    opt.SEED)  # fmt: skip
+    return together(
+        places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS, opt.SEED
+    )
 
 
 def open_panel(
-    releases: od.Archive, as_of: str | None, indicator: str, locations: str
+    releases: od.Archive,
+    as_of: str | None,
+    indicator: str,
+    locations: str,
 ) -> tuple[od.Panel, tuple[str, ...]]:
     """The panel of a day, and the locations asked for."""
     from odforecast.geography import resolve
@@ -254,7 +289,8 @@ def there(made: od.Forecast, states: Sequence[str]) -> list[str]:
 def how(made: od.Forecast) -> str:
     """Which model made a forecast; its warnings go to standard error now."""
     say_warnings(made)
-    said, n = made.provenance, len(made.draws)
+    said = made.provenance
+    n = len(made.draws)
     return f"model {said['label']} (spec {said['spec_hash']}), {n} draws, seed {said['seed']}"
 
 
@@ -272,7 +308,8 @@ def about(made: od.Forecast, panel: od.Panel, target: str = TARGET_12MO) -> dict
     """What JSON says of how a forecast was made."""
     from odforecast.forecast.text import beyond_validated
 
-    far, said = beyond_validated(made), made.provenance
+    far = beyond_validated(made)
+    said = made.provenance
     return {
         "indicator": panel.indicator,
         "target": target,

@@ -56,16 +56,26 @@ def show(name: str) -> Answer:
     """
     found = open_task(name)
     try:
-        whole, short, n, missing = found.fingerprint, found.short, len(found.origins), ""
+        whole = found.fingerprint
+        short = found.short
+        n = len(found.origins)
+        missing = ""
     except ArchiveError as error:
-        whole, short, n, missing = None, None, 0, str(error)
+        whole = None
+        short = None
+        n = 0
+        missing = str(error)
     said = f"fingerprint: not known: {missing}" if missing else f"fingerprint: {short}"
     said += "" if missing else f"; {number_of(n, 'origin')}"
     return Answer(
         text=f"{facts(found.definition)}\n\n{wrapped(said)}",
-        data={"definition": dict(found.definition), "fingerprint": whole, "origins": n,
-              "missing": missing},
-    )  # fmt: skip
+        data={
+            "definition": dict(found.definition),
+            "fingerprint": whole,
+            "origins": n,
+            "missing": missing,
+        },
+    )
 
 
 @task.command()
@@ -95,15 +105,21 @@ def export(name: str, folder: Path) -> Answer:
 
 @task.command()
 @_NAME
-@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...",
-                type=opt.PATH)  # fmt: skip
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE|DIR...",
+    type=opt.PATH,
+)
 @opt.together(
     opt.what("--label LABEL", required=True, help="Name of the model on a leaderboard."),
-    opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.replace(), opt.JSON,
-)  # fmt: skip
-def submit(
-    name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool
-) -> Answer:  # fmt: skip
+    opt.ARCHIVE,
+    opt.out("Folder of results.", (), required=True),
+    opt.replace(),
+    opt.JSON,
+)
+def submit(name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool) -> Answer:
     """Check and score forecasts that another program made.
 
     FILE is a hub file, DIR a folder of them. Each file holds the forecasts of one origin. Its name
@@ -116,12 +132,17 @@ def submit(
 
     found = open_task(name)
     opt.check_folder(
-        "--out RESULTS...", out, replace, "results", "(?!units$).*", ("manifest.json",)
+        "--out RESULTS...",
+        out,
+        replace=replace,
+        what="results",
+        ours="(?!units$).*",
+        marks=("manifest.json",),
     )
     by_origin = _by_origin(found, files)
     tables = {key: od.read_hub(path, levels=HUB_QUANTILES) for key, path in by_origin.items()}
     names = {key: path.name for key, path in by_origin.items()}
-    results = score_submission(found, tables, label, files=names)
+    results = score_submission(found, tables, label=label, files=names)
     results.save(out)
     for text in results.notes:
         note(text)
@@ -131,7 +152,12 @@ def submit(
 
 
 @task.command("leaderboard")
-@click.argument("folders", nargs=-1, required=True, type=opt.FOLDER)
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=opt.FOLDER,
+)
 @opt.JSON
 def leaderboard_(folders: tuple[Path, ...]) -> Answer:
     """Compare results of one task on the counts in common.

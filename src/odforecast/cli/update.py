@@ -19,28 +19,55 @@ if TYPE_CHECKING:
 
 @opt.command()
 @opt.together(
-    opt.ARCHIVE, opt.LOCATIONS, opt.MODEL,
+    opt.ARCHIVE,
+    opt.LOCATIONS,
+    opt.MODEL,
     opt.data("--no-fetch", help="Use the releases you have; do not download."),
-    opt.out("Folder of updates: the record, and a folder for each release.  [default: updates, "
-            "beside your own archive]", ()),
+    opt.out(
+        "Folder of updates: the record, and a folder for each release.  [default: updates, "
+        "beside your own archive]",
+        (),
+    ),
     opt.JSON,
-    opt.details("--again", more=True,
-                help="Forecast a release again with other settings. Its page is rewritten, and the "
-                "record keeps both forecasts."),
-    opt.what("--scenario FILE|NAME", "scenarios", multiple=True, more=True,
-             help="Also update the probability that scenarios work: those of a file, or a named "
-             "prior. Each prior is frozen on its first day. Repeat, or use commas."),
-    opt.what("--series FILE", type=opt.FILE, multiple=True, more=True,
-             about="scenarios", help="Another series to learn from, with --scenario (CSV: "
-             "month,value,elasticity)."),
-    opt.DRAWS, opt.SEED,
+    opt.details(
+        "--again",
+        more=True,
+        help="Forecast a release again with other settings. Its page is rewritten, and the "
+        "record keeps both forecasts.",
+    ),
+    opt.what(
+        "--scenario FILE|NAME",
+        "scenarios",
+        multiple=True,
+        more=True,
+        help="Also update the probability that scenarios work: those of a file, or a named "
+        "prior. Each prior is frozen on its first day. Repeat, or use commas.",
+    ),
+    opt.what(
+        "--series FILE",
+        type=opt.FILE,
+        multiple=True,
+        more=True,
+        about="scenarios",
+        help="Another series to learn from, with --scenario (CSV: month,value,elasticity).",
+    ),
+    opt.DRAWS,
+    opt.SEED,
     opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
-)  # fmt: skip
+)
 def update(
-    archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
-    again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
-    seed: int, url: str | None,
-) -> Answer:  # fmt: skip
+    archive: Path | None,
+    locations: str,
+    model: str,
+    no_fetch: bool,
+    out: Path | None,
+    again: bool,
+    scenarios: tuple[str, ...],
+    series: tuple[Path, ...],
+    draws: int,
+    seed: int,
+    url: str | None,
+) -> Answer:
     """Fetch the newest release, forecast, and report what changed since last month.
 
     A folder named by the release gets a page, a hub file and the settings. The forecast, and the
@@ -52,14 +79,28 @@ def update(
     from odforecast.updating import update as run
     from odforecast.vintage.fetch import Socrata
 
-    opt.check((no_fetch and url is not None,
-               "--url is a server to download from: leave it out with --no-fetch"))  # fmt: skip
-    chosen, beside = scenarios_of(scenarios), [read_series(path) for path in series]
+    opt.check(
+        (
+            no_fetch and url is not None,
+            "--url is a server to download from: leave it out with --no-fetch",
+        )
+    )
+    chosen = scenarios_of(scenarios)
+    beside = [read_series(path) for path in series]
     with Socrata(url or opt.CDC, notify=note) as client, working(f"updating with {model}"):
         done = run(
-            archive, out, fetch=not no_fetch, model=model, locations=locations, draws=draws,
-            seed=seed, again=again, scenarios=chosen, series=beside, client=client,
-        )  # fmt: skip
+            archive,
+            out,
+            fetch=not no_fetch,
+            model=model,
+            locations=locations,
+            draws=draws,
+            seed=seed,
+            again=again,
+            scenarios=chosen,
+            series=beside,
+            client=client,
+        )
         if opt.given("as_json"):
             return Answer(data=_plain(done))
         return Answer("\n\n".join(_screen(done)))
@@ -80,7 +121,8 @@ def _screen(done: Update) -> Iterator[str]:
         text = wrapped(f"Nothing new: {done.folder} {and_record}.")
         yield f"{text}\n{record}" if done.added else text
         return
-    forecast, place = done.forecast, done.place
+    forecast = done.forecast
+    place = done.place
     say_warnings(forecast)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
@@ -102,7 +144,7 @@ def _table(change: Change, place: str) -> Iterator[str]:
     """The changes at the first place and at those where they are largest."""
     from odforecast.updating import changes
 
-    heads, *rows = changes.table_of(change, place, changes.SHOWN)
+    heads, *rows = changes.table_of(change, place, most=changes.SHOWN)
     if len(rows) > 1:
         title = (
             f"Medians for the 12 months ending in {changes.month_of(change):%B %Y}, the largest "

@@ -68,11 +68,12 @@ def bands(n: int, level: float = 0.95, simulations: int = 4000, seed: int = 1) -
     tails = np.minimum(binom.cdf(counts, n, points), binom.sf(counts - 1, n, points))
     gamma = float(np.quantile(2.0 * tails.min(axis=1), 1.0 - level))
     low, high = (np.asarray(binom.ppf(p, n, points) / n) for p in (gamma / 2, 1.0 - gamma / 2))
-    return Bands(points, low, high, level)
+    return Bands(points, low, high=high, level=level)
 
 
 #: Months of a simulated panel, and the month of the onset.
-SPAN, ONSET = 60, 40
+SPAN = 60
+ONSET = 40
 FIRST = np.datetime64("2015-01", "M")
 
 #: Locations of a simulated panel.
@@ -80,9 +81,13 @@ LOCATIONS = 8
 
 #: What the mean of a simulated panel does by itself: fewer nodes than for real counts.
 GRID = Grid(
-    geometric(0.004, 0.064, 5), geometric(0.004, 0.064, 5), (0.003, 0.01, 0.03),
-    (0.04, 0.04, 0.02), (6.0, 24.0), (None, 0),
-)  # fmt: skip
+    geometric(0.004, 0.064, n=5),
+    geometric(0.004, 0.064, n=5),
+    growth=(0.003, 0.01, 0.03),
+    scales=(0.04, 0.04, 0.02),
+    half_lives=(6.0, 24.0),
+    bursts=(None, 0),
+)
 
 #: An event like those of the catalogue, with everything open.
 EVENT = Intervention(
@@ -100,7 +105,8 @@ EVENT = Intervention(
 LEVEL = 0.99
 
 #: Transforms that are compared, and draws of the timing.
-QUANTITIES, DRAWS = ("size", "size_or_none", "lag", "last"), 600
+QUANTITIES = ("size", "size_or_none", "lag", "last")
+DRAWS = 600
 
 
 def simulated_months() -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
@@ -116,7 +122,10 @@ def _roots() -> Floats:
 
 
 def simulate_own(
-    rng: np.random.Generator, felt: Floats, event: Intervention = EVENT, skewed: bool = False
+    rng: np.random.Generator,
+    felt: Floats,
+    event: Intervention = EVENT,
+    skewed: bool = False,
 ) -> tuple[Floats, dict[str, float]]:
     """A panel from the estimator's own prior, and what was drawn; factors normal, or as meant."""
     months = simulated_months()
@@ -139,9 +148,12 @@ def simulate_own(
     logs += rng.uniform(5.0, 8.0, (n_loc, 1)) + rng.normal(0.0, 0.004, (n_loc, 1)) * np.arange(SPAN)
     logs += beta * felt[:, None] * own[:, None] * shape
     truth = {
-        "works": float(works), "size": beta, "lag": float(timing.lag[0]), "spread": tau,
+        "works": float(works),
+        "size": beta,
+        "lag": float(timing.lag[0]),
+        "spread": tau,
         "last": beta * float(shape[-1]),
-    }  # fmt: skip
+    }
     return np.maximum(np.exp(logs) - 0.5, 0.0), truth
 
 
@@ -154,13 +166,22 @@ def transforms(
     """Place of what was drawn in its posterior, one row per simulation; NaN where there is none."""
     felt = np.linspace(0.3, 1.0, LOCATIONS) if exposed else np.ones(LOCATIONS)
     months = simulated_months()
-    estimator = Estimator(months, EVENT, felt, draws=DRAWS, grid=GRID, seed=seed)
+    estimator = Estimator(
+        months,
+        EVENT,
+        felt=felt,
+        draws=DRAWS,
+        grid=GRID,
+        seed=seed,
+    )
     rows = []
     for i in range(simulations):
         rng = np.random.default_rng(seed_from("calibration", seed, i, exposed))
-        panel, truth = simulate_own(rng, felt, EVENT, skewed)
+        panel, truth = simulate_own(rng, felt, event=EVENT, skewed=skewed)
         found = estimator.posterior(panel)
-        works, none, u = truth["works"] > 0, found.p_null(), rng.random()
+        works = truth["works"] > 0
+        none = found.p_null()
+        u = rng.random()
         size = found.cdf(truth["size"])
         below = none * (truth["size"] > 0) if works else none * u
         lag = found.timing_weights() @ (found.timings.lag < truth["lag"])
@@ -172,7 +193,11 @@ def transforms(
 
 
 def check_calibration(
-    *, simulations: int = 1000, seed: int = 1, exposed: bool = False, skewed: bool = False
+    *,
+    simulations: int = 1000,
+    seed: int = 1,
+    exposed: bool = False,
+    skewed: bool = False,
 ) -> CheckResult:
     """Simulation-based calibration of the posterior of a past event.
 
@@ -182,8 +207,9 @@ def check_calibration(
     the lag and of the last month's effect lie within simultaneous 99% bands, and the mean posterior
     probability of no effect is the share of simulations without one, within three standard errors.
     """
-    found = transforms(simulations, seed, exposed, skewed)
-    rows, drawn = [], {}
+    found = transforms(simulations, seed, exposed=exposed, skewed=skewed)
+    rows = []
+    drawn = {}
     for name in QUANTITIES:
         values = found[name].dropna().to_numpy(dtype=float)
         limits = bands(values.size, LEVEL)
@@ -206,20 +232,26 @@ def check_calibration(
         f"{found['p_null'].mean():.3f}, simulated {1 - found['works'].mean():.3f}."
     )
     figures = {"calibration": partial(checks.transforms, drawn)}
-    return CheckResult("calibration", not out, table, text, figures)
+    return CheckResult("calibration", not out, table=table, text=text, figures=figures)
 
 
 # ------------------------------------------------------------------------------------- recovery
 
 #: Locations of a panel with an injected effect, and the prior of its size: nothing is given away.
-INJECTED, WIDE = 20, Normal(0.0, 0.5)
+INJECTED = 20
+WIDE = Normal(0.0, 0.5)
 
 #: Months before and after its onset, and the sd of the effect between locations.
-BEFORE, AFTER, SPREAD = 60, 30, 0.15
+BEFORE = 60
+AFTER = 30
+SPREAD = 0.15
 
 
 def simulate_panel(
-    rng: np.random.Generator, shape: Floats, beta: float, slope_change: float = 0.0
+    rng: np.random.Generator,
+    shape: Floats,
+    beta: float,
+    slope_change: float = 0.0,
 ) -> Floats:
     """A panel of monthly counts with an injected effect of size ``beta``, shape (S, T).
 
@@ -249,24 +281,38 @@ def check_recovery(
     the mean estimate is within a quarter of a posterior sd of it. With an epidemic whose slope
     wanders (``slope_change`` above 0) it is reported, never passed.
     """
-    percent, ramp, half_life = -20.0, 6.0, 12.0
+    percent = -20.0
+    ramp = 6.0
+    half_life = 12.0
     beta = float(np.log1p(percent / 100.0))
     since = np.arange(BEFORE + AFTER, dtype=float)[None] - BEFORE
-    shape = rise_and_fade(since, np.array([ramp]), np.zeros(1), np.array([half_life]))[0]
+    shape = rise_and_fade(
+        since,
+        np.array([ramp]),
+        plateau=np.zeros(1),
+        half_life=np.array([half_life]),
+    )[0]
     months = np.datetime64("2015-01") + np.arange(BEFORE + AFTER).astype("timedelta64[M]")
     event = Intervention(
-        "injected", WIDE, onset=str(months[BEFORE]), ramp=Fixed(ramp), half_life=Fixed(half_life)
+        "injected",
+        WIDE,
+        onset=str(months[BEFORE]),
+        ramp=Fixed(ramp),
+        half_life=Fixed(half_life),
     )
     estimator = Estimator(months, event, locations=INJECTED, draws=16)
     rows = []
     for i in range(simulations):
         rng = np.random.default_rng(seed_from("recovery", seed, i, percent, slope_change))
-        found = estimator.posterior(simulate_panel(rng, shape, beta, slope_change))
+        found = estimator.posterior(
+            simulate_panel(rng, shape, beta=beta, slope_change=slope_change)
+        )
         rows.append((i, beta, found.mean(), found.sd(), *found.interval(0.9)))
     columns = ["simulation", "injected", "estimate", "sd", "low", "high"]
     table = pd.DataFrame(rows, columns=columns)
     table["covered"] = (table["low"] <= beta) & (beta <= table["high"])
-    coverage, sd = float(table["covered"].mean()), float(table["sd"].mean())
+    coverage = float(table["covered"].mean())
+    sd = float(table["sd"].mean())
     bias = float((table["estimate"] - beta).mean())
     few = simulations < 200
     slack = 2.0 * np.sqrt(0.09 / simulations) if few else 0.0
@@ -282,4 +328,10 @@ def check_recovery(
         name = "recovery-wandering-slope"
         text += " The simulated slope wanders faster than the prior of the estimator has it."
     figures = {name: partial(checks.intervals, table, beta)}
-    return CheckResult(name, None if slope_change else bool(good), table, text, figures)
+    return CheckResult(
+        name,
+        None if slope_change else bool(good),
+        table=table,
+        text=text,
+        figures=figures,
+    )

@@ -49,7 +49,11 @@ def check_detectable(panel: Panel, after: Sequence[int] = AFTER) -> CheckResult:
             few = f"{months.size} months are too few for {k} months after an onset"
             raise ScenarioError(few if k > 1 else f"{k} months after an onset show no effect")
         event = Intervention(
-            "known", WIDE, onset=str(months[-k]), ramp=Fixed(6), half_life=Fixed(12)
+            "known",
+            WIDE,
+            onset=str(months[-k]),
+            ramp=Fixed(6),
+            half_life=Fixed(12),
         )
         seen = Estimator(months, event, locations=len(counts), draws=16).posterior(counts)
         precision = 1.0 / seen.sd() ** 2 - 1.0 / WIDE.sd_**2
@@ -70,7 +74,11 @@ def check_detectable(panel: Panel, after: Sequence[int] = AFTER) -> CheckResult:
         "80% power, if nothing else happened."
     )
     return CheckResult(
-        "detectable", None, table, text, {"detectable": partial(checks.detectable, table)}
+        "detectable",
+        None,
+        table=table,
+        text=text,
+        figures={"detectable": partial(checks.detectable, table)},
     )
 
 
@@ -127,7 +135,7 @@ def power_text(projection: Projection, after: int = 18, location: str = NATION) 
     names = [s.name for s in projection.scenarios if not s.is_null]
     found = []
     for watch, p in watched.items():
-        chances = sorted(round(100 * power(p, n, after, location=location)) for n in names)
+        chances = sorted(round(100 * power(p, n, after=after, location=location)) for n in names)
         ends = " to ".join(f"{x}%" for x in dict.fromkeys((chances[0], chances[-1])))
         found.append(f"{ends} on {watch}")
     return (
@@ -146,8 +154,8 @@ def past_effect(
     seed: int = 1,
 ) -> tuple[EventPosterior, EventSummary]:
     """Posterior against prior for an intervention in the past."""
-    felt = felt_by(intervention, panel, exposures or {})
-    _, posterior = posterior_of(panel, intervention, felt, timings=timings, seed=seed)
+    felt = felt_by(intervention, panel, tables=exposures or {})
+    _, posterior = posterior_of(panel, intervention, felt=felt, timings=timings, seed=seed)
     return posterior, posterior.summary()
 
 
@@ -170,7 +178,7 @@ def check_identifiability(
         known = {}
         if isinstance(x.exposure, str):
             known = {"fentanyl-share": shares(x.onset[0] - ONE_MONTH)}
-        _, found = past_effect(panel, x, known, timings=timings, seed=seed)
+        _, found = past_effect(panel, x, exposures=known, timings=timings, seed=seed)
         rows.append(
             {
                 "event": event,
@@ -198,7 +206,7 @@ def check_identifiability(
         "narrowed the size of what happened then, whoever or whatever caused it: never "
         "cooperation's part in it."
     )
-    return CheckResult("identifiability", None, table, text, {})
+    return CheckResult("identifiability", None, table=table, text=text, figures={})
 
 
 def _gapless(panel: Panel) -> tuple[list[str], Floats]:

@@ -35,14 +35,20 @@ EARLIER = "episodes-before-2023"
 SEEDS = 5
 
 #: Last known month, and the 12-month-ending counts that are looked at.
-ORIGIN, SCORED = "2022-12", ("2024-01", "2024-12")
+ORIGIN = "2022-12"
+SCORED = ("2024-01", "2024-12")
 
 #: Of the intervals.
 LEVEL = 0.9
 
 
 def check_leave_this_out(
-    panel: Panel, model: Model, *, draws: int = 1000, seed: int = 1, seeds: int = SEEDS
+    panel: Panel,
+    model: Model,
+    *,
+    draws: int = 1000,
+    seed: int = 1,
+    seeds: int = SEEDS,
 ) -> CheckResult:
     """Project from December 2022 with what earlier episodes taught, and look at 2024.
 
@@ -53,11 +59,16 @@ def check_leave_this_out(
     """
     mean, sd, names = prior_from_episodes("2023-01")
     shock = Intervention(
-        EARLIER, Normal(mean, sd), onset=("2023-01", "2023-12"), scope="T40.4",
-        lag=Uniform(0, 9), ramp=Uniform(0, 12), half_life=LogNormal(12, 0.7),
+        EARLIER,
+        Normal(mean, sd),
+        onset=("2023-01", "2023-12"),
+        scope="T40.4",
+        lag=Uniform(0, 9),
+        ramp=Uniform(0, 12),
+        half_life=LogNormal(12, 0.7),
         source=f"episodes of the catalogue before 2023: {', '.join(names)}",
-    )  # fmt: skip
-    table, by_seed = _project(panel, model, shock, draws, seed, seeds)
+    )
+    table, by_seed = _project(panel, model, shock=shock, draws=draws, seed=seed, seeds=seeds)
     last = table[(table["location"] == NATION) & (table["month"] == SCORED[1])]
     inside = last.loc[last["scenario_id"] == EARLIER, "covered"]
     text = (
@@ -68,7 +79,7 @@ def check_leave_this_out(
         "not."
     )
     passed = bool(inside.item()) if inside.size else None
-    return _result("leave-this-episode-out", passed, table, text, panel)
+    return _result("leave-this-episode-out", passed, table=table, text=text, panel=panel)
 
 
 def check_hindcast(
@@ -86,27 +97,37 @@ def check_hindcast(
     ``draws`` are those of each seed, and ``seeds`` are put together.
     """
     shock = named_intervention(SHOCK, onset="2023-07")
-    table, by_seed = _project(panel, model, shock, draws, seed, seeds)
+    table, by_seed = _project(panel, model, shock=shock, draws=draws, seed=seed, seeds=seeds)
     text = (
         f"Plumbing, not evidence: the prior has the size of what it explains. {model.label}, last "
         f"known month {ORIGIN}, shock from 2023-07. "
         f"{_told(table)} Over {seeds} seeds the nation's share inside was "
         f"{_range(by_seed, SHOCK)} under the shock, {_range(by_seed, 'null')} without."
     )
-    return _result("hindcast-plumbing", None, table, text, panel)
+    return _result("hindcast-plumbing", None, table=table, text=text, panel=panel)
 
 
 def _result(
-    name: str, passed: bool | None, table: pd.DataFrame, text: str, panel: Panel
+    name: str,
+    passed: bool | None,
+    table: pd.DataFrame,
+    text: str,
+    panel: Panel,
 ) -> CheckResult:
     """The result of a hindcast, with its figure."""
-    us, nation = table[table["location"] == NATION], panel.reported[panel.index(NATION)]
+    us = table[table["location"] == NATION]
+    nation = panel.reported[panel.index(NATION)]
     figures = {name: partial(checks.hindcast, us, panel.months, nation)}
-    return CheckResult(name, passed, table, text, figures)
+    return CheckResult(name, passed, table=table, text=text, figures=figures)
 
 
 def _project(
-    panel: Panel, model: Model, shock: Intervention, draws: int, seed: int, seeds: int
+    panel: Panel,
+    model: Model,
+    shock: Intervention,
+    draws: int,
+    seed: int,
+    seeds: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Intervals of all seeds' draws together, and coverage of each seed's own."""
     first, last, end = map(to_month, (*SCORED, ORIGIN))
@@ -120,10 +141,17 @@ def _project(
     pooled: dict[str, list[Floats]] = {NULL.name: [], shock.name: []}
     rows = []
     for s in range(seed, seed + seeds):
-        projection = project(fitted, [NULL, Scenario(shock.name, (shock,))], horizon, draws, s)
+        projection = project(
+            fitted,
+            [NULL, Scenario(shock.name, (shock,))],
+            horizon=horizon,
+            draws=draws,
+            seed=s,
+        )
         if projection.can_add:
             projection = projection.with_nation()
-        months, locations = projection.baseline.months, projection.baseline.locations
+        months = projection.baseline.months
+        locations = projection.baseline.locations
         span = (months >= first) & (months <= last)
         columns = np.searchsorted(panel.months, months[span])
         observed = panel.reported[[panel.index(x) for x in locations]][:, columns]
@@ -189,7 +217,8 @@ def coverage_summary(table: pd.DataFrame) -> pd.DataFrame:
 # ------------------------------------------------------------------------- one episode left out
 
 #: The episode of which the user's own counts tell, and the years whose change it was.
-OWN, OWN_YEARS = "supply-shock-2023", ("2023-12", "2024-12")
+OWN = "supply-shock-2023"
+OWN_YEARS = ("2023-12", "2024-12")
 
 
 def check_leave_one_out(panel: Panel | None = None) -> CheckResult:
@@ -215,9 +244,15 @@ def check_leave_one_out(panel: Panel | None = None) -> CheckResult:
         "published."
     )
     if panel is not None:
-        text += _own(panel, chosen, table)
+        text += _own(panel, chosen, table=table)
     name = "leave-one-episode-out"
-    return CheckResult(name, len(missed) <= 1, table, text, {name: partial(checks.episodes, table)})
+    return CheckResult(
+        name,
+        len(missed) <= 1,
+        table=table,
+        text=text,
+        figures={name: partial(checks.episodes, table)},
+    )
 
 
 def _own(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:

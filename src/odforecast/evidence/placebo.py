@@ -63,11 +63,12 @@ def state_spreads(panel: Panel) -> pd.DataFrame:
         if to_month(until) > last or to_month(since) < panel.months[0]:
             continue
         with np.errstate(divide="ignore", invalid="ignore"):
-            moved = np.log(_at(panel, states, until) / _at(panel, states, since))
+            moved = np.log(_at(panel, states, month=until) / _at(panel, states, month=since))
         seen = np.isfinite(moved)
         if seen.sum() < 2:
             continue
-        names, moved = np.array(states)[seen], moved[seen]
+        names = np.array(states)[seen]
+        moved = moved[seen]
         rows.append(
             {
                 "since": since,
@@ -109,7 +110,8 @@ def regional_peaks(panel: Panel) -> pd.DataFrame:
         total = panel.reported[[panel.index(s) for s in here]][:, kept].sum(axis=0)
         if np.isfinite(total).any():
             at = int(np.nanargmax(total))
-            month, deaths = str(panel.months[kept][at]), float(total[at])
+            month = str(panel.months[kept][at])
+            deaths = float(total[at])
             rows.append((region, month, deaths, len(here)))
     table = pd.DataFrame(rows, columns=["region", "month", "deaths", "jurisdictions"])
     return table.sort_values("month", kind="stable", ignore_index=True)
@@ -195,9 +197,18 @@ def placebo_folds(changes: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
     number = _numbers(changes["month"])
     folds = changes.groupby((number - number[0]) % window)
     change = folds["change"]
-    table = folds["month"].agg(first="first", last="last", windows="size")
+    table = folds["month"].agg(
+        first="first",
+        last="last",
+        windows="size",
+    )
     table["lowest_rank"] = 100.0 / table["windows"]
-    moments = change.agg(mean="mean", sd="std", lowest="min", highest="max")
+    moments = change.agg(
+        mean="mean",
+        sd="std",
+        lowest="min",
+        highest="max",
+    )
     return pd.concat([table, moments], axis=1).reset_index(drop=True)
 
 
@@ -225,20 +236,40 @@ def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
     values = changes["change"].to_numpy()
     rows = []
     for event, name, month in calendar[["id", "event", "placebo_month"]].itertuples(index=False):
-        chosen, row = event in CHOSEN, [np.nan] * 7
+        chosen = event in CHOSEN
+        row = [np.nan] * 7
         for i in np.flatnonzero(changes["month"] == month):
             row[0] = values[i]
             if not chosen:
-                gap, low = number - number[i], values <= values[i]
-                phase, away = gap % WINDOW, np.abs(gap) >= WINDOW
+                gap = number - number[i]
+                low = values <= values[i]
+                phase = gap % WINDOW
+                away = np.abs(gap) >= WINDOW
                 own = phase == 0
                 apart = [away & (phase == k) for k in range(WINDOW)]
                 shares = [(1 + (low & a).sum()) / (1 + a.sum()) for a in apart]
-                row[1:] = (changes["percentile"][i], (low & own).sum(), own.sum(),
-                           100.0 / own.sum(), min(shares), max(shares))  # fmt: skip
+                row[1:] = (
+                    changes["percentile"][i],
+                    (low & own).sum(),
+                    own.sum(),
+                    100.0 / own.sum(),
+                    min(shares),
+                    max(shares),
+                )
         rows.append((event, name, month, chosen, *row))
-    named = ["id", "event", "month", "chosen", "change", "percentile", "place", "windows",
-             "lowest_rank", "p_low", "p_high"]  # fmt: skip
+    named = [
+        "id",
+        "event",
+        "month",
+        "chosen",
+        "change",
+        "percentile",
+        "place",
+        "windows",
+        "lowest_rank",
+        "p_low",
+        "p_high",
+    ]
     table = pd.DataFrame(rows, columns=named)
     table.insert(6, "months", len(changes))
     return table.sort_values("month", kind="stable", ignore_index=True)
@@ -252,7 +283,8 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
     """
     last = str(settled_through(panel) if until is None else to_month(until))
     changes = growth_changes(panel, until=last)
-    folds, apart = placebo_folds(changes), placebo_folds(changes, WINDOW + YEAR)
+    folds = placebo_folds(changes)
+    apart = placebo_folds(changes, WINDOW + YEAR)
     table = event_ranks(changes)
     paragraphs = (
         f"{panel.indicator}, {NATION}, release {panel.release}, "
@@ -278,7 +310,7 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
         except ScenarioError as error:
             text.append(f"Spread between jurisdictions: {error}.")
     figures = {"placebo-time": partial(checks.ranks, changes, table, paragraphs[0])}
-    return CheckResult("placebo-time", None, table, "\n".join(text), figures)
+    return CheckResult("placebo-time", None, table=table, text="\n".join(text), figures=figures)
 
 
 def _line(row: Mapping[Any, Any]) -> str:
@@ -296,7 +328,8 @@ def _line(row: Mapping[Any, Any]) -> str:
 
 
 def _range(numbers: pd.Series[int]) -> str:
-    low, high = numbers.min(), numbers.max()
+    low = numbers.min()
+    high = numbers.max()
     return f"{low}" if low == high else f"{low} or {high}" if high == low + 1 else f"{low}–{high}"
 
 
@@ -313,7 +346,9 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
     last = str(min(settled_through(panel), settled_through(placebo)))
     ours, theirs = (event_ranks(growth_changes(p, until=last)) for p in (panel, placebo))
     table = ours.merge(
-        theirs[["event", "change", "percentile"]], on="event", suffixes=("", "_placebo")
+        theirs[["event", "change", "percentile"]],
+        on="event",
+        suffixes=("", "_placebo"),
     )
     table["placebo"] = placebo.indicator
     seen = table.dropna(subset=["percentile", "percentile_placebo"])
@@ -340,7 +375,7 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
         "fentanyl supply alone does not explain it, though many deaths involve both."
     )
     figures = {"placebo-outcome": partial(checks.rank_pairs, table)}
-    return CheckResult("placebo-outcome", None, table, "\n".join(lines), figures)
+    return CheckResult("placebo-outcome", None, table=table, text="\n".join(lines), figures=figures)
 
 
 def check_placebo_units(
@@ -379,7 +414,8 @@ def check_placebo_units(
     rng = np.random.default_rng(seed)
     null = np.array([_gap(rng.permutation(change), third) for _ in range(permutations)])
     p = float((1 + (null <= gap).sum()) / (1 + permutations))
-    low, high = change[:third].mean(), change[len(change) - third :].mean()
+    low = change[:third].mean()
+    high = change[len(change) - third :].mean()
     text = (
         f"Mean change in 12-month growth after {stamp}, {panel.indicator}, release "
         f"{panel.release}: {low:+.3f} in the {third} locations with "
@@ -388,7 +424,7 @@ def check_placebo_units(
         "fentanyl supply would leave too."
     )
     figures = {"placebo-units": partial(checks.exposure_scatter, table)}
-    return CheckResult("placebo-units", None, table, text, figures)
+    return CheckResult("placebo-units", None, table=table, text=text, figures=figures)
 
 
 def _gap(change: Floats, third: int) -> float:

@@ -32,9 +32,17 @@ def check_null(setting: Setting) -> CheckResult:
     """The null scenario and an effect of zero reproduce the baseline, draw for draw."""
     fitted = setting.model.fit(setting.panel())
     zero = Scenario(
-        "zero", (named_intervention("tariff-only", onset="2014-02", size=0.0, spread=0.0),)
+        "zero",
+        (
+            named_intervention(
+                "tariff-only",
+                onset="2014-02",
+                size=0.0,
+                spread=0.0,
+            ),
+        ),
     )
-    projection = project(fitted, [NULL, zero], 24, 200, setting.seed)
+    projection = project(fitted, [NULL, zero], horizon=24, draws=200, seed=setting.seed)
     again = fitted.forecast(24, draws=200, seed=setting.seed)
     rows = [
         {
@@ -50,13 +58,15 @@ def check_null(setting: Setting) -> CheckResult:
         f"{setting.model.label}: {again.draws.size:,} draws of the baseline compared bit by bit, "
         f"{int(table['different'].sum())} differ."
     )
-    return CheckResult("null", same, table, text, {})
+    return CheckResult("null", same, table=table, text=text, figures={})
 
 
 def check_wandering(setting: Setting) -> CheckResult:
     """Recovery where the epidemic's slope wanders, faster than the estimator's prior has it."""
     return check_recovery(
-        simulations=setting.simulations, seed=setting.seed, slope_change=WANDERING
+        simulations=setting.simulations,
+        seed=setting.seed,
+        slope_change=WANDERING,
     )
 
 
@@ -83,22 +93,27 @@ CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
         Rung("null", check_null),
-        Rung("calibration", lambda s: check_calibration(simulations=5 * s.simulations,
-                                                        seed=s.seed)),
+        Rung(
+            "calibration", lambda s: check_calibration(simulations=5 * s.simulations, seed=s.seed)
+        ),
         Rung("recovery", lambda s: check_recovery(simulations=s.simulations, seed=s.seed)),
         Rung("recovery-wandering-slope", check_wandering),
         Rung("placebo-time", lambda s: check_placebo_time(s.panel())),
         Rung("placebo-outcome", _outcome),
-        Rung("placebo-units",
-             lambda s: check_placebo_units(s.panel(), s.shares("2023-07"), seed=s.seed)),
-        Rung("leave-this-episode-out",
-             lambda s: check_leave_this_out(s.panel(), s.model, seed=s.seed)),
+        Rung(
+            "placebo-units",
+            lambda s: check_placebo_units(s.panel(), s.shares("2023-07"), seed=s.seed),
+        ),
+        Rung(
+            "leave-this-episode-out",
+            lambda s: check_leave_this_out(s.panel(), s.model, seed=s.seed),
+        ),
         Rung("leave-one-episode-out", lambda s: check_leave_one_out(panel=s.panel())),
         Rung("identifiability", lambda s: check_identifiability(s.panel, s.shares, seed=s.seed)),
         Rung("detectable", _detectable),
         Rung("hindcast-plumbing", lambda s: check_hindcast(s.panel(), s.model, seed=s.seed)),
     )
-}  # fmt: skip
+}
 
 
 def run_checks(

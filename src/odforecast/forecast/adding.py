@@ -34,8 +34,15 @@ KEPT = 1 << 26
 _RANK = {x.state: i for i, x in enumerate(LOCATIONS)}
 #: What must be the same in all panels: everything that is not a row of a location.
 _SHARED = (
-    "indicator", "as_of", "release", "vintage", "dataset", "basis", "final_through", "donor",
-)  # fmt: skip
+    "indicator",
+    "as_of",
+    "release",
+    "vintage",
+    "dataset",
+    "basis",
+    "final_through",
+    "donor",
+)
 #: What identifies a run; a forecast without them is nobody's piece.
 _IDENTITY = ("spec_hash", "seed", "data_hash")
 
@@ -54,7 +61,8 @@ def added(known: Floats, draws: Floats) -> Floats:
         block[:, :, :11] = known if known.ndim == 2 else known[start:stop]
         block[:, :, 11:] = draws[start:stop]
         # All rows as one: what reaches from a row into the next is thrown away below.
-        x, size = block.reshape(-1), block.size - 11
+        x = block.reshape(-1)
+        size = block.size - 11
         two = x[:-1] + x[1:]
         four = two[:-2] + two[2:]
         sums = total[:size]
@@ -103,7 +111,7 @@ def quantile_levels(
         raise error_class(f"quantile levels are {short(levels)}", hint=hint) from error
     if not asked:
         raise error_class("no quantile level is named", hint="name one, such as 0.5")
-    return np.array([proportion("a quantile level", x, error_class) for x in asked])
+    return np.array([proportion("a quantile level", x, error=error_class) for x in asked])
 
 
 def between(ordered: Floats, levels: Sequence[float] | Floats) -> Floats:
@@ -174,7 +182,14 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
     draws = forecast.draws[:, rows].sum(axis=1, keepdims=True)
     known = forecast.known[..., rows, :].sum(axis=-2, keepdims=True)
     parts = {name: tuple(held)}
-    return carrying(forecast, summed, parts=parts, draws=draws, known=known, locations=(name,))
+    return carrying(
+        forecast,
+        summed,
+        parts=parts,
+        draws=draws,
+        known=known,
+        locations=(name,),
+    )
 
 
 def _taken(forecast: Forecast, name: str) -> set[str]:
@@ -210,7 +225,8 @@ def carrying(
     **fields: Any,
 ) -> Forecast:
     """A forecast with other draws, and with what a change makes of its drug classes."""
-    beside, made = forecast.beside, replace(forecast, beside={}, **fields)
+    beside = forecast.beside
+    made = replace(forecast, beside={}, **fields)
     if isinstance(beside, Later):
         return with_later_parts(made, lambda: change(beside))
     parts = change(beside)
@@ -254,7 +270,8 @@ class Later(Mapping[str, "Forecast"]):
     """Parts of some draws that are made once one of them is asked for; pickled as they are."""
 
     def __init__(self, mark: str, make: Callable[[], Mapping[str, Forecast]]) -> None:
-        self.mark, self._make = mark, make
+        self.mark = mark
+        self._make = make
 
     @cached_property
     def _made(self) -> Mapping[str, Forecast]:
@@ -402,11 +419,15 @@ def _alike(lead: str, facts: Iterable[dict[str, object]]) -> None:
 def _common(f: Forecast) -> dict[str, object]:
     """What all forecasts that are joined must have in common."""
     return {
-        "as-of dates": f.as_of, "last months": f.last_month, "targets": f.target,
-        "ways to count deaths": f.basis, "numbers of draws": len(f.draws),
-        "seeds": f.provenance.get("seed"), "scenarios": f.provenance.get("scenario"),
+        "as-of dates": f.as_of,
+        "last months": f.last_month,
+        "targets": f.target,
+        "ways to count deaths": f.basis,
+        "numbers of draws": len(f.draws),
+        "seeds": f.provenance.get("seed"),
+        "scenarios": f.provenance.get("scenario"),
         "months": f"{f.months[0]}..{f.months[-1]}",
-    }  # fmt: skip
+    }
 
 
 def _origin(f: Forecast) -> tuple[object, ...]:
@@ -460,7 +481,8 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
 
 def _shared(panel: Panel) -> dict[str, object]:
     """What panels that are joined must have in common."""
-    held, triangle = {name: getattr(panel, name) for name in _SHARED}, panel.triangle
+    held = {name: getattr(panel, name) for name in _SHARED}
+    triangle = panel.triangle
     earlier = () if triangle is None else (*map(str, triangle.releases), *triangle.layers)
     return held | {"months": panel.months.tolist(), "earlier releases": earlier}
 

@@ -94,7 +94,8 @@ def save_forecast(
         content = _to_bytes(table)
         digest = hashlib.sha256(content).hexdigest()
         file = f"{name}-{digest[:16]}.parquet"
-        record["files"][name], held[file] = {"file": file, "sha256": digest}, content
+        record["files"][name] = {"file": file, "sha256": digest}
+        held[file] = content
     record["checksum"] = checksum(record)
     held[INDEX] = (json.dumps(record, indent=1) + "\n").encode()
     try:
@@ -112,7 +113,8 @@ def save_forecast(
 
 def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
     """A forecast as JSON, its numbers put into ``tables``."""
-    panel, version = forecast.panel, 2 if forecast.beside else 1
+    panel = forecast.panel
+    version = 2 if forecast.beside else 1
     if panel is not None and (panel.own is not None or panel.dataset == COUNTIES):
         version = 3
     record = {"kind": KIND, "version": version, "odforecast": installed_version("odforecast")}
@@ -120,14 +122,17 @@ def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
     beside = {} if panel is None else panel.beside
     if forecast.beside:
         record["parts"] = [
-            [name, _paths(part, tables, f"part-{i}-", beside.get(name))]
+            [name, _paths(part, tables, prefix=f"part-{i}-", there=beside.get(name))]
             for i, (name, part) in enumerate(forecast.beside.items())
         ]
     return record | {"files": {}}
 
 
 def _paths(
-    forecast: Forecast, tables: dict[str, pa.Table], prefix: str = "", there: Panel | None = None
+    forecast: Forecast,
+    tables: dict[str, pa.Table],
+    prefix: str = "",
+    there: Panel | None = None,
 ) -> dict[str, Any]:
     """A forecast without its classes; its panel is not written where it is ``there`` already."""
     import pyarrow as pa
@@ -137,7 +142,8 @@ def _paths(
     draws = forecast.draws.transpose(1, 0, 2).reshape(n_loc * n_draws, n_months)
     # Without draws of its own a month is known: one row per location, else one per draw, too.
     known = forecast.known.swapaxes(0, -2).reshape(-1, 11)
-    numbers, months = np.tile(np.arange(n_draws, dtype=np.int32), n_loc), forecast.months
+    numbers = np.tile(np.arange(n_draws, dtype=np.int32), n_loc)
+    months = forecast.months
     labels = {"location": np.repeat(places, n_draws), "draw": numbers}
     tables[f"{prefix}draws"] = pa.table(labels | dict(zip(months.astype(str), draws.T)))
     labels = {"location": np.repeat(places, len(known) // n_loc)}
@@ -147,7 +153,7 @@ def _paths(
     if panel is not None and there is not None and panel.data_hash == there.data_hash:
         panel = "beside"
     elif panel is not None:
-        panel = _panel_record(panel, tables, f"{prefix}panel")
+        panel = _panel_record(panel, tables, name=f"{prefix}panel")
     return {
         "fields": _plain(forecast, _DRAWN),
         "months": [str(months[0]), n_months],
@@ -171,7 +177,7 @@ def read_forecast(folder: Path, make: Callable[..., Forecast]) -> Forecast:
         held = _fields(record, tables)
         beside = {} if held["panel"] is None else held["panel"].beside
         parts = {
-            name: make(**_fields(part, tables, f"part-{i}-", beside.get(name)))
+            name: make(**_fields(part, tables, prefix=f"part-{i}-", there=beside.get(name)))
             for i, (name, part) in enumerate(record.get("parts", []))
         }
         return make(**held, beside=parts)
@@ -187,7 +193,10 @@ def read_forecast(folder: Path, make: Callable[..., Forecast]) -> Forecast:
 
 
 def _fields(
-    record: dict[str, Any], tables: dict[str, pa.Table], prefix: str = "", there: Any = None
+    record: dict[str, Any],
+    tables: dict[str, pa.Table],
+    prefix: str = "",
+    there: Any = None,
 ) -> dict[str, Any]:
     """The fields that :func:`_paths` put into a record and tables, as they were."""
     plain = {name: _decode(value) for name, value in record["fields"].items()}
@@ -209,7 +218,7 @@ def _index(folder: Path) -> dict[str, Any]:
     index = folder / INDEX
     damaged = "the file is damaged; take another copy, or make the forecast again"
     given = "give the folder that forecast.save wrote"
-    content = _read(index, f"no saved forecast at {folder}: there is no {INDEX}", given)
+    content = _read(index, f"no saved forecast at {folder}: there is no {INDEX}", hint=given)
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -233,11 +242,12 @@ def _table(folder: Path, entry: dict[str, str]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path, name = folder / entry["file"], entry["file"]
+    path = folder / entry["file"]
+    name = entry["file"]
     missing = "copy the whole folder, or make the forecast again"
     if not DATA.fullmatch(name):
         raise ForecastError(f"{folder / INDEX} names {name!r}, which is not one of its files")
-    content = _read(path, f"{path} is missing", missing)
+    content = _read(path, f"{path} is missing", hint=missing)
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise ForecastError(f"{path} is not what was saved: its checksum differs", hint=missing)
     return pq.read_table(pa.BufferReader(content))
@@ -335,7 +345,8 @@ def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[
         "month": np.tile(panel.months.astype("datetime64[ms]"), len(panel.locations)),
     }
     columns |= {layer: getattr(panel, layer).ravel() for layer in LAYERS}
-    triangle, own = panel.triangle, panel.own
+    triangle = panel.triangle
+    own = panel.own
     if triangle is not None:
         for layer, array in triangle.layers.items():
             whole = np.empty(triangle.reported.shape)
@@ -349,7 +360,7 @@ def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[
         "layers": list(LAYERS),
         "triangle": None if triangle is None else _encode(triangle.releases, "triangle"),
         "beside": [
-            [key, _panel_record(other, tables, f"{name.removesuffix('panel')}beside-{i}")]
+            [key, _panel_record(other, tables, name=f"{name.removesuffix('panel')}beside-{i}")]
             for i, (key, other) in enumerate(panel.beside.items())
         ],
         "data_hash": panel.data_hash,
@@ -369,7 +380,8 @@ def _panel_from(record: dict[str, Any], tables: Mapping[str, pa.Table]) -> Panel
     table = tables[record["table"]]
     triangle = None
     if record["triangle"] is not None:
-        releases, layers = _decode(record["triangle"]), {}
+        releases = _decode(record["triangle"])
+        layers = {}
         for name in ("reported", *SAID, "all_deaths"):
             columns = [f"{name} {day}" for day in releases]
             if name == "reported" or {*columns[:1]} & {*table.column_names}:

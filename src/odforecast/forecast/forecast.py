@@ -43,14 +43,26 @@ if TYPE_CHECKING:
 
 #: Columns that a notebook shows, and their titles; decimals of their numbers.
 _OF_STATES = {
-    "name": "place", "month": "12 months ending", "low": "low", "median": "median", "high": "high",
-    "change": "change on a year before, %", "fall": "chance of a fall", "rate": "per 100,000",
-}  # fmt: skip
+    "name": "place",
+    "month": "12 months ending",
+    "low": "low",
+    "median": "median",
+    "high": "high",
+    "change": "change on a year before, %",
+    "fall": "chance of a fall",
+    "rate": "per 100,000",
+}
 _OF_COUNTIES = {
-    "name": "county", "month": "12 months ending", "last": "reported", "low": "low",
-    "median": "median", "high": "high", "p_zero": "chance of 0", "p_hidden": "of 1–9",
+    "name": "county",
+    "month": "12 months ending",
+    "last": "reported",
+    "low": "low",
+    "median": "median",
+    "high": "high",
+    "p_zero": "chance of 0",
+    "p_hidden": "of 1–9",
     "p_ten": "of 10+",
-}  # fmt: skip
+}
 _DECIMALS = dict.fromkeys(("low", "median", "high", "change"), 0) | {"rate": 1}
 _DECIMALS |= dict.fromkeys(("fall", "p_zero", "p_hidden", "p_ten"), 2)
 #: Arrays that forecasts made for themselves, by id: nobody else holds them, and none is written to.
@@ -158,7 +170,8 @@ class Forecast(Frozen):
     @steady
     def __repr__(self) -> str:
         model = self.provenance.get("label", self.provenance.get("model", "?"))
-        first, last = int(self.horizons[0]), int(self.horizons[-1])
+        first = int(self.horizons[0])
+        last = int(self.horizons[-1])
         return card(
             f"Forecast {model} as of {self.as_of}: {number_of(len(self.draws), 'draw')}, "
             f"{number_of(len(self.locations), 'location')}, {self.months[0]}..{self.months[-1]}",
@@ -174,21 +187,24 @@ class Forecast(Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        caption, counties = repr(self).splitlines()[0], of_counties(self)
+        caption = repr(self).splitlines()[0]
+        counties = of_counties(self)
         try:
             table = self.counties() if counties else self.summary()
         except ForecastError:  # paths of single months, not joint
             return html_table(self.to_frame(target=self.target), caption)
         titles = _OF_COUNTIES if counties else _OF_STATES
-        more, hidden = ".summary(), .years(), .trend(), .nowcast()", ""
+        more = ".summary(), .years(), .trend(), .nowcast()"
+        hidden = ""
         if counties:
-            more, hidden = ".counties(), .ranking()", "; numbers below 10 left out"
+            more = ".counties(), .ranking()"
+            hidden = "; numbers below 10 left out"
         shown = table.loc[table["horizon"] == min(12, int(self.horizons[-1])), list(titles)]
         names = {**titles, "last": f"reported {self.last_month}"}
         return html_table(
             shown.round(_DECIMALS).rename(columns=names),
             f"{caption.lstrip('<')}; 90% interval{hidden}",
-            f"All of it: {more}, .text({titles['name']}), .plot()",
+            note=f"All of it: {more}, .text({titles['name']}), .plot()",
         )
 
     @classmethod
@@ -409,9 +425,14 @@ class Forecast(Frozen):
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
-        draws = whole("draws", draws, 1)
+        draws = whole("draws", draws, least=1)
         known = self.known if self.known.ndim == 2 else self.known[:draws]
-        return replace(self, draws=self.draws[:draws], known=known, beside={})
+        return replace(
+            self,
+            draws=self.draws[:draws],
+            known=known,
+            beside={},
+        )
 
     total = adding.total
 
@@ -468,7 +489,7 @@ class Forecast(Frozen):
         >>> forecast.text("Ohio")
         'In Ohio, 2,539 drug overdose deaths were reported for the 12 months ending in August ...'
         """
-        return text(self, location, record)
+        return text(self, location, record=record)
 
     def plot(self, axes: Any = None, **options: Any) -> Any:
         """Draw it: a fan for one location, small multiples for several, a map for counties.

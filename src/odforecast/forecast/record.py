@@ -108,7 +108,8 @@ def past_errors(
         # What is said on an earlier day must not know what came later.
         later = str(rows["truth_release"].max()) > str(forecast.as_of)
         return None if later else rows.reset_index(drop=True)
-    theirs, scores = record.manifest.get("indicator"), record.scores
+    theirs = record.manifest.get("indicator")
+    scores = record.scores
     if ours != theirs:
         told = f"is of {theirs!r}" if theirs else "does not say which deaths it is of"
         raise ForecastError(

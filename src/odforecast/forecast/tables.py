@@ -82,7 +82,7 @@ def at_months(forecast: Forecast, rows: Floats, shift: int = 0) -> Floats:
 def hidden_before(forecast: Forecast) -> Flags:
     """Whether the count a year before each month was suppressed, shape (L, M)."""
     suppressed = np.isnan(layer_of(forecast, "reported")) & np.isfinite(layer_of(forecast, "high"))
-    return np.asarray(at_months(forecast, suppressed.astype(float), -12) == 1.0)
+    return np.asarray(at_months(forecast, suppressed.astype(float), shift=-12) == 1.0)
 
 
 def last_counts(forecast: Forecast) -> list[str]:
@@ -160,7 +160,7 @@ def residents_of(forecast: Forecast, together: bool = False) -> Floats:
 def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
     """Final 12-month-ending deaths a year before each month of a forecast."""
     at = np.arange(forecast.months.size)[months]
-    reported = at_months(forecast, layer_of(forecast, "reported"), -12)[:, at]
+    reported = at_months(forecast, layer_of(forecast, "reported"), shift=-12)[:, at]
     out = np.broadcast_to(reported, (len(forecast.draws), *reported.shape)).copy()
     if (drawn := at >= 12).any():
         sums = forecast.samples()
@@ -208,12 +208,14 @@ def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
     """
     proportion("level", level)
     one = chosen(forecast, locations)  # what is not asked for is not added up
-    places, pair = one.locations, set(NEW_YORK)
+    places = one.locations
+    pair = set(NEW_YORK)
     if len(pair & set(places)) == 1 and pair <= set(forecast.locations):
         # New York and the city have one rate, of the two together: one needs the other.
         one = chosen(forecast, (*places, *(pair - set(places))))
     sides = _levels(level, 0.5)
-    later, before = one.samples(), year_before(one)
+    later = one.samples()
+    before = year_before(one)
     moved = np.full(later.shape, np.nan)
     np.divide(100 * (later - before), before, out=moved, where=before > 0)
     rates, rate_of = _rates(one, sides)
@@ -252,7 +254,7 @@ def years(forecast: Forecast, locations: Places = None, level: float = 0.9) -> p
     >>> forecast.years(locations="Ohio")[["year", "known"]].to_numpy().tolist()
     [[2025, 8], [2026, 0]]
     """
-    table = summary(forecast, locations, level)
+    table = summary(forecast, locations, level=level)
     december = table["month"].dt.month == 12
     if not december.any():
         raise ForecastError(
@@ -276,11 +278,13 @@ def _sides(values: Floats, sides: Floats) -> Floats:
 
 def _rates(forecast: Forecast, sides: Floats) -> tuple[Floats, NDArray[Any]]:
     """Rates per 100,000 residents, shape (3, L, M), and of which places each is, shape (L, 1)."""
-    deaths, of = forecast.samples(), np.array(forecast.locations, dtype=object)
+    deaths = forecast.samples()
+    of = np.array(forecast.locations, dtype=object)
     rows = [i for i, s in enumerate(of) if s in NEW_YORK]
     if together := len(rows) == 2 and LOCATION in forecast.joint:
         # CDC counts the city apart, the census does not: neither has a rate of its own.
-        deaths, of[rows] = deaths.copy(), NEW_YORK_TOGETHER
+        deaths = deaths.copy()
+        of[rows] = NEW_YORK_TOGETHER
         deaths[:, rows] = deaths[:, rows].sum(axis=1, keepdims=True)
     people = residents_of(forecast, together)
     of[~np.isfinite(people).all(axis=1)] = ""
@@ -308,7 +312,8 @@ def usual_ratio(reported: Floats, predicted: Floats) -> Floats:
     >>> usual_ratio(np.full((1, 24), 100.0), np.full((1, 24), 102.0))
     array([1.02])
     """
-    past, said = reported[:, _USUAL], predicted[:, _USUAL]
+    past = reported[:, _USUAL]
+    said = predicted[:, _USUAL]
     known = (past > 0) & np.isfinite(said)
     ratios = np.divide(said, past, out=np.zeros(past.shape), where=known)
     n = known.sum(axis=1)
@@ -393,7 +398,8 @@ def nowcast(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
 
 def _no_nowcast(forecast: Forecast) -> tuple[str, str]:
     """Why there is no nowcast, and where there is one."""
-    panel, model = forecast.panel, forecast.provenance.get("label", "this model")
+    panel = forecast.panel
+    model = forecast.provenance.get("label", "this model")
     if panel is not None and panel.final_through >= panel.last_month:
         why = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
         return why, "they are in panel.reported"
@@ -422,7 +428,10 @@ def refuse_counties(forecast: Forecast, what: str) -> None:
 
 
 def counties(
-    forecast: Forecast, locations: Places = None, level: float = 0.9, exact: bool = False
+    forecast: Forecast,
+    locations: Places = None,
+    level: float = 0.9,
+    exact: bool = False,
 ) -> pd.DataFrame:
     """County counts in publishable form: numbers below 10 are left out.
 
@@ -457,9 +466,12 @@ def counties(
     one = chosen(forecast, locations)
     if len(one.locations) > _AT_ONCE:
         some = range(0, len(one.locations), _AT_ONCE)
-        parts = [counties(one, one.locations[i : i + _AT_ONCE], level, exact) for i in some]
+        parts = [
+            counties(one, one.locations[i : i + _AT_ONCE], level=level, exact=exact) for i in some
+        ]
         return pd.concat(parts, ignore_index=True)
-    later, before = one.samples(), year_before(one)
+    later = one.samples()
+    before = year_before(one)
     # A hidden count stays hidden, also where draws say what it may have been.
     known = ~np.isnan(before).any(axis=0) & ~hidden_before(one)
     counts = one.quantiles(list(_levels(level, 0.25, 0.5, 0.75)))
@@ -490,14 +502,19 @@ def among_highest(values: Floats, k: int) -> Floats:
     places = values.shape[1]
     at = max(places - k, 0)
     last = np.partition(values, at, axis=1)[:, at, None]
-    above, level = values > last, values == last
+    above = values > last
+    level = values == last
     left = np.minimum((k - above.sum(axis=1)) / level.sum(axis=1), 1.0)
     shares = above + level * left[:, None]
     return np.asarray(np.where(np.isneginf(values), 0.0, shares).mean(axis=0))
 
 
 def ranking(
-    forecast: Forecast, k: int = 10, by: By = "deaths", month: object = None, exact: bool = False
+    forecast: Forecast,
+    k: int = 10,
+    by: By = "deaths",
+    month: object = None,
+    exact: bool = False,
 ) -> pd.DataFrame:
     """Hot spots: how likely each place is among the k highest, and whether its count rises.
 
@@ -537,7 +554,7 @@ def ranking(
     """
     if by not in get_args(By):
         raise ForecastError(f"by is {by!r}", hint=one_of(by, get_args(By)))
-    k = whole("k", k, 1)
+    k = whole("k", k, least=1)
     if LOCATION not in forecast.joint:
         raise ForecastError(
             "these draws are not joint over locations, so places cannot be compared in them",
@@ -578,7 +595,7 @@ def ranking(
         "above_last": _share(sums > last, ~np.isnan(last)),
     }
     held = {"by": by, "k": k, **{name: x[:, None] for name, x in columns.items()}}
-    table = frame_of(forecast, held, rows, at).drop(columns="horizon_from_origin")
+    table = frame_of(forecast, held, rows=rows, months=at).drop(columns="horizon_from_origin")
     # Chance first, then the median as far as it is shown, then the code: the same everywhere.
     order = ["among", by, "location"]
     return table.sort_values(order, ascending=[False, False, True], ignore_index=True)

@@ -102,7 +102,9 @@ def text(
     month: object = None,
 ) -> str:
     """Three sentences; see :meth:`odforecast.Forecast.text`."""
-    return " ".join(filter(None, sentences(forecast, location, record, errors, month)))
+    return " ".join(
+        filter(None, sentences(forecast, location, record=record, errors=errors, month=month))
+    )
 
 
 def sentences(
@@ -119,7 +121,8 @@ def sentences(
             hint="a text is of one place: text('Ohio'), text('New York')",
         )
     one = _one(forecast, location)
-    counties, own = of_counties(one), own_of(one)
+    counties = of_counties(one)
+    own = own_of(one)
     given = f", with {own}," if own else ""
     first = _last_known(one, given)
     when = main_month(one) if month is None else to_month(month)
@@ -130,7 +133,7 @@ def sentences(
         return first, f"{lead} there is no forecast: a count is hidden.", ""
     step = say.step_of(low, high)
     # Past forecasts had no own counts: their errors are none of this one's.
-    off = _off(one, when, record) if errors and not own else ""
+    off = _off(one, when, record=record) if errors and not own else ""
     bands = (draws < 1, (draws >= 1) & (draws < SMALL), draws >= SMALL)
     none, few, ten = (say.chance(float(band.mean())) for band in bands)
     if counties and middle < SMALL:
@@ -139,13 +142,17 @@ def sentences(
             f"{none}, that of 1 to {SMALL - 1} is {few}, and that of {SMALL} or more {ten}."
         )
     else:
-        ends = say.ranged_between(low, high, step) if counties else say.between(low, high, step)
+        ends = (
+            say.ranged_between(low, high, step=step)
+            if counties
+            else say.between(low, high, step=step)
+        )
         more = f"; the probability of {SMALL} or more is {ten}" if counties and low < SMALL else ""
         second = (
             f"{lead} the forecast{given} is about {say.rounded(middle, step)} {_deaths(one)} "
             f"(90% interval {ends}){more}."
         )
-    return first, second, " ".join(filter(None, (_change(one, when, step), off)))
+    return first, second, " ".join(filter(None, (_change(one, when, step=step), off)))
 
 
 def _deaths(one: Forecast) -> str:
@@ -156,7 +163,7 @@ def _deaths(one: Forecast) -> str:
 
 def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
     """How far such forecasts have been off here; nothing where nobody measured it."""
-    rows = past_errors(one, one.locations[0], record)
+    rows = past_errors(one, one.locations[0], record=record)
     if rows is None:
         return ""
     horizon = int((month - one.last_month).astype(int))
@@ -192,19 +199,23 @@ def _one(forecast: Forecast, location: str | None) -> Forecast:
 
 def _last_known(one: Forecast, given: str) -> str:
     """The last count as its release shows it, and what it will be."""
-    counties, panel = of_counties(one), one.panel
+    counties = of_counties(one)
+    panel = one.panel
     what = "deaths" if panel is None else deaths_of(panel.indicator)
     what += " of residents" if counties else ""
     count = last_counts(one)[0]
     low, hidden, high = count.partition("–")
-    said, why = f"{count} {what} were reported", ""
+    said = f"{count} {what} were reported"
+    why = ""
     if not count or (hidden and not counties):
-        said, count = f"no count of {what} is shown", ""
+        said = f"no count of {what} is shown"
+        count = ""
     elif hidden:
         said = f"between {low} and {high} {what} were reported"
         why = f": the release hides counts of 1 to {SMALL - 1}"
     elif count.startswith("≥"):
-        said, why = f"{count[1:]} or more {what} were reported", ": the release lost the count"
+        said = f"{count[1:]} or more {what} were reported"
+        why = ": the release lost the count"
     by = "in the release of" if counties else "as published by"
     known = (
         f"In {place_name(one.locations[0])}, {said} for the 12 months ending in "
@@ -229,7 +240,8 @@ def _last_known(one: Forecast, given: str) -> str:
 
 def _change(one: Forecast, month: np.datetime64, step: float) -> str:
     """The change on the count 12 months before, and how likely a fall is."""
-    counties, later = of_counties(one), one.count_at(month)[:, 0]
+    counties = of_counties(one)
+    later = one.count_at(month)[:, 0]
     try:
         moved = one.change(month)[:, 0]
     except ForecastError:  # before the panel, or there is none
@@ -240,16 +252,19 @@ def _change(one: Forecast, month: np.datetime64, step: float) -> str:
     before = later - moved
     if counties and not before.any():
         return ""
-    fall, same = float((moved < 0).mean()), float((moved == 0).mean())
+    fall = float((moved < 0).mean())
+    same = float((moved == 0).mean())
     tie = f", of no change {say.chance(same)}" if same >= 0.005 else ""
-    fewest, middle = min(np.median(later), np.median(before)), float(np.median(moved))
+    fewest = min(np.median(later), np.median(before))
+    middle = float(np.median(moved))
     if counties and fewest < SMALL:
         return f"The probability of fewer than 12 months before is {say.chance(fall)}{tie}."
     year = "12 months before"
     if counties and one.months[0] <= month - 12 * ONE_MONTH <= one.last_month:
         # The last count is compared with as it will be, not with the part that is reported.
         year += ", once all reports are in"
-    said, size = f"about as many as {year}", say.rounded(abs(middle), step)
+    said = f"about as many as {year}"
+    size = say.rounded(abs(middle), step)
     if size != "0":
         said = f"about {size} {'fewer' if middle < 0 else 'more'} than {year}"
         if fewest >= FEW if counties else (before > 0).all():

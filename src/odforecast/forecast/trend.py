@@ -134,7 +134,7 @@ def trend(forecast: Forecast, locations: Places = None) -> pd.DataFrame:
     one = chosen(forecast, locations)
     known = before_at_origin(one)[:, near]
     first, large = thresholds(known)
-    chances = probabilities(one, first, range(len(one.locations)), near)
+    chances = probabilities(one, first, rows=range(len(one.locations)), months=near)
     columns = {"before": known, "t1": first, "t2": large}
     columns |= {name: chances[..., k] for k, name in enumerate(CATEGORIES)}
     return frame_of(one, columns, months=near).drop(columns="horizon_from_origin")
@@ -142,21 +142,25 @@ def trend(forecast: Forecast, locations: Places = None) -> pd.DataFrame:
 
 def before_at_origin(forecast: Forecast) -> Floats:
     """The count 12 months before each month, as known at the origin, shape (L, M); NaN unknown."""
-    return at_months(forecast, layer_of(forecast, "reported"), -12)
+    return at_months(forecast, layer_of(forecast, "reported"), shift=-12)
 
 
 def probabilities(
-    forecast: Forecast, first: Floats, rows: Sequence[int], months: NDArray[np.intp]
+    forecast: Forecast,
+    first: Floats,
+    rows: Sequence[int],
+    months: NDArray[np.intp],
 ) -> Floats:
     """Share of draws in each category, shape (rows, months, 5)."""
-    sums, known = forecast.samples(), before_at_origin(forecast)
+    sums = forecast.samples()
+    known = before_at_origin(forecast)
     shares = np.full((len(rows), len(months), len(CATEGORIES)), np.nan)
     for i, row in enumerate(rows):  # a place at a time, for there may be thousands
         place = sums[:, row]
         before = np.repeat(known[[row]], len(sums), axis=0)
         # Where the draws reach back a year, the count then is the nowcast of the same draw.
         before[:, 12:] = place[:, :-12] if MONTH in forecast.joint else np.nan
-        found = category((place - before)[:, months], before[:, months], first[i])
+        found = category((place - before)[:, months], before[:, months], first=first[i])
         for k in range(len(CATEGORIES)):
             shares[i, :, k] = (found == k).mean(axis=0)
         shares[i, (found < 0).any(axis=0)] = np.nan

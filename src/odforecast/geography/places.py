@@ -20,10 +20,26 @@ from odforecast.errors import OdforecastError, UnknownNameError, near, one_of
 from odforecast.say import listed
 
 __all__ = [
-    "JURISDICTIONS", "LOCATIONS", "NATION", "REGIONS", "County", "Edition", "Location", "absent",
-    "called", "closed", "code_of", "counties_of", "find", "lookup", "parts_of", "pick",
-    "population", "resolve", "whole_and_parts",
-]  # fmt: skip
+    "JURISDICTIONS",
+    "LOCATIONS",
+    "NATION",
+    "REGIONS",
+    "County",
+    "Edition",
+    "Location",
+    "absent",
+    "called",
+    "closed",
+    "code_of",
+    "counties_of",
+    "find",
+    "lookup",
+    "parts_of",
+    "pick",
+    "population",
+    "resolve",
+    "whole_and_parts",
+]
 
 Floats = NDArray[np.float64]
 
@@ -42,9 +58,15 @@ SPLIT = {"02261": ("02063", "02066")}
 
 #: What follows a county's name in its legal name.
 KINDS = (
-    "County", "Parish", "City and Borough", "Borough", "Census Area", "Municipality", "city",
+    "County",
+    "Parish",
+    "City and Borough",
+    "Borough",
+    "Census Area",
+    "Municipality",
+    "city",
     "Planning Region",
-)  # fmt: skip
+)
 
 REGIONS = ("Northeast", "Midwest", "South", "West")
 _HINT = "use a postal code (WV), a FIPS code (54), US, or NYC for New York City"
@@ -80,7 +102,7 @@ def _table(name: str) -> Iterator[list[str]]:
 
 
 LOCATIONS: tuple[Location, ...] = tuple(
-    Location(state, code, name, region or None)
+    Location(state, code, name=name, region=region or None)
     for state, code, name, region in _table("jurisdictions.csv")
 )
 
@@ -134,10 +156,26 @@ class County:
     fips: str
     name: str
     state: str
-    longitude: float = field(default=nan, compare=False, repr=False)
-    latitude: float = field(default=nan, compare=False, repr=False)
-    land_km2: float = field(default=nan, compare=False, repr=False)
-    adjacent: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    longitude: float = field(
+        default=nan,
+        compare=False,
+        repr=False,
+    )
+    latitude: float = field(
+        default=nan,
+        compare=False,
+        repr=False,
+    )
+    land_km2: float = field(
+        default=nan,
+        compare=False,
+        repr=False,
+    )
+    adjacent: tuple[str, ...] = field(
+        default=(),
+        compare=False,
+        repr=False,
+    )
 
     @property
     def short(self) -> str:
@@ -153,7 +191,9 @@ class County:
 
 
 #: Counties since 2016, known by their codes: Connecticut's regions, and parts of one split.
-LATER: tuple[County, ...] = tuple(County(f, name, state) for f, name, state in _table("later.csv"))
+LATER: tuple[County, ...] = tuple(
+    County(f, name, state=state) for f, name, state in _table("later.csv")
+)
 #: Connecticut's nine, in place of its counties from 2022.
 PLANNING_REGIONS: tuple[County, ...] = tuple(c for c in LATER if c.state == "CT")
 _REGION_CODES = {c.fips for c in PLANNING_REGIONS}
@@ -162,7 +202,15 @@ _REGION_CODES = {c.fips for c in PLANNING_REGIONS}
 @cache
 def _bundled() -> tuple[County, ...]:
     return tuple(
-        County(fips, name, state, float(x), float(y), float(land), tuple(adjacent.split()))
+        County(
+            fips,
+            name,
+            state=state,
+            longitude=float(x),
+            latitude=float(y),
+            land_km2=float(land),
+            adjacent=tuple(adjacent.split()),
+        )
         for fips, name, state, x, y, land, adjacent in _table("counties.csv")
     )
 
@@ -241,7 +289,7 @@ def close_to(name: str, state: str | None = None) -> tuple[str, ...]:
     """Labels of up to three counties of nearly that name, for a 'did you mean'."""
     among = counties_of(state) + (PLANNING_REGIONS if state == "CT" else ())
     spelled = {form.lower(): c.label for c in among for form in (c.short, c.name)}
-    return near(name, spelled, 3, cutoff=0.75)
+    return near(name, spelled, n=3, cutoff=0.75)
 
 
 def lookup(key: str) -> Location:
@@ -352,7 +400,7 @@ def _counties_called(text: str) -> tuple[County, ...]:
 
 
 def _states_close_to(text: str) -> tuple[str, ...]:
-    return near(text, [x.name for x in LOCATIONS], 2, cutoff=0.75)
+    return near(text, [x.name for x in LOCATIONS], n=2, cutoff=0.75)
 
 
 def _unknown(key: str, meant: Sequence[str], hint: str = _HINT) -> UnknownNameError:
@@ -388,7 +436,7 @@ def _no_county(text: str) -> UnknownNameError:
     meant = close_to(name, None if state.state == "US" else state.state)
     elsewhere = [c.label for c in named(name)][:3]
     hint = f"{state.name} has no county {name.strip()!r}"
-    return _unknown(text, meant or elsewhere or _states_close_to(name), hint)
+    return _unknown(text, meant or elsewhere or _states_close_to(name), hint=hint)
 
 
 @cache
@@ -628,7 +676,7 @@ def pick(
             named[code] = key
     if not named:
         raise UnknownNameError("locations is empty: no location is named", hint="name one, or all")
-    absent(tuple(named), available, of, error, reasons)
+    absent(tuple(named), available, of=of, error=error, reasons=reasons)
     return tuple(named)
 
 
@@ -659,7 +707,7 @@ def _codes(key: str, available: Sequence[str] | None = None) -> tuple[str, ...]:
     """Codes of one place, or of the counties of ``"WHOLE/*"``, of which there must be some."""
     held, (whole, star, rest) = available or (), key.strip().partition("/*")
     if star and not rest:
-        if found := parts_of(whole, "counties", edition_held(held)):
+        if found := parts_of(whole, "counties", edition=edition_held(held)):
             return found
         raise UnknownNameError(
             f"CDC's counts by county have none of {lookup(whole).name}",
@@ -676,8 +724,10 @@ def _codes(key: str, available: Sequence[str] | None = None) -> tuple[str, ...]:
 
 def _instead(code: str, available: Sequence[str]) -> str:
     """What to ask for where a place is of another kind or edition than those there are."""
-    county, of_counties = by_fips().get(code), any(one.isdigit() for one in available)
-    asked, held = edition_of(code), {edition_of(one) for one in available} - {None}
+    county = by_fips().get(code)
+    of_counties = any(one.isdigit() for one in available)
+    asked = edition_of(code)
+    held = {edition_of(one) for one in available} - {None}
     if asked and held and asked not in held:
         here, there = (str(one).replace("-", " ") for one in (*held, asked))
         said = f"Connecticut is given by {here} here, not by {there}"

@@ -49,7 +49,8 @@ from odforecast.say import plain, quoted
 #: Most bytes of a file, unpacked: a file of 2,000 sample paths has a quarter of it.
 MAX_BYTES: Final = 256 * 2**20
 #: Most characters of a cell of text, and of the longest number; a double needs 25.
-_LONGEST, _LONGEST_NUMBER = 100_000, 60
+_LONGEST = 100_000
+_LONGEST_NUMBER = 60
 #: Bytes of CSV that are parsed at one time; no row is longer.
 _BLOCK: Final = 2**24
 _CODED: Final = pa.dictionary(pa.int32(), pa.string())
@@ -61,10 +62,14 @@ _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: R types, and the tests of :mod:`pyarrow.types` that an Arrow type must pass for each.
 _R_TYPES: Final = {
-    "factor": ("dictionary",), "integer": ("integer",), "double": ("floating",), "Date": ("date",),
-    "logical": ("boolean",), "POSIXct": ("timestamp",),
+    "factor": ("dictionary",),
+    "integer": ("integer",),
+    "double": ("floating",),
+    "Date": ("date",),
+    "logical": ("boolean",),
+    "POSIXct": ("timestamp",),
     "character": ("string", "large_string", "string_view"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -91,13 +96,16 @@ def file_kind(path: Path) -> str:
 
 
 def read_raw(
-    path: Path, kind: str = "", limit: int | None = MAX_BYTES, hint: str = _NO_SUBMISSION
+    path: Path,
+    kind: str = "",
+    limit: int | None = MAX_BYTES,
+    hint: str = _NO_SUBMISSION,
 ) -> Raw:
     """Read a file's cells."""
     kind = kind or file_kind(path)
     try:
         if kind in ("parquet", "arrow"):
-            return _typed(path, kind, limit, hint)
+            return _typed(path, kind, limit=limit, hint=hint)
         with path.open("rb") if kind == "csv" else gzip.open(path, "rb") as handle:
             data = handle.read(-1 if limit is None else limit + 1)
         if limit is not None and len(data) > limit:
@@ -108,8 +116,16 @@ def read_raw(
         return _text(path, data)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, EOFError, zlib.error, pa.ArrowException, ValueError, OverflowError,
-            TypeError, csv.Error) as error:  # fmt: skip
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        pa.ArrowException,
+        ValueError,
+        OverflowError,
+        TypeError,
+        csv.Error,
+    ) as error:
         if isinstance(error, DataError):
             raise
         said = plain(" ".join(str(error).split()), 300)
@@ -130,7 +146,8 @@ def decoded(data: bytes, line: str = "row") -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        row = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
         why = f"{line} {row}: byte {byte:#04x} is not UTF-8"
         raise _BadTextError(why, "save the file as UTF-8") from None
 
@@ -143,7 +160,8 @@ def _text(path: Path, data: bytes) -> Raw:
         raise _BadTextError(f"row {row}: a NUL byte, as no text has", "write the file again")
     _, header = _lines(data, 1)
     check_header(header, str(path))
-    ends, quotes = data.endswith((b"\n", b"\r")), b'"' in data
+    ends = data.endswith((b"\n", b"\r"))
+    quotes = b'"' in data
     lines, _ = _lines(data) if quotes else (np.array([]), header)
     try:
         table = pacsv.read_csv(
@@ -161,7 +179,7 @@ def _text(path: Path, data: bytes) -> Raw:
         most = max((pc.max(pc.binary_length(x)).as_py() or 0 for x in words), default=0)
         simple = count == len(table) + 1 and most <= csv.field_size_limit()
         lines = np.arange(2, len(table) + 2) if simple else _lines(data)[0]
-    return Raw(_columns(table), lines, ends)
+    return Raw(_columns(table), lines, ends=ends)
 
 
 def _lines(data: bytes, most: int | None = None) -> tuple[np.ndarray, list[str]]:
@@ -176,8 +194,9 @@ def _lines(data: bytes, most: int | None = None) -> tuple[np.ndarray, list[str]]
             if len(cells) == len(header):
                 rows.append(reader.line_num)
             elif cells:  # an empty line holds nothing that could be lost
-                raise ValueError(f"row {reader.line_num}: {len(cells)} cells, and the header has "
-                                 f"{len(header)}")  # fmt: skip
+                raise ValueError(
+                    f"row {reader.line_num}: {len(cells)} cells, and the header has {len(header)}"
+                )
     except csv.Error as error:
         raise ValueError(f"row {reader.line_num}: {error}") from None
     return np.array(rows, dtype=np.int64), header
@@ -198,7 +217,8 @@ def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
         schema = table.schema
     else:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            meta, schema = file.metadata, file.schema_arrow
+            meta = file.metadata
+            schema = file.schema_arrow
         size = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
         if limit is not None and (size > limit or meta.num_rows > limit // 64):
             raise DataError(
@@ -208,7 +228,10 @@ def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
         # Texts stay coded: a long one that is in every row is kept once.
         texts = [f.name for f in schema if f.type in (pa.string(), pa.large_string())]
         table = pq.read_table(
-            path, read_dictionary=texts, page_checksum_verification=True, partitioning=None
+            path,
+            read_dictionary=texts,
+            page_checksum_verification=True,
+            partitioning=None,
         )
     check_header(schema.names, str(path))
     for name, column in zip(table.column_names, table.columns):
@@ -353,7 +376,8 @@ def coded_texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     """The number of each cell's text (-1: there is none), and the texts, each written once."""
     different: Iterable[Any]
     if isinstance(column.dtype, pd.CategoricalDtype):
-        at, different = column.cat.codes.to_numpy(), column.cat.categories
+        at = column.cat.codes.to_numpy()
+        different = column.cat.categories
     elif getattr(column.dtype, "kind", "O") in "fiumM" or infer_dtype(column) == "date":
         at, found = pd.factorize(column)
         different = map(pd.Timestamp, found) if column.dtype.kind == "M" else found.tolist()
@@ -374,16 +398,23 @@ OUTPUT_TYPES = ("quantile", "sample", "pmf")
 #: Values are written to a thousandth of a death: more digits would only look precise.
 DECIMALS = 3
 #: Probabilities are written in millionths, and may miss 1 by this much when read.
-_MILLION, TOTAL = 10**6, 0.001
+_MILLION = 10**6
+TOTAL = 0.001
 #: Longest horizon, in months, and most characters of a scenario's name.
-_MAX_HORIZON, LONGEST_NAME = 1200, 200
+_MAX_HORIZON = 1200
+LONGEST_NAME = 200
 #: Least step between two quantile levels of a unit.
 _MIN_STEP = 0.0001
 _CODES = frozenset(x.code for x in LOCATIONS)
 _DAY_COLUMNS: Final = ("origin_date", "target_end_date", "as_of")
 _NUMBER_COLUMNS: Final = (
-    "observation", "predicted", "percent_complete", "percent_pending", "oracle_value", "value",
-)  # fmt: skip
+    "observation",
+    "predicted",
+    "percent_complete",
+    "percent_pending",
+    "oracle_value",
+    "value",
+)
 _UNIT = ("origin_date", SCENARIO_ID, "location", "target", "horizon", "target_end_date")
 
 
@@ -430,7 +461,7 @@ def to_hub(
     (69, ['US'], [1, 2, 3])
     """
     forecast = a_forecast(forecast)
-    keep_local(forecast, "a hub file", own)
+    keep_local(forecast, "a hub file", own=own)
     if output_type not in OUTPUT_TYPES:
         raise ForecastError(
             f"unknown output type {output_type!r}", hint=f"one of {', '.join(OUTPUT_TYPES)}"
@@ -442,15 +473,21 @@ def to_hub(
     if output_type == "pmf":
         return _trend_rows(forecast)
     wanted = [t for t in TARGETS if t in forecast.targets] if targets is None else list(targets)
-    parts = [_target_rows(forecast, target, levels, output_type) for target in wanted]
+    parts = [
+        _target_rows(forecast, target, levels=levels, output_type=output_type) for target in wanted
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
 def _target_rows(
-    forecast: Forecast, target: str, levels: Sequence[float], output_type: str
+    forecast: Forecast,
+    target: str,
+    levels: Sequence[float],
+    output_type: str,
 ) -> pd.DataFrame:
     """Rows of one target, ordered by location, month, then level or sample."""
-    n_loc, n_months = len(forecast.locations), forecast.months.size
+    n_loc = len(forecast.locations)
+    n_months = forecast.months.size
     if output_type == "quantile":
         values = forecast.quantiles(levels, target)
         ids = np.broadcast_to(np.asarray(levels, dtype=float)[:, None, None], values.shape)
@@ -497,11 +534,16 @@ def _trend_rows(forecast: Forecast) -> pd.DataFrame:
     rank = np.argsort(np.argsort(parts - chances * _MILLION, axis=1, kind="stable"), axis=1)
     ids = np.tile(np.array(CATEGORIES, dtype=object), len(table))
     shares = ((parts + (rank < left[:, None])) / _MILLION).ravel()
-    return _frame(forecast, TARGET_TREND, "pmf", table, ids, shares)
+    return _frame(forecast, TARGET_TREND, kind="pmf", units=table, ids=ids, values=shares)
 
 
 def _frame(
-    forecast: Forecast, target: str, kind: str, units: pd.DataFrame, ids: object, values: np.ndarray
+    forecast: Forecast,
+    target: str,
+    kind: str,
+    units: pd.DataFrame,
+    ids: object,
+    values: np.ndarray,
 ) -> pd.DataFrame:
     """Rows of units, each with as many ids as there are values of it."""
     n = len(values) // len(units)
@@ -568,7 +610,7 @@ def write_hub(
     if not path:
         raise DataError("path is missing", hint="od.write_hub(forecast, 'forecast.csv')")
     if not isinstance(forecast, pd.DataFrame):
-        forecast = to_hub(forecast, levels, targets, output_type, own)
+        forecast = to_hub(forecast, levels, targets=targets, output_type=output_type, own=own)
     target = Path(path)
     kind = file_kind(target)
     checked = check_hub(forecast, levels=None, source=str(target))
@@ -641,7 +683,12 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     """
     source = Path(path)
     raw = read_raw(source)
-    table = check_hub(without_index(raw.cells), levels=levels, source=str(source), rows=raw.rows)
+    table = check_hub(
+        without_index(raw.cells),
+        levels=levels,
+        source=str(source),
+        rows=raw.rows,
+    )
     if not raw.ends:
         # Last, because it is the weakest sign: the row may be whole. But 1,345 cut to 13 is a
         # number too, and only the missing line end tells.
@@ -708,7 +755,8 @@ def check_hub(
     for bad, column, what, hint in chain(_cell_rules(raw, out), _unit_rules(out, unit)):
         # Rows that a rule does not speak of are good.
         if bad.any():
-            row, n = int(bad[bad].index.min()), bad.sum()
+            row = int(bad[bad].index.min())
+            n = bad.sum()
             cell = raw[column].iloc[row]
             value = quoted(cell) if isinstance(cell, str) else plain(cell)
             more = f" ({n} such rows)" if n > 1 else ""
@@ -718,7 +766,7 @@ def check_hub(
                 hint=hint,
             )
     if levels is not None:
-        _check_levels(out, unit, levels, source, rows)
+        _check_levels(out, unit, wanted=levels, source=source, numbered=rows)
     return out[columns]
 
 
@@ -773,7 +821,8 @@ def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     yield choice("output_type", OUTPUT_TYPES)
     yield from _id_rules(raw, out)
     yield number("value")
-    negative, pmf = out["value"] < 0, out["output_type"] == "pmf"
+    negative = out["value"] < 0
+    pmf = out["output_type"] == "pmf"
     yield negative & ~pmf, "value", "", "deaths cannot be negative"
     yield negative & pmf, "value", "", "probabilities cannot be negative"
 
@@ -793,12 +842,14 @@ def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
 
 def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     """Levels, numbers of samples, and categories; the last are texts."""
-    column, kind = "output_type_id", out["output_type"]
+    column = "output_type_id"
+    kind = out["output_type"]
     pmf = kind == "pmf"
     hint = f"{TARGET_TREND} is given as pmf, and pmf is given of {TARGET_TREND}"
     odd = pmf != (out["target"] == TARGET_TREND)
     yield odd, "output_type", "does not fit the target", hint
-    names, given = _texts(raw[column]), raw[column]
+    names = _texts(raw[column])
+    given = raw[column]
     yield pmf & ~names.isin(CATEGORIES), column, "", f"one of {', '.join(CATEGORIES)}"
     ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
     yield ids.isna(), column, "is not a finite number", "give a finite number such as 0.5"
@@ -824,7 +875,8 @@ def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
     what = "puts the last published month after the origin date"
     hint = "horizon 1 is the first month after the last one published by the origin date"
     yield last > origin, "horizon", what, hint
-    column, keys = "output_type_id", [*unit, "output_type", "output_type_id"]
+    column = "output_type_id"
+    keys = [*unit, "output_type", "output_type_id"]
     yield out.duplicated(keys), column, "repeats a row", "give every forecast once"
     # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
     near = out.loc[out["output_type"] != "pmf", keys]
@@ -849,7 +901,11 @@ def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
 
 
 def _check_levels(
-    out: pd.DataFrame, unit: list[str], wanted: Sequence[float], source: str, numbered: np.ndarray
+    out: pd.DataFrame,
+    unit: list[str],
+    wanted: Sequence[float],
+    source: str,
+    numbered: np.ndarray,
 ) -> None:
     """Refuse a unit of quantiles without one of these levels."""
     rows = out[out["output_type"] == "quantile"]
@@ -859,7 +915,8 @@ def _check_levels(
     short = rows[~have.all(axis=1)]
     if short.empty:
         return
-    row, units = int(short.index[0]), len(short[unit].drop_duplicates())
+    row = int(short.index[0])
+    units = len(short[unit].drop_duplicates())
     first = rows.loc[row]
     lacking = [x for x, there in zip(wanted, have.loc[row]) if not there]
     more = f" ({units} such units)" if units > 1 else ""

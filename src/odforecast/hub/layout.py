@@ -216,7 +216,9 @@ class Tasks(msgspec.Struct):
         for round_ in self.rounds:
             round_.derived = round_.derived or self.derived_task_ids
             for n, task in enumerate(round_.tasks, 1):
-                task.number, task.derived, task.column = n, round_.derived, round_.column
+                task.number = n
+                task.derived = round_.derived
+                task.column = round_.column
 
     @property
     def origins(self) -> dict[str, tuple[int, str]]:
@@ -385,8 +387,10 @@ class Hub:
                 f"{root}: no folder {CONFIG}, so this is not a hub",
                 hint="give the folder above it, or create a hub: odforecast hub init DIR",
             )
-        file, target = root / CONFIG / "admin.json", root / CONFIG / "target-data.json"
-        admin, tasks = _shaped(file, _Admin), _shaped(root / CONFIG / "tasks.json", Tasks)
+        file = root / CONFIG / "admin.json"
+        target = root / CONFIG / "target-data.json"
+        admin = _shaped(file, _Admin)
+        tasks = _shaped(root / CONFIG / "tasks.json", Tasks)
         name = admin.get("model_output_dir", MODEL_OUTPUT)
         hint = "the name of a folder of the hub"
         if not isinstance(name, str) or not name.strip():
@@ -400,7 +404,13 @@ class Hub:
     def of(cls, root: Path, files: Mapping[str, Any]) -> Hub:
         """A hub of a configuration that is in order."""
         output = root / files["admin"].get("model_output_dir", MODEL_OUTPUT)
-        return cls(root, files["admin"], files["tasks"], files.get("target-data"), output)
+        return cls(
+            root,
+            files["admin"],
+            tasks=files["tasks"],
+            target_data=files.get("target-data"),
+            model_output_dir=output,
+        )
 
     @property
     def config(self) -> Path:

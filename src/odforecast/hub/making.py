@@ -70,8 +70,13 @@ LAST_DATES: Final = "last_data_dates"
 #: Models that the dashboard draws: the recommended ones, and the baselines.
 _DESIGNATED: Final = ("dlm", "ensemble")
 _BASELINES: Final = (
-    "hub-baseline", "damped-trend", "cdc-predicted", "naive", "drift", "seasonal-naive",
-)  # fmt: skip
+    "hub-baseline",
+    "damped-trend",
+    "cdc-predicted",
+    "naive",
+    "drift",
+    "seasonal-naive",
+)
 #: Horizons of months that were published already, and are revised.
 NOWCAST: Final = tuple(range(-11, 1))
 _ROUNDS: Final = {
@@ -85,7 +90,8 @@ _BY: Final = {
     "state": "It is fitted to each state separately.",
     "location": "It is fitted to each location separately.",
 }
-_SUMS, _DELAY = "-sums", "+delay"
+_SUMS = "-sums"
+_DELAY = "+delay"
 #: Files that are the same in every hub, and their folders.
 _PAGES: Final = {
     "target-data.json": CONFIG,
@@ -99,14 +105,26 @@ CONTACT: Final[Mapping[str, str]] = {"name": "The hub's maintainer", "email": "h
 REPOSITORY: Final = "example/overdose-hub"
 #: Columns of the time series, without ``as_of``, which its folder says.
 TIME_SERIES: Final = (
-    "target_end_date", "location", "target", "location_name", "observation", "predicted",
-    "percent_complete", "percent_pending",
-)  # fmt: skip
+    "target_end_date",
+    "location",
+    "target",
+    "location_name",
+    "observation",
+    "predicted",
+    "percent_complete",
+    "percent_pending",
+)
 #: Columns of the answers.
 ORACLE: Final = (
-    "origin_date", "target_end_date", "location", "target", "output_type", "output_type_id",
-    "oracle_value", "as_of",
-)  # fmt: skip
+    "origin_date",
+    "target_end_date",
+    "location",
+    "target",
+    "output_type",
+    "output_type_id",
+    "oracle_value",
+    "as_of",
+)
 
 
 def init(
@@ -184,7 +202,7 @@ def init(
         raise DataError(f"unknown license {license!r}", hint=one_of(license, licences()))
     labels = _labels(models)
     releases = _releases(archive)
-    panels = _panels(origins(releases, kind, start, end, donors=1, indicator=indicator))
+    panels = _panels(origins(releases, kind, start=start, end=end, donors=1, indicator=indicator))
     newest = releases.as_of().panel(indicator)
     truth = Truth(newest)
     what = newest.indicator
@@ -197,18 +215,18 @@ def init(
         "truth_release": str(truth.release),
         "made_with": f"odforecast {__version__}",
     }
-    admin = admin_config(title, maintainer, contact, repository, facts)
-    tasks = tasks_config(panels, horizon, samples, joint)
+    admin = admin_config(title, maintainer, contact=contact, repository=repository, more=facts)
+    tasks = tasks_config(panels, horizon, samples=samples, joint=joint)
     with replacing_folder(target) as part:
         for name in (MODEL_METADATA, MODEL_OUTPUT):
             (part / name).mkdir()
         write_json(admin, part / CONFIG / "admin.json")
         write_json(tasks, part / CONFIG / "tasks.json")
-        write_targets(part, panels, panels, truth, horizon)
+        write_targets(part, panels, panels=panels, truth=truth, horizon=horizon)
         for label in labels:
-            write_metadata(label, part, license)
+            write_metadata(label, part, license=license)
         write_text(_places(newest), part / "auxiliary-data" / "locations.csv")
-        write_pages(admin, tasks, labels, part)
+        write_pages(admin, tasks, labels=labels, hub=part)
         check_room(target)  # somebody may have filled it meanwhile
     return Hub.open(target)
 
@@ -276,9 +294,9 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     before = [known[day] for day in days]
     new = [panel for day, panel in known.items() if day > max(days)]
     horizon = max(values_of(last["model_tasks"][0]["task_ids"]["horizon"]))
-    write_targets(there.root, new, before + new, truth, horizon)
+    write_targets(there.root, new, panels=before + new, truth=truth, horizon=horizon)
     if new:
-        rounds = [*there.rounds[:-1], with_origins(last, new, before)]
+        rounds = [*there.rounds[:-1], with_origins(last, new, before=before)]
         write_json({**there.tasks, "rounds": rounds}, there.config / "tasks.json")
     changed = {**facts, "truth_release": str(truth.release)}
     changed |= {"horizon_rule": HORIZON_RULE} if new else {}
@@ -372,7 +390,7 @@ def time_series(panel: Panel) -> pd.DataFrame:
         (TARGET_12MO, panel.months, panel.reported, panel.predicted, panel.complete, panel.pending),
         (TARGET_MONTH, panel.month_grid, np.round(panel.monthly, DECIMALS), blank, blank, blank),
     ):
-        table = _units(panel, target, months)
+        table = _units(panel, target, months=months)
         names = np.array([called(s) for s in panel.locations], dtype=object)
         table["location_name"] = np.repeat(names, months.size)
         for name, values in zip(TIME_SERIES[4:], (counts, *more)):
@@ -389,8 +407,8 @@ def oracle_output(panels: Iterable[Panel], truth: Truth, horizon: int = 12) -> p
         for panel in panels
         if panel.as_of < truth.release
         for part in (
-            *(_counts(panel, truth, target, horizon) for target in TARGETS),
-            _trends(panel, truth, min(horizon, LONGEST)),
+            *(_counts(panel, truth, target=target, horizon=horizon) for target in TARGETS),
+            _trends(panel, truth, horizon=min(horizon, LONGEST)),
         )
         if len(part)
     ]
@@ -403,7 +421,7 @@ def _counts(panel: Panel, truth: Truth, target: str, horizon: int) -> pd.DataFra
     """Answers of quantiles and samples: the count itself, whatever the level or number."""
     months = panel.last_month + np.arange(NOWCAST[0], horizon + 1) * ONE_MONTH
     values, _ = truth.observed(panel.locations, months, target)
-    table = _units(panel, target, months)
+    table = _units(panel, target, months=months)
     table["oracle_value"] = np.round(values, DECIMALS).ravel()
     table = table[table["oracle_value"].notna()]
     if table.empty:
@@ -421,8 +439,8 @@ def _trends(panel: Panel, truth: Truth, horizon: int) -> pd.DataFrame:
     known[:, inside] = panel.reported[:, at[inside]]
     later, _ = truth.observed(panel.locations, months)
     before, _ = truth.observed(panel.locations, months - 12 * ONE_MONTH)
-    came = category(later - before, before, thresholds(known)[0]).ravel()
-    table = _units(panel, TARGET_TREND, months).assign(output_type="pmf")
+    came = category(later - before, before, first=thresholds(known)[0]).ravel()
+    table = _units(panel, TARGET_TREND, months=months).assign(output_type="pmf")
     table = table.loc[np.repeat(np.flatnonzero(came >= 0), len(CATEGORIES))]
     k = np.arange(len(table)) % len(CATEGORIES)
     table["output_type_id"] = np.array(CATEGORIES, dtype=object)[k]
@@ -444,14 +462,18 @@ def _units(panel: Panel, target: str, months: Months) -> pd.DataFrame:
 
 
 def write_targets(
-    hub: Path, new: Iterable[Panel], panels: Iterable[Panel], truth: Truth, horizon: int
+    hub: Path,
+    new: Iterable[Panel],
+    panels: Iterable[Panel],
+    truth: Truth,
+    horizon: int,
 ) -> None:
     """Write versions of the time series, and the answers."""
     for panel in new:
         name = f"as_of={panel.as_of}"
         path = hub / TARGET_DATA / "time-series" / name / "part-0.parquet"
         write_parquet(time_series(panel), path)
-    answers = oracle_output(panels, truth, horizon)
+    answers = oracle_output(panels, truth, horizon=horizon)
     write_parquet(answers, hub / TARGET_DATA / "oracle-output.parquet")
 
 
@@ -464,7 +486,11 @@ def template(name: str) -> str:
 
 
 def admin_config(
-    name: str, maintainer: str, contact: Mapping[str, str], repository: str, more: Mapping[str, Any]
+    name: str,
+    maintainer: str,
+    contact: Mapping[str, str],
+    repository: str,
+    more: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What ``admin.json`` holds."""
     owner, _, repo = repository.partition("/")
@@ -486,7 +512,10 @@ def admin_config(
 
 
 def tasks_config(
-    panels: Sequence[Panel], horizon: int, samples: tuple[int, int], joint: Iterable[str]
+    panels: Sequence[Panel],
+    horizon: int,
+    samples: tuple[int, int],
+    joint: Iterable[str],
 ) -> dict[str, Any]:
     """What ``tasks.json`` holds, by version 6.0.0 of the hubverse's schema."""
     if not 1 <= horizon <= 120:
@@ -503,7 +532,7 @@ def tasks_config(
         task["task_ids"]["horizon"]["optional"] = asked
         for target in task["target_metadata"]:
             target["description"] += f" {HORIZON_RULE}"
-    set_samples(round_["model_tasks"][0], samples, joint)
+    set_samples(round_["model_tasks"][0], samples, joint=joint)
     return tasks | {"rounds": [with_origins(round_, panels)]}
 
 
@@ -511,8 +540,11 @@ def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[
     """How many samples there are, and over which axes they are one course, besides the targets."""
     own = [name for axis, name in ((LOCATION, "location"), (MONTH, "horizon")) if axis not in joint]
     params = task["output_type"]["sample"]["output_type_id_params"]
-    params |= {"min_samples_per_task": samples[0], "max_samples_per_task": samples[1],
-               "compound_taskid_set": ["origin_date", *own]}  # fmt: skip
+    params |= {
+        "min_samples_per_task": samples[0],
+        "max_samples_per_task": samples[1],
+        "compound_taskid_set": ["origin_date", *own],
+    }
 
 
 def with_origins(
@@ -582,10 +614,12 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
             f"{label!r} is not a built-in model of states",
             hint=f"write its metadata by hand into {MODEL_METADATA}/TEAM-MODEL.yml",
         )
-    spec, base = get_model(label).spec, _base(label)
+    spec = get_model(label).spec
+    base = _base(label)
     name, methods = _methods()[base].values()
     if _SUMS in label:
-        name, methods = f"{name} of 12-month counts", f"{methods} Fitted to 12-month counts."
+        name = f"{name} of 12-month counts"
+        methods = f"{methods} Fitted to 12-month counts."
     if label.endswith(_DELAY):
         name = f"{name}, corrected for delay"
         methods = f"{methods} Recent months are first corrected for the reporting delay."
@@ -615,7 +649,12 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
 def write_metadata(label: str, hub: Path, license: str = "CC-BY-4.0") -> None:
     """Write a built-in model's metadata, ``model-metadata/TEAM-MODEL.yml``."""
     said = model_metadata(label, license)
-    text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=96)
+    text = yaml.safe_dump(
+        said,
+        sort_keys=False,
+        allow_unicode=True,
+        width=96,
+    )
     write_text(text, hub / MODEL_METADATA / f"{model_id(label)}.yml")
 
 
@@ -633,21 +672,30 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_pages(
-    admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequence[str], hub: Path
+    admin: Mapping[str, Any],
+    tasks: Mapping[str, Any],
+    labels: Sequence[str],
+    hub: Path,
 ) -> None:
     """Write what a hub says to people and to others' machines."""
     facts, (round_,) = admin["additional_metadata"], tasks["rounds"]
-    counts, due = round_["model_tasks"][0], round_["submissions_due"]
-    ids, sample = counts["task_ids"], counts["output_type"]["sample"]["output_type_id_params"]
-    over = [f"all {what}" for what, column in (("locations", "location"), ("months", "horizon"))
-            if column not in sample["compound_taskid_set"]]  # fmt: skip
+    counts = round_["model_tasks"][0]
+    due = round_["submissions_due"]
+    ids = counts["task_ids"]
+    sample = counts["output_type"]["sample"]["output_type_id_params"]
+    over = [
+        f"all {what}"
+        for what, column in (("locations", "location"), ("months", "horizon"))
+        if column not in sample["compound_taskid_set"]
+    ]
 
     def model(*wanted: str) -> str:
         """The first of these models that the hub knows; else its first model."""
         return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
 
     day, last = list(round_["additional_metadata"][LAST_DATES].items())[-1]
-    example, codes = labels[-1] if labels else "auto-ets", ids["location"]["optional"]
+    example = labels[-1] if labels else "auto-ets"
+    codes = ids["location"]["optional"]
     nation = ["US"] if "US" in codes else codes[:1]
     words = {
         "title": admin["name"],
@@ -675,8 +723,10 @@ def write_pages(
         "states": json.dumps([x for x in codes if x not in nation] or codes),
         "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
     }
-    blocks = [x if x[0] in "|#" else _filled(x)
-              for x in template("README.md").format(**words).strip().split("\n\n")]  # fmt: skip
+    blocks = [
+        x if x[0] in "|#" else _filled(x)
+        for x in template("README.md").format(**words).strip().split("\n\n")
+    ]
     write_text("\n\n".join(blocks) + "\n", hub / "README.md")
     for name, folder in _PAGES.items():
         write_text(template(name), hub / folder / name)

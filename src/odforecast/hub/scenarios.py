@@ -70,7 +70,7 @@ def scenarios_to_hub(
     _check(forecasts, drawn=output_type == "sample")
     parts = []
     for name, forecast in forecasts.items():
-        part = to_hub(forecast, levels, targets, output_type, own)
+        part = to_hub(forecast, levels, targets=targets, output_type=output_type, own=own)
         part.insert(1, SCENARIO_ID, name)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
@@ -142,7 +142,7 @@ def scenario_tasks(
         "target_end_date": {"required": None, "optional": ends},
     }
     task["output_type"]["quantile"]["output_type_id"]["required"] = [float(x) for x in levels]
-    set_samples(task, (samples, samples), forecast.joint)
+    set_samples(task, (samples, samples), joint=forecast.joint)
     known = {x["target_id"]: x for x in task["target_metadata"]}
     task["target_metadata"] = [
         {key: value for key, value in known[t].items() if key != "description"} for t in wanted
@@ -267,7 +267,7 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
         return BadCell("is not a month", "write it as 2024-03")
 
     parsers: tuple[Parser, ...] = (named, month, month, str)
-    columns = [Column(name, name, parse) for name, parse in zip(HELD_COLUMNS, parsers)]
+    columns = [Column(name, name, parse=parse) for name, parse in zip(HELD_COLUMNS, parsers)]
     what = f"a CSV file with columns {', '.join(HELD_COLUMNS)}"
     try:
         raw = read_raw(path)
@@ -277,7 +277,8 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
     first, last = (table.values(name, dtype="datetime64[M]") for name in HELD_COLUMNS[1:3])
     hint = "the last month it held, included"
     table.refuse(first > last, "last_month", "lies before first_month", hint)
-    names, seen = table.texts(SCENARIO_ID), dict[tuple[str, Any], int]()
+    names = table.texts(SCENARIO_ID)
+    seen = dict[tuple[str, Any], int]()
     for i, (name, start, end) in enumerate(zip(names, first, last)):
         for each in np.arange(start, end + ONE_MONTH):
             if (before := seen.setdefault((name, each), i)) != i:

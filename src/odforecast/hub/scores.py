@@ -27,10 +27,20 @@ from odforecast.scoring.rules import Floats, quantiles_sorted
 
 #: Every score, in the order of the table's columns.
 SCORES: Final = (
-    "wis", "crps", "dispersion", "overprediction", "underprediction", "bias", "ae_median",
-    "se_mean", "ae_point", "se_point", "log_score", "rps",
+    "wis",
+    "crps",
+    "dispersion",
+    "overprediction",
+    "underprediction",
+    "bias",
+    "ae_median",
+    "se_mean",
+    "ae_point",
+    "se_point",
+    "log_score",
+    "rps",
     *(f"interval_coverage_{round(100 * c)}" for c in COVERAGE_LEVELS),
-)  # fmt: skip
+)
 #: The score that a comparison of models is about, by output type that is scored.
 HEADLINE: Final = {
     "quantile": "wis",
@@ -42,19 +52,37 @@ HEADLINE: Final = {
 }
 #: Scales that may be asked for; both: the rows of each.
 _ASKED: Final = {"natural": ("natural",), "log": ("log",), "both": ("natural", "log")}
-MODEL_ID, AS_OF = "model_id", "as_of"
-OUTPUT_TYPE, OUTPUT_TYPE_ID = "output_type", "output_type_id"
+MODEL_ID = "model_id"
+AS_OF = "as_of"
+OUTPUT_TYPE = "output_type"
+OUTPUT_TYPE_ID = "output_type_id"
 #: What makes two rows forecasts of the same thing, besides their task ids.
 _SAME: Final = (OUTPUT_TYPE, "scale", "levels")
 #: Columns of a unit behind its task ids, before its scores.
 _SAID: Final = (
-    OUTPUT_TYPE, "scale", "n_values", "observed", "category", "truth", "truth_as_of", "scorable",
+    OUTPUT_TYPE,
+    "scale",
+    "n_values",
+    "observed",
+    "category",
+    "truth",
+    "truth_as_of",
+    "scorable",
     "reason",
-)  # fmt: skip
+)
 _JOINT: Final = (
-    "scale", "joint_over", "n_samples", "n_units", "n_known", "truth", "truth_as_of",
-    "energy_score", "scorable", "reason", "units",
-)  # fmt: skip
+    "scale",
+    "joint_over",
+    "n_samples",
+    "n_units",
+    "n_known",
+    "truth",
+    "truth_as_of",
+    "energy_score",
+    "scorable",
+    "reason",
+    "units",
+)
 _DATED: Final = re.compile(r"^\d{4}-\d{2}-\d{2}-(?=.)")
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet)$", re.IGNORECASE)
 #: Columns of a hub made here that must agree.
@@ -86,7 +114,8 @@ type Scored = tuple[dict[str, Floats], Texts]
 def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
     """Scores of quantiles, rising levels."""
     tau = np.asarray(levels, dtype=float)
-    steps, why = np.diff(tau), ""
+    steps = np.diff(tau)
+    why = ""
     if not ((tau > 0) & (tau < 1)).all():
         why = "a level does not lie between 0 and 1"
     elif (steps <= _SLACK).any():
@@ -105,22 +134,23 @@ def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
             f"{values[i, k]:g} at level {tau[k]:g}"
         )
     q = np.maximum.accumulate(values.T, axis=0)
-    wis = rules.weighted_interval_score(q, levels, came)
+    wis = rules.weighted_interval_score(q, levels, observed=came)
     return {
         "wis": wis.total,
         "dispersion": wis.spread,
         "overprediction": wis.over,
         "underprediction": wis.under,
-        "bias": rules.bias_from_quantiles(q, levels, came),
+        "bias": rules.bias_from_quantiles(q, levels, observed=came),
         "ae_median": np.abs(q[tau.size // 2] - came),
-    } | _covered(tau, q, came), reasons
+    } | _covered(tau, q, came=came), reasons
 
 
 def samples(values: Floats, came: Floats) -> Scored:
     """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage."""
     ordered = np.sort(values, axis=1)
     median = quantiles_sorted(ordered, [0.5])[0]
-    total, spread = rules.crps_sorted(ordered, came), rules.crps_sorted(ordered, median)
+    total = rules.crps_sorted(ordered, came)
+    spread = rules.crps_sorted(ordered, median)
     ends = [(1 + side * share) / 2 for share in COVERAGE_LEVELS for side in (-1, 1)]
     return {
         "crps": total,
@@ -130,12 +160,17 @@ def samples(values: Floats, came: Floats) -> Scored:
         "bias": rules.bias_sorted(ordered, came),
         "ae_median": np.abs(median - came),
         "se_mean": (values.mean(axis=1) - came) ** 2,
-    } | _covered(ends, quantiles_sorted(ordered, ends), came), np.full(len(came), "", dtype=object)
+    } | _covered(ends, quantiles_sorted(ordered, ends), came=came), np.full(
+        len(came),
+        "",
+        dtype=object,
+    )
 
 
 def _covered(levels: Iterable[float], values: Floats, came: Floats) -> dict[str, Floats]:
     """Coverage of each usual interval whose ends are there."""
-    found, ends = {}, {round(x, 9): row for x, row in zip(levels, values)}
+    found = {}
+    ends = {round(x, 9): row for x, row in zip(levels, values)}
     for share in COVERAGE_LEVELS:
         low, high = (ends.get(round((1 + side * share) / 2, 9)) for side in (-1, 1))
         if low is not None and high is not None:
@@ -220,9 +255,11 @@ class Observations:
                 break
         column, nothing, hint = _KINDS[name]
         if as_of is not None and days:
-            nothing, hint = f"nothing was known on {as_of}", f"a later day, from {min(days)} on"
+            nothing = f"nothing was known on {as_of}"
+            hint = f"a later day, from {min(days)} on"
         elif as_of is not None:
-            name, nothing = there[0], f"no column {AS_OF}, so what was known on {as_of} is not said"
+            name = there[0]
+            nothing = f"no column {AS_OF}, so what was known on {as_of} is not said"
             hint = "leave the day out: no versions of these target data are kept"
         if table.empty:
             raise DataError(f"{hub.target_files(name)[0]}: {nothing}", hint=hint)
@@ -234,7 +271,13 @@ class Observations:
         table = table.sort_values(AS_OF, kind="stable")
         newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("last")
         table = table[table[AS_OF] == newest].drop_duplicates().reset_index(drop=True)
-        return cls(hub, name, keys, table, str((hub.target_data or {}).get("date_col") or ""))
+        return cls(
+            hub,
+            name,
+            keys=keys,
+            table=table,
+            date=str((hub.target_data or {}).get("date_col") or ""),
+        )
 
     def check_targets(self, units: pd.DataFrame) -> None:
         """Refuse target data that do not say which of several targets they are of."""
@@ -288,7 +331,9 @@ class Observations:
                 rows = self.table[(of == kind) & (number_texts(self.table["came"]) == 1)]
                 rows = rows.assign(came=rows[OUTPUT_TYPE_ID])
             self._kinds[kind] = rows.groupby(self.keys, sort=False).agg(
-                text=("came", "first"), n=("came", "nunique"), as_of=(AS_OF, "last")
+                text=("came", "first"),
+                n=("came", "nunique"),
+                as_of=(AS_OF, "last"),
             )
         return self._kinds[kind]
 
@@ -298,39 +343,48 @@ class Observations:
         found = wanted.join(there, on=self.keys)
         out = found[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
         out["came"] = number_texts(out["text"])
-        none, many = found["n"].isna().to_numpy(), (found["n"] > 1).to_numpy()
+        none = found["n"].isna().to_numpy()
+        many = (found["n"] > 1).to_numpy()
         off = ~none & ~many & out["came"].isna().to_numpy() & (kind != "pmf")
-        reasons, bad = np.full(len(out), "", dtype=object), none | many | off
-        wanted, none, day = wanted[bad], none[bad], self.date or "day"
+        reasons = np.full(len(out), "", dtype=object)
+        bad = none | many | off
+        wanted = wanted[bad]
+        none = none[bad]
+        day = self.date or "day"
         lost = (wanted == "").any(axis=1).to_numpy()
         reasons[bad] = _first(
             (off[bad], [f"the {self.kind} holds no number: {t!r}" for t in out["text"][bad]]),
             (many[bad], f"the {self.kind} holds several values"),
             (none & lost, f"its {day} is not in the file, nor does it follow from the horizon"),
-            *(self._lacks(key, set(there.index.get_level_values(key)), wanted[key])
-              for key in self.keys[::-1]),
+            *(
+                self._lacks(key, set(there.index.get_level_values(key)), wanted=wanted[key])
+                for key in self.keys[::-1]
+            ),
             (none, f"no value in the {self.kind}"),
-        )  # fmt: skip
+        )
         return out.assign(reason=reasons)
 
     def _lacks(self, key: str, there: set[str], wanted: pd.Series[str]) -> tuple[Any, list[str]]:
         """Which units are of a value that the target data do not have, and what to say."""
         last = max(there, default="") if key == self.date else ""
-        late, none = f"after the last {key} of the {self.kind}", f"in the {self.kind}"
+        late = f"after the last {key} of the {self.kind}"
+        none = f"in the {self.kind}"
         said = [late if last and x > last else f"no {key} {x!r} {none}" for x in wanted]
         return ~wanted.isin(there).to_numpy(), said
 
     @cached_property
     def steps(self) -> pd.DataFrame:
         """0 or 1 by keys and threshold, of an oracle of distribution functions; else no row."""
-        rows, keys = self.table[self.table[OUTPUT_TYPE] == "cdf"], [*self.keys, OUTPUT_TYPE_ID]
+        rows = self.table[self.table[OUTPUT_TYPE] == "cdf"]
+        keys = [*self.keys, OUTPUT_TYPE_ID]
         rows = rows.assign(**{c: number_texts(rows[c]) for c in (OUTPUT_TYPE_ID, "came")})
         return rows.drop_duplicates(keys, keep="last").set_index(keys)[["came", AS_OF]]
 
 
 def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
     """Target data of one kind, of all its files, and the columns that say what a value is of."""
-    column, files = _KINDS[kind][0], hub.target_files(kind)
+    column = _KINDS[kind][0]
+    files = hub.target_files(kind)
     parts = []
     for path in files:
         part, _ = read_texts(path, hint=f"it is the hub's target data ({kind})")
@@ -379,7 +433,8 @@ def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(f"{path}: no task ids", hint="columns that say what is forecast")
     # What R writes where there is nothing.
     table.loc[table[OUTPUT_TYPE_ID].isin(["NA", "NaN", "nan"]), OUTPUT_TYPE_ID] = ""
-    table["cell"], table["row"] = table["value"], rows
+    table["cell"] = table["value"]
+    table["row"] = rows
     table["value"] = numbers(table["cell"])
     # Counts are found by the day: a file with wrong days would be scored on other months.
     if set(_DAYS) <= set(ids):
@@ -392,7 +447,8 @@ def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
 
 def _model_of(path: Path) -> str:
     """The model of a file: its folder, where the name ends with it; else the name."""
-    stem, folder = _ENDING.sub("", path.name), path.absolute().parent.name
+    stem = _ENDING.sub("", path.name)
+    folder = path.absolute().parent.name
     return folder if folder and stem.endswith(f"-{folder}") else _DATED.sub("", stem)
 
 
@@ -402,11 +458,14 @@ class Block:
     def __init__(self, kind: str, table: pd.DataFrame, ids: list[str], truth: Observations) -> None:
         rows = table[table[OUTPUT_TYPE] == kind]
         number = rows.groupby(ids, sort=False).ngroup().to_numpy().astype(np.intp)
-        self.kind, self.truth, self.tasks = kind, truth, truth.hub.asked.model_tasks
+        self.kind = kind
+        self.truth = truth
+        self.tasks = truth.hub.asked.model_tasks
         self.numeric = kind in ("quantile", "cdf")
         levels = number_texts(rows[OUTPUT_TYPE_ID]) if self.numeric else np.arange(len(rows))
         order = np.lexsort((levels, number))
-        rows, number = rows.iloc[order], number[order]
+        rows = rows.iloc[order]
+        number = number[order]
         starts = np.flatnonzero(np.diff(number, prepend=-1))
         self.units = rows.iloc[starts][ids].reset_index(drop=True)
         self.found = truth.find(self.units, kind)
@@ -414,7 +473,8 @@ class Block:
         self.known = truth.known(self.wanted, kind)
         # Of each unit: what tells its values apart, its values, and why there are none.
         names, values = (rows[c].to_numpy() for c in (OUTPUT_TYPE_ID, "value"))
-        self.ids, self.values = np.split(names, starts[1:]), np.split(values, starts[1:])
+        self.ids = np.split(names, starts[1:])
+        self.values = np.split(values, starts[1:])
         self.broken: Texts = np.full(len(self.units), "", dtype=object)
         tests = [(np.isnan(values), "value", "is not a number")]
         if self.numeric:
@@ -431,7 +491,9 @@ class Block:
 
     def scored(self, scale: str) -> pd.DataFrame:
         """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
-        n, reasons, why = len(self.units), self.broken, ""
+        n = len(self.units)
+        reasons = self.broken
+        why = ""
         self.came, self.category, self.as_of = (
             np.full(n, np.nan),
             *np.full((2, n), "", dtype=object),
@@ -453,9 +515,19 @@ class Block:
             found, reasons[where] = self._group(where, scale)
             for name, column in found.items():
                 scores[name][where] = column
-        sizes, scorable = list(map(len, self.ids)), reasons == ""
-        said = [self.kind, scale, sizes, self.came, self.category, self.truth.kind, self.as_of,
-                scorable, reasons]  # fmt: skip
+        sizes = list(map(len, self.ids))
+        scorable = reasons == ""
+        said = [
+            self.kind,
+            scale,
+            sizes,
+            self.came,
+            self.category,
+            self.truth.kind,
+            self.as_of,
+            scorable,
+            reasons,
+        ]
         scores = {name: np.where(scorable, column, np.nan) for name, column in scores.items()}
         rest = pd.DataFrame(dict(zip(_SAID, said)) | scores | {"levels": self._levels()})
         return pd.concat([self.units, rest], axis=1)
@@ -480,45 +552,51 @@ class Block:
 
     def _group(self, where: list[int], scale: str) -> tuple[dict[str, Floats], Any]:
         """Scores of units that are alike, and why some have none."""
-        names, x, y = (
-            self.ids[where[0]],
-            np.stack([self.values[i] for i in where]),
-            self.came[where],
-        )
+        names = self.ids[where[0]]
+        x = np.stack([self.values[i] for i in where])
+        y = self.came[where]
         if self.kind == "pmf":
-            return self._pmf(where, names.tolist(), x)
+            return self._pmf(where, names.tolist(), x=x)
         if self.kind == "cdf":
-            return self._cdf(where, number_texts(names), x)
+            return self._cdf(where, number_texts(names), x=x)
         low = (x < 0).any(axis=1) & (scale == "log")
         if scale == "log":
-            x, y = np.log1p(np.maximum(x, 0)), np.log1p(np.maximum(y, 0))
+            x = np.log1p(np.maximum(x, 0))
+            y = np.log1p(np.maximum(y, 0))
         if self.kind == "quantile":
-            scores, why = quantiles(x, number_texts(names).tolist(), y)
+            scores, why = quantiles(x, number_texts(names).tolist(), came=y)
         elif self.kind == "sample":
             scores, why = samples(x, y)
         else:
             # The absolute error of a median, the squared one of a mean: what each is best at.
             error = np.abs(x[:, 0] - y) if self.kind == "median" else (x[:, 0] - y) ** 2
-            n, scores = x.shape[1], {HEADLINE[self.kind]: error}
+            n = x.shape[1]
+            scores = {HEADLINE[self.kind]: error}
             why = np.array(f"{n} rows of output type {self.kind}" if n != 1 else "")
         return scores, np.where(low, _NEGATIVE, why)
 
     def _pmf(self, where: list[int], names: list[str], x: Floats) -> tuple[dict[str, Floats], Any]:
         """Chances of categories."""
         task = self.tasks[i] if (i := self.found[where[0]]) >= 0 else None
-        asked, ordered, came = task.categories if task else [], False, self.category[where]
+        asked = task.categories if task else []
+        ordered = False
+        came = self.category[where]
         if lacking := [c for c in asked if c not in names]:
             return {}, f"it lacks category {quoted(lacking[0])}"
         if task and set(names) == set(asked):
-            x, names = x[:, [names.index(c) for c in asked]], asked
+            x = x[:, [names.index(c) for c in asked]]
+            names = asked
             ordered = {t.target_type for t in task.targets} == {"ordinal"}
         place = pd.Index(names).get_indexer(pd.Index(came))
-        scores, why = probabilities(x, np.maximum(place, 0), ordered)
+        scores, why = probabilities(x, np.maximum(place, 0), ordered=ordered)
         other = [f"{quoted(c)} was observed, which is not one of its categories" for c in came]
         return scores, np.where(place < 0, other, why)
 
     def _cdf(
-        self, where: list[int], thresholds: Floats, x: Floats
+        self,
+        where: list[int],
+        thresholds: Floats,
+        x: Floats,
     ) -> tuple[dict[str, Floats], Any]:
         """A distribution function; observed is a number, or a step in the oracle."""
         reached = (self.came[where][:, None] <= thresholds).astype(float)
@@ -536,14 +614,18 @@ class Block:
 
     def energies(self, scale: str) -> pd.DataFrame:
         """Energy scores of joint samples: a row per compound unit, by the hub's configuration."""
-        ids, units, out = list(map(str, self.units)), self.units, []
+        ids = list(map(str, self.units))
+        units = self.units
+        out = []
         for which in dict.fromkeys(self.found[self.found >= 0].tolist()):
-            task, mine = self.tasks[which], units[self.found == which]
+            task = self.tasks[which]
+            mine = units[self.found == which]
             if self.kind != "sample" or task.compound is None:
                 continue
             same = [c for c in ids if c in task.compound]
-            joint = [c for c in ids if c not in (*task.compound, *task.derived)
-                     and len(set(mine[c])) > 1]  # fmt: skip
+            joint = [
+                c for c in ids if c not in (*task.compound, *task.derived) and len(set(mine[c])) > 1
+            ]
             for _, part in mine.groupby(same or np.zeros(len(mine)), sort=False) if joint else ():
                 values = sorted(map(tuple, part[joint].to_numpy(dtype=object).tolist()))
                 out.append(
@@ -560,17 +642,25 @@ class Block:
         came = known["came"].notna().to_numpy()
         orders = [np.argsort(self.ids[i], kind="stable") for i in where]
         ids = [self.ids[i][order].tolist() for i, order in zip(where, orders)]
-        n, score = max(map(len, ids)), np.nan
+        n = max(map(len, ids))
+        score = np.nan
         apart = "its samples do not belong together: their ids differ from unit to unit"
-        reason = next(filter(None, (
-            *self.broken[where],
-            apart if any(x != ids[0] for x in ids) else "",
-            "" if came.any() else str(known["reason"].iloc[0]),
-            "one sample is not a distribution" if n == 1 else "",
-        )), "")  # fmt: skip
+        reason = next(
+            filter(
+                None,
+                (
+                    *self.broken[where],
+                    apart if any(x != ids[0] for x in ids) else "",
+                    "" if came.any() else str(known["reason"].iloc[0]),
+                    "one sample is not a distribution" if n == 1 else "",
+                ),
+            ),
+            "",
+        )
         if not reason:
             draws = [self.values[i][order] for i, order in zip(where, orders)]
-            x, y = np.stack(draws, axis=1)[:, came], known["came"].to_numpy(dtype=float)[came]
+            x = np.stack(draws, axis=1)[:, came]
+            y = known["came"].to_numpy(dtype=float)[came]
             if scale == "log" and (x < 0).any():
                 reason = _NEGATIVE
             else:
@@ -646,12 +736,13 @@ class HubScores:
         ids = list(self.task_ids)
         return replace(
             self,
-            units=_shared(self.units, [*ids, *_SAME], [*self.targets, OUTPUT_TYPE, "scale"]),
+            units=_shared(self.units, [*ids, *_SAME], groups=[*self.targets, OUTPUT_TYPE, "scale"]),
             joint=_shared(
-                self.joint, [*ids, "scale", "joint_over", "units", "n_known"],
-                ["scale", "joint_over"],
+                self.joint,
+                [*ids, "scale", "joint_over", "units", "n_known"],
+                groups=["scale", "joint_over"],
             ),
-        )  # fmt: skip
+        )
 
     def summary(
         self, by: str | Iterable[str] | None = None, baseline: str | None = None
@@ -704,13 +795,18 @@ class HubScores:
             base = good.loc[good[MODEL_ID] == baseline, [*unit, "headline"]]
             both = good.merge(base.rename(columns={"headline": "base"}), on=unit)
             shared = both.groupby(keys, sort=True)
-            own, means, n = shared["headline"].mean(), shared["base"].mean(), shared["base"].size()
+            own = shared["headline"].mean()
+            means = shared["base"].mean()
+            n = shared["base"].size()
             # Nothing is any number of times as much as nothing, and all is less than infinity.
             usable = (means != 0) & np.isfinite(means)
             out["relative"] = own / means.where(usable)
             out["n_common"] = n.reindex(out.index, fill_value=0).astype(int)
         out = out.reset_index().sort_values(
-            [*groups, "headline", MODEL_ID], kind="stable", key=_numbers_first, ignore_index=True
+            [*groups, "headline", MODEL_ID],
+            kind="stable",
+            key=_numbers_first,
+            ignore_index=True,
         )
         return out.drop(columns="headline")
 
@@ -760,7 +856,7 @@ def score(
     if scale not in _ASKED:
         raise ScoringError(f"scale is {scale!r}", hint=one_of(scale, list(_ASKED)))
     opened = hub if isinstance(hub, Hub) else Hub.open(hub)
-    truth = Observations.of(opened, _day(as_of), target_data)
+    truth = Observations.of(opened, _day(as_of), kind=target_data)
     given = [files] if isinstance(files, str | os.PathLike) else files
     paths = opened.submissions() if given is None else list(map(Path, given))
     if given is None and not paths:
@@ -774,7 +870,9 @@ def score(
         try:
             table, own = _read_submission(path, opened)
             truth.check_targets(table)
-            blocks = [Block(kind, table, own, truth) for kind in table[OUTPUT_TYPE].unique()]
+            blocks = [
+                Block(kind, table, ids=own, truth=truth) for kind in table[OUTPUT_TYPE].unique()
+            ]
             asked = [(block, each) for each in _ASKED[scale] for block in blocks]
             rows = [block.scored(each) for block, each in asked]
             drawn = [block.energies(each) for block, each in asked]
@@ -797,7 +895,13 @@ def score(
     _mark_repeats(whole, [*task_ids, OUTPUT_TYPE, "scale"])
     targets = tuple(dict.fromkeys(k for task in opened.asked.model_tasks for k in task.keys))
     problems = pd.DataFrame(failures, columns=["file", "reason"])
-    return HubScores(whole, _together(joint, task_ids), problems, task_ids, targets)
+    return HubScores(
+        whole,
+        _together(joint, task_ids),
+        failures=problems,
+        task_ids=task_ids,
+        targets=targets,
+    )
 
 
 def _together(parts: list[pd.DataFrame], task_ids: Sequence[str]) -> pd.DataFrame:

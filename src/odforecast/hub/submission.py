@@ -112,7 +112,7 @@ def submit(
     taken = [f for f in round_.file_format or there.file_formats if f in FORMATS]
     if format not in taken:
         raise DataError(f"the hub does not take {format!r}", hint=one_of(format, taken))
-    table = _rows(forecast, round_, output_types, samples, own)
+    table = _rows(forecast, round_, output_types=output_types, samples=samples, own=own)
     path = there.model_output_dir / called / f"{stem}.{format}"
     if others := [p for p in sorted(path.parent.glob(f"{stem}.*")) if p.name != path.name]:
         raise DataError(
@@ -142,12 +142,17 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
 
     facts = facts_of(hub)
     _, end = _asked(hub, day)
-    kind, indicator = facts["rounds"], facts["indicator"]
+    kind = facts["rounds"]
+    indicator = facts["indicator"]
     if kind == VINTAGE_REAL:
         found = archive.as_of(day).panel(indicator)
     else:
-        seen, month = archive.until(facts["truth_release"]), end[:7]
-        panels = [o.panel for o in origins(seen, kind, month, month, donors=1, indicator=indicator)]
+        seen = archive.until(facts["truth_release"])
+        month = end[:7]
+        panels = [
+            o.panel
+            for o in origins(seen, kind, start=month, end=month, donors=1, indicator=indicator)
+        ]
         found = next(p for p in panels if p is not None)
     has = found.release if kind == VINTAGE_REAL else found.as_of
     if has.isoformat() != day or str(found.last_month) != end[:7]:
@@ -209,9 +214,12 @@ def _round_of(hub: Hub, forecast: Forecast) -> Round:
 
 
 def _rows(
-    forecast: Forecast, round_: Round, output_types: Sequence[str] | None, samples: int | None,
+    forecast: Forecast,
+    round_: Round,
+    output_types: Sequence[str] | None,
+    samples: int | None,
     own: bool,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """What the round asks for and the forecast has."""
     kinds = OUTPUT_TYPES if output_types is None else tuple(output_types)
     if wrong := [k for k in kinds or [""] if k not in OUTPUT_TYPES]:
@@ -232,9 +240,9 @@ def _rows(
             try:
                 if kind == "sample":
                     params = asked.output_type_id_params or Samples()
-                    table = _samples(seen, params, wanted, samples, own)
+                    table = _samples(seen, params, targets=wanted, samples=samples, own=own)
                 else:
-                    table = to_hub(seen, HUB_QUANTILES, wanted, kind, own)
+                    table = to_hub(seen, HUB_QUANTILES, targets=wanted, output_type=kind, own=own)
             except _LEFT_OUT.get(kind, ()):
                 # What the forecast cannot give is left out, unless it was asked for.
                 if output_types is not None or (kind == "pmf" and own):
@@ -251,11 +259,18 @@ def _rows(
 
 
 def _samples(
-    forecast: Forecast, params: Samples, targets: Sequence[str], samples: int | None, own: bool
+    forecast: Forecast,
+    params: Samples,
+    targets: Sequence[str],
+    samples: int | None,
+    own: bool,
 ) -> pd.DataFrame:
     """Samples as a set of tasks wants them; refused where the draws are not."""
-    lowest, highest = params.min_samples_per_task, params.max_samples_per_task
-    n, have, reason = lowest if samples is None else samples, len(forecast.draws), ""
+    lowest = params.min_samples_per_task
+    highest = params.max_samples_per_task
+    n = lowest if samples is None else samples
+    have = len(forecast.draws)
+    reason = ""
     if n is None:
         reason = "the hub does not say how many samples it takes (min_samples_per_task)"
     elif not (lowest or 1) <= n <= (highest or n):
@@ -271,5 +286,15 @@ def _samples(
     # Evenly over the draws: members of a mixture stand one behind the other.
     kept = np.arange(n) * have // n
     known = forecast.known if forecast.known.ndim == 2 else forecast.known[kept]
-    fewer = replace(forecast, draws=forecast.draws[kept], known=known, beside={})
-    return to_hub(fewer, targets=targets, output_type="sample", own=own)
+    fewer = replace(
+        forecast,
+        draws=forecast.draws[kept],
+        known=known,
+        beside={},
+    )
+    return to_hub(
+        fewer,
+        targets=targets,
+        output_type="sample",
+        own=own,
+    )

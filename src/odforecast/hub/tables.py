@@ -48,28 +48,37 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
     units.insert(0, "as_of", table["as_of"] if "as_of" in table else np.datetime64("NaT", "s"))
     states, targets = (units[x].astype(str).to_numpy(dtype=object) for x in ("location", "target"))
     months = units["month"].to_numpy().astype("datetime64[M]")
-    y, reasons = np.full(len(table), np.nan), np.full(len(table), "", dtype=object)
+    y = np.full(len(table), np.nan)
+    reasons = np.full(len(table), "", dtype=object)
     for target in np.unique(targets):
         at = np.flatnonzero(targets == target)
-        y[at], reasons[at] = observed_units(truth.observed, states[at], months[at], str(target))
+        y[at], reasons[at] = observed_units(
+            truth.observed,
+            states[at],
+            months=months[at],
+            target=str(target),
+        )
     q: Floats = table[list(levels.values())].to_numpy(dtype=float)
     for bad, why in (
         (np.isnan(q), "the table holds no number there"),
         (q < 0, "deaths cannot be negative"),
     ):
         reasons[bad.any(axis=1) & (reasons == "")] = why
-    tau, scores = list(levels), {}
+    tau = list(levels)
+    scores = {}
     good = np.flatnonzero(reasons == "")
     if good.size:
-        found, reasons[good] = quantiles(q[good], tau, y[good])
+        found, reasons[good] = quantiles(q[good], tau, came=y[good])
         scores = {x: (good, found[y]) for x, y in _NAMES.items() if y in found}
         good = np.flatnonzero(reasons == "")
     if good.size:
-        logs = weighted_interval_score(np.log1p(q[good].T), tau, np.log1p(y[good]))
+        logs = weighted_interval_score(np.log1p(q[good].T), tau, observed=np.log1p(y[good]))
         apes = absolute_percentage_error(q[good, len(tau) // 2], y[good])
         scores |= {"log_wis": (good, logs.total), "ape": (good, apes)}
     median = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
-    out = _frame(units, y, reasons).assign(median=q[:, median[0]] if median.size else np.nan)
+    out = _frame(units, y, reasons=reasons).assign(
+        median=q[:, median[0]] if median.size else np.nan
+    )
     for name, (where, values) in scores.items():
         out.loc[where, name] = values
     if "reported" in table:
@@ -86,7 +95,7 @@ def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame
     named = [SCENARIO_ID] if SCENARIO_ID in table else []
     parts = []
     for (origin, *scenario), rows in table.groupby(["origin_date", *named], sort=True):
-        part = _of_origin(rows, pd.Timestamp(str(origin)), truth, known)
+        part = _of_origin(rows, pd.Timestamp(str(origin)), truth=truth, known=known)
         for name in scenario:
             part.insert(2, SCENARIO_ID, str(name))
         parts.append(part)
@@ -96,7 +105,11 @@ def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame
 def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known) -> pd.DataFrame:
     """Scores of the trend of one origin."""
     keys = ["location", "target_end_date", "horizon"]
-    wide = rows.pivot(index=keys, columns="output_type_id", values="value").sort_index()
+    wide = rows.pivot(
+        index=keys,
+        columns="output_type_id",
+        values="value",
+    ).sort_index()
     given = wide.reindex(columns=list(CATEGORIES)).to_numpy(dtype=float)
     total = given.sum(axis=1)
     chances = given / np.where(total > 0, total, np.nan)[:, None]
@@ -105,12 +118,14 @@ def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known
     months = ends.to_numpy().astype("datetime64[M]")
     ahead = horizons.to_numpy().astype(np.int64)
     last = months - ahead.astype("timedelta64[M]")
-    panel, release = known_panel(known, truth, day.date(), last.min())
+    panel, release = known_panel(known, truth, day=day.date(), last=last.min())
     year_before = (months - 12 * ONE_MONTH).astype("datetime64[M]")
-    before = np.full(len(states), np.nan) if panel is None else _at(panel, states, year_before)
-    later, why = observed_units(truth.observed, states, months)
-    earlier, why_earlier = observed_units(truth.observed, states, year_before)
-    came = category(later - earlier, earlier, thresholds(before)[0])
+    before = (
+        np.full(len(states), np.nan) if panel is None else _at(panel, states, months=year_before)
+    )
+    later, why = observed_units(truth.observed, states, months=months)
+    earlier, why_earlier = observed_units(truth.observed, states, months=year_before)
+    came = category(later - earlier, earlier, first=thresholds(before)[0])
     reasons = _unfit(given, ahead)
     unknown = f"the count of 12 months before was not known at the origin (release {release})"
     for more in (
@@ -122,9 +137,15 @@ def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known
     often = np.full(len(CATEGORIES), np.nan) if panel is None else pooled_frequencies(panel)
     pooled = np.broadcast_to(often, chances.shape)
     scorable = reasons == ""
-    units = {"as_of": day, "last_month": last, "location": states, "target": TARGET_TREND,
-             "horizon": ahead, "month": months}  # fmt: skip
-    out = _frame(pd.DataFrame(units), later, reasons)
+    units = {
+        "as_of": day,
+        "last_month": last,
+        "location": states,
+        "target": TARGET_TREND,
+        "horizon": ahead,
+        "month": months,
+    }
+    out = _frame(pd.DataFrame(units), later, reasons=reasons)
     scores = {
         name: np.where(scorable, ranked_probability_score(x, came), np.nan)
         for name, x in (("rps", chances), ("rps_pooled", pooled))
@@ -147,7 +168,10 @@ def _unfit(chances: Floats, ahead: NDArray[np.int64]) -> Texts:
 
 
 def known_panel(
-    known: Known, truth: Truth, day: dt.date, last: np.datetime64
+    known: Known,
+    truth: Truth,
+    day: dt.date,
+    last: np.datetime64,
 ) -> tuple[Panel | None, str]:
     """The panel that an origin's thresholds rest on, and which it is."""
     try:

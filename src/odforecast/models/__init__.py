@@ -25,10 +25,21 @@ from odforecast.models.spec import Spec
 from odforecast.names import STATES
 
 __all__ = [
-    "ENTRY_POINT_GROUP", "Drawer", "Fitted", "Forecaster", "Model", "Spec", "default_model",
-    "forecaster", "from_sktime", "from_statsforecast", "get_model", "model_names",
-    "plugin_problems", "register",
-]  # fmt: skip
+    "ENTRY_POINT_GROUP",
+    "Drawer",
+    "Fitted",
+    "Forecaster",
+    "Model",
+    "Spec",
+    "default_model",
+    "forecaster",
+    "from_sktime",
+    "from_statsforecast",
+    "get_model",
+    "model_names",
+    "plugin_problems",
+    "register",
+]
 
 
 class _Callable(ModuleType):

@@ -140,7 +140,8 @@ WINDOWS = 12
 def steadied(seed: int) -> Iterator[None]:
     """Foreign code runs with the process's random numbers at a given start, and leaves no trace."""
     # What libraries say of their own coming versions is not shown.
-    state, other = np.random.get_state(), random.getstate()  # noqa: NPY002
+    state = np.random.get_state()  # noqa: NPY002
+    other = random.getstate()
     np.random.seed(seed % 2**32)  # noqa: NPY002
     random.seed(seed)
     try:
@@ -166,7 +167,7 @@ def adapted(
     """A model made of a forecaster of another library."""
     if on not in ON:
         raise ForecastError(f"on is {on!r}, unknown", hint=one_of(on, ON))
-    windows = whole("windows", windows, 4)
+    windows = whole("windows", windows, least=4)
     if not isinstance(log, bool):
         raise ForecastError(f"log is {log!r}, allowed: True or False")
     label = title(item) + ("-sums" if on == "sums" else "") if name is None else name
@@ -196,7 +197,7 @@ def adapted(
         origin=", ".join(origin),
         dataset=STATES,
     )
-    return Model(Foreign(library, spec, paths, log, windows), label)
+    return Model(Foreign(library, spec, paths=paths, log=log, windows=windows), label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,9 +218,9 @@ class Foreign:
         def fit(state: str, deaths: Floats) -> Paths:
             # The library's own numbers hang on what is forecast, and never on the counts.
             seed = seed_from("foreign", panel.dataset, panel.indicator, panel.last_month, state)
-            return self._paths(deaths, panel.last_month, seed)
+            return self._paths(deaths, panel.last_month, seed=seed)
 
-        return fit_series(self.spec, panel, fit, self.log)
+        return fit_series(self.spec, panel, fit=fit, log=self.log)
 
     def _paths(self, deaths: Floats, last: np.datetime64, seed: int) -> Paths:
         y = np.log1p(np.maximum(deaths, 0.0)) if self.log else deaths.copy()
@@ -237,7 +238,7 @@ class Foreign:
         def earlier(start: Floats) -> Floats:
             return np.asarray(self.library.fit(start, first, seed).mean(LENGTH))
 
-        return PastErrors(fitted.mean, past_errors(y, earlier, self.windows))
+        return PastErrors(fitted.mean, past_errors(y, earlier, windows=self.windows))
 
 
 def point(values: Any, horizon: int) -> Floats:
@@ -322,14 +323,25 @@ def from_sktime(
     if paths not in known:
         raise ForecastError(f"paths is {paths!r}, unknown", hint=one_of(paths, known))
     if paths == FROM_QUANTILES and not forecaster.get_tag(
-        "capability:pred_int", False, raise_error=False
+        "capability:pred_int",
+        False,
+        raise_error=False,
     ):
         raise ForecastError(
             f"{type(forecaster).__name__} gives no quantiles", hint="use paths='errors'"
         )
     with steadied(0):
         copy = forecaster.clone()
-    return adapted(_Sktime(copy), forecaster, on, name, paths, log, windows, installed("sktime"))
+    return adapted(
+        _Sktime(copy),
+        forecaster,
+        on=on,
+        name=name,
+        paths=paths,
+        log=log,
+        windows=windows,
+        beside=installed("sktime"),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,7 +367,7 @@ class _Sktime:
             }
             copy.set_params(**unset)
             late = bool(copy.get_tag("requires-fh-in-fit", False, raise_error=False))
-            return _Sktime(copy if late else copy.fit(series), series, late, seed)
+            return _Sktime(copy if late else copy.fit(series), series, late=late, seed=seed)
 
     def _ready(self, horizon: int) -> tuple[Any, list[int]]:
         ahead = list(range(1, horizon + 1))
@@ -396,7 +408,8 @@ class Smoothing:
         """Paths, shape (draws, horizon)."""
         error, trend, season = tuple(self.form)
         errors = self.sigma * rng.standard_normal((horizon, draws)).T
-        level, slope = np.full(draws, self.level), np.full(draws, self.slope)
+        level = np.full(draws, self.level)
+        slope = np.full(draws, self.slope)
         terms = np.repeat(self.season[:, None], draws, axis=1)  # m × draws, newest first
         out = np.empty((draws, horizon))
         for h in range(horizon):
@@ -413,7 +426,8 @@ class Smoothing:
             if season != "N":
                 seen = y / before if season == "M" else y - before
                 terms = np.vstack([last + self.gamma * (seen - last), terms[:-1]])
-            level, out[:, h] = risen, y
+            level = risen
+            out[:, h] = y
         return out
 
 
@@ -454,7 +468,9 @@ def ets(model: Mapping[str, Any]) -> Paths:
 
 def ces(model: Mapping[str, Any]) -> Paths:
     """AutoCES without season, or with a simple, partial or full one; of ``model_``."""
-    kind, m, n = str(model["seasontype"]), int(model["m"]), int(model["n"])
+    kind = str(model["seasontype"])
+    m = int(model["m"])
+    n = int(model["n"])
     a0, a1 = (float(model["par"][k]) for k in ("alpha_0", "alpha_1"))
     turn = np.array([[1.0, a1 - 1.0], [1.0, 1.0 - a0]])
     push = np.array([a0 - a1, a0 + a1])
@@ -463,23 +479,28 @@ def ces(model: Mapping[str, Any]) -> Paths:
     last = states[n : n + m] if kind != "N" else states[n : n + 1]
     sigma = float(np.sqrt(model["sigma2"]))
     if kind == "N":
-        return Innovations(turn, np.array([1.0, 0.0]), push, last[-1, :2], sigma)
+        return Innovations(turn, np.array([1.0, 0.0]), gain=push, state=last[-1, :2], sigma=sigma)
     if kind == "S":
-        return _lagged(turn, push, last[:, :2], sigma)
+        return _lagged(turn, push, rows=last[:, :2], sigma=sigma)
     if kind == "P":
-        seasonal = _lagged(np.eye(1), np.array([float(model["par"]["beta_0"])]), last[:, 2:3], 0.0)
+        seasonal = _lagged(
+            np.eye(1),
+            np.array([float(model["par"]["beta_0"])]),
+            rows=last[:, 2:3],
+            sigma=0.0,
+        )
     else:
         b0, b1 = (float(model["par"][k]) for k in ("beta_0", "beta_1"))
         again = np.array([[1.0, b1 - 1.0], [1.0, 1.0 - b0]])
-        seasonal = _lagged(again, np.array([b0 - b1, b0 + b1]), last[:, 2:4], 0.0)
+        seasonal = _lagged(again, np.array([b0 - b1, b0 + b1]), rows=last[:, 2:4], sigma=0.0)
     k = seasonal.state.size
     transition = np.block([[turn, np.zeros((2, k))], [np.zeros((k, 2)), seasonal.transition]])
     return Innovations(
         transition,
         np.concatenate([[1.0, 0.0], seasonal.observe]),
-        np.concatenate([push, seasonal.gain]),
-        np.concatenate([last[-1, :2], seasonal.state]),
-        sigma,
+        gain=np.concatenate([push, seasonal.gain]),
+        state=np.concatenate([last[-1, :2], seasonal.state]),
+        sigma=sigma,
     )
 
 
@@ -488,15 +509,18 @@ def _lagged(turn: Floats, push: Floats, rows: Floats, sigma: float) -> Innovatio
     m, k = rows.shape
     transition: Floats = np.kron(np.roll(np.eye(m), 1, axis=1), np.eye(k)).astype(float)
     transition[-k:, :k] = turn
-    observe, gain = np.zeros(m * k), np.zeros(m * k)
-    observe[0], gain[-k:] = 1.0, push
-    return Innovations(transition, observe, gain, rows.ravel(), sigma)
+    observe = np.zeros(m * k)
+    gain = np.zeros(m * k)
+    observe[0] = 1.0
+    gain[-k:] = push
+    return Innovations(transition, observe, gain=gain, state=rows.ravel(), sigma=sigma)
 
 
 def theta(model: Mapping[str, Any]) -> Paths:
     """AutoTheta and its four models, of ``model_``."""
     level, mean, intercept, slope, _ = (float(x) for x in model["states"][-1])
-    n, residuals = int(model["n"]), np.asarray(model["residuals"], dtype=float)
+    n = int(model["n"])
+    residuals = np.asarray(model["residuals"], dtype=float)
     season = multiplied = None
     if model.get("decompose", False):
         season = np.asarray(model["seas_forecast"]["mean"], dtype=float)
@@ -516,12 +540,14 @@ def theta(model: Mapping[str, Any]) -> Paths:
         n=n,
         dynamic=model["modeltype"] in ("DSTM", "DOTM"),
     )
-    return paths if season is None else Seasoned(paths, season, bool(multiplied))
+    return paths if season is None else Seasoned(paths, season, multiplied=bool(multiplied))
 
 
 def arima(model: Mapping[str, Any]) -> Paths:
     """AutoARIMA, ARIMA and AutoRegressive without regressors, of ``model_``."""
-    form, coefs, n = model["model"], model["coef"], len(model["x"])
+    form = model["model"]
+    coefs = model["coef"]
+    n = len(model["x"])
     transition: Floats = np.array(form["T"], dtype=float)
     noise: Floats = np.array(form["V"], dtype=float)
     slope = float(coefs.get("drift", 0.0))
@@ -546,10 +572,15 @@ DRAWN: dict[str, Callable[[Any], Paths]] = {
 }
 #: Classes whose own ``simulate`` does what their point forecasts and intervals say.
 SIMULATED = (
-    "Naive", "RandomWalkWithDrift", "SeasonalNaive", "HistoricAverage",
-    "SimpleExponentialSmoothing", "SimpleExponentialSmoothingOptimized",
-    "SeasonalExponentialSmoothing", "SeasonalExponentialSmoothingOptimized",
-)  # fmt: skip
+    "Naive",
+    "RandomWalkWithDrift",
+    "SeasonalNaive",
+    "HistoricAverage",
+    "SimpleExponentialSmoothing",
+    "SimpleExponentialSmoothingOptimized",
+    "SeasonalExponentialSmoothing",
+    "SeasonalExponentialSmoothingOptimized",
+)
 
 
 def from_statsforecast(
@@ -649,7 +680,16 @@ def from_statsforecast(
             hint="give it prediction_intervals=ConformalIntervals(...), or use paths='errors'",
         )
     beside = installed("statsforecast")
-    return adapted(_StatsForecast(model), model, on, name, paths, log, windows, beside)
+    return adapted(
+        _StatsForecast(model),
+        model,
+        on=on,
+        name=name,
+        paths=paths,
+        log=log,
+        windows=windows,
+        beside=beside,
+    )
 
 
 def _short(item: object) -> str:
@@ -717,4 +757,11 @@ class _StatsForecast:
         """Paths by its own ``simulate``, which also sets the process's random state."""
         seed = int(rng.integers(2**31))
         with steadied(seed):
-            return np.asarray(self.model.simulate(h=horizon, n_paths=draws, seed=seed), dtype=float)
+            return np.asarray(
+                self.model.simulate(
+                    h=horizon,
+                    n_paths=draws,
+                    seed=seed,
+                ),
+                dtype=float,
+            )

@@ -68,10 +68,11 @@ def spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
     """Errors of G series as long at the levels (G, D) of each; and the first stretched horizon."""
     # (D, G, H); 0 where none is stretched.
     # Each is `symmetric_quantiles` of `past_errors`, bit for bit.
-    horizon, stretched = points.shape[-1], 0
+    horizon = points.shape[-1]
+    stretched = 0
     out = np.empty((horizon, *levels.shape))
     for h in range(1, horizon + 1):
-        errors, stretch = past_errors(sums, points, h)
+        errors, stretch = past_errors(sums, points, horizon=h)
         ordered = np.sort(np.concatenate([errors, -errors], axis=-1), axis=-1)
         at = (ordered.shape[-1] - 1) * levels
         low = at.astype(int)
@@ -92,12 +93,17 @@ def settled_gaps(panel: Panel, state: str) -> Floats:
     # months without either, or without deaths, left out.
     old = slice(-SETTLED_AFTER - SETTLED_MONTHS, -SETTLED_AFTER)
     row = panel.index(state)
-    reported, predicted = panel.reported[row, old], panel.predicted[row, old]
+    reported = panel.reported[row, old]
+    predicted = panel.predicted[row, old]
     known = (reported > 0) & ~np.isnan(predicted)
     return np.asarray(predicted[known] / reported[known] - 1.0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class FittedBaseline:
     """A baseline bound to a panel. There is nothing to estimate before the horizon is known."""
 
@@ -108,7 +114,8 @@ class FittedBaseline:
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
-        states, revised = list(self.locations), REVISED_MONTHS * self.spec.corrects_delay
+        states = list(self.locations)
+        revised = REVISED_MONTHS * self.spec.corrects_delay
         stretched: dict[str, int] = {}
         series = [self._series(state) for state in states]
         paths = np.empty((draws, len(states), revised + horizon))
@@ -120,10 +127,10 @@ class FittedBaseline:
                 [shuffled_levels(draws, streams.generator("location", s)) for s in some]
             )
             sums = np.stack([series[i] for i in rows])
-            paths[:, rows], first = self._paths(some, sums, horizon, levels)
+            paths[:, rows], first = self._paths(some, sums, horizon=horizon, levels=levels)
             if first:
                 stretched |= dict.fromkeys(some, first)
-        out, warnings = floor_at_zero(paths, states, "12-month sums")
+        out, warnings = floor_at_zero(paths, states, what="12-month sums")
         if stretched:
             warnings += (
                 f"too few past errors from horizon {min(stretched.values())} on "
@@ -133,7 +140,7 @@ class FittedBaseline:
         return Forecast.from_panel(
             self.panel,
             out,
-            states,
+            locations=states,
             first_month=self.panel.last_month + (1 - revised) * ONE_MONTH,
             joint=self.spec.joint,
             target=TARGET_12MO,
@@ -148,12 +155,16 @@ class FittedBaseline:
         return rolling_sums(trailing_months(self.panel, state))
 
     def _paths(
-        self, states: list[str], sums: Floats, horizon: int, levels: Floats
+        self,
+        states: list[str],
+        sums: Floats,
+        horizon: int,
+        levels: Floats,
     ) -> tuple[Floats, int]:
         """Paths of sums, shape (D, G, H), and the first horizon whose spread is stretched."""
         rule = damped_trend if self.spec.model == "damped-trend" else persistence
         points = rule(sums, horizon)
-        spread, stretched = spreads(sums, points, levels)
+        spread, stretched = spreads(sums, points, levels=levels)
         if not self.spec.corrects_delay:
             spread += points[:, -1]
             return spread, stretched
@@ -211,5 +222,5 @@ class Baseline:
                         f"only {gaps} settled months with a predicted value, {MIN_ERRORS} needed"
                     )
             states = [s for s in states if s not in skipped]
-            require_some(states, skipped, panel, self.name)
-        return FittedBaseline(self.spec, panel, tuple(states), skipped)
+            require_some(states, skipped, panel=panel, model=self.name)
+        return FittedBaseline(self.spec, panel, locations=tuple(states), skipped=skipped)

@@ -19,21 +19,33 @@ from odforecast.panel import Floats, Panel
 def _naive(y: Floats) -> Paths:
     one = np.ones(1)
     sigma = float(np.sqrt(np.mean(np.diff(y) ** 2)))
-    return Innovations(np.eye(1), one, one, y[-1:], sigma)
+    return Innovations(np.eye(1), one, gain=one, state=y[-1:], sigma=sigma)
 
 
 def _drift(y: Floats) -> Paths:
-    one, steps = np.ones(1), np.diff(y)
-    slope, sigma = float(steps.mean()), float(steps.std(ddof=1))
+    one = np.ones(1)
+    steps = np.diff(y)
+    slope = float(steps.mean())
+    sigma = float(steps.std(ddof=1))
     slope_sd = sigma / np.sqrt(steps.size)
-    return Innovations(np.eye(1), one, one, y[-1:], sigma, 0.0, slope, slope_sd)
+    return Innovations(
+        np.eye(1),
+        one,
+        gain=one,
+        state=y[-1:],
+        sigma=sigma,
+        level=0.0,
+        slope=slope,
+        slope_sd=slope_sd,
+    )
 
 
 def _seasonal_naive(y: Floats) -> Paths:
     # The state is the last twelve values, oldest first; each new value goes to the end.
-    first, last = np.eye(12)[0], np.eye(12)[-1]
+    first = np.eye(12)[0]
+    last = np.eye(12)[-1]
     sigma = float(np.sqrt(np.mean((y[12:] - y[:-12]) ** 2)))
-    return Innovations(np.roll(np.eye(12), 1, axis=1), first, last, y[-12:], sigma)
+    return Innovations(np.roll(np.eye(12), 1, axis=1), first, gain=last, state=y[-12:], sigma=sigma)
 
 
 def _ets(y: Floats) -> Paths:
@@ -45,14 +57,20 @@ def _ets(y: Floats) -> Paths:
     # where φ + φ², φ + φ² + φ³ … belongs. This is what AutoETS calls, but for `nmse`: it asks for
     # errors of three months ahead too, which hang on nothing and which nothing hangs on, and they
     # are half of its time.
-    model = ets_f(y, m=1, model="AAN", damped=True, nmse=1)  # type: ignore[no-untyped-call]
+    model = ets_f(
+        y,
+        m=1,
+        model="AAN",
+        damped=True,
+        nmse=1,
+    )  # type: ignore[no-untyped-call]
     alpha, beta, _, phi = (float(x) for x in model["par"][:4])
     return Innovations(
         np.array([[1.0, phi], [0.0, phi]]),
         np.array([1.0, phi]),
-        np.array([alpha, beta]),
-        np.array(model["states"][-1], dtype=float),
-        float(np.sqrt(model["sigma2"])),
+        gain=np.array([alpha, beta]),
+        state=np.array(model["states"][-1], dtype=float),
+        sigma=float(np.sqrt(model["sigma2"])),
     )
 
 
@@ -117,7 +135,7 @@ class Classical:
         def fit(_: str, deaths: Floats) -> Paths:
             return _fitted(base, np.log1p(deaths).tobytes())
 
-        return fit_series(self.spec, panel, fit)
+        return fit_series(self.spec, panel, fit=fit)
 
 
 # Panels of a backtest share most of their series, and so do an ensemble and its members fitted

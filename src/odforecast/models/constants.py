@@ -42,7 +42,7 @@ def all_constants() -> tuple[Constants, ...]:
     """Every set that ships, the earliest cut-off first."""
     sets = sorted(dated_sets("constants.csv", "cutoff", "last_month", "data_hash").items())
     return tuple(
-        Constants(dt.date.fromisoformat(day), month, data, values)
+        Constants(dt.date.fromisoformat(day), month, data_hash=data, values=values)
         for (day, month, data), values in sets
     )
 

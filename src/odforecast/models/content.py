@@ -27,7 +27,8 @@ class Kept[T]:
     """What was made last of some contents: no more than so many, each once for all threads."""
 
     def __init__(self, most: int) -> None:
-        self.most, self._lock = most, Lock()
+        self.most = most
+        self._lock = Lock()
         self._held: OrderedDict[object, tuple[Lock, list[T]]] = OrderedDict()
 
     def get(self, key: object, make: Callable[[], T]) -> T:

@@ -84,7 +84,7 @@ def forecaster(
     if target not in TARGETS:
         raise ForecastError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
     axes = _axes(joint, target)
-    min_months = whole("min_months", min_months, 1)
+    min_months = whole("min_months", min_months, least=1)
 
     def decorate(function: Function) -> Model:
         _check(function, label)
@@ -105,7 +105,7 @@ def forecaster(
         local = "<locals>" in function.__qualname__
         reference = None if local else (function.__module__, function.__qualname__)
         name = function.__name__ if label is None else label
-        return Model(_Function(function, spec), name, reference)
+        return Model(_Function(function, spec), name, reference=reference)
 
     return decorate
 
@@ -171,11 +171,15 @@ class _Function:
         object.__setattr__(self, "__doc__", self.function.__doc__)
 
     def fit(self, panel: Panel) -> _Fitted:
-        states, skipped = usable_locations(panel, self.spec.model, self.spec.min_months)
-        return _Fitted(self, panel, tuple(states), skipped)
+        states, skipped = usable_locations(panel, self.spec.model, min_months=self.spec.min_months)
+        return _Fitted(self, panel, locations=tuple(states), skipped=skipped)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class _Fitted:
     model: _Function
     panel: Panel
@@ -186,7 +190,8 @@ class _Fitted:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
         # The random numbers of each group of places, and which they are.
         groups: dict[tuple[str, str], list[int]] = {}
-        spec, key = self.model.spec, ("model", "")
+        spec = self.model.spec
+        key = ("model", "")
         for i, place in enumerate(self.locations):
             if spec.by is not None:
                 key = (spec.by, find(place).state if spec.by == "state" else place)
@@ -194,11 +199,11 @@ class _Fitted:
         paths = np.empty((draws, len(self.locations), horizon))
         for key, rows in groups.items():
             seen = self.panel.select([self.locations[i] for i in rows])
-            paths[:, rows] = self._call(seen, horizon, draws, streams.generator(*key))
+            paths[:, rows] = self._call(seen, horizon, draws=draws, rng=streams.generator(*key))
         return Forecast.from_panel(
             self.panel,
             paths,
-            self.locations,
+            locations=self.locations,
             target=spec.target,
             joint=spec.joint,
             skipped=self.skipped,
@@ -207,7 +212,8 @@ class _Fitted:
     def _call(self, panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """What the function returned, as numbers of the shape asked for; else refused."""
         made: object = self.model.function(panel, horizon, draws, rng)
-        what, paths = f"a {type(made).__name__}", None
+        what = f"a {type(made).__name__}"
+        paths = None
         try:
             found = np.asarray(made)
             what = f"an array of {found.dtype}"

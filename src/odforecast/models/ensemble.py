@@ -25,7 +25,8 @@ from odforecast.seeds import Streams, content_hash
 #: Horizons learned; longer ones take what was learned for the last.
 MAX_HORIZON = 12
 #: Past origins: every second month of the last six years.
-PAST_STEP, PAST_SPAN = 2, 72
+PAST_STEP = 2
+PAST_SPAN = 72
 #: Months a cut must have: three years of 12-month sums.
 MIN_SUMS = 30
 PAST_DRAWS = 400
@@ -63,7 +64,7 @@ def past_forecasts(members: Sequence[Model], panel: Panel, locations: Sequence[s
         # The panel was completed first: its young months may be cut as if they were final.
         cut = clean(panel, panel.months[end])
         for m, member in enumerate(members):
-            quantiles[m, k] = _quantiles(member, cut, locations)
+            quantiles[m, k] = _quantiles(member, cut, locations=locations)
     return Past(quantiles, observed)
 
 
@@ -93,7 +94,11 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
 # the draws of an ensemble must not change with how it is compiled.
 @nb.njit(cache=True)
 def score_slopes(
-    values: Floats, pooled: Floats, truth: Floats, levels: Floats, out: Floats
+    values: Floats,
+    pooled: Floats,
+    truth: Floats,
+    levels: Floats,
+    out: Floats,
 ) -> None:
     """Sums of the slope of the quantile score times ``values``, over units and levels."""
     # values (N, M, Q); pooled (N, Q); truth (N,); levels (Q,), Q from 8 to 128; out (M,)
@@ -133,7 +138,8 @@ def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Float
         scale = np.abs(np.diff(x, axis=0)).mean() + 1e-12 if n_members > 1 else 1.0
         by_member = np.ascontiguousarray(x).reshape(n_members, -1)
         by_unit = np.ascontiguousarray(x.transpose(1, 0, 2))
-        pooled, total = np.empty((y.size, LEVELS.size)), np.empty(n_members)
+        pooled = np.empty((y.size, LEVELS.size))
+        total = np.empty(n_members)
         for _ in range(steps):
             np.dot(w, by_member, out=pooled.reshape(-1))
             score_slopes(by_unit, pooled, y, LEVELS, total)
@@ -203,15 +209,15 @@ class Pool:
         weights = np.full((len(fitted), MAX_HORIZON), 1.0 / len(fitted))
         width = np.ones((MAX_HORIZON, LEVELS.size // 2))
         if self.name == "ensemble":
-            past = past_forecasts(self.members, panel, states)
+            past = past_forecasts(self.members, panel, locations=states)
             # The nation is one series among 53 but as large as all others: learn from parts.
             parts = [s in JURISDICTIONS for s in states]
             rows = np.flatnonzero(parts if any(parts) else [True] * len(states))
             if len(past.observed):
                 weights = learn_weights(past, rows)
                 pooled = np.einsum("mh,mkqlh->kqlh", weights, past.quantiles)
-                width = learn_width(pooled, past.observed, rows)
-        return FittedEnsemble(self, panel, asked, fitted, weights, width)
+                width = learn_width(pooled, past.observed, rows=rows)
+        return FittedEnsemble(self, panel, asked=asked, fitted=fitted, weights=weights, width=width)
 
 
 class Ensemble:
@@ -309,14 +315,19 @@ class FittedEnsemble:
             paths = _reconciled(paths, states)
         # A month below zero becomes zero, and is counted.
         rows = [self.panel.index(s) for s in states]
-        last, known = self.panel.reported[rows, -1], self.panel.monthly[rows]
-        months, warnings = floor_at_zero(months_from_sums(paths, last, known), states, "months")
+        last = self.panel.reported[rows, -1]
+        known = self.panel.monthly[rows]
+        months, warnings = floor_at_zero(
+            months_from_sums(paths, last, months=known),
+            states,
+            what="months",
+        )
         if lends:
             months = closed(months, states, axis=1)
         pooled = Forecast.from_panel(
             self.panel,
             months,
-            states,
+            locations=states,
             joint=self.model.spec.joint,
             skipped=skipped,
             warnings=(*dict.fromkeys(w for p in parts for w in p.warnings), *warnings),

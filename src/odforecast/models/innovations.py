@@ -52,7 +52,7 @@ class Innovations:
         """Paths, shape (draws, horizon)."""
         # Where the slope is known it need not be drawn.
         noise = rng.standard_normal(draws) if self.slope_sd else np.zeros(draws)
-        errors = _errors(self.sigma, horizon, draws, rng)
+        errors = _errors(self.sigma, horizon, draws=draws, rng=rng)
         ahead = np.arange(1, horizon + 1)[:, None]
         out = self.level + (self.slope + self.slope_sd * noise) * ahead
         now = np.broadcast_to(self.state, (draws, self.state.size))
@@ -89,9 +89,13 @@ class ThetaPaths:
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon). Recursions of Fiorucci et al. (2016), section 3."""
-        keep, weight = 1.0 - self.alpha, 1.0 - 1.0 / self.theta
-        level, mean, a, b = self.level, self.mean, self.intercept, self.slope
-        out = _errors(self.sigma, horizon, draws, rng)
+        keep = 1.0 - self.alpha
+        weight = 1.0 - 1.0 / self.theta
+        level = self.level
+        mean = self.mean
+        a = self.intercept
+        b = self.slope
+        out = _errors(self.sigma, horizon, draws=draws, rng=rng)
         for h in range(horizon):
             i = float(self.n + h)
             line = a * keep ** (self.n + h) + b * (1.0 - keep ** (self.n + h + 1)) / self.alpha
@@ -110,7 +114,11 @@ def _errors(sigma: float, horizon: int, draws: int, rng: np.random.Generator) ->
     return sigma * rng.standard_normal((horizon, draws))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class FittedSeries:
     """The locations of a panel, each with a fitted series of its own."""
 
@@ -122,11 +130,16 @@ class FittedSeries:
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
-        model, skipped = self.spec.model, dict(self.skipped)
+        model = self.spec.model
+        skipped = dict(self.skipped)
         paths: dict[str, Floats] = {}
         for state, one in self.series.items():
             try:
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                with np.errstate(
+                    over="ignore",
+                    invalid="ignore",
+                    divide="ignore",
+                ):
                     found = one.draw(horizon, draws, streams.generator("location", state))
                     paths[state] = np.expm1(found) if self.log else found
             except MemoryError:
@@ -137,13 +150,17 @@ class FittedSeries:
         states = [s for s in self.series if s in paths and np.isfinite(paths[s]).all()]
         for state in [s for s in paths if s not in states]:
             skipped[state] = f"draws of {model} are not finite within {horizon} months"
-        require_some(states, skipped, self.panel, model)
+        require_some(states, skipped, panel=self.panel, model=model)
         what = "12-month sums" if self.spec.target == TARGET_12MO else "months"
-        out, warnings = floor_at_zero(np.stack([paths[s] for s in states], axis=1), states, what)
+        out, warnings = floor_at_zero(
+            np.stack([paths[s] for s in states], axis=1),
+            states,
+            what=what,
+        )
         return Forecast.from_panel(
             self.panel,
             out,
-            states,
+            locations=states,
             joint=self.spec.joint,
             target=self.spec.target,
             skipped=skipped,
@@ -152,12 +169,15 @@ class FittedSeries:
 
 
 def fit_series(
-    spec: Spec, panel: Panel, fit: Callable[[str, Floats], Paths], log: bool = True
+    spec: Spec,
+    panel: Panel,
+    fit: Callable[[str, Floats], Paths],
+    log: bool = True,
 ) -> FittedSeries:
     """Fit every usable location of a panel: ``fit`` takes its code and its deaths."""
     # These are months, or 12-month sums where the spec's paths are; `log` says whether `fit`
     # takes the log of them.
-    states, skipped = usable_locations(panel, spec.model, spec.min_months)
+    states, skipped = usable_locations(panel, spec.model, min_months=spec.min_months)
     series = {}
     for state in states:
         deaths = trailing_months(panel, state)
@@ -169,5 +189,5 @@ def fit_series(
         except Exception as error:
             # Whatever another library raises, one series must not end the others.
             skipped[state] = f"{spec.model} could not be fitted: {said(error)}"
-    require_some(list(series), skipped, panel, spec.model)
-    return FittedSeries(spec, panel, series, skipped, log)
+    require_some(list(series), skipped, panel=panel, model=spec.model)
+    return FittedSeries(spec, panel, series=series, skipped=skipped, log=log)

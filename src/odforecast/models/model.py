@@ -131,7 +131,7 @@ class Model:
 
     @steady
     def _repr_html_(self) -> str:
-        return html_table(self.to_frame(), f"Model {self.label}", _said(self.spec))
+        return html_table(self.to_frame(), f"Model {self.label}", note=_said(self.spec))
 
     def to_frame(self) -> pd.DataFrame:
         """What the model is and its settings, one row each.
@@ -165,7 +165,7 @@ class Model:
             If no location can be used, or a model of the whole panel is given a selection.
         """
         self._accept(panel)
-        return Fitted(self, panel, self.inner.fit(_published(panel)))
+        return Fitted(self, panel, inner=self.inner.fit(_published(panel)))
 
     def _accept(self, panel: Panel) -> None:
         """Refuse a panel that this model cannot be fitted to."""
@@ -174,7 +174,8 @@ class Model:
                 f"panel is {type(panel).__name__}, not a Panel",
                 hint="archive.as_of().panel() gives one",
             )
-        spec, what = self.spec, f"this panel holds {panel.dataset}"
+        spec = self.spec
+        what = f"this panel holds {panel.dataset}"
         if spec.by is None and panel.selected:
             raise PanelError(
                 f"{self.label} is fitted to the whole panel at once, and this one is a selection "
@@ -230,7 +231,11 @@ def _by_reference(module: str, name: str, label: str) -> Model:
     return found if found.label == label else replace(found, label=label)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Fitted:
     """A fitted model: it can forecast, any number of times.
 
@@ -265,7 +270,7 @@ class Fitted:
         return html_table(
             self.to_frame(),
             f"{self.model.label} fitted to {panel.indicator}, as of {panel.as_of}",
-            "; ".join((f"last month {panel.last_month}", *self.warnings)),
+            note="; ".join((f"last month {panel.last_month}", *self.warnings)),
         )
 
     @property
@@ -390,15 +395,16 @@ class Fitted:
                     f"{self.panel.last_month}"
                 )
         horizon = DEFAULT_HORIZON if horizon is None else horizon
-        horizon, draws = whole("horizon", horizon, 1), whole("draws", draws, 1)
-        seed = whole("seed", seed, 0)
+        horizon = whole("horizon", horizon, least=1)
+        draws = whole("draws", draws, least=1)
+        seed = whole("seed", seed, least=0)
         if horizon > LONGEST_HORIZON:
             raise ForecastError(
                 f"horizon is {horizon} months, at most {LONGEST_HORIZON} can be asked for",
                 hint="nothing was checked beyond 12 months: ask for a nearer end",
             )
         panel = self.panel
-        made = self.draw(horizon, draws, streams_of(panel, seed))
+        made = self.draw(horizon, draws, streams=streams_of(panel, seed))
         spec = self.model.spec
         labels = {
             "model": spec.model,
@@ -422,17 +428,27 @@ class Fitted:
         made: object = self.inner.draw(horizon, draws, streams)
         what = f"a {type(made).__name__}, not a Forecast"
         if isinstance(made, Forecast):
-            found = faults(made, _published(self.panel), self.model.spec, horizon, draws)
+            found = faults(
+                made,
+                _published(self.panel),
+                spec=self.model.spec,
+                horizon=horizon,
+                draws=draws,
+            )
             what = next((what for _, what in found), "")
             if not what:
                 own = self.panel.own
-                return made if own is None else conditioned(made, self.panel, streams, self.inner)
+                return (
+                    made
+                    if own is None
+                    else conditioned(made, self.panel, streams=streams, fitted=self.inner)
+                )
         raise ForecastError(f"{self.model.label} returned {what}", hint="the model is at fault")
 
 
 def streams_of(panel: Panel, seed: int = 1) -> Streams:
     """The streams of random numbers of a panel's forecasts."""
-    return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
+    return Streams(seed, panel.dataset, indicator=panel.indicator, last_month=str(panel.last_month))
 
 
 def _said(spec: Spec) -> str:
@@ -445,7 +461,11 @@ def _said(spec: Spec) -> str:
 
 
 def faults(
-    made: Forecast, panel: Panel, spec: Spec, horizon: int, draws: int
+    made: Forecast,
+    panel: Panel,
+    spec: Spec,
+    horizon: int,
+    draws: int,
 ) -> Iterator[tuple[str, str]]:
     """What of a forecast is not what was asked for, or not what the spec declares."""
     # Each with the rule of `odforecast.testing` that it breaks.
@@ -467,7 +487,8 @@ def faults(
     if made.target != spec.target:
         yield "target", f"paths of {made.target}, its spec declares {spec.target}"
     if made.joint != spec.joint:
-        joint, declared = sorted(made.joint), sorted(spec.joint)
+        joint = sorted(made.joint)
+        declared = sorted(spec.joint)
         yield "joint", f"draws joint over {joint}, its spec declares {declared}"
     if made.basis != panel.basis:
         yield "origin", f"deaths by {made.basis}, the panel's are by {panel.basis}"
@@ -505,7 +526,8 @@ def _learned(inner: object) -> Iterator[Row]:
     if callable(own := getattr(inner, "described", None)):
         yield from ((str(name), _text(value), str(source)) for name, value, source in own())
         return
-    weights, members = held.pop("weights", None), held.pop("fitted", None)
+    weights = held.pop("weights", None)
+    members = held.pop("fitted", None)
     if isinstance(weights, np.ndarray) and isinstance(members, list):
         for member, row in zip(members, weights):
             label = getattr(getattr(member, "model", None), "label", "?")

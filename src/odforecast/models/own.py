@@ -29,14 +29,16 @@ from odforecast.seeds import Streams
 HALF = 0.5
 #: How often a file ends in months that have hardly begun to come in, and the sd of the log of what
 #: is there of them.
-_ENDS, _BEGUN = 0.1, 1.5
+_ENDS = 0.1
+_BEGUN = 1.5
 #: Correlation of the errors of late arrivals of months one month apart in age.
 _NEXT = 0.8
 #: The spread of CDC's late arrivals, where they stand for the state's.
 DOUBLED = 2.0
 #: Pairs of days needed to learn the late arrivals from the file, and what the prior of their
 #: relative error weighs.
-_PAIRS, _PRIOR_PAIRS = 6, 4.0
+_PAIRS = 6
+_PRIOR_PAIRS = 4.0
 #: How much older than the youngest month of the file the youngest pair may be, months.
 _YOUNG = 1.0
 #: The age at which the constants give the late share.
@@ -50,7 +52,8 @@ APART = 3.0
 WINDOW = 60
 #: Sd of the change in a year of the log of 12-month deaths by residence over those by occurrence
 #: (median state), and the years that it weighs as.
-DRIFT, _DRIFT_YEARS = 0.018, 3.0
+DRIFT = 0.018
+_DRIFT_YEARS = 3.0
 #: Months of plain Poisson noise that the noise of counting in two systems is shrunk to.
 _POISSON_MONTHS = 12.0
 #: How much of each step of a random walk two adjacent means of 12 months have between them: 1/12 of
@@ -82,7 +85,7 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
         )
     paths, grid = months_of(made)
     linear = hasattr(fitted, "log_months")
-    files, warnings = _files(made, panel, paths, grid, streams, linear)
+    files, warnings = _files(made, panel, paths=paths, grid=grid, streams=streams, linear=linear)
     if not any(t.at.size for t in files.values()):
         return replace(made, warnings=tuple(warnings))
     moved: dict[str, Floats] = {}
@@ -92,8 +95,8 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
             if not mine:
                 continue
             there = paths[:, [made.locations.index(s) for s in model.locations]]
-            far = apart(there, model, mine) if len(model.locations) > 1 else {}
-            after = move_together(there, model, mine, tuple(far))
+            far = apart(there, model, told=mine) if len(model.locations) > 1 else {}
+            after = move_together(there, model, told=mine, alone=tuple(far))
             moved |= {s: after[:, i] for i, s in enumerate(model.locations)}
             warnings += [
                 f"own counts of {called(s)} lie {sd:.1f} standard deviations from the forecast: "
@@ -105,7 +108,11 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
     others = sorted(set(changed) - set(files))
     moved |= {s: move(before[s], file) for s, file in files.items() if s not in moved}
     again = " and the nation is added up again" if _adds_up(made) else ""
-    if not again and (nation := _nation_beside(made, before, moved, files, linear)) is not None:
+    if (
+        not again
+        and (nation := _nation_beside(made, before, moved=moved, files=files, linear=linear))
+        is not None
+    ):
         moved[NATION] = nation
         how = "which is not their sum, moves as they do together" if linear else ""
         again = f" and the nation, {how}" if how else " and the nation moves by what they do"
@@ -122,7 +129,7 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
             stay = [s for s in stay if s != NATION]
         said += FOR_ALL + (f" but {' '.join(stay)}" if stay else "")
     warnings.append(f"other places {how}{again}")
-    return _moved(made, panel, before, moved, tuple(warnings), said)
+    return _moved(made, panel, paths=before, moved=moved, warnings=tuple(warnings), said=said)
 
 
 def months_of(made: Forecast) -> tuple[Floats, Months]:
@@ -135,15 +142,22 @@ def months_of(made: Forecast) -> tuple[Floats, Months]:
 
 
 def _files(
-    made: Forecast, panel: Panel, paths: Floats, grid: Months, streams: Streams, linear: bool
+    made: Forecast,
+    panel: Panel,
+    paths: Floats,
+    grid: Months,
+    streams: Streams,
+    linear: bool,
 ) -> tuple[dict[str, Told], list[str]]:
     """What the file of each place tells, and the warnings."""
-    own, constants = panel.own, delays_for(panel)
+    own = panel.own
+    constants = delays_for(panel)
     assert own is not None
     files: dict[str, Told] = {}
-    warnings, shared = list(made.warnings), np.zeros((len(paths), grid.size))
+    warnings = list(made.warnings)
+    shared = np.zeros((len(paths), grid.size))
     if linear:
-        shared = shared_errors(len(paths), grid.size, streams.generator("own"))
+        shared = shared_errors(len(paths), grid.size, rng=streams.generator("own"))
     for state in own.places:
         name = called(state)
         if state not in made.locations:
@@ -151,8 +165,14 @@ def _files(
             warnings.append(f"own counts of {name} are not used: {why}")
             continue
         mine = paths[:, made.locations.index(state)]
-        late = late_arrivals(own, state, constants)
-        seen = seen_months(panel, own, state, late, dict(zip(grid.tolist(), mine.T)))
+        late = late_arrivals(own, state, constants=constants)
+        seen = seen_months(
+            panel,
+            own,
+            state=state,
+            late=late,
+            drawn=dict(zip(grid.tolist(), mine.T)),
+        )
         if seen is None:
             warnings.append(
                 f"own counts of {name} are not used: fewer than {LEAST_OVERLAP} months are in "
@@ -173,7 +193,15 @@ def _files(
             observed = np.log(np.maximum(seen.deaths[there], 0.0) + HALF)
             noise = seen.noise[np.ix_(there, there)]
             common = seen.common[there] if linear else np.zeros(n)
-            files[state], whole = told(mine, at[there], observed, noise, rng, common, shared)
+            files[state], whole = told(
+                mine,
+                at[there],
+                observed=observed,
+                noise=noise,
+                rng=rng,
+                common=common,
+                shared=shared,
+            )
             if whole < n:
                 warnings.append(
                     f"own counts of {name} from {seen.months[there][whole]} on are so low that "
@@ -219,25 +247,28 @@ def _nation_beside(
     if all(np.array_equal(after[s], paths[s], equal_nan=True) for s in units):
         return None
     us = paths[NATION]
-    old, new = _sum_of(units, paths, us), _sum_of(units, after, us)
+    old = _sum_of(units, paths, like=us)
+    new = _sum_of(units, after, like=us)
     if not linear:
         within = np.isfinite(old).all() and (us - old >= -1e-6).all()
         return np.maximum(us + new - old, 0.0) if within else None
     free = [s for s in units if s not in files]
-    was, now = _sum_of(free, paths, us), _sum_of(free, after, us)
+    was = _sum_of(free, paths, like=us)
+    now = _sum_of(free, after, like=us)
     rest = np.maximum(us.mean(axis=0) - old.mean(axis=0), 0.0)
     there = was.mean(axis=0) > 0
     times = np.where(there, rest / np.where(there, was.mean(axis=0), 1.0), 0.0)
     still = np.where(there, 0.0, rest)
     logs = logs_of(us)
-    old, new = logs_of(old + times * was + still), logs_of(new + times * now + still)
+    old = logs_of(old + times * was + still)
+    new = logs_of(new + times * now + still)
     shift = new.mean(axis=0) - old.mean(axis=0)
     left = logs.var(axis=0) - old.var(axis=0) + new.var(axis=0)
     left = np.maximum(left, np.minimum(logs.var(axis=0), new.var(axis=0)))
     varies = logs.std(axis=0) > 1e-12
     narrower = np.where(varies, np.sqrt(left) / np.where(varies, logs.std(axis=0), 1.0), 1.0)
     shift = shift + (narrower - 1.0) * (logs - logs.mean(axis=0))
-    return moved_by(shift, logs, us)
+    return moved_by(shift, logs, paths=us)
 
 
 def _sum_of(places: Sequence[str], months: Mapping[str, Floats], like: Floats) -> Floats:
@@ -274,17 +305,28 @@ def _moved(
         provenance={**made.provenance, OWN_COUNTS: said},
         beside={},
     )
-    parts, adds_up = {}, _adds_up(made)
+    parts = {}
+    adds_up = _adds_up(made)
     for short, part in made.beside.items():
         mine = {s: months_of(part)[0][:, i] for i, s in enumerate(part.locations)}
-        held = {s: _shared(mine[s], paths[s], m) for s, m in moved.items() if s in mine}
+        held = {s: _shared(mine[s], paths[s], moved=m) for s, m in moved.items() if s in mine}
         if adds_up and NATION in mine and not _adds_up(part):
-            held[NATION] = _nation_of(mine, held, paths, moved)
+            held[NATION] = _nation_of(mine, held, paths=paths, moved=moved)
         months, before = _placed(part, held)
         rows = [made.locations.index(s) for s in part.locations]
-        months = _inside(months, draws[:, rows], part.draws, made.draws[:, rows])
+        months = _inside(
+            months,
+            draws[:, rows],
+            before=part.draws,
+            whole_before=made.draws[:, rows],
+        )
         if before.ndim == known.ndim == 3:
-            before = _inside(before, known[:, rows], part.known, made.known[:, rows])
+            before = _inside(
+                before,
+                known[:, rows],
+                before=part.known,
+                whole_before=made.known[:, rows],
+            )
         parts[short] = replace(part, draws=months, known=before)
     return whole.with_parts(parts) if parts else whole
 
@@ -313,11 +355,14 @@ def _nation_of(
     units = [s for s in mine if s in JURISDICTIONS]
     others = [s for s in JURISDICTIONS if s not in units]
     new = {**paths, **moved}
-    was, now = _sum_of(others, paths, last), _sum_of(others, new, last)
-    rest, after = last - _sum_of(units, mine, last), _sum_of(units, {**mine, **held}, last)
+    was = _sum_of(others, paths, like=last)
+    now = _sum_of(others, new, like=last)
+    rest = last - _sum_of(units, mine, like=last)
+    after = _sum_of(units, {**mine, **held}, like=last)
     if not ((rest >= -1e-6) & (rest <= was + 1e-6)).all():
-        was, now = (_sum_of(JURISDICTIONS, of, last) for of in (paths, new))
-        rest, after = last.copy(), np.zeros_like(after)
+        was, now = (_sum_of(JURISDICTIONS, of, like=last) for of in (paths, new))
+        rest = last.copy()
+        after = np.zeros_like(after)
     last[:] = after + np.where(was > 0, rest / np.where(was > 0, was, 1.0) * now, rest)
     return np.maximum(out, 0.0)
 
@@ -329,7 +374,8 @@ def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -
 
 def _placed(made: Forecast, moved: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     """Draws and known months with those of some places moved, sums added up again."""
-    draws, known = made.draws.copy(), made.known.copy()
+    draws = made.draws.copy()
+    known = made.known.copy()
     for state, months in moved.items():
         i = made.locations.index(state)
         draws[:, i] = months[:, -draws.shape[2] :]
@@ -367,10 +413,14 @@ def told(
     """What observed months tell, those left out that have hardly begun to come in."""
     # paths (D, n); at (k,); observed (k,); noise (k, k); common (k,); shared (D, n)
     useful = np.isfinite(np.diag(noise))
-    n, k = len(paths), int(useful.sum())
-    whole, far = at.size, 0.0
+    n = len(paths)
+    k = int(useful.sum())
+    whole = at.size
+    far = 0.0
     if k:
-        at, observed, common = at[useful], observed[useful], common[useful]
+        at = at[useful]
+        observed = observed[useful]
+        common = common[useful]
         noise = noise[np.ix_(useful, useful)]
         logs = logs_of(paths)
         covariance = shrunk(logs, at[-1] + 1)[np.ix_(at, at)] + noise
@@ -378,13 +428,16 @@ def told(
         whole = k = filled_until(away, covariance)
         if k:
             far = float((np.abs(away) / np.sqrt(np.diag(covariance)))[:k].max())
-    at, observed, common, noise = at[:k], observed[:k], common[:k], noise[:k, :k]
+    at = at[:k]
+    observed = observed[:k]
+    common = common[:k]
+    noise = noise[:k, :k]
     errors = np.zeros((n, 0))
     if k:
         alone = _root(noise - near(at) * np.outer(common, common))
         errors = rng.standard_normal((n, k)) @ alone.T + shared[:, at] * common
         errors -= errors.mean(axis=0)  # what they add is spread, and nothing to the mean
-    return Told(at, observed, noise, common, errors, far), whole
+    return Told(at, observed, noise=noise, common=common, errors=errors, far=far), whole
 
 
 def near(months: Floats | NDArray[np.int_]) -> Floats:
@@ -410,7 +463,7 @@ def move(paths: Floats, seen: Told) -> Floats:
     covariance = shrunk(logs, seen.at[-1] + 1)
     usual = covariance[np.ix_(seen.at, seen.at)] + seen.noise
     gain = np.linalg.solve(usual, covariance[seen.at]).T
-    return moved_by((seen.observed - logs[:, seen.at] - seen.errors) @ gain.T, logs, paths)
+    return moved_by((seen.observed - logs[:, seen.at] - seen.errors) @ gain.T, logs, paths=paths)
 
 
 def logs_of(paths: Floats) -> Floats:
@@ -431,7 +484,8 @@ def filled_until(away: Floats, usual: Floats) -> int:
     # what has begun to come in: any lower number is about as likely.
     # away (k,); usual (k, k)
     k = away.size
-    best, found = -np.inf, k
+    best = -np.inf
+    found = k
     for stop in range(k, -1, -1):
         if (away[stop:] >= 0).any():
             break
@@ -440,7 +494,8 @@ def filled_until(away: Floats, usual: Floats) -> int:
         fit = -0.5 * (size + float(away @ np.linalg.solve(whole, away)))
         fit += np.log(1.0 - _ENDS) if stop == k else np.log(_ENDS / k)
         if fit > best:
-            best, found = float(fit), stop
+            best = float(fit)
+            found = stop
     return found
 
 
@@ -484,17 +539,20 @@ class LogMonths:
 
 
 def move_together(
-    paths: Floats, model: LogMonths, told: Mapping[str, Told], alone: Sequence[str] = ()
+    paths: Floats,
+    model: LogMonths,
+    told: Mapping[str, Told],
+    alone: Sequence[str] = (),
 ) -> Floats:
     """The months of all places in each draw, once some of them are observed."""
     # paths (D, L, n) -> (D, L, n)
     logs = logs_of(paths)
     trusted = {s: t for s, t in told.items() if s not in alone}
-    shift = _shift(logs, model, trusted)
+    shift = _shift(logs, model, told=trusted)
     for state in alone:
         i = model.locations.index(state)
-        shift[:, i] = _shift(logs, model, {**trusted, state: told[state]})[:, i]
-    return moved_by(shift, logs, paths)
+        shift[:, i] = _shift(logs, model, told={**trusted, state: told[state]})[:, i]
+    return moved_by(shift, logs, paths=paths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -523,9 +581,18 @@ def _observed(model: LogMonths, told: Mapping[str, Told]) -> _Observed:
         at = place == i
         mine = t.noise - near(t.at) * np.outer(t.common, t.common)
         alone[np.ix_(at, at)] = mine + model.own[i][np.ix_(t.at, t.at)]
-    loads, nation = model.shared[place, month], model.nation[place, month]
+    loads = model.shared[place, month]
+    nation = model.nation[place, month]
     usual = loads @ loads.T + near(month) * np.outer(common, common) + alone
-    return _Observed(place, month, values, errors, usual, loads, nation)
+    return _Observed(
+        place,
+        month,
+        values=values,
+        errors=errors,
+        usual=usual,
+        loads=loads,
+        nation=nation,
+    )
 
 
 def apart(paths: Floats, model: LogMonths, told: Mapping[str, Told]) -> dict[str, float]:
@@ -533,9 +600,11 @@ def apart(paths: Floats, model: LogMonths, told: Mapping[str, Told]) -> dict[str
     # They are found one after the other, the farthest first: one that is wrong makes others look
     # so.
     # paths (D, L, n)
-    logs, left, found = logs_of(paths), dict(told), {}
+    logs = logs_of(paths)
+    left = dict(told)
+    found = {}
     while left:
-        far = _distances(logs, model, left)
+        far = _distances(logs, model, told=left)
         state = max(far, key=lambda s: far[s])
         if far[state] <= APART:
             break
@@ -566,7 +635,8 @@ def _shift(logs: Floats, model: LogMonths, told: Mapping[str, Told]) -> Floats:
     seen = _observed(model, told)
     inverse = np.linalg.inv(seen.usual)
     values, vectors = np.linalg.eigh(seen.nation.T @ inverse @ seen.nation)
-    values, turned = np.maximum(values, 0.0), seen.nation @ vectors
+    values = np.maximum(values, 0.0)
+    turned = seen.nation @ vectors
     weight = (seen.values - logs[:, seen.place, seen.month] - seen.errors) @ inverse
     square = model.scale[:, None] ** 2
     of_nation = (weight @ turned) * (square / (1.0 + square * values))
@@ -598,12 +668,17 @@ class Seen:
 
 
 def seen_months(
-    panel: Panel, own: Own, state: str, late: Late, drawn: dict[object, Floats]
+    panel: Panel,
+    own: Own,
+    state: str,
+    late: Late,
+    drawn: dict[object, Floats],
 ) -> Seen | None:
     """What a place's own counts say about months that CDC's do not settle."""
     months, _, days = own.of(state)
-    both, mine, cdc = common_months(panel, own, state)
-    end, extra = panel.final_through, 0.0
+    both, mine, cdc = common_months(panel, own, state=state)
+    end = panel.final_through
+    extra = 0.0
     if (both <= end).sum() < LEAST_OVERLAP:
         end = panel.last_month
         completed = [drawn.get(m, np.array([c])) for m, c in zip(both.tolist(), cdc)]
@@ -614,7 +689,9 @@ def seen_months(
             spread = float(np.std(np.sum(open_months, axis=0)))
             extra = spread / max(float(cdc[-12:].sum()), 1.0)
     keep = both <= end
-    both, mine, cdc = both[keep][-WINDOW:], mine[keep][-WINDOW:], cdc[keep][-WINDOW:]
+    both = both[keep][-WINDOW:]
+    mine = mine[keep][-WINDOW:]
+    cdc = cdc[keep][-WINDOW:]
     if both.size < LEAST_OVERLAP:
         return None
     missing, missing_sd = late.missing(ages_of(months, days))
@@ -627,7 +704,8 @@ def seen_months(
     centred = np.clip(np.arange(both.size) - 5, 0, ratio.size - 1)
     scaled = mine / ratio[centred]
     calendar = both.astype(int) % 12
-    constant, years = np.zeros(12), np.zeros(12)
+    constant = np.zeros(12)
+    years = np.zeros(12)
     for c in range(12):
         of = calendar == c
         years[c] = of.sum()
@@ -657,7 +735,15 @@ def seen_months(
     noise = walk + extra**2 + phi / size[1][-1] + np.diag(single) + filling
     last = float(np.sqrt(drift / 12.0 * (since[-1] if new.size else _TO_LAST) + extra**2))
     common = np.sqrt(late.common) * late_sd
-    return Seen(month, deaths, noise, float(ratio[-1]), last, int(both.size), common)
+    return Seen(
+        month,
+        deaths,
+        noise=noise,
+        factor=float(ratio[-1]),
+        factor_sd=last,
+        shared=int(both.size),
+        common=common,
+    )
 
 
 @dataclass(frozen=True)
@@ -696,7 +782,7 @@ def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
     # Ages are months from the end of a month to the day on which it was counted.
     spread = float(np.hypot(constants.late_own, constants.late_shared))
     if own.complete:
-        return Late(0.0, 1.0, 0.0, 0.0, "taken as complete")
+        return Late(0.0, 1.0, spread=0.0, noise=0.0, how="taken as complete")
     months, deaths, days = own.rows(state)
     newest = {m: (y, d) for m, y, d in zip(months, deaths, days)}  # the last row of a month stays
     ages = ages_of(months, days)
@@ -708,10 +794,14 @@ def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
     young = many and ages[pair].min() <= last_ages.min() + _YOUNG
     if young:
         alpha, delta, spread = _fitted(
-            ages[pair], last_ages[pair], deaths[pair], last[pair], spread
+            ages[pair],
+            last_ages[pair],
+            then=deaths[pair],
+            now=last[pair],
+            spread=spread,
         )
         how = f"assumed to fill up as {int(pair.sum())} earlier counts in the file did"
-        return Late(alpha, delta, spread, constants.noise, how)
+        return Late(alpha, delta, spread=spread, noise=constants.noise, how=how)
     why = "the file has one day only"
     if pair.any():
         why = "few months of the file have several days"
@@ -720,9 +810,9 @@ def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
     return Late(
         constants.late * float(np.exp(constants.late_decay * _AGE)),
         constants.late_decay,
-        DOUBLED * spread,
-        constants.noise,
-        f"assumed to be as incomplete as CDC's, with doubled uncertainty, because {why}",
+        spread=DOUBLED * spread,
+        noise=constants.noise,
+        how=f"assumed to be as incomplete as CDC's, with doubled uncertainty, because {why}",
         common=float(constants.late_shared / spread) ** 2,
     )
 
@@ -733,7 +823,11 @@ def ages_of(months: Months, days: Days) -> Floats:
 
 
 def _fitted(
-    young: Floats, old: Floats, then: Floats, now: Floats, spread: float
+    young: Floats,
+    old: Floats,
+    then: Floats,
+    now: Floats,
+    spread: float,
 ) -> tuple[float, float, float]:
     """``alpha``, ``delta`` and the spread of pairs of counts of one month, by least squares."""
     change = np.log(then / now)
@@ -745,7 +839,8 @@ def _fitted(
             error = change - np.log1p(-before) + np.log1p(-after)
             loss = float((now * error**2).sum())
             if loss < best - 1e-12:
-                best, found = loss, (float(start), float(fall))
+                best = loss
+                found = (float(start), float(fall))
     alpha, delta = found
     before, after = (np.minimum(alpha * np.exp(-delta * a), _MOST) for a in (young, old))
     odds = before / (1.0 - before) - after / (1.0 - after)

@@ -19,12 +19,15 @@ def usable_locations(
 ) -> tuple[list[str], dict[str, str]]:
     """Locations with enough months, and why the others are left out; refused if none is left."""
     states, skipped = panel.usable(min_months)
-    require_some(states, skipped, panel, model)
+    require_some(states, skipped, panel=panel, model=model)
     return list(states), skipped
 
 
 def require_some(
-    states: tuple[str, ...] | list[str], skipped: Mapping[str, str], panel: Panel, model: str
+    states: tuple[str, ...] | list[str],
+    skipped: Mapping[str, str],
+    panel: Panel,
+    model: str,
 ) -> None:
     """Refuse a panel of which no location could be used, with the first reasons."""
     if not states:
@@ -81,7 +84,7 @@ def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, 
     if not below.any():
         return draws, ()
     where = ", ".join(s for s, hit in zip(states, below.any(axis=(0, 2))) if hit)
-    (text,) = below_zero(int(below.sum()), draws.size, what)
+    (text,) = below_zero(int(below.sum()), draws.size, what=what)
     return np.where(below, 0.0, draws), (f"{text} ({where})",)
 
 

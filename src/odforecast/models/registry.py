@@ -244,11 +244,11 @@ def _made(name: str, parameters: Mapping[str, Any]) -> Model:
     """A model by its name, with the origin of its code."""
     if name in _BUILTIN:
         factory = _loaded(_BUILTIN[name])
-        _check_settings(name, factory, parameters)
+        _check_settings(name, factory, parameters=parameters)
         return Model(_called(name, factory, parameters, name), name)
     if name in _REGISTERED:
         made = _called(name, _REGISTERED[name], parameters)
-        _check(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
+        _check(made, f"model {name!r}", form="what is registered must be, or make, a forecaster")
         if isinstance(made, Model):
             return made
         # Where its author left the spec's origin as it is, it says where *our* code comes from.
@@ -265,7 +265,7 @@ def _made(name: str, parameters: Mapping[str, Any]) -> Model:
     if not isinstance(found, Model):
         with _told(point, "made"):
             found = _called(name, found, parameters)
-        _check(found, _named(point), _FORM)
+        _check(found, _named(point), form=_FORM)
     elif parameters:
         raise UnknownNameError(
             f"{name} has no parameter {min(parameters)!r}", hint=f"{name} has nothing to set"
@@ -297,7 +297,8 @@ def _called(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any
             takes = list(inspect.signature(factory).parameters.values())
             known = all(p.kind is not p.VAR_KEYWORD for p in takes)
         except (TypeError, ValueError):
-            takes, known = [], False
+            takes = []
+            known = False
         allowed = [p.name for p in takes if p.name != "name"]
         unknown = [key for key in parameters if key not in allowed]
         if not known or (allowed and not unknown):

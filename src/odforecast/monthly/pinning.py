@@ -60,7 +60,7 @@ class _Row:
 
     def draws(self, n: int, rng: np.random.Generator) -> Floats:
         """Months before rounding, shape (n, months)."""
-        open_ = draw_truncated(self.mean, self.factor, self.bounds, n, rng)
+        open_ = draw_truncated(self.mean, self.factor, bounds=self.bounds, n=n, rng=rng)
         return np.asarray(np.maximum(self.base + open_ @ self.space.T, 0.0))
 
 
@@ -115,17 +115,25 @@ def pin_months(
     if (known <= 0).any():
         raise DataError("a known month is not positive", hint="leave unknown months NaN")
     stamps = np.datetime64(first, "M") + np.arange(base.shape[1] + 1).astype("timedelta64[M]")
-    months, sd, level = base.copy(), np.full(base.shape, np.nan), np.full(len(base), np.nan)
+    months = base.copy()
+    sd = np.full(base.shape, np.nan)
+    level = np.full(len(base), np.nan)
     rows: dict[int, _Row] = {}
     centre = None  # the nation's season, once it is known
     for i in sorted(range(len(base)), key=lambda i: i != nation):
         seen = np.flatnonzero(~np.isnan(sums[i]))
         if not seen.size:
             continue
-        a, b = int(seen[0]), int(seen[-1]) + 1
+        a = int(seen[0])
+        b = int(seen[-1]) + 1
         span = slice(a, b + 11)
         rows[i], level[i], season = _fit(
-            base[i, span], sums[i, a:b], hidden[i, a:b], known[i, span], stamps[a : b + 12], centre
+            base[i, span],
+            sums[i, a:b],
+            hidden=hidden[i, a:b],
+            known=known[i, span],
+            stamps=stamps[a : b + 12],
+            centre=centre,
         )
         centre = season if i == nation else centre
         # A cut Gaussian's moments have no formula: those of many draws, always the same ones.
@@ -152,14 +160,21 @@ def _directions(sums: Floats) -> Floats:
 
 
 def _fit(
-    base: Floats, sums: Floats, hidden: Bools, known: Floats, stamps: Months, centre: Floats | None
+    base: Floats,
+    sums: Floats,
+    hidden: Bools,
+    known: Floats,
+    stamps: Months,
+    centre: Floats | None,
 ) -> tuple[_Row, float, Floats]:
     """Posterior of one location's months, its level and its season, about another's or zero."""
     days = np.diff(stamps.astype("datetime64[D]")).astype(float)
     calendar = stamps[:-1].astype(int) % 12
     scales = SEASONS if centre is None else DEVIATIONS
     centre = np.zeros(12) if centre is None else centre
-    n, space, offset = base.size, _directions(sums), centre[calendar]
+    n = base.size
+    space = _directions(sums)
+    offset = centre[calendar]
     d = space.shape[1]
     walk = np.minimum.outer(np.arange(n), np.arange(n)).astype(float)
     season = _KERNEL[calendar[:, None], calendar[None]]
@@ -176,7 +191,8 @@ def _fit(
         loglik = -float(np.log(np.diag(root)).sum())
         if pins.size:
             # month = ratio * known + noise: one more unknown, one more row per known month.
-            value, none = known[pins], np.zeros((pins.size, 1))
+            value = known[pins]
+            none = np.zeros((pins.size, 1))
             noise = np.sqrt(KNOWN_FLOOR**2 + KNOWN_AWAY / value)
             extra = np.hstack([-space[pins] / value[:, None], none, none + 1.0])
             left = np.vstack([np.hstack([left, np.zeros((n, 1))]), extra / noise[:, None]])
@@ -201,7 +217,8 @@ def _fit(
 
     # The first guess of the level: deaths per day over the 12 months around.
     filled = rolling_sums(base)
-    last, middle = filled.size - 1, np.arange(n) - 6
+    last = filled.size - 1
+    middle = np.arange(n) - 6
     around = (filled[np.clip(middle, 0, last)] + filled[np.clip(middle + 1, 0, last)]) / 2.0
     level = np.maximum(around / 365.25 * days, 0.3)
     for _ in range(5):
@@ -217,10 +234,11 @@ def _fit(
     cov += np.einsum("g,gi,gj->ij", weights, means - mean, means - mean)
     # Months are not negative, and suppressed sums lie below 10.
     at = hidden & np.isnan(sums)
-    held, through = rolling_sums(base)[at], rolling_sums(space.T).T[at]
+    held = rolling_sums(base)[at]
+    through = rolling_sums(space.T).T[at]
     limits = (-base, SUPPRESSED[0] - held, held - SUPPRESSED[1])
     bounds = np.vstack([space, through, -through]), np.concatenate(limits)
-    row = _Row(base, sums, space, bounds, mean, np.linalg.cholesky(cov))
+    row = _Row(base, sums, space=space, bounds=bounds, mean=mean, factor=np.linalg.cholesky(cov))
     return row, float(weights @ ratios), np.einsum("g,gk->k", weights, seasons)
 
 
@@ -247,7 +265,11 @@ def _inner_point(rows: Floats, limits: Floats) -> Floats:
 
 
 def draw_truncated(
-    mean: Floats, factor: Floats, bounds: Bounds, n: int, rng: np.random.Generator
+    mean: Floats,
+    factor: Floats,
+    bounds: Bounds,
+    n: int,
+    rng: np.random.Generator,
 ) -> Floats:
     """Draws of a Gaussian of a mean and a Cholesky factor, cut to bounds, shape (n, d).
 
@@ -270,12 +292,13 @@ def draw_truncated(
     for _ in range(SWEEPS):
         for j in range(mean.size):
             slope = slopes[:, j]
-            up, down = slope > 1e-12, slope < -1e-12
+            up = slope > 1e-12
+            down = slope < -1e-12
             # Where there is no room, rounding puts a point outside: it must not be thrown further.
             room = np.maximum(slack, 0.0)
             low = z[:, j] - (room[:, up] / slope[up]).min(axis=1, initial=np.inf)
             high = z[:, j] - (room[:, down] / slope[down]).max(axis=1, initial=-np.inf)
-            new = _cut_normal(low, high, rng)
+            new = _cut_normal(low, high, rng=rng)
             slack += (new - z[:, j])[:, None] * slope
             z[:, j] = new
     return np.asarray(mean + z @ factor.T)
@@ -284,8 +307,10 @@ def draw_truncated(
 def _cut_normal(low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
     """Standard normal draws between limits, far tails included."""
     flip = low > 0  # the lower tail is the accurate one
-    a, b = np.where(flip, -high, low), np.where(flip, -low, high)
-    pa, pb = ndtr(a), ndtr(b)
+    a = np.where(flip, -high, low)
+    b = np.where(flip, -low, high)
+    pa = ndtr(a)
+    pb = ndtr(b)
     x = ndtri(pa + (pb - pa) * rng.random(low.size))
     # Beyond 37 standard deviations both probabilities are zero, or their share is: stay at the
     # nearer limit.

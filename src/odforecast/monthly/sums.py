@@ -62,7 +62,7 @@ def _recover_complete(sums: Floats) -> Floats:
             f"(short by {-room[row]:g} deaths)",
             hint="are the sums of one release, and of one definition?",
         )
-    excess = _smoothest(partial, bounds, room)
+    excess = _smoothest(partial, bounds, room=room)
     if (sums == np.round(sums)).all():
         excess = round_to_sum(excess, room)
     return chain(bounds + excess, sums)

@@ -43,11 +43,13 @@ WILD = 3.0
 USUAL = (0.7, 1.4)
 #: A month this many times the usual is a slip, if it is so many standard deviations from it that
 #: chance in small counts cannot be why.
-_SLIP, _CHANCE = 3.0, 6.0
+_SLIP = 3.0
+_CHANCE = 6.0
 #: A month of this share of the usual has come in: a low one before it is no late report.
 _IN = 0.5
 #: New York without the city, and the city: a place of its own.
-_NEW_YORK, _CITY = "NY", "YC"
+_NEW_YORK = "NY"
+_CITY = "YC"
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,10 @@ class Own:
         return self._to_months({s: s for s in self.places})
 
     def within(
-        self, places: Iterable[str], parts: Mapping[str, Sequence[str]], summed: bool
+        self,
+        places: Iterable[str],
+        parts: Mapping[str, Sequence[str]],
+        summed: bool,
     ) -> str:
         """In words, the own counts that a forecast of places rests on; empty if none.
 
@@ -177,7 +182,10 @@ class Own:
 
 
 def with_counts(
-    panel: Panel, frame: pd.DataFrame, complete: bool = False, day: dt.date | str | None = None
+    panel: Panel,
+    frame: pd.DataFrame,
+    complete: bool = False,
+    day: dt.date | str | None = None,
 ) -> Panel:
     """See :meth:`odforecast.panel.Panel.with_counts`."""
     if panel.dataset != STATES:
@@ -194,7 +202,7 @@ def with_counts(
     known = max(today(), panel.as_of) if panel.vintage == VINTAGE_REAL else panel.as_of
     if day is not None:
         known = to_day(day)
-    every = _read(panel, frame, complete, known)
+    every = _read(panel, frame, complete=complete, known=known)
     own = every.known(known, panel.locations)
     if own is None:
         first = every.as_of.min()
@@ -204,7 +212,7 @@ def with_counts(
             hint=f"give {first} or a later day: --as-of {first}",
         )
     for state in own.places:
-        _check(panel, own, state)
+        _check(panel, own, state=state)
     notes = panel.notes
     if later := len(every.locations) - len(own.locations):
         notes += (f"{number_of(later, 'own count')} known only after {known} left out",)
@@ -217,7 +225,8 @@ def with_counts(
 
 def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
     """The numbers of a column, NaN where a cell is blank, and where a cell is something else."""
-    values, wrong = np.full(len(column), np.nan), np.zeros(len(column), dtype=bool)
+    values = np.full(len(column), np.nan)
+    wrong = np.zeros(len(column), dtype=bool)
     for i, cell in enumerate(column):
         real = isinstance(cell, Real) and not isinstance(cell, bool | np.bool_)
         if real or (isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())):
@@ -245,7 +254,7 @@ def whole(frame: pd.DataFrame, columns: Iterable[str], said: str, hint: str) -> 
 
 def months_in(frame: pd.DataFrame) -> Months:
     """The months of a frame; one that cannot be read is refused with its row."""
-    found = [dated(f"row {i}, month", x, to_month) for i, x in enumerate(frame["month"])]
+    found = [dated(f"row {i}, month", x, read=to_month) for i, x in enumerate(frame["month"])]
     return np.array(found, dtype="datetime64[M]")
 
 
@@ -264,7 +273,7 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     if "location" not in frame and "state" in frame:
         frame = frame.rename(columns={"state": "location"})
     hint = "they need location, month, deaths, and may have as_of"
-    whole(frame, _NEEDED, "own counts have no", hint)
+    whole(frame, _NEEDED, said="own counts have no", hint=hint)
     names = [str(c) for c in frame.columns]
     if doubled := sorted({n for n in names if names.count(n) > 1} & set(_COLUMNS)):
         raise PanelError(
@@ -274,7 +283,8 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     basis = _one_value(frame, "basis")
     _one_indicator(panel, frame)
     blank = np.array([_blank(x) for x in frame["location"]])
-    said, hint = "location is blank in row {} of the own counts", "name the place in every row"
+    said = "location is blank in row {} of the own counts"
+    hint = "name the place in every row"
     refuse(blank, said, hint, range(len(frame)))
     names = [str(x).strip() for x in frame["location"]]
     codes = {name: code_of(name) for name in dict.fromkeys(names)}
@@ -289,10 +299,11 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
     said_days = list(zip(labels, frame["as_of"] if "as_of" in frame else [None] * len(labels)))
-    dates = [known if _blank(x) else dated(f"{s}: as_of", x, to_day) for s, x in said_days]
+    dates = [known if _blank(x) else dated(f"{s}: as_of", x, read=to_day) for s, x in said_days]
     days = np.array(dates, dtype="datetime64[D]")
     rows = pd.DataFrame({"label": labels, "day": dates, "deaths": deaths})
-    keys, said = ["label", "day"], "{} is given twice as of {}: {:,.0f} and {:,.0f}"
+    keys = ["label", "day"]
+    said = "{} is given twice as of {}: {:,.0f} and {:,.0f}"
     before = rows.groupby(keys)["deaths"].transform("first")
     hint = "one row per location, month and as_of"
     refuse(rows.duplicated(keys).to_numpy(), said, hint, labels, days, before, deaths)
@@ -300,7 +311,15 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     hint = "leave it out; a later --as-of moves the day of rows without an as_of"
     refuse(months >= days.astype("datetime64[M]"), said, hint, labels, days)
     taken = known if any(_blank(x) for _, x in said_days) else None
-    return Own(tuple(places), months, deaths, days, complete, basis, taken)
+    return Own(
+        tuple(places),
+        months,
+        deaths=deaths,
+        as_of=days,
+        complete=complete,
+        basis=basis,
+        undated=taken,
+    )
 
 
 def _one_value(frame: pd.DataFrame, column: str) -> str:
@@ -359,7 +378,9 @@ def common(panel: Panel, own: Own, state: str) -> tuple[Months, Floats, Floats]:
     inside = (at >= 0) & (at < panel.month_grid.size)
     cdc = panel.monthly[panel.locations.index(state)][at[inside]]
     there = np.isfinite(cdc)
-    found, mine, cdc = months[inside][there], deaths[inside][there], cdc[there]
+    found = months[inside][there]
+    mine = deaths[inside][there]
+    cdc = cdc[there]
     # Sums over 12 months need months without a gap: those after CDC's last one.
     gaps = np.flatnonzero(np.diff(found).astype(int) != 1)
     first = gaps[-1] + 1 if gaps.size else 0
@@ -372,12 +393,13 @@ def _check(panel: Panel, own: Own, state: str) -> None:
     name = f"own counts of {called(state)}"
     gaps = np.flatnonzero(np.diff(months).astype(int) != 1)
     if gaps.size:
-        after, then = months[gaps[0]], months[gaps[0] + 1]
+        after = months[gaps[0]]
+        then = months[gaps[0] + 1]
         raise PanelError(
             f"{name} have a gap: {after + ONE_MONTH} is missing between {after} and {then}",
             hint="give every month from the first to the last",
         )
-    both, mine, cdc = common(panel, own, state)
+    both, mine, cdc = common(panel, own, state=state)
     if both.size < LEAST_OVERLAP:
         which = f" ({both[0]} to {both[-1]})" if both.size else ""
         last = panel.last_month
@@ -393,7 +415,8 @@ def _check(panel: Panel, own: Own, state: str) -> None:
             f"CDC's{which}; {LEAST_OVERLAP} are needed to learn how the two compare",
             hint=hint,
         )
-    ours, theirs = float(rolling_sums(mine)[-1]), float(rolling_sums(cdc)[-1])
+    ours = float(rolling_sums(mine)[-1])
+    theirs = float(rolling_sums(cdc)[-1])
     total = f"{name} add up to {ours:,.0f} in the 12 months to {both[-1]}, where CDC has "
     ratio = ours / theirs if theirs > 0 else np.inf if ours else 1.0
     if not 1.0 / WILD < ratio < WILD:
@@ -414,7 +437,7 @@ def _check(panel: Panel, own: Own, state: str) -> None:
                 "city as NYC",
             )
     scale = np.median(mine) / max(float(np.median(cdc)), 1.0)
-    _refuse_slips(name, months, deaths, np.isin(months, both), cdc * scale)
+    _refuse_slips(name, months, deaths=deaths, both=np.isin(months, both), cdc=cdc * scale)
 
 
 def _refuse_slips(name: str, months: Months, deaths: Floats, both: Bools, cdc: Floats) -> None:
@@ -424,7 +447,8 @@ def _refuse_slips(name: str, months: Months, deaths: Floats, both: Bools, cdc: F
     months of ``both``, on the state's scale.
     """
     n = deaths.size
-    alike, theirs = np.zeros(n, dtype=bool), np.full(n, np.nan)
+    alike = np.zeros(n, dtype=bool)
+    theirs = np.full(n, np.nan)
     alike[both] = (deaths[both] >= USUAL[0] * cdc) & (deaths[both] <= USUAL[1] * cdc)
     # Late reports lower none of what CDC's data imply.
     theirs[both] = [max(x, np.median(cdc[max(i - 12, 0) : i + 1])) for i, x in enumerate(cdc)]

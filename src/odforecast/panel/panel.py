@@ -191,18 +191,24 @@ class Panel(Frozen):
         change = 100 * (now / np.where(before > 0, before, np.nan) - 1)
         columns = {
             "place": [called(s) for s in self.locations],
-            "reported": now, "predicted": self.predicted[:, -1].round(), "a year earlier": before,
-            "change, %": change.round(1), "complete, %": self.complete[:, -1],
-        }  # fmt: skip
+            "reported": now,
+            "predicted": self.predicted[:, -1].round(),
+            "a year earlier": before,
+            "change, %": change.round(1),
+            "complete, %": self.complete[:, -1],
+        }
         return html_table(
             pd.DataFrame(columns),
             f"{self.indicator}, as of {self.as_of} (release {self.release}, {self.vintage})",
-            "; ".join((f"12 months ending in {self.last_month}", *self.notes)),
+            note="; ".join((f"12 months ending in {self.last_month}", *self.notes)),
         )
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, as_of: dt.date | str, indicator: str = "all-drugs"
+        cls,
+        frame: pd.DataFrame,
+        as_of: dt.date | str,
+        indicator: str = "all-drugs",
     ) -> Panel:
         """A made-up panel, labelled ``synthetic``: for teaching and tests; no backtest takes it.
 
@@ -225,8 +231,8 @@ class Panel(Frozen):
         ('OH',)
         """
         hint = "it needs location, month, reported: one row per location and month"
-        whole(frame, ("location", "month", "reported"), "the frame has no", hint)
-        day = dated("as_of", as_of, to_day)
+        whole(frame, ("location", "month", "reported"), said="the frame has no", hint=hint)
+        day = dated("as_of", as_of, read=to_day)
         states = [lookup(str(s)).state for s in frame["location"]]
         stamps = months_in(frame)
         named = [f"{s} {m}" for s, m in zip(states, stamps)]
@@ -289,7 +295,10 @@ class Panel(Frozen):
         return replace(self, locations=states, **layers)
 
     def with_counts(
-        self, frame: pd.DataFrame, complete: bool = False, day: dt.date | str | None = None
+        self,
+        frame: pd.DataFrame,
+        complete: bool = False,
+        day: dt.date | str | None = None,
     ) -> Panel:
         """Add a state's own monthly counts, newer than CDC's.
 
@@ -334,7 +343,7 @@ class Panel(Frozen):
         >>> panel.with_counts(frame, day="2026-01-14").own.said()
         'OH to 2025-06'
         """
-        return with_counts(self, frame, complete, day)
+        return with_counts(self, frame, complete=complete, day=day)
 
     def with_population(self, frame: pd.DataFrame) -> Panel:
         """A panel of counties that knows how many people live in each, so that it has rates.
@@ -387,7 +396,7 @@ class Panel(Frozen):
             If :meth:`cut` refuses the month, or the panel counts a drug class, whose late arrivals
             no donor holds.
         """
-        return delayed(self, settled(self, month), donor)
+        return delayed(self, settled(self, month), donor=donor)
 
     @property
     def last_month(self) -> np.datetime64:
@@ -457,7 +466,7 @@ class Panel(Frozen):
             until = np.datetime64(until - 12 * ONE_MONTH, "M")
         counts = pd.DataFrame(np.where(whole.months <= until, whole.reported, np.nan))
         last = counts.ffill(axis=1).to_numpy()[:, -1]
-        return fixed(rows_for(self.locations, whole.locations, last))
+        return fixed(rows_for(self.locations, whole.locations, values=last))
 
     def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:
         """Locations a model can use, and why the others cannot be used.
@@ -572,12 +581,14 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     fips = [str(value).strip().zfill(5) for value in frame[code]]
     people, wrong = numbers(frame["population"])
     wrong |= ~np.isnan(people) & ~(np.isfinite(people) & (people > 0))
-    rows, shown = range(len(fips)), [_shown(cell) for cell in frame["population"]]
+    rows = range(len(fips))
+    shown = [_shown(cell) for cell in frame["population"]]
     said = "row {} ({}): population {} is not a number of people"
     refuse(wrong, said, "leave it out, or correct it", rows, fips, shown)
     unknown = np.array([f not in by_fips() for f in fips], dtype=bool)
     refuse(unknown, "row {}: {!r} is not a county", "leave totals out", rows, fips)
-    twice, said = pd.Series(fips).duplicated().to_numpy(), "{} ({}) is there twice"
+    twice = pd.Series(fips).duplicated().to_numpy()
+    said = "{} ({}) is there twice"
     refuse(twice, said, "one row a county", [called(f) for f in fips], fips)
     given = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}
     for old, parts in SPLIT.items():

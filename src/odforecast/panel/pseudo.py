@@ -171,12 +171,16 @@ class Donor:
 
 
 def _laid(
-    donor: Donor, table: str, locations: Sequence[str], n: int, fill: float = np.nan
+    donor: Donor,
+    table: str,
+    locations: Sequence[str],
+    n: int,
+    fill: float = np.nan,
 ) -> Floats:
     """A donor's table on the last ``n`` months of other locations; ``fill`` where it has none."""
     values = getattr(donor, table)[:, :n][:, ::-1]
     wide = np.pad(values, ((0, 0), (n - values.shape[1], 0)), constant_values=fill)
-    return rows_for(locations, donor.locations, wide, fill)
+    return rows_for(locations, donor.locations, values=wide, fill=fill)
 
 
 def _between(earlier: object, later: object) -> int:
@@ -188,7 +192,8 @@ def settled(panel: Panel, month: object) -> np.datetime64:
     """A month at which a panel may be cut: a younger count would pass for a final one."""
     if panel.donor:
         raise PanelError("a delayed panel cannot be cut", hint="cut the panel it was made from")
-    last, until = to_month(month), panel.settled_through
+    last = to_month(month)
+    until = panel.settled_through
     if until < last <= panel.last_month:
         raise PanelError(
             f"cannot cut at {last}: in release {panel.release}, counts after {until} are neither "
@@ -200,7 +205,12 @@ def settled(panel: Panel, month: object) -> np.datetime64:
 
 def clean(panel: Panel, month: np.datetime64) -> Panel:
     """The panel up to ``month``, taken as complete to the end."""
-    return _cut(panel, month, min(publication_date(month), panel.as_of), VINTAGE_CLEAN)
+    return _cut(
+        panel,
+        month,
+        as_of=min(publication_date(month), panel.as_of),
+        vintage=VINTAGE_CLEAN,
+    )
 
 
 def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
@@ -215,11 +225,11 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
             f"donor is {short(donor)}, allowed: a Donor", hint="vintage.donors() has some"
         )
     label = f"{donor.release}/{donor.data_hash}"
-    base = _cut(panel, month, donor.released(month), VINTAGE_DELAYED)
+    base = _cut(panel, month, as_of=donor.released(month), vintage=VINTAGE_DELAYED)
     parts = [s for s in base.locations if s in donor.locations and s != NATION]
     if not parts:
         raise PanelError(f"the donor of {donor.release} has none of the panel's locations")
-    triangle = _triangle(panel, month, donor, base)
+    triangle = _triangle(panel, month, donor=donor, base=base)
     final = donor.final_at(month)
     donor = donor.moved(month)
     reported = _incomplete(base, donor)
@@ -232,18 +242,30 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
         )
     if whole := [s for s in whole if s != "PR"]:
         notes += (f"the donor of {donor.release} has no {', '.join(whole)}: complete there",)
-    names, n = ("ratio", "pending", "complete"), base.months.size
-    ratio, pending, complete = (_laid(donor, name, base.locations, n) for name in names)
+    names = ("ratio", "pending", "complete")
+    n = base.months.size
+    ratio, pending, complete = (_laid(donor, name, locations=base.locations, n=n) for name in names)
     # A class has late arrivals of its own, which the donor does not hold.
-    beside = _all_deaths(base, donor, reported[:, -1])
-    return replace(base, reported=reported, predicted=np.round(reported * ratio), pending=pending,
-                   complete=complete, beside=beside, triangle=triangle, final_through=final,
-                   donor=label, notes=notes)  # fmt: skip
+    beside = _all_deaths(base, donor, last=reported[:, -1])
+    return replace(
+        base,
+        reported=reported,
+        predicted=np.round(reported * ratio),
+        pending=pending,
+        complete=complete,
+        beside=beside,
+        triangle=triangle,
+        final_through=final,
+        donor=label,
+        notes=notes,
+    )
 
 
 def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
     """Deaths of all causes in the donor's ratio to the last reported counts, a year before."""
-    counts = np.round(rows_for(base.locations, donor.locations, donor.deaths) * last)[:, None]
+    counts = np.round(rows_for(base.locations, donor.locations, values=donor.deaths) * last)[
+        :, None
+    ]
     if NATION not in donor.locations:
         counts = closed(counts, base.locations)
     if np.isnan(counts).all():
@@ -269,14 +291,23 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
     for name, other in panel.beside.items():
         last = month - 12 * ONE_MONTH if name == "all-deaths" else month
         if other.months[0] <= last:
-            beside[name] = _cut(other, min(last, other.last_month), as_of, vintage)
-    return replace(panel, as_of=as_of, vintage=vintage, months=panel.months[:stop], beside=beside,
-                   triangle=None, final_through=month, donor="", **layers)  # fmt: skip
+            beside[name] = _cut(other, min(last, other.last_month), as_of=as_of, vintage=vintage)
+    return replace(
+        panel,
+        as_of=as_of,
+        vintage=vintage,
+        months=panel.months[:stop],
+        beside=beside,
+        triangle=None,
+        final_through=month,
+        donor="",
+        **layers,
+    )
 
 
 def _incomplete(base: Panel, donor: Donor) -> Floats:
     """Reported counts less the donor's late arrivals, month of death by month of death."""
-    late = _laid(donor, "late", base.locations, base.monthly.shape[1], 0.0)
+    late = _laid(donor, "late", locations=base.locations, n=base.monthly.shape[1], fill=0.0)
     sums = rolling_sums(base.monthly * (1.0 - late))
     # Counts without recovered months stay as they are; whole deaths only.
     sums = np.where(np.isnan(sums), base.reported, np.round(sums))
@@ -290,14 +321,15 @@ def _incomplete(base: Panel, donor: Donor) -> Floats:
 
 def _triangle(panel: Panel, month: np.datetime64, donor: Donor, base: Panel) -> Triangle | None:
     """Counts that the donor's predecessors would have given, on the grid of ``base``."""
-    releases, tables = [], []
+    releases = []
+    tables = []
     for earlier in sorted(donor.predecessors, key=lambda d: d.release):
         back = _between(earlier.release, donor.release)
         # Its last month is as many months before as it was, three in one release included.
         last = month - _between(earlier.last_month, donor.last_month) * ONE_MONTH
         if not 1 <= back <= PREDECESSORS or last < panel.months[0]:
             continue
-        seen = _cut(panel, last, base.as_of, VINTAGE_DELAYED)
+        seen = _cut(panel, last, as_of=base.as_of, vintage=VINTAGE_DELAYED)
         table = np.full(base.reported.shape, np.nan)
         table[:, : seen.months.size] = _incomplete(seen, earlier.moved(last))
         releases.append(base.as_of - (donor.release - earlier.release))

@@ -36,7 +36,10 @@ def fix_arrays(thing: object, shapes: Mapping[str, tuple[int, ...]], of: str = "
 
 
 def rows_for(
-    locations: Sequence[str], held: Sequence[str], values: Floats, fill: float = np.nan
+    locations: Sequence[str],
+    held: Sequence[str],
+    values: Floats,
+    fill: float = np.nan,
 ) -> Floats:
     """Rows of an array of some locations, for others; ``fill`` where there is none."""
     none = np.full(values.shape[1:], fill)
@@ -75,7 +78,8 @@ class Triangle:
     all_deaths: Floats | None = None
 
     def __post_init__(self) -> None:
-        shape, wrong = np.shape(self.reported), ""
+        shape = np.shape(self.reported)
+        wrong = ""
         if len(shape) != 3 or shape[0] != len(self.releases):
             wrong = f" of {len(self.releases)} releases has shape {shape}, expected (R, L, T)"
         elif list(self.releases) != sorted(set(self.releases)):
@@ -85,7 +89,7 @@ class Triangle:
         if wrong:
             raise PanelError(f"a triangle{wrong}")
         expected = dict.fromkeys(("reported", *SAID), shape) | {"all_deaths": shape[:2]}
-        fix_arrays(self, {name: expected[name] for name in self.layers}, " of a triangle")
+        fix_arrays(self, {name: expected[name] for name in self.layers}, of=" of a triangle")
 
     def __len__(self) -> int:
         return len(self.releases)

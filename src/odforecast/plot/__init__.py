@@ -37,7 +37,26 @@ from odforecast.plot.series import counts, fan, nowcast, revision_triangle, smal
 from odforecast.plot.style import sheet
 
 __all__ = [
-    "alt_text", "averted", "chances", "counts", "coverage", "errors", "fan", "inline", "map",
-    "nowcast", "overlay", "pairwise", "pit", "prevented", "reliability", "revision_triangle",
-    "said_and_came", "save", "sheet", "skill", "small_multiples", "tile_map",
-]  # fmt: skip
+    "alt_text",
+    "averted",
+    "chances",
+    "counts",
+    "coverage",
+    "errors",
+    "fan",
+    "inline",
+    "map",
+    "nowcast",
+    "overlay",
+    "pairwise",
+    "pit",
+    "prevented",
+    "reliability",
+    "revision_triangle",
+    "said_and_came",
+    "save",
+    "sheet",
+    "skill",
+    "small_multiples",
+    "tile_map",
+]

@@ -36,10 +36,24 @@ def intervals(table: pd.DataFrame, truth: float) -> Figure:
     rows = table.sort_values("estimate", ignore_index=True)
     colors = np.where(rows["covered"], MUTED, ORANGE)
     axes.vlines(rows.index, rows["low"], rows["high"], colors=colors, linewidth=1.2)
-    axes.scatter(rows.index, rows["estimate"], s=4, color=INK, zorder=3)
-    axes.axhline(truth, color=BLUE, linewidth=1.5, label="injected")
-    return _named(axes, "simulation, sorted by estimate (orange: the interval misses)",
-                  "log rate ratio")  # fmt: skip
+    axes.scatter(
+        rows.index,
+        rows["estimate"],
+        s=4,
+        color=INK,
+        zorder=3,
+    )
+    axes.axhline(
+        truth,
+        color=BLUE,
+        linewidth=1.5,
+        label="injected",
+    )
+    return _named(
+        axes,
+        "simulation, sorted by estimate (orange: the interval misses)",
+        y="log rate ratio",
+    )
 
 
 def transforms(places: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> Figure:
@@ -47,11 +61,18 @@ def transforms(places: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> Figu
     _, axes = canvas()
     for (name, (points, found, low, high)), color in zip(places.items(), PALETTE):
         if name == "size_or_none":
-            axes.fill_between(points, low - points, high - points, color=MUTED, alpha=0.25,
-                              linewidth=0, label="99% bands")  # fmt: skip
+            axes.fill_between(
+                points,
+                low - points,
+                high - points,
+                color=MUTED,
+                alpha=0.25,
+                linewidth=0,
+                label="99% bands",
+            )
         axes.plot(points, found - points, color=color, label=name.replace("_", " "))
     axes.axhline(0.0, color=INK, linewidth=0.6)
-    return _named(axes, "transform", "share at or below, less the transform")
+    return _named(axes, "transform", y="share at or below, less the transform")
 
 
 def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
@@ -61,8 +82,14 @@ def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
     axes.axhline(0.0, color=INK, linewidth=0.6)
     listed = []
     for number, row in enumerate(table.dropna(subset="change").to_dict("records"), start=1):
-        at, chosen = (days([row["month"]])[0], row["change"]), row["chosen"]
-        axes.scatter(*at, color=BLUE if chosen else ORANGE, zorder=3, s=22)
+        at = (days([row["month"]])[0], row["change"])
+        chosen = row["chosen"]
+        axes.scatter(
+            *at,
+            color=BLUE if chosen else ORANGE,
+            zorder=3,
+            s=22,
+        )
         axes.annotate(str(number), at, (5, 4), textcoords="offset points", fontsize=SMALL)
         said = "chosen, no rank" if chosen else f"{row['percentile']:.0f}"
         listed.append(f"{number}  {row['month']}  {row['event']}: {said}")
@@ -75,12 +102,22 @@ def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
 
 def rank_pairs(table: pd.DataFrame) -> Figure:
     """Percentiles of all drugs and of the placebo outcome, event by event."""
-    axes, place = _rows([f"{r.event} ({r.month})" for r in table.itertuples()], 0.6, 1.6)
-    axes.scatter(table["percentile"], place, color=BLUE, label="all drugs", zorder=3)
+    axes, place = _rows([f"{r.event} ({r.month})" for r in table.itertuples()], 0.6, more=1.6)
     axes.scatter(
-        table["percentile_placebo"], place, facecolors="none", edgecolors=ORANGE,
-        label=str(table["placebo"].iloc[0]), zorder=3,
-    )  # fmt: skip
+        table["percentile"],
+        place,
+        color=BLUE,
+        label="all drugs",
+        zorder=3,
+    )
+    axes.scatter(
+        table["percentile_placebo"],
+        place,
+        facecolors="none",
+        edgecolors=ORANGE,
+        label=str(table["placebo"].iloc[0]),
+        zorder=3,
+    )
     axes.set_xlim(-2, 102)
     axes.grid(axis="x", alpha=0.3)
     return _named(axes, "percentile (low = unusual fall)")
@@ -91,13 +128,28 @@ def exposure_scatter(table: pd.DataFrame) -> Figure:
     _, axes = canvas()
     for group, color in (("low", ORANGE), ("middle", MUTED), ("high", BLUE)):
         part = table[table["group"] == group]
-        axes.scatter(part["exposure"], part["change"], s=12, color=color, label=f"{group} third")
+        axes.scatter(
+            part["exposure"],
+            part["change"],
+            s=12,
+            color=color,
+            label=f"{group} third",
+        )
         for row in part.itertuples():
-            axes.annotate(str(row.location), (row.exposure, row.change), (2, 2),
-                          textcoords="offset points", fontsize=SMALL)  # fmt: skip
-        axes.hlines(part["change"].mean(), part["exposure"].min(), part["exposure"].max(),
-                    color=color)  # fmt: skip
-    return _named(axes, "fentanyl share of deaths", "change in 12-month growth")
+            axes.annotate(
+                str(row.location),
+                (row.exposure, row.change),
+                (2, 2),
+                textcoords="offset points",
+                fontsize=SMALL,
+            )
+        axes.hlines(
+            part["change"].mean(),
+            part["exposure"].min(),
+            part["exposure"].max(),
+            color=color,
+        )
+    return _named(axes, "fentanyl share of deaths", y="change in 12-month growth")
 
 
 def hindcast(table: pd.DataFrame, months: Months, counts: Floats) -> Figure:
@@ -107,7 +159,14 @@ def hindcast(table: pd.DataFrame, months: Months, counts: Floats) -> Figure:
     axes.plot(days(months[recent]), counts[recent], color=INK, label="reported")
     for (name, part), color in zip(table.groupby("scenario_id", sort=False), (MUTED, BLUE)):
         when = days(part["month"].to_numpy(dtype=str))
-        axes.fill_between(when, part["low"], part["high"], color=color, alpha=0.3, linewidth=0)
+        axes.fill_between(
+            when,
+            part["low"],
+            part["high"],
+            color=color,
+            alpha=0.3,
+            linewidth=0,
+        )
         axes.plot(when, part["median"], color=color, label=str(name))
     levels(axes, unit="deaths in 12 months, US")
     of_time(axes)
@@ -116,8 +175,15 @@ def hindcast(table: pd.DataFrame, months: Months, counts: Floats) -> Figure:
 
 def episodes(table: pd.DataFrame) -> Figure:
     """Each episode against its prediction from the others."""
-    axes, place = _rows(table["episode"], 0.55, 1.4)
-    axes.hlines(place, table["low"], table["high"], color=MUTED, linewidth=4, alpha=0.5)
+    axes, place = _rows(table["episode"], 0.55, more=1.4)
+    axes.hlines(
+        place,
+        table["low"],
+        table["high"],
+        color=MUTED,
+        linewidth=4,
+        alpha=0.5,
+    )
     colors = np.where(table["covered"], BLUE, ORANGE)
     axes.scatter(table["log_rr"], place, color=colors, zorder=3)
     axes.axvline(0.0, color=INK, linewidth=0.6)
@@ -128,7 +194,7 @@ def detectable(table: pd.DataFrame) -> Figure:
     """Smallest effect that could be seen, by months after the onset."""
     _, axes = canvas()
     axes.plot(table["months_after"], -table["minimum_percent"], marker="o", color=BLUE)
-    levels(axes, "{:g}%".format, "smallest visible fall")
+    levels(axes, "{:g}%".format, unit="smallest visible fall")
     return _named(axes, "months of data after a known onset")
 
 

@@ -32,13 +32,20 @@ _SAID = "_odforecast_alt"
 
 
 def finish(
-    axes: Any, head: Head, said: str, labels: Sequence[Label] = (), *, fixed: int | None = None,
-    gap: float = 8.0, time: bool = False, margin: float = 0.0,
-) -> Axes:  # fmt: skip
+    axes: Any,
+    head: Head,
+    said: str,
+    labels: Sequence[Label] = (),
+    *,
+    fixed: int | None = None,
+    gap: float = 8.0,
+    time: bool = False,
+    margin: float = 0.0,
+) -> Axes:
     """The end of every figure: its heading, direct labels, months and alt text."""
     heading(axes, *head)
     if labels:
-        beside(axes, labels, fixed, gap)
+        beside(axes, labels, fixed=fixed, gap=gap)
     if time:
         of_time(axes, margin)
     describe(axes, said)
@@ -111,16 +118,22 @@ def save(
             hint="use .png, .svg or .pdf",
         )
     figure = figure_of(axes)
-    title, said = title_of(figure), " ".join(_sentences(figure.axes))
+    title = title_of(figure)
+    said = " ".join(_sentences(figure.axes))
     about = {**_WRITTEN[kind], "Title": title}
     if kind != "svg":
         about["Subject" if kind == "pdf" else "Description"] = said
     # Letters as outlines, so that it looks the same everywhere; no names by chance.
     fixed = matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": title})
     with fixed, replacing(target) as part:
-        figure.savefig(part, format=kind, dpi=dpi, metadata=about)
+        figure.savefig(
+            part,
+            format=kind,
+            dpi=dpi,
+            metadata=about,
+        )
         if kind == "svg":
-            text = _described(part.read_text(encoding="utf-8"), title, said)
+            text = _described(part.read_text(encoding="utf-8"), title, said=said)
             part.write_text(text, encoding="utf-8")
     return target
 
@@ -160,7 +173,7 @@ def inline(axes: Axes | Figure | NDArray[Any], key: str, *, label: str = "") -> 
 
     figure = figure_of(axes)
     names = {k: v for one in figure.axes for k, v in getattr(one, LINKS, {}).items()}
-    body, links = elements(figure, key, names)
+    body, links = elements(figure, key, names=names)
     width, height = (72 * float(x) for x in figure.get_size_inches())
     said = f"{label or title_of(figure)}. {alt_text(axes)}"
     first = figure.axes[0]

@@ -39,8 +39,11 @@ _WORDS = {
     TARGET_12MO: "12-month counts",
     TARGET_MONTH: "counts of single months",
 }
-_IN_A_SENTENCE = {"US": "the United States", "DC": "the District of Columbia",
-                  "11001": "the District of Columbia"}  # fmt: skip
+_IN_A_SENTENCE = {
+    "US": "the United States",
+    "DC": "the District of Columbia",
+    "11001": "the District of Columbia",
+}
 
 
 # Tables
@@ -94,7 +97,7 @@ def months_in(table: pd.DataFrame, column: str = "month") -> Any:
 
 def reported_of(history: Any, place: str, parts: Mapping[str, Sequence[str]] | None = None) -> Any:
     """Rows ``month, reported`` of a place, or the sum of its parts; None where there is neither."""
-    table = table_of(history, ("location", "month", "reported"), "history")
+    table = table_of(history, ("location", "month", "reported"), what="history")
     there = set(table["location"].astype(str))
     of = tuple((parts or {}).get(place, ()))
     if place not in there and set(of) == set(JURISDICTIONS) and NATION in there:
@@ -163,7 +166,7 @@ def about(thing: Any, table: pd.DataFrame | None = None, indicator: str | None =
         source += " CDC has published newer data."
     model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
     source = f"{source} Forecast: odforecast {model}.".strip() if model else source
-    return About(deaths_of(indicator or indicator_in(thing, table)), seen, source)
+    return About(deaths_of(indicator or indicator_in(thing, table)), seen, source=source)
 
 
 def seen_of(thing: Any, table: pd.DataFrame | None = None) -> str:
@@ -181,7 +184,8 @@ def seen_of(thing: Any, table: pd.DataFrame | None = None) -> str:
 
 def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
     """Which deaths something counts: its own word, that of its panel, manifest or column."""
-    owners, manifest = (thing, getattr(thing, "panel", None)), getattr(thing, "manifest", {})
+    owners = (thing, getattr(thing, "panel", None))
+    manifest = getattr(thing, "manifest", {})
     said = [*(getattr(x, "indicator", None) for x in owners), manifest.get("indicator")]
     if named := [x for x in said if isinstance(x, str)]:
         return named[0]
@@ -194,7 +198,10 @@ def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
 
 
 def scores_of(
-    thing: Any, columns: tuple[str, ...] = (), vintage: str | None = None, hidden: bool = False
+    thing: Any,
+    columns: tuple[str, ...] = (),
+    vintage: str | None = None,
+    hidden: bool = False,
 ) -> pd.DataFrame:
     """The scorable 12-month counts of results or a table, of one kind of vintage, with a ``level``.
 
@@ -202,11 +209,11 @@ def scores_of(
     those that fell below 10 are missing, and every forecast looks too low.
     """
     given = thing.labelled() if callable(getattr(thing, "labelled", None)) else thing
-    table = table_of(given, (*_SCORED, *columns), "scores")
+    table = table_of(given, (*_SCORED, *columns), what="scores")
     table = table[table["target"].astype(str) == TARGET_12MO]
     if table.empty:
         raise DataError("the scores hold no 12-month counts", hint="figures show those only")
-    table = of_kind(table, "vintage", vintage)
+    table = of_kind(table, "vintage", named=vintage)
     known = table["scorable"].astype(bool)
     if hidden and "observed_low" in table:
         known |= table["pit"].notna()
@@ -232,7 +239,7 @@ def of_kind(table: pd.DataFrame, column: str, named: str | None) -> pd.DataFrame
     held = table[column].astype(str)
     there = list(dict.fromkeys(held))
     if named is not None:
-        return table[held == one_of(named, there, column)]
+        return table[held == one_of(named, there, name=column)]
     if column == "target":
         return table[held == min(there, key=lambda t: t != TARGET_12MO)]
     return table[held == (deciding_kind(there) or min(there))]
@@ -261,7 +268,7 @@ def origins_in(table: pd.DataFrame) -> str:
 def of_level(table: pd.DataFrame, level: str | None) -> tuple[pd.DataFrame, str]:
     """Rows of the jurisdictions, or of the nation where there is nothing else; and whose."""
     there = set(table["level"])
-    level = one_of(level or LEVELS[LEVELS[0] not in there], LEVELS, "level")
+    level = one_of(level or LEVELS[LEVELS[0] not in there], LEVELS, name="level")
     rows = table[table["level"] == level]
     if rows.empty:
         raise DataError(
@@ -288,11 +295,15 @@ def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[s
 
 
 def chosen(
-    table: pd.DataFrame, model: str | None, level: str | None = None, place: str = ""
+    table: pd.DataFrame,
+    model: str | None,
+    level: str | None = None,
+    place: str = "",
 ) -> tuple[pd.DataFrame, str, str]:
     """Rows of one place, or else of a level, and of one model; its name, and whose they are."""
     if place:
-        rows, whose = table[table["location"].astype(str) == place], in_place(place)
+        rows = table[table["location"].astype(str) == place]
+        whose = in_place(place)
     else:
         rows, whose = of_level(table, level)
     name = models_of(rows, model)[0]

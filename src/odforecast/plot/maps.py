@@ -76,8 +76,10 @@ _SHOWN_AS = {"YC": "NYC"}
 #: Least value of each class but the last, from a likely fall to a likely rise, and what it is
 #: called: of the chance of a fall to the nearest 5%, and of a change with its sign turned.
 _CHANCES: Final = ((90, 75, 25.1, 10.1), ("90–100%", "75–90%", "25–75%", "10–25%", "0–10%"))
-_CHANGES: Final = ((15, 5, -4.9, -14.9), ("−15% or less", "−15 to −5%", "−5 to +5%", "+5 to +15%",
-                                          "+15% or more"))  # fmt: skip
+_CHANGES: Final = (
+    (15, 5, -4.9, -14.9),
+    ("−15% or less", "−15 to −5%", "−5 to +5%", "+5 to +15%", "+15% or more"),
+)
 
 
 def tile_map(
@@ -122,34 +124,40 @@ def tile_map(
     """
     if kind.lower() in (*_COUNTS, "rate", "rates"):
         raise DataError(f"kind is {kind!r}: {_WHY}", hint="use kind='change' or kind='fall'")
-    one_of(kind, KINDS, "kind")
-    numbers, when, day = _numbers(values, kind, month)
-    by_place, chances = numbers[kind], numbers.get("fall")
-    of = about(values, None, indicator)
+    one_of(kind, KINDS, name="kind")
+    numbers, when, day = _numbers(values, kind, month=month)
+    by_place = numbers[kind]
+    chances = numbers.get("fall")
+    of = about(values, None, indicator=indicator)
     known = {s: by_place[s] for s in GRID if np.isfinite(by_place.get(s, np.nan))}
-    classes = {s: _class_of(v, chances is not None) for s, v in (chances or by_place).items()
-               if np.isfinite(v) and s in GRID}  # fmt: skip
+    classes = {
+        s: _class_of(v, chances is not None)
+        for s, v in (chances or by_place).items()
+        if np.isfinite(v) and s in GRID
+    }
     # Puerto Rico is shown where it is known.
     lacking = [code for code in GRID if code not in known and code in JURISDICTIONS]
     drawn = canvas(10.5, 10.6)[1] if axes is None else axes
     names = {}
     for code, value in known.items():
-        address, shown = (links or {}).get(code, ""), _number(value, kind)
-        _tile(drawn, code, shown, classes.get(code), address)
+        address = (links or {}).get(code, "")
+        shown = _number(value, kind)
+        _tile(drawn, code, number=shown, which=classes.get(code), address=address)
         p = (chances or {}).get(code, float("nan"))
         fall = f"chance of a fall {likely(p)}" if np.isfinite(p) else ""
         change = f"expected change {shown}" if kind == "change" else ""
         name = f"{_SHOWN_AS.get(code, code)} {shown}: {called(code)}"
         names[address] = joined(name, fall, change)
     for code in lacking:
-        _tile(drawn, code, "–", None, "")
+        _tile(drawn, code, number="–", which=None, address="")
     setattr(drawn, LINKS, names)
     blank(drawn)
     drawn.set(xlim=(0, _COLUMNS), ylim=(_ROWS + 1.3, 0))
     drawn.set_aspect("equal", anchor="NW")
     _key(drawn, chances is not None)
     here = [classes[s] for s in by_place if s in classes]
-    falls, rises = sum(c < 2 for c in here), sum(c > 2 for c in here)
+    falls = sum(c < 2 for c in here)
+    rises = sum(c > 2 for c in here)
     finding = f"Expected change: a fall of 5% or more in {falls} of {len(here)}, a rise in {rises}"
     if chances is not None:
         finding = f"Deaths are likely to fall in {falls} of {len(here)} jurisdictions"
@@ -167,7 +175,7 @@ def tile_map(
         "fall": f"Probability that {of.deaths} fall within a year, by state",
     }[kind]
     sentence = f"{joined(lead, until, of.seen or day)}: {_tiles_said(by_place, lacking, kind)}"
-    return finish(drawn, Head(finding, below, note), sentence)
+    return finish(drawn, Head(finding, below, source=note), said=sentence)
 
 
 def _class_of(value: float, chances: bool) -> int:
@@ -182,7 +190,8 @@ def _numbers(
     """Numbers by code of the kind, and chances if they are known; their month, and as of when."""
     if any(is_county(str(s)) for s in getattr(values, "locations", ())):
         raise DataError("these are counties, and tiles are states", hint="use od.plot.map")
-    when, day = None if month is None else to_month(month), ""
+    when = None if month is None else to_month(month)
+    day = ""
     if isinstance(values, pd.Series | Mapping):
         if (name := str(getattr(values, "name", ""))) in _COUNTS:
             raise DataError(f"these are {name!r}: {_WHY}", hint="give changes in percent")
@@ -192,7 +201,7 @@ def _numbers(
         if isinstance(made, pd.DataFrame) and kind not in made:
             hint = f"give forecast.summary(), or columns location and {kind}"
             raise DataError(f"the table has no column {kind!r}: {_WHY}", hint=hint)
-        rows, when = at_month(table_of(made, ("location", kind), "changes"), month)
+        rows, when = at_month(table_of(made, ("location", kind), what="changes"), month)
         if rows["location"].duplicated().any():
             raise DataError("a location has several rows", hint="give one row per location")
         day = seen_of(None, rows)
@@ -234,16 +243,33 @@ def _tile(axes: Any, code: str, number: str, which: int | None, address: str) ->
 
     (column, row), small = GRID[code], width_of(axes) / _COLUMNS < 50
     face, hatch = (PALE, "////") if which is None else (CLASSES[which], None)
-    tile = Rectangle((column + 0.025, row + 0.025), 0.95, 0.95, facecolor=face, lw=0,
-                     edgecolor="#b4bac4", hatch=hatch)  # fmt: skip
+    tile = Rectangle(
+        (column + 0.025, row + 0.025),
+        0.95,
+        0.95,
+        facecolor=face,
+        lw=0,
+        edgecolor="#b4bac4",
+        hatch=hatch,
+    )
     ink = PAPER if which in (0, 4) else INK
     parts = [axes.add_patch(tile)]
     for text, y, size, weight in (
         (_SHOWN_AS.get(code, code), 0.35, TEXT if small else 15, "bold"),
         (number, 0.72, SMALL if small else 13, "normal"),
     ):
-        parts.append(axes.text(column + 0.5, row + y, text, ha="center", va="center", color=ink,
-                               fontsize=size, fontweight=weight))  # fmt: skip
+        parts.append(
+            axes.text(
+                column + 0.5,
+                row + y,
+                text,
+                ha="center",
+                va="center",
+                color=ink,
+                fontsize=size,
+                fontweight=weight,
+            )
+        )
     for part in parts:  # one after another, so that they are one link
         part.set(url=address or None, zorder=2)
 
@@ -252,13 +278,29 @@ def _key(axes: Any, chances: bool) -> None:
     """What the five colors mean, below the tiles."""
     from matplotlib.patches import Rectangle
 
-    wide, top = _COLUMNS / 5, _ROWS + 0.15
+    wide = _COLUMNS / 5
+    top = _ROWS + 0.15
     for i, (color, text) in enumerate(zip(CLASSES, (_CHANCES if chances else _CHANGES)[1])):
         axes.add_patch(Rectangle((i * wide + 0.025, top), wide - 0.05, 0.25, facecolor=color, lw=0))
-        axes.text(i * wide + 0.025, top + 0.32, text, fontsize=SMALL, color=INK, va="top")
+        axes.text(
+            i * wide + 0.025,
+            top + 0.32,
+            text,
+            fontsize=SMALL,
+            color=INK,
+            va="top",
+        )
     ends = ("Chance of a fall: high", "low (a rise is likely)") if chances else ("Fall", "Rise")
     for text, x, ha in zip(ends, (0.025, _COLUMNS), ("left", "right")):
-        axes.text(x, top + 0.72, text, fontsize=SMALL, color=MUTED, va="top", ha=ha)
+        axes.text(
+            x,
+            top + 0.72,
+            text,
+            fontsize=SMALL,
+            color=MUTED,
+            va="top",
+            ha=ha,
+        )
 
 
 def _number(value: float, kind: str) -> str:
@@ -269,7 +311,8 @@ def _tiles_said(by_place: Mapping[str, float], lacking: list[str], kind: str) ->
     parts = {s: v for s, v in by_place.items() if np.isfinite(v) and s != NATION and s in GRID}
     said = []
     if parts:
-        low, high = min(parts, key=lambda s: parts[s]), max(parts, key=lambda s: parts[s])
+        low = min(parts, key=lambda s: parts[s])
+        high = max(parts, key=lambda s: parts[s])
         ends = " to ".join(f"{_number(parts[s], kind)} ({called(s)})" for s in (low, high))
         falls = sum(v < 0 if kind == "change" else v > 0.5 for v in parts.values())
         what = "a fall in" if kind == "change" else "a fall is likelier than not in"
@@ -287,11 +330,13 @@ Value = Literal["median", "rate", "rising", "ten", "among"]
 _SHOWN: Final = {
     "median": ("Deaths expected", "most in "),
     "rate": ("Deaths per 100,000 people", "highest rates per 100,000 in "),
-    "rising": ("Chance of more deaths than a year earlier",
-               "most likely more than a year earlier in "),
+    "rising": (
+        "Chance of more deaths than a year earlier",
+        "most likely more than a year earlier in ",
+    ),
     "ten": (f"Chance of {TEN} deaths or more", f"most likely {TEN} or more in "),
     "among": ("Chance of being among the {k} highest", "most likely among the {k} highest: "),
-}  # fmt: skip
+}
 #: What the tables of a forecast call them.
 _CALLED: Final = {"deaths": "median", "rise": "rising", "p_ten": "ten"}
 _SHARES = (0.1, 1 / 3, 2 / 3, 0.9)
@@ -352,9 +397,9 @@ def map(
     Drug overdose deaths of residents by county: most in Cuyahoga County, Ohio (620) and Hamilton
     County, Ohio (490); fewer than 10 in 1 of 3 counties.
     """
-    one_of(value, tuple(_SHOWN), "value")
-    every, when = _read(values, value, month, k)
-    of = about(values, every, indicator)
+    one_of(value, tuple(_SHOWN), name="value")
+    every, when = _read(values, value, month=month, k=k)
+    of = about(values, every, indicator=indicator)
     # A planning region has no place here.
     found = [by_fips().get(code) for code in every["location"]]
     middles = np.array([(c.longitude, c.latitude) if c else (np.nan, np.nan) for c in found])
@@ -373,14 +418,21 @@ def map(
     drawn: Any = canvas(*size)[1] if axes is None else axes
     blank(drawn)
     drawn.margins(0.06)
-    _bubbles(drawn, rows, value, at)
+    _bubbles(drawn, rows, value=value, at=at)
     drawn.set_aspect("equal", anchor="NW")
     drawn.autoscale_view()
-    _names(drawn, rows, at)
+    _names(drawn, rows, at=at)
     for state in sorted(apart):
         here = at[states == state]
-        label(drawn, _APART[state][3], (here[:, 0].mean(), here[:, 1].max()), (0, 9), MUTED,
-              size=SMALL, ha="center")  # fmt: skip
+        label(
+            drawn,
+            _APART[state][3],
+            at=(here[:, 0].mean(), here[:, 1].max()),
+            shift=(0, 9),
+            color=MUTED,
+            size=SMALL,
+            ha="center",
+        )
     legend(drawn, **({} if value == "median" else {"ncols": 4}))
     where = f"Not on the map, place unknown: {listed(lacking, 2)}." if lacking else ""
     until = "" if when is None else f"12 months ending {month_name(when)}"
@@ -390,13 +442,16 @@ def map(
     head = Head(
         f"{_SHOWN[value][0].format(k=k)}, counties, {whole}",
         f"{what}. Area of a bubble: expected deaths.",
-        joined(about(values).source, where, by=" "),
+        source=joined(about(values).source, where, by=" "),
     )
-    return finish(drawn, head, f"{what}: {_map_said(rows, value, k, lacking)}.")
+    return finish(drawn, head, said=f"{what}: {_map_said(rows, value, k, lacking)}.")
 
 
 def _read(
-    values: Any, value: str, month: object, k: int
+    values: Any,
+    value: str,
+    month: object,
+    k: int,
 ) -> tuple[pd.DataFrame, np.datetime64 | None]:
     """A row per county out of whatever was given: its count, NaN below 10, and the value shown."""
     table = values
@@ -413,12 +468,13 @@ def _read(
     if isinstance(table, pd.DataFrame):
         other = {old: new for old, new in _CALLED.items() if new not in table}
         table = table.rename(columns=other)
-    rows, when = at_month(table_of(table, ("location", "median", value), "counties"), month)
+    rows, when = at_month(table_of(table, ("location", "median", value), what="counties"), month)
     counts = rows["median"].astype(float).where(rows["median"] >= TEN)
     rows = rows.assign(
-        location=rows["location"].astype(str), count=counts,
+        location=rows["location"].astype(str),
+        count=counts,
         value=counts if value == "median" else rows[value].astype(float),
-    ).reset_index(drop=True)  # fmt: skip
+    ).reset_index(drop=True)
     if odd := [s for s in rows["location"] if not is_county(s)]:
         raise DataError(f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map")
     if rows["location"].duplicated().any():
@@ -439,24 +495,55 @@ def _bubbles(axes: Any, rows: pd.DataFrame, value: str, at: Floats) -> None:
     """Large ones first, so that no small one is covered."""
     from matplotlib.colors import to_rgba
 
-    counts, plain = rows["count"].to_numpy(), value == "median"
+    counts = rows["count"].to_numpy()
+    plain = value == "median"
     breaks, names, ramp = _classes(rows["value"].to_numpy(), value)
     of = np.searchsorted(breaks, np.nan_to_num(rows["value"]), side="right")
-    sizes, unknown = _Sizes(counts), np.isnan(rows["value"].to_numpy())
+    sizes = _Sizes(counts)
+    unknown = np.isnan(rows["value"].to_numpy())
     area = sizes.of(counts)
     order = np.lexsort((rows["location"].to_numpy(dtype=str), -area))
     faces = [to_rgba("white", 0.0) if unknown[i] else to_rgba(ramp[of[i]], 0.85) for i in order]
     edges = ["white" if plain and np.isfinite(counts[i]) else MUTED for i in order]
     thin = 0.35 if counts.size > MANY else 0.7
-    axes.scatter(*at[order].T, s=area[order], c=faces, edgecolors=edges, lw=thin, zorder=3)
+    axes.scatter(
+        *at[order].T,
+        s=area[order],
+        c=faces,
+        edgecolors=edges,
+        lw=thin,
+        zorder=3,
+    )
     for face, said in () if plain else zip(ramp, names):
-        axes.scatter([], [], s=60, marker="s", c=face, edgecolors=MUTED, lw=0.4, label=said)
+        axes.scatter(
+            [],
+            [],
+            s=60,
+            marker="s",
+            c=face,
+            edgecolors=MUTED,
+            lw=0.4,
+            label=said,
+        )
     for n in sizes.said() if np.isfinite(counts).any() else ():
-        axes.scatter([], [], s=float(sizes.of(n)), c=BLUE if plain else "none", edgecolors=MUTED,
-                     label=f"{n:,} deaths")  # fmt: skip
+        axes.scatter(
+            [],
+            [],
+            s=float(sizes.of(n)),
+            c=BLUE if plain else "none",
+            edgecolors=MUTED,
+            label=f"{n:,} deaths",
+        )
     if not np.isfinite(counts).all():
-        axes.scatter([], [], s=sizes.open, c="none", edgecolors=MUTED, lw=0.7,
-                     label=f"fewer than {TEN}")  # fmt: skip
+        axes.scatter(
+            [],
+            [],
+            s=sizes.open,
+            c="none",
+            edgecolors=MUTED,
+            lw=0.7,
+            label=f"fewer than {TEN}",
+        )
 
 
 class _Sizes:
@@ -506,11 +593,13 @@ def _names(axes: Any, rows: pd.DataFrame, at: Floats) -> None:
         county = by_fips()[code]
         name = f"{county.short}, {county.state}" if several else county.short
         reach = float(np.sqrt(sizes.of(count))) / 2
-        x, y, wide = at[i, 0] * points + reach, at[i, 1] * points, text_width(name, SMALL)
+        x = at[i, 0] * points + reach
+        y = at[i, 1] * points
+        wide = text_width(name, SMALL)
         if any(abs(y - b) < 1.3 * SMALL and x < a + w and a < x + wide for a, b, w in taken):
             continue
         taken.append((x, y, wide + 6))
-        label(axes, name, tuple(at[i]), (reach + 2, 0), size=SMALL, va="center")
+        label(axes, name, at=tuple(at[i]), shift=(reach + 2, 0), size=SMALL, va="center")
         if len(taken) == 6:
             break
 
@@ -535,7 +624,12 @@ def _map_said(rows: pd.DataFrame, value: str, k: int, lacking: list[str]) -> str
 
 
 def albers(
-    longitude: Floats, latitude: Floats, first: float, second: float, middle: float, origin: float
+    longitude: Floats,
+    latitude: Floats,
+    first: float,
+    second: float,
+    middle: float,
+    origin: float,
 ) -> tuple[Floats, Floats]:
     """Albers' equal-area conic projection (Snyder 1987, equations 14-1 to 14-6, on a sphere).
 
@@ -547,7 +641,10 @@ def albers(
     >>> x.round(4).tolist(), y.round(4).tolist()
     ([0.2953], [0.2417])
     """
-    one, two, lat, start = np.radians([first]), np.radians([second]), np.radians(latitude), origin
+    one = np.radians([first])
+    two = np.radians([second])
+    lat = np.radians(latitude)
+    start = origin
     cone = (np.sin(one) + np.sin(two)) / 2
     constant = np.cos(one) ** 2 + 2 * cone * np.sin(one)
     radius = np.sqrt(constant - 2 * cone * np.sin(lat)) / cone
@@ -562,12 +659,15 @@ def plane(at: Floats, states: NDArray[np.str_]) -> tuple[Floats, set[str]]:
     """East and north of places, in radii of the earth; and states that are below the others."""
     (longitude, latitude), there = at.T, set(states)
     apart = there & set(_APART) if len(there) > 1 else set()
-    rest, cone = ~np.isin(states, list(apart)), _CONE
+    rest = ~np.isin(states, list(apart))
+    cone = _CONE
     if len(there) == 1 or (rest.any() and np.ptp(latitude[rest]) < 12):
         # A state is upright: in the middle of its own cone.
-        low, high = float(latitude[rest].min()), float(latitude[rest].max())
+        low = float(latitude[rest].min())
+        high = float(latitude[rest].max())
         span = max(high - low, 1.0)
-        middle, origin = float(np.median(longitude[rest])), float(latitude[rest].mean())
+        middle = float(np.median(longitude[rest]))
+        origin = float(latitude[rest].mean())
         cone = (low + span / 6, high - span / 6 + 0.1, middle, origin)
     out = np.column_stack(albers(longitude, latitude, *cone))
     for state in apart:

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Interval of every band and bar; months of history; pixels of a direct label.
-TAILS, MONTHS, _WIDE = (0.05, 0.95), 72, 130.0
+TAILS = (0.05, 0.95)
+MONTHS = 72
+_WIDE = 130.0
 _NOTHING = "nothing but the status quo was projected: nothing is prevented"
 #: Points for the title of a row.
 _ROW = 170.0
@@ -91,21 +93,31 @@ def overlay(
     'Drug overdose deaths with and without each scenario, Ohio'
     """
     baseline = projection.baseline
-    place = place_of(baseline.locations, location, "this projection")
+    place = place_of(baseline.locations, location, what="this projection")
     titles = {**titles_of(projection), **(titles or {})}
     scenarios = sorted(projection.scenarios, key=lambda s: not s.is_null)
     colors = colors_of([s.name for s in scenarios if not s.is_null])
-    drawn, last, row = drawn_on(axes), baseline.last_month, baseline.locations.index(place)
+    drawn = drawn_on(axes)
+    last = baseline.last_month
+    row = baseline.locations.index(place)
     panel = baseline.panel if history is None else history
-    known = panel if panel is None else reported_of(panel, place, baseline.parts)
+    known = panel if panel is None else reported_of(panel, place, parts=baseline.parts)
     if known is not None:
         when = months_in(known)
         shown = (when > last - MONTHS * ONE_MONTH) & (when <= last)
-        drawn.plot(days(when[shown]), known["reported"][shown], color=INK, lw=2, label="reported",
-                   zorder=3)  # fmt: skip
-    said, ends = [], []
+        drawn.plot(
+            days(when[shown]),
+            known["reported"][shown],
+            color=INK,
+            lw=2,
+            label="reported",
+            zorder=3,
+        )
+    said = []
+    ends = []
     for s in scenarios:
-        forecast, name = projection.forecast(s.name), titles[s.name]
+        forecast = projection.forecast(s.name)
+        name = titles[s.name]
         # What a nowcast revises is the same in all scenarios: the status quo's.
         there = (forecast.months > last) | s.is_null
         draws = forecast.samples(TARGET_12MO)[projection.counted(s.name), row][:, there]
@@ -114,9 +126,9 @@ def overlay(
         when = days(forecast.months[there])
         drawn.fill_between(when, low, high, alpha=0.12, lw=0, **look)
         drawn.plot(when, mean, lw=2, ls="--" if s.is_null else "-", label=literal(name), **look)
-        number, interval = _numbers(mean[-1], low[-1], high[-1])
+        number, interval = _numbers(mean[-1], low[-1], high=high[-1])
         said.append(f"{name} {number} ({interval})")
-        ends.append(_named(mean[-1], name, look["color"], number))
+        ends.append(_named(mean[-1], name, color=look["color"], number=number))
         for onset in sorted({x.onset[0] for x in s.interventions}):
             drawn.axvline(days([onset])[0], lw=0.9, ls=DOTTED, **look)
     levels(drawn)
@@ -125,7 +137,13 @@ def overlay(
     below = "12 months ending each month. Lines: means. Bands: 90% of the draws. Dotted: its start."
     lead = joined(f"{capital(of.deaths)} in {in_place(place)}", "12 months ending", of.seen)
     sentence = f"{lead}, mean for {month_name(baseline.months[-1])}: {'; '.join(said)}."
-    return finish(drawn, Head(title, below, of.source), sentence, ends, time=True)
+    return finish(
+        drawn,
+        Head(title, below, source=of.source),
+        said=sentence,
+        labels=ends,
+        time=True,
+    )
 
 
 def _numbers(mean: float, low: float, high: float) -> tuple[str, str]:
@@ -135,7 +153,9 @@ def _numbers(mean: float, low: float, high: float) -> tuple[str, str]:
 
 def _named(value: float, title: str, color: str, number: str) -> Label:
     """A direct label: the title of a scenario in lines, and its number."""
-    lines = [Line(x, color, True) for x in wrapped(title, _WIDE, TEXT, bold=True).split("\n")]
+    lines = [
+        Line(x, color, bold=True) for x in wrapped(title, _WIDE, size=TEXT, bold=True).split("\n")
+    ]
     return float(value), [*lines, Line(number, color)], 0
 
 
@@ -147,10 +167,11 @@ def colors_of(names: Sequence[str]) -> dict[str, str]:
 def titles_of(projection: Any) -> dict[str, str]:
     """Names of the scenarios and what people call them, the status quo first."""
     return {
-        s.name: "Status quo" if s.is_null
+        s.name: "Status quo"
+        if s.is_null
         else s.title or capital(s.name.replace("-", " ").replace("_", " "))
         for s in projection.scenarios
-    }  # fmt: skip
+    }
 
 
 def averted(
@@ -182,24 +203,42 @@ def averted(
     >>> axes.get_title(loc="left")
     'Drug overdose deaths prevented, Ohio'
     """
-    place = place_of(projection.baseline.locations, location, "this projection")
+    place = place_of(projection.baseline.locations, location, what="this projection")
     table = projection.averted()
     rows = table[(table["location"] == place) & table["kind"].isin(["year", "all"])]
     if rows.empty:
         raise DataError(_NOTHING, hint="project a scenario")
     titles = {**titles_of(projection), **(titles or {})}
-    names, periods = list(dict.fromkeys(rows[SCENARIO_ID])), list(dict.fromkeys(rows["period"]))
-    drawn, said, ends = drawn_on(axes), [], []
+    names = list(dict.fromkeys(rows[SCENARIO_ID]))
+    periods = list(dict.fromkeys(rows["period"]))
+    drawn = drawn_on(axes)
+    said = []
+    ends = []
     for i, (name, color) in enumerate(colors_of(names).items()):
-        mine, title = rows[rows[SCENARIO_ID] == name], titles[name]
+        mine = rows[rows[SCENARIO_ID] == name]
+        title = titles[name]
         mean, low, high = (mine[f"averted_{c}"].to_numpy() for c in ("mean", "q05", "q95"))
         at = np.array([periods.index(p) for p in mine["period"]])
         x = at + (i - (len(names) - 1) / 2) * 0.8 / len(names)
-        drawn.vlines(x, low, high, color=color, lw=6, alpha=0.35)
-        drawn.plot(x, mean, "o", color=color, ms=7, label=literal(title))
-        number, interval = _numbers(mean[-1], low[-1], high[-1])
+        drawn.vlines(
+            x,
+            low,
+            high,
+            color=color,
+            lw=6,
+            alpha=0.35,
+        )
+        drawn.plot(
+            x,
+            mean,
+            "o",
+            color=color,
+            ms=7,
+            label=literal(title),
+        )
+        number, interval = _numbers(mean[-1], low[-1], high=high[-1])
         said.append(f"{title}, {periods[at[-1]]}: mean {number}, {interval}")
-        ends.append(_named(mean[-1], title, color, number))
+        ends.append(_named(mean[-1], title, color=color, number=number))
     room = (width_of(drawn) - _WIDE) / len(periods)
     # In two lines where one would touch the next.
     wide = [text_width(p, TEXT) >= room for p in periods]
@@ -210,9 +249,9 @@ def averted(
     levels(drawn)
     of = about(projection.baseline)
     title = f"{capital(of.deaths)} prevented, {called(place)}"
-    head = Head(title, "Dot: mean. Bar: 90% of the draws.", of.source)
+    head = Head(title, "Dot: mean. Bar: 90% of the draws.", source=of.source)
     sentence = f"{joined(f'Deaths averted in {in_place(place)}', of.seen)}: {'; '.join(said)}."
-    return finish(drawn, head, sentence, ends)
+    return finish(drawn, head, said=sentence, labels=ends)
 
 
 def prevented(
@@ -244,7 +283,7 @@ def prevented(
     >>> axes.get_title(loc="left")
     'Ohio: deaths prevented by December 2027'
     """
-    place = place_of(projection.baseline.locations, location, "this projection")
+    place = place_of(projection.baseline.locations, location, what="this projection")
     one = projection.select([place])
     table = one.answer()
     if table.empty:
@@ -252,21 +291,44 @@ def prevented(
     first = one.outcomes().drop_duplicates(SCENARIO_ID).set_index(SCENARIO_ID)
     titles = {**titles_of(one), **(titles or {})}
     drawn = drawn_on(axes, height=1.3 + 0.55 * len(table))
-    names, said = [], []
+    names = []
+    said = []
     for y, row in enumerate(table.to_dict("records")):
         name = str(row[SCENARIO_ID])
         low, mean, high = (float(first.loc[name, f"averted_{k}"]) for k in ("q05", "mean", "q95"))
         what_if = bool(np.isnan(first.loc[name, "chance"]))
         if np.isfinite(low):
             look = {"color": GRID, "edgecolor": MUTED} if what_if else {"color": BLUE, "alpha": 0.4}
-            drawn.barh(y, high - low, left=low, height=0.4, lw=0.8, ls="--", **look,
-                       label="90% interval if it works")  # fmt: skip
-            drawn.plot(mean, y, "o", ms=8, color=INK if what_if else BLUE,
-                       label="mean if it works")  # fmt: skip
+            drawn.barh(
+                y,
+                high - low,
+                left=low,
+                height=0.4,
+                lw=0.8,
+                ls="--",
+                **look,
+                label="90% interval if it works",
+            )
+            drawn.plot(
+                mean,
+                y,
+                "o",
+                ms=8,
+                color=INK if what_if else BLUE,
+                label="mean if it works",
+            )
         likely = "a what-if, no chance" if what_if else f"{first.loc[name, 'chance']:.0%} likely"
         if not what_if:
-            drawn.plot(row["averted_mean"], y, "D", ms=7, mfc="white", mec=INK, mew=1.3,
-                       label="mean over all outcomes")  # fmt: skip
+            drawn.plot(
+                row["averted_mean"],
+                y,
+                "D",
+                ms=7,
+                mfc="white",
+                mec=INK,
+                mew=1.3,
+                label="mean over all outcomes",
+            )
         names.append(f"{wrapped(literal(titles[name]), _ROW, SMALL)}\n{likely}")
         numbers = ", 90% interval ".join([_said(mean), f"{_said(low)} to {_said(high)}"])
         said.append(f"{titles[name]} ({likely}): {numbers} if it works")
@@ -278,7 +340,7 @@ def prevented(
     until = month_name(one.baseline.months[-1])
     lead = joined(f"Deaths prevented in {in_place(place)} by {until}", seen)
     head = Head(f"{called(place)}: deaths prevented by {until}", seen)
-    done = finish(drawn, head, f"{lead}: {'; '.join(said)}.")
+    done = finish(drawn, head, said=f"{lead}: {'; '.join(said)}.")
     legend(drawn)
     return done
 
@@ -316,7 +378,8 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
         raise DataError("a figure of chances needs a track", hint="od.scenario.track(...)")
     drawn = drawn_on(axes)
     so_far = track.chances
-    when, now = days(np.array(so_far["month"], dtype="datetime64[M]")), so_far.iloc[-1]
+    when = days(np.array(so_far["month"], dtype="datetime64[M]"))
+    now = so_far.iloc[-1]
     ends: list[Label] = []
     for name, color, words in (
         ("nothing", MUTED, "Does nothing"),
@@ -326,31 +389,47 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
         style = {"lw": 2, "ms": 5} if name == "works" else {"lw": 1.2, "ms": 3}
         drawn.plot(when, 100 * so_far[name], color=color, marker="o", label=words, **style)
         at = when[-1], 100 * float(now[name])
-        label(drawn, words, at, (6, 5), color, bold=name == "works")
+        label(drawn, words, at=at, shift=(6, 5), color=color, bold=name == "works")
     said = [
         f"with counts to {month_name(now['month'])} it works with {chance(now['works'])}, does "
         f"nothing with {chance(now['nothing'])}, backfires with {chance(now['backfires'])}"
     ]
     for world, color, words in (
-        ("works", BLUE, "if it works"), ("does not work", ORANGE, "if it does not"),
-    ):  # fmt: skip
+        ("works", BLUE, "if it works"),
+        ("does not work", ORANGE, "if it does not"),
+    ):
         rows = track.expected[track.expected["world"] == world]
         if rows.empty:
             continue
         ahead = days(np.array([now["month"], *rows["month"]], dtype="datetime64[M]"))
-        middle, low, high = (100 * np.array([now["works"], *rows[c]])
-                             for c in ("works", "works_q10", "works_q90"))  # fmt: skip
-        drawn.fill_between(ahead, low, high, color=color, alpha=0.15, lw=0)
-        drawn.plot(ahead, middle, color=color, lw=1.8, ls="--", label=f"Works, expected {words}")
+        middle, low, high = (
+            100 * np.array([now["works"], *rows[c]]) for c in ("works", "works_q10", "works_q90")
+        )
+        drawn.fill_between(
+            ahead,
+            low,
+            high,
+            color=color,
+            alpha=0.15,
+            lw=0,
+        )
+        drawn.plot(
+            ahead,
+            middle,
+            color=color,
+            lw=1.8,
+            ls="--",
+            label=f"Works, expected {words}",
+        )
         ends.append((middle[-1], [Line("Works, expected", color), Line(words, color)], 0))
         last = rows.iloc[-1]
         month = month_name(last["month"])
         said.append(f"{words}, {chance(last['works'])} is expected with counts to {month}")
-    levels(drawn, "{:g}%".format, "chance", at=[0, 20, 50, 80, 100])
+    levels(drawn, "{:g}%".format, unit="chance", at=[0, 20, 50, 80, 100])
     below = (
         f"{capital(about(track).deaths)}. Any change after {month_name(track.onset)} "
         "counts, whatever its cause. Dashed: expected. Bands: 80% of simulated worlds."
     )
     head = Head(f"Chance that {track.scenario} works, {called(track.location)}", below)
     sentence = f"Chances that {track.scenario} works: {'; '.join(said)}."
-    return finish(drawn, head, sentence, ends, time=True)
+    return finish(drawn, head, said=sentence, labels=ends, time=True)

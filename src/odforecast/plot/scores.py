@@ -72,7 +72,8 @@ Floats = NDArray[np.float64]
 
 #: Months of origins that are taken as one (12-month counts of nearer ones overlap); and how many
 #: of these an interval needs.
-_BLOCK, _FEWEST = 12, 4
+_BLOCK = 12
+_FEWEST = 4
 _LEVELS = np.arange(1, 20) / 20
 _BINS = 10
 
@@ -114,24 +115,46 @@ def coverage(
     'How often intervals of drift contained the final count'
     """
     columns = {n: f"cover_{round(100 * n)}" for n in COVERAGE_LEVELS}
-    rows, name, whose = chosen(scores_of(scores, tuple(columns.values()), vintage), model, level)
-    ahead, drawn = ahead_of(rows), drawn_on(axes)
-    said, labels = [], []
+    rows, name, whose = chosen(
+        scores_of(scores, tuple(columns.values()), vintage=vintage),
+        model,
+        level=level,
+    )
+    ahead = ahead_of(rows)
+    drawn = drawn_on(axes)
+    said = []
+    labels = []
     for (nominal, column), color, marker in zip(columns.items(), PALETTE, MARKERS):
-        share, title = 100 * rows.groupby("horizon")[column].mean(), f"{100 * nominal:.0f}%"
-        drawn.axhline(100 * nominal, color=color, lw=1, ls=DOTTED)
-        drawn.plot(share.index, share, color=color, lw=1.8, marker=marker, ms=4,
-                   label=f"{title} interval")  # fmt: skip
+        share = 100 * rows.groupby("horizon")[column].mean()
+        title = f"{100 * nominal:.0f}%"
+        drawn.axhline(
+            100 * nominal,
+            color=color,
+            lw=1,
+            ls=DOTTED,
+        )
+        drawn.plot(
+            share.index,
+            share,
+            color=color,
+            lw=1.8,
+            marker=marker,
+            ms=4,
+            label=f"{title} interval",
+        )
         labels.append(named(share.iloc[-1], f"{title} interval", color))
         said.append(f"{title} intervals contained {100 * ahead[column].mean():.0f}%")
     of_horizons(drawn, rows["horizon"].to_numpy())
-    levels(drawn, "{:g}%".format, "of final counts", at=[0, 25, 50, 75, 100])
+    levels(drawn, "{:g}%".format, unit="of final counts", at=[0, 25, 50, 75, 100])
     title = f"How often intervals of {name} contained the final count"
     return finish(
-        drawn, _head(title, ahead, whose, "Dotted: how often they should"),
-        f"Coverage of {name}, {whose}, {many_in(ahead)}: {'; '.join(said)} of the final counts.",
-        labels,
-    )  # fmt: skip
+        drawn,
+        _head(title, ahead, whose=whose, note="Dotted: how often they should"),
+        said=(
+            f"Coverage of {name}, {whose}, {many_in(ahead)}: {'; '.join(said)} of the final counts."
+        ),
+        labels=labels,
+    )
 
 
 def pit(
@@ -165,22 +188,32 @@ def pit(
     >>> len(od.plot.pit(results).patches)
     10
     """
-    rows, name, whose = _pits(scores_of(scores, ("pit",), vintage, hidden=True), model, level)
+    rows, name, whose = _pits(
+        scores_of(scores, ("pit",), vintage=vintage, hidden=True),
+        model,
+        level=level,
+    )
     share = np.histogram(rows["pit"], bins=_BINS, range=(0, 1))[0] / len(rows)
     drawn = drawn_on(axes)
     drawn.bar((np.arange(_BINS) + 0.5) / _BINS, share * _BINS, 0.94 / _BINS, color=BLUE)
-    drawn.axhline(1, color=INK, lw=1, ls=DOTTED)
-    levels(drawn, "{:g}".format, "times the expected number")
+    drawn.axhline(
+        1,
+        color=INK,
+        lw=1,
+        ls=DOTTED,
+    )
+    levels(drawn, "{:g}".format, unit="times the expected number")
     room = 34 / (width_of(drawn) - 34)  # for the numbers of the lines
     drawn.set(xlim=(-room, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
     drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
     title = f"Where final counts fell in forecasts of {name} (PIT)"
     return finish(
-        drawn, _head(title, rows, whose, "Dotted: perfect calibration"),
-        f"PIT histogram of {name}, {whose}, {many_in(rows)} in {_BINS} bins: "
+        drawn,
+        _head(title, rows, whose=whose, note="Dotted: perfect calibration"),
+        said=f"PIT histogram of {name}, {whose}, {many_in(rows)} in {_BINS} bins: "
         f"{100 * share[0]:.0f}% of the final counts in the lowest bin, {100 * share[-1]:.0f}% in "
         f"the highest; {100 / _BINS:.0f}% each if the forecasts are calibrated.",
-    )  # fmt: skip
+    )
 
 
 def reliability(
@@ -218,42 +251,63 @@ def reliability(
     >>> od.plot.reliability(results).get_xlabel()
     'quantile of the forecast, %'
     """
-    every = scores_of(scores, ("pit",), vintage)
+    every = scores_of(scores, ("pit",), vintage=vintage)
     names = models_of(of_level(every, level)[0], models)[: len(PALETTE)]
-    drawn = drawn_on(axes, 8.4, 7.4)
-    drawn.plot([0, 100], [0, 100], color=MUTED, lw=1, ls=DOTTED)
-    said, labels, blocks = [], [], 0
+    drawn = drawn_on(axes, 8.4, height=7.4)
+    drawn.plot(
+        [0, 100],
+        [0, 100],
+        color=MUTED,
+        lw=1,
+        ls=DOTTED,
+    )
+    said = []
+    labels = []
+    blocks = 0
     for name, color, marker in zip(names, PALETTE, MARKERS):
-        rows, _, whose = _pits(every, name, level)
+        rows, _, whose = _pits(every, name, level=level)
         share = _below(rows["pit"].to_numpy())
         band, n = _band(rows, share)
         blocks = max(blocks, n)
         if band is not None and (len(names) <= 2 or name == names[0]):
-            drawn.fill_between(100 * _LEVELS, *(100 * band), color=color, alpha=0.18, lw=0)
-        drawn.plot(100 * _LEVELS, 100 * share, color=color, marker=marker, ms=4, lw=1.6,
-                   label=literal(name))  # fmt: skip
+            drawn.fill_between(
+                100 * _LEVELS,
+                *(100 * band),
+                color=color,
+                alpha=0.18,
+                lw=0,
+            )
+        drawn.plot(
+            100 * _LEVELS,
+            100 * share,
+            color=color,
+            marker=marker,
+            ms=4,
+            lw=1.6,
+            label=literal(name),
+        )
         labels.append(named(100 * share[-1], name, color))
         low, high = 100 * share[[0, -1]]
         said.append(
             f"{name} has {low:.0f}% of the final counts below its 5% quantile and {high:.0f}% "
             "below its 95% quantile"
         )
-    levels(drawn, "{:g}%".format, "of final counts below it", at=[0, 25, 50, 75, 100])
+    levels(drawn, "{:g}%".format, unit="of final counts below it", at=[0, 25, 50, 75, 100])
     drawn.set(xlim=(0, 100), xlabel="quantile of the forecast, %")
     band_of = f"Band of {names[0]}" if len(names) > 2 else "Bands"
     note = f"{band_of}: 90%, {blocks} blocks of origins"
     note = note if blocks >= _FEWEST else "No bands: too few blocks of origins"
     title = "How many final counts lay below each quantile of their forecast"
-    head = _head(title, rows, whose, f"Dotted: perfect calibration. {note}", many=False)
+    head = _head(title, rows, whose=whose, note=f"Dotted: perfect calibration. {note}", many=False)
     lead = joined(f"Reliability, {whose}", said_in(rows))
-    return finish(drawn, head, f"{lead}: {'; '.join(said)}.", labels)
+    return finish(drawn, head, said=f"{lead}: {'; '.join(said)}.", labels=labels)
 
 
 def _pits(
     scores: pd.DataFrame, model: str | None, level: str | None
 ) -> tuple[pd.DataFrame, str, str]:
     """Rows of a model that have a PIT, of months ahead; its name, and whose they are."""
-    rows, name, whose = chosen(scores, model, level)
+    rows, name, whose = chosen(scores, model, level=level)
     rows = ahead_of(rows).dropna(subset="pit")
     if rows.empty:
         raise DataError(f"{name} has no PIT", hint="only forecasts with draws have one")
@@ -334,8 +388,8 @@ def said_and_came(
     >>> axes.get_title(loc="left")
     'Drug overdose deaths forecast 12 months ahead and the final count, Ohio'
     """
-    scores = scores_of(results, ("observed", "median", "last_month"), vintage)
-    place = place_of(scores["location"].unique(), location, "the score table")
+    scores = scores_of(results, ("observed", "median", "last_month"), vintage=vintage)
+    place = place_of(scores["location"].unique(), location, what="the score table")
     rows, name, _ = chosen(scores, model, place=place)
     at, ahead = _of_horizon(rows, horizon)
     # One forecast for each last known month: of several delays the one nearest to it.
@@ -347,8 +401,14 @@ def said_and_came(
     known = rows.drop_duplicates("month").sort_values("month")
     known = _shown(known[known["month"] >= first], place)
     shown = _shown(at.iloc[::step], place)
-    drawn.plot(days(months_in(known)), known["observed"], color=INK, lw=2, label="as known now",
-               zorder=3)  # fmt: skip
+    drawn.plot(
+        days(months_in(known)),
+        known["observed"],
+        color=INK,
+        lw=2,
+        label="as known now",
+        zorder=3,
+    )
     _intervals(drawn, shown)
     levels(drawn)
     ends = [
@@ -361,9 +421,17 @@ def said_and_came(
     told = f"one in {step} shown" if step > 1 else ""
     marks = f"{bars}Dots: medians of {joined(name, many_in(at), told, origins_in(at))}."
     below = f" Counts below {SMALL} are not shown." if is_county(place) else ""
-    said = _sentence(at, place, name, ahead, deaths)
-    done = finish(drawn, Head(title, marks + below), said, ends, gap=6, time=True, margin=55)
-    _count_misses(drawn, shown, at)
+    said = _sentence(at, place, name=name, ahead=ahead, deaths=deaths)
+    done = finish(
+        drawn,
+        Head(title, marks + below),
+        said=said,
+        labels=ends,
+        gap=6,
+        time=True,
+        margin=55,
+    )
+    _count_misses(drawn, shown, at=at)
     return done
 
 
@@ -418,27 +486,35 @@ def errors(
     >>> od.plot.errors(results, "Ohio").get_title(loc="left")
     'Errors of past forecasts by months ahead, Ohio'
     """
-    table = scores_of(scores, ("observed", "median"), vintage)
+    table = scores_of(scores, ("observed", "median"), vintage=vintage)
     place = ""
     if location is not None:
-        place = place_of(table["location"].unique(), location, "the score table")
-    every, model, name = chosen(table, model, level, place)
+        place = place_of(table["location"].unique(), location, what="the score table")
+    every, model, name = chosen(table, model, level=level, place=place)
     every = every[every["observed"] > 0]
     rows = _sayable(every, place)
     left_out = f"without medians below {SMALL}" if len(rows) < len(every) else ""
     if rows.empty:
         raise DataError(
-            f"no forecast of {name} says {SMALL} or more: its errors would show it" if left_out
+            f"no forecast of {name} says {SMALL} or more: its errors would show it"
+            if left_out
             else f"no count above zero came in {name}: there is no error in percent"
-        )  # fmt: skip
+        )
     off = 100 * (rows["median"] / rows["observed"] - 1)
     bands = off.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
-    drawn, x = drawn_on(axes), bands.index.to_numpy()
+    drawn = drawn_on(axes)
+    x = bands.index.to_numpy()
     for low, high, color in ((0.05, 0.95, BAND90), (0.25, 0.75, BAND50)):
         drawn.fill_between(x, bands[low], bands[high], color=color, lw=0)
-    drawn.plot(x, bands[0.5], color=BLUE, lw=2.2, label="median error")
+    drawn.plot(
+        x,
+        bands[0.5],
+        color=BLUE,
+        lw=2.2,
+        label="median error",
+    )
     drawn.axhline(0, color=INK, lw=0.8)
-    levels(drawn, percent, "of the final count", from_zero=False)
+    levels(drawn, percent, unit="of the final count", from_zero=False)
     of_horizons(drawn, x)
     last = bands.iloc[-1]
     ends = [
@@ -453,7 +529,7 @@ def errors(
         f"{joined(f'Errors of {model}, {many}', said_in(rows))}: {x[-1]} months ahead the median "
         f"error was {at50}, half lay between {at25} and {at75}, 90% between {at5} and {at95}."
     )
-    return finish(drawn, Head(title, f"{marks}. Above zero: too high."), sentence, ends)
+    return finish(drawn, Head(title, f"{marks}. Above zero: too high."), said=sentence, labels=ends)
 
 
 def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
@@ -463,9 +539,13 @@ def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
     quantiles = getattr(results, "quantiles", None)
     if quantiles is None or not len(quantiles):
         return rows.assign(low=np.nan, high=np.nan)
-    keys = [k for k in ("last_month", "as_of", "donor", "location", "target", "month", "model")
-            if k in rows and k in quantiles]  # fmt: skip
-    model, place = rows["model"].iloc[0], str(rows["location"].iloc[0])
+    keys = [
+        k
+        for k in ("last_month", "as_of", "donor", "location", "target", "month", "model")
+        if k in rows and k in quantiles
+    ]
+    model = rows["model"].iloc[0]
+    place = str(rows["location"].iloc[0])
     mine = quantiles[
         (quantiles["model"].astype(str) == model)
         & (quantiles["location"].astype(str) == place)
@@ -477,7 +557,12 @@ def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(low=np.nan, high=np.nan)
     times = [k for k in keys if pd.api.types.is_datetime64_any_dtype(mine[k])]
     kinds = {k: "datetime64[s]" if k in times else str for k in keys}
-    wide = mine.pivot_table(index=keys, columns="level", values="value", observed=True)
+    wide = mine.pivot_table(
+        index=keys,
+        columns="level",
+        values="value",
+        observed=True,
+    )
     wide = wide.reindex(columns=list(_TAILS)).set_axis(["low", "high"], axis=1).reset_index()
     return rows.astype(kinds).merge(wide.astype(kinds), on=keys, how="left")
 
@@ -505,7 +590,8 @@ def _missed(rows: pd.DataFrame) -> Any:
 
 def _intervals(axes: Any, rows: pd.DataFrame) -> None:
     """A bar and a dot for each forecast; orange where the bar missed."""
-    when, missed = days(months_in(rows)), _missed(rows)
+    when = days(months_in(rows))
+    missed = _missed(rows)
     wide = float(np.clip(0.5 * width_of(axes) / max(len(rows), 1), 1.5, 7))
     for one, bar, dot, name in (
         (~missed, BAND50, BLUE, ""),
@@ -513,10 +599,24 @@ def _intervals(axes: Any, rows: pd.DataFrame) -> None:
     ):
         part = rows[one]
         if part["low"].notna().any():
-            axes.vlines(when[one], part["low"], part["high"], color=bar, lw=wide, zorder=2,
-                        label=f"90% interval{name}")  # fmt: skip
-        axes.plot(when[one], part["median"], "o", color=dot, ms=5, zorder=2.5,
-                  label=f"forecast: median{name}")  # fmt: skip
+            axes.vlines(
+                when[one],
+                part["low"],
+                part["high"],
+                color=bar,
+                lw=wide,
+                zorder=2,
+                label=f"90% interval{name}",
+            )
+        axes.plot(
+            when[one],
+            part["median"],
+            "o",
+            color=dot,
+            ms=5,
+            zorder=2.5,
+            label=f"forecast: median{name}",
+        )
 
 
 def _side(rows: pd.DataFrame) -> str:
@@ -527,14 +627,24 @@ def _side(rows: pd.DataFrame) -> str:
 
 def _count_misses(axes: Any, rows: pd.DataFrame, at: pd.DataFrame) -> None:
     """How many intervals missed, and on which side, below the last one drawn that did."""
-    held, missed = at.dropna(subset=["low", "high"]), rows[_missed(rows)]
+    held = at.dropna(subset=["low", "high"])
+    missed = rows[_missed(rows)]
     if missed.empty:
         return
-    last, said = missed.iloc[-1], f"{int(_missed(held).sum())} of {len(held)} intervals missed"
+    last = missed.iloc[-1]
+    said = f"{int(_missed(held).sum())} of {len(held)} intervals missed"
     room = text_width(said, TEXT) / width_of(axes, inner=True) * np.ptp(axes.get_xlim())
     near = np.abs((rows["month"] - last["month"]).dt.days) < room
-    low, when = rows.loc[near, ["low", "observed"]].min().min(), days(last["month"])
-    axes.vlines([when], low, last["low"], color=ORANGE, lw=1, zorder=1.9)
+    low = rows.loc[near, ["low", "observed"]].min().min()
+    when = days(last["month"])
+    axes.vlines(
+        [when],
+        low,
+        last["low"],
+        color=ORANGE,
+        lw=1,
+        zorder=1.9,
+    )
     look: dict[str, Any] = {"color": ORANGE, "ha": "right", "va": "top"}
     label(axes, said, (when, low), (4, -4), bold=True, **look)
     bottom, top = axes.get_ylim()
@@ -629,7 +739,14 @@ def skill(
     counties = getattr(results, "manifest", {}).get("dataset") == COUNTIES
     if counties and baseline == _BASELINE:
         baseline = f"county-{_BASELINE}"
-    board, chosen = _board(results, split, baseline, level, vintage, target)
+    board, chosen = _board(
+        results,
+        split,
+        baseline=baseline,
+        level=level,
+        vintage=vintage,
+        target=target,
+    )
     if board["rel_wis"].isna().all():
         raise DataError(
             f"no model is related to {baseline}: it was not scored on the same forecasts",
@@ -642,15 +759,22 @@ def skill(
             hint=f"make it with by=['level', {split!r}], of one target and kind of vintage",
         )
     groups = list(dict.fromkeys(board[split]))
-    ratios = board.pivot(index="model", columns=split, values="rel_wis")[groups].astype(float)
+    ratios = board.pivot(
+        index="model",
+        columns=split,
+        values="rel_wis",
+    )[groups].astype(float)
     # Without groups in which nothing is related (counts published already), and models that failed.
     ratios = ratios.dropna(how="all").dropna(axis=1, how="all")
-    board, groups = board[board["model"].isin(ratios.index)], list(ratios.columns)
+    board = board[board["model"].isin(ratios.index)]
+    groups = list(ratios.columns)
     names = [m for m in models_of(board, models) if m != baseline or models is not None]
     if not names:
         raise DataError(f"only {baseline} was scored: there is nothing to relate to it")
     drawn = drawn_on(axes)
-    said, ends, width = [], [], 0.7 / len(names)
+    said = []
+    ends = []
+    width = 0.7 / len(names)
     for i, name in enumerate(names):
         heights = ratios.loc[name].to_numpy()
         place = np.arange(len(groups)) + (i - (len(names) - 1) / 2) * width
@@ -659,8 +783,22 @@ def skill(
         mark = dict(zip(MARKERS, "●■▲◆▼✚"))[shape]
         known = np.isfinite(heights)
         ends.append(named(heights[known][-1], f"{mark} {name}", color))
-        drawn.vlines(place, 1, heights, color=color, lw=2, alpha=0.55)
-        drawn.plot(place, heights, shape, color=color, ms=8, label=literal(name))
+        drawn.vlines(
+            place,
+            1,
+            heights,
+            color=color,
+            lw=2,
+            alpha=0.55,
+        )
+        drawn.plot(
+            place,
+            heights,
+            shape,
+            color=color,
+            ms=8,
+            label=literal(name),
+        )
         if name != baseline:
             texts = (f"{h:.2f} ({g})" for h, g in zip(heights[known], np.array(groups)[known]))
             said.append(f"{name} {', '.join(texts)}")
@@ -669,34 +807,40 @@ def skill(
     drawn.set_xlim(-0.6, len(groups) - 0.4)
     by = _TITLES.get(split, split.replace("_", " "))
     drawn.set_xlabel(by)
-    levels(drawn, "{:g}".format, literal(f"× the WIS of {baseline}"))
+    levels(drawn, "{:g}".format, unit=literal(f"× the WIS of {baseline}"))
     kind = "" if split == "vintage" else said_in(board)
     what = "" if split == "target" else said_in(board, "target")
     of = joined("counties" if counties else chosen, what, kind)
     head = Head(f"Error relative to {baseline}", f"{joined(capital(of), 'below 1 is better')}.")
     sentence = f"WIS relative to {joined(f'{baseline} by {by}', of)}: {'; '.join(said)}."
-    return finish(drawn, head, sentence, ends)
+    return finish(drawn, head, said=sentence, labels=ends)
 
 
 def _board(
-    results: Any, split: str, baseline: str, level: str | None, vintage: str | None,
+    results: Any,
+    split: str,
+    baseline: str,
+    level: str | None,
+    vintage: str | None,
     target: str | None,
-) -> tuple[pd.DataFrame, str]:  # fmt: skip
+) -> tuple[pd.DataFrame, str]:
     """The leaderboard by a split, of one kind of vintage, target and level; and which level."""
     if callable(getattr(results, "leaderboard", None)):
         keys = list(dict.fromkeys(["vintage", "target", "level", split]))
         results = results.leaderboard(by=keys, baseline=baseline)
-    board = table_of(results, ("model", "rel_wis", split), "the leaderboard")
+    board = table_of(results, ("model", "rel_wis", split), what="the leaderboard")
     for column, kind in (("vintage", vintage), ("target", target)):
         if kind is not None or split != column:
-            board = of_kind(board, column, kind)
+            board = of_kind(board, column, named=kind)
     if "level" in board and split != "level":
         there = set(board["level"].astype(str))
         level = level or next((x for x in LEVELS if x in there), "")
         board = board[board["level"].astype(str) == level]
         if board.empty:
-            raise DataError(f"nothing was scored for level {level!r}",
-                            hint=f"there is: {', '.join(sorted(there))}")  # fmt: skip
+            raise DataError(
+                f"nothing was scored for level {level!r}",
+                hint=f"there is: {', '.join(sorted(there))}",
+            )
     board = board.sort_values(split, kind="stable")  # categories have an order of their own
     return board.astype({split: str, "model": str}), level or ""
 
@@ -730,7 +874,7 @@ def pairwise(
     Mean score of each of 2 models over each other, 6 groups of origins: dlm over drift 0.80, 0.70
     to 0.90. Fewest forecasts in common: 636.
     """
-    rows = table_of(table, _PAIRS, "pairs of models")
+    rows = table_of(table, _PAIRS, what="pairs of models")
     if rows.duplicated(["model", "other"]).any():
         raise DataError(
             "a pair of models has several rows", hint="draw one group of them: one scale, one split"
@@ -743,18 +887,38 @@ def pairwise(
     blank(drawn)
     for (y, model), (x, other) in product(enumerate(names), repeat=2):
         if model == other:
-            drawn.text(x + 0.5, y + 0.5, "–", ha="center", va="center", color=MUTED, fontsize=TEXT)
+            drawn.text(
+                x + 0.5,
+                y + 0.5,
+                "–",
+                ha="center",
+                va="center",
+                color=MUTED,
+                fontsize=TEXT,
+            )
         elif (model, other) in ratios.index:
             _cell(drawn, x, y, *ratios.loc[[(model, other)]].to_numpy()[0])
-    shown, at = [literal(x) for x in names], np.arange(n) + 0.5
+    shown = [literal(x) for x in names]
+    at = np.arange(n) + 0.5
     drawn.set(xlim=(0, n), ylim=(n, 0))
-    drawn.set_xticks(at, shown, rotation=40, ha="right", rotation_mode="anchor")
+    drawn.set_xticks(
+        at,
+        shown,
+        rotation=40,
+        ha="right",
+        rotation_mode="anchor",
+    )
     drawn.set_yticks(at, shown)
-    drawn.tick_params(length=0, labelsize=TEXT, labelcolor=INK)
+    drawn.tick_params(
+        length=0,
+        labelsize=TEXT,
+        labelcolor=INK,
+    )
     metric = str(rows["metric"].iloc[0]).replace("_", " ") if "metric" in rows else "score"
     what = metric.upper() if metric in ("wis", "crps") else metric
     scale = _SCALES.get(str(rows["scale"].iloc[0]), "") if "scale" in rows else ""
-    few, most = int(kept["n_groups"].min()), int(kept["n_groups"].max())
+    few = int(kept["n_groups"].min())
+    most = int(kept["n_groups"].max())
     groups = f"{few}{f' to {most}' if few != most else ''} group{'' if most == 1 else 's'}"
     below = (
         "Blue, below 1: the row's model is better. Framed: its interval leaves out 1. On forecasts "
@@ -768,7 +932,7 @@ def pairwise(
     return finish(
         drawn,
         Head(f"Mean {what}{scale}, row over column", below),
-        f"Mean {what}{scale} of each of {n} models over each other, {groups} of origins: "
+        said=f"Mean {what}{scale} of each of {n} models over each other, {groups} of origins: "
         f"{'; '.join(said)}. Fewest forecasts in common: {int(kept['n_common'].min()):,}.",
     )
 
@@ -797,9 +961,24 @@ def _cell(axes: Any, column: int, row: int, ratio: float, low: float, high: floa
     ramp = LinearSegmentedColormap.from_list("pairs", [BLUE, "#f5f5f5", ORANGE])
     share = 0.5 + 0.5 * float(np.clip(np.log2(ratio), -1, 1)) if known else 0.5
     edge = 1.6 if known and (high < 1 or low > 1) else 0
-    cell = Rectangle((column + 0.04, row + 0.06), 0.92, 0.88, facecolor=ramp(share), lw=edge,
-                     edgecolor=INK, hatch=None if known else "////")  # fmt: skip
+    cell = Rectangle(
+        (column + 0.04, row + 0.06),
+        0.92,
+        0.88,
+        facecolor=ramp(share),
+        lw=edge,
+        edgecolor=INK,
+        hatch=None if known else "////",
+    )
     axes.add_patch(cell)
     ink = "white" if abs(share - 0.5) > 0.3 else INK
     text = f"{ratio:.2f}" if known else "?"
-    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=ink, fontsize=TEXT)
+    axes.text(
+        column + 0.5,
+        row + 0.5,
+        text,
+        ha="center",
+        va="center",
+        color=ink,
+        fontsize=TEXT,
+    )

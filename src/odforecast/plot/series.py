@@ -80,9 +80,13 @@ if TYPE_CHECKING:
 
 #: Months of history before the forecast; months ahead that were tested against final counts; and
 #: months of a nowcast, or of a release, that are shown.
-MONTHS, TESTED, _NEWEST, _TAIL = 60, 12, 24, 18
+MONTHS = 60
+TESTED = 12
+_NEWEST = 24
+_TAIL = 18
 #: Small fans, and small nowcasts, beside one another.
-_FANS, _ACROSS = 4, 6
+_FANS = 4
+_ACROSS = 6
 _QUANTILES = ("location", "month", "horizon", "level", "value")
 _NOWCAST = ("location", "month", "reported", "low", "median", "high", "level")
 _REVISION = ("revision", "revision_low", "revision_high")
@@ -109,8 +113,8 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
     >>> od.plot.counts(panel, "Ohio").get_title(loc="left")
     'Drug overdose deaths in the 12 months ending each month, Ohio'
     """
-    table = table_of(panel, ("location", "month", "reported"), "counts")
-    place = place_of(table["location"], location, "this panel")
+    table = table_of(panel, ("location", "month", "reported"), what="counts")
+    place = place_of(table["location"], location, what="this panel")
     rows = rows_of(table, place)
     rows = rows.assign(**{c: np.nan for c in ("predicted", "low", "high") if c not in rows})
     known, guessed = (rows[c].dropna() for c in ("reported", "predicted"))
@@ -119,22 +123,43 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
     hidden = (rows["reported"].isna() & np.isfinite(bounds).all(axis=1)).to_numpy()
     if known.empty and not hidden.any():
         raise DataError(f"no count of {called(place)} was published", hint="look at its status")
-    drawn, when, labels = drawn_on(axes), days(months_in(rows)), []
-    drawn.plot(when, rows["reported"], color=INK, lw=2, label="reported", zorder=3)
+    drawn = drawn_on(axes)
+    when = days(months_in(rows))
+    labels = []
+    drawn.plot(
+        when,
+        rows["reported"],
+        color=INK,
+        lw=2,
+        label="reported",
+        zorder=3,
+    )
     if len(known):
         labels.append(named(known.iloc[-1], "Reported"))
     if len(guessed):
         name = "CDC's predicted value"
-        drawn.plot(when, rows["predicted"], color=ORANGE, lw=1.4, ls="--", label=name)
+        drawn.plot(
+            when,
+            rows["predicted"],
+            color=ORANGE,
+            lw=1.4,
+            ls="--",
+            label=name,
+        )
         labels.append(_predicted(guessed.iloc[-1] + 1e-6))
     if hidden.any():
         drawn.vlines(when[hidden], *bounds[hidden].to_numpy().T, color=MUTED, lw=2)
     levels(drawn)
     of = about(panel, rows)
     note = " Gray bars: suppressed, between these." if hidden.any() else ""
-    head = Head(titled(of.deaths, place), f"Line: reported deaths.{note}", of.source)
-    return finish(drawn, head, f"{_lead(of, place)}: {_counts_said(rows, hidden)}", labels,
-                  time=True)  # fmt: skip
+    head = Head(titled(of.deaths, place), f"Line: reported deaths.{note}", source=of.source)
+    return finish(
+        drawn,
+        head,
+        said=f"{_lead(of, place)}: {_counts_said(rows, hidden)}",
+        labels=labels,
+        time=True,
+    )
 
 
 def _predicted(value: float) -> Label:
@@ -151,7 +176,8 @@ def _counts_said(rows: pd.DataFrame, hidden: Any) -> str:
     seen = rows[rows["reported"].notna()]
     if seen.empty:
         return f"all {int(hidden.sum())} counts are suppressed."
-    last, top = seen.iloc[-1], seen.iloc[int(seen["reported"].to_numpy().argmax())]
+    last = seen.iloc[-1]
+    top = seen.iloc[int(seen["reported"].to_numpy().argmax())]
     parts = [f"{last['reported']:,.0f} reported for {month_name(last['month'])}"]
     if np.isfinite(last["predicted"]):
         parts.append(f"CDC's predicted value {last['predicted']:,.0f}")
@@ -207,10 +233,11 @@ def fan(
     >>> axes.get_title(loc="left")
     'Drug overdose deaths in the 12 months ending each month, Ohio'
     """
-    seen = _read(forecast, bands, history)
-    place = place_of(seen.table["location"], location, "this forecast")
-    drawn, name = drawn_on(axes), label or "forecast"
-    fan_of = _PlaceFan(seen, place, months)
+    seen = _read(forecast, bands, history=history)
+    place = place_of(seen.table["location"], location, what="this forecast")
+    drawn = drawn_on(axes)
+    name = label or "forecast"
+    fan_of = _PlaceFan(seen, place, months=months)
     fan_of.draw(drawn, color, name)
     levels(drawn)
     ends = [*getattr(drawn, _ENDS, ()), (fan_of.end(), color, name)]
@@ -218,9 +245,15 @@ def fan(
     known: list[Any] = [each for each in ends if each[0] is not None and each[0].horizon > 0]
     one = len(ends) == 1 and len(known) == 1
     labels = _end_labels(known[0], width_of(drawn) < 480) if one else _names(known)
-    head = Head(titled(seen.about.deaths, place), fan_of.marks(), seen.about.source)
-    done = finish(drawn, head, fan_of.sentence(label), labels, gap=16 if one else 10,
-                  fixed=len(labels) // 2 if one else None)  # fmt: skip
+    head = Head(titled(seen.about.deaths, place), fan_of.marks(), source=seen.about.source)
+    done = finish(
+        drawn,
+        head,
+        said=fan_of.sentence(label),
+        labels=labels,
+        gap=16 if one else 10,
+        fixed=len(labels) // 2 if one else None,
+    )
     fan_of.set_months(drawn)
     if len(ends) == 1:
         fan_of.mark(drawn)
@@ -235,9 +268,14 @@ def _bracket(axes: Any, end: _End, color: str) -> None:
     """The last forecast just beyond the edge, with its intervals: thin 90%, thick 50%."""
     from matplotlib.transforms import ScaledTranslation
 
-    at, scale = days([end.month, end.month]), axes.get_figure(root=True).dpi_scale_trans
-    common = {"color": color, "transform": axes.transData + ScaledTranslation(7 / 72, 0, scale),
-              "clip_on": False, "gid": ".bracket"}  # fmt: skip
+    at = days([end.month, end.month])
+    scale = axes.get_figure(root=True).dpi_scale_trans
+    common = {
+        "color": color,
+        "transform": axes.transData + ScaledTranslation(7 / 72, 0, scale),
+        "clip_on": False,
+        "gid": ".bracket",
+    }
     for i, sides in enumerate(end.sides[::-1]):
         axes.plot(at, sides, lw=3.5 if i else 1.5, solid_capstyle="butt", **common)
         if not i:
@@ -251,8 +289,8 @@ def _end_labels(known: tuple[_End, str, str], narrow: bool) -> list[Label]:
     ahead = "" if narrow or name != "forecast" else f", {end.horizon} months"
     when = f"{end.month.item():%b %Y}" if narrow else month_name(end.month)
     title = name.capitalize() if name == "forecast" else name
-    head = [Line(f"{title}{ahead}", color, True), Line(f"to {when}", color)]
-    middle = Line(end.texts[0], color, True, 17 if narrow else 20)
+    head = [Line(f"{title}{ahead}", color, bold=True), Line(f"to {when}", color)]
+    middle = Line(end.texts[0], color, bold=True, size=17 if narrow else 20)
     if not end.sides:
         return [(end.value, [*head, middle], 2)]
     (low, high), interval = end.sides[-1], f"{100 * end.bands[-1]:g}% interval"
@@ -267,7 +305,7 @@ def _names(ends: list[Any]) -> list[Label]:
     """Of several forecasts on the same axes, the name and the numbers of each."""
     said: list[Label] = []
     for end, color, name in ends:
-        lines = [Line(capital(name), color, True), Line(end.texts[0], color, True)]
+        lines = [Line(capital(name), color, bold=True), Line(end.texts[0], color, bold=True)]
         lines += [Line(" to ".join(end.texts[1:]), MUTED)] if end.sides else []
         said.append((end.value, lines, 1))
     return said
@@ -306,20 +344,21 @@ def small_multiples(
     >>> [axes.get_title(loc="left") for axes in od.plot.small_multiples(forecast, ["Ohio", "WV"])]
     ['Ohio  ...', 'West Virginia  ...']
     """
-    seen = _read(forecast, bands, None)
+    seen = _read(forecast, bands, history=None)
     there = list(dict.fromkeys(seen.table["location"].astype(str)))
     asked = [locations] if isinstance(locations, str) else locations
     names = there if asked is None else list(asked)
-    places = list(dict.fromkeys(place_of(there, s, "this forecast") for s in names))
+    places = list(dict.fromkeys(place_of(there, s, what="this forecast") for s in names))
     if not places:
         raise DataError("locations is empty", hint="leave it out for all of them")
-    n, across = len(places), min(len(places), _FANS)
+    n = len(places)
+    across = min(len(places), _FANS)
     size = max(3.2 * across, 5.4), 2.3 * -(-n // across) + 1.3
-    grid = axes_of(n, across, size) if axes is None else list(np.ravel(axes))
+    grid = axes_of(n, across, size=size) if axes is None else list(np.ravel(axes))
     if len(grid) < n:
         raise DataError(f"{len(grid)} axes for {n} places", hint="give as many, or leave axes out")
     for one, place in zip(grid, places):
-        fan_of = _PlaceFan(seen, place, MONTHS)
+        fan_of = _PlaceFan(seen, place, months=MONTHS)
         fan_of.draw(quiet(one), BLUE, "forecast")
         levels(one)
         fan_of.set_months(one)
@@ -329,7 +368,7 @@ def small_multiples(
     if axes is None:
         number = f"Number: {month_name(fan_of.months[-1])}."
         said = (titled(seen.about.deaths), f"{seen.marks(*places)} {number}", seen.about.source)
-        over_all(grid[0].get_figure(), "\n".join(filter(None, said)), CAPTION)
+        over_all(grid[0].get_figure(), "\n".join(filter(None, said)), size=CAPTION)
     return np.array(grid[:n], dtype=object).view(Grid)
 
 
@@ -368,9 +407,17 @@ def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Seen:
                 hint=f"it has {', '.join(f'{x:g}' for x in held)}: make it with to_frame(levels)",
             )
     if table.duplicated(["location", "month", "level"]).any():
-        raise DataError("the table of the forecast has a month of a place twice",
-                        hint="draw one forecast at a time")  # fmt: skip
-    return _Seen(table, wanted, _panel(forecast, history), _of(forecast, history, table), forecast)
+        raise DataError(
+            "the table of the forecast has a month of a place twice",
+            hint="draw one forecast at a time",
+        )
+    return _Seen(
+        table,
+        wanted,
+        history=_panel(forecast, history),
+        about=_of(forecast, history, table=table),
+        forecast=forecast,
+    )
 
 
 def _panel(forecast: Any, history: Any) -> Any:
@@ -399,16 +446,22 @@ class _PlaceFan:
     """One place: its known counts, and the quantiles ahead of them."""
 
     def __init__(self, seen: _Seen, place: str, months: int) -> None:
-        self.seen, self.place = seen, place
+        self.seen = seen
+        self.place = place
         rows = rows_of(seen.table, place)
-        wide = rows.pivot(index="month", columns="level", values="value")
+        wide = rows.pivot(
+            index="month",
+            columns="level",
+            values="value",
+        )
         horizon = rows.drop_duplicates("month").set_index("month")["horizon"]
         self.horizon = horizon.reindex(wide.index).to_numpy(dtype=int)
         self.months = wide.index.to_numpy(dtype="datetime64[M]")
-        self.levels, self.values = wide.columns.to_numpy(dtype=float), wide.to_numpy(dtype=float)
+        self.levels = wide.columns.to_numpy(dtype=float)
+        self.values = wide.to_numpy(dtype=float)
         self.last = np.datetime64(self.months[0] - int(self.horizon[0]) * ONE_MONTH, "M")
         parts = getattr(seen.forecast, "parts", None)
-        known = None if seen.history is None else reported_of(seen.history, place, parts)
+        known = None if seen.history is None else reported_of(seen.history, place, parts=parts)
         if known is not None:
             when = months_in(known)
             known = known[(when <= self.last) & (when > self.last - months * ONE_MONTH)]
@@ -441,30 +494,63 @@ class _PlaceFan:
     def draw(self, axes: Any, color: str, name: str) -> None:
         """The known part, and the fan over what is not final yet and what is ahead."""
         if self.known is not None and "reported" not in axes.get_legend_handles_labels()[1]:
-            axes.plot(days(months_in(self.known)), self.known["reported"].to_numpy(dtype=float),
-                      color=INK, lw=2, label="reported", zorder=3)  # fmt: skip
+            axes.plot(
+                days(months_in(self.known)),
+                self.known["reported"].to_numpy(dtype=float),
+                color=INK,
+                lw=2,
+                label="reported",
+                zorder=3,
+            )
         months, values = self._opening()
         # A file of curves holds its numbers: of a county, those below 10 are not drawn at all.
-        edges, line = np.maximum(values, self.least), np.where(values < self.least, np.nan, values)
-        when, tested = days(months), months <= self.last + TESTED * ONE_MONTH
+        edges = np.maximum(values, self.least)
+        line = np.where(values < self.least, np.nan, values)
+        when = days(months)
+        tested = months <= self.last + TESTED * ONE_MONTH
         later = ~tested | np.append(~tested[1:], False)
         for i, band in enumerate(self.seen.bands[::-1]):
-            sides, blue = self._sides(band), color == BLUE
-            axes.fill_between(when[tested], *edges[tested][:, sides].T, lw=0, zorder=1.5,
-                              color=(BAND50 if i else BAND90) if blue else color,
-                              alpha=None if blue else 0.22)  # fmt: skip
+            sides = self._sides(band)
+            blue = color == BLUE
+            axes.fill_between(
+                when[tested],
+                *edges[tested][:, sides].T,
+                lw=0,
+                zorder=1.5,
+                color=(BAND50 if i else BAND90) if blue else color,
+                alpha=None if blue else 0.22,
+            )
             if later.any():
-                axes.plot(when[later], line[later][:, sides], color=color, lw=0.8, ls=(0, (2, 2)))
-        axes.plot(when[tested], line[tested, self.middle], color=color, lw=2.2, zorder=2.5,
-                  label=literal(name))  # fmt: skip
+                axes.plot(
+                    when[later],
+                    line[later][:, sides],
+                    color=color,
+                    lw=0.8,
+                    ls=(0, (2, 2)),
+                )
+        axes.plot(
+            when[tested],
+            line[tested, self.middle],
+            color=color,
+            lw=2.2,
+            zorder=2.5,
+            label=literal(name),
+        )
         if later.any():
-            axes.plot(when[later], line[later, self.middle], color=color, lw=2.2, ls=(0, (2, 1)))
+            axes.plot(
+                when[later],
+                line[later, self.middle],
+                color=color,
+                lw=2.2,
+                ls=(0, (2, 1)),
+            )
         if self.small:
             axes.axhspan(0, TEN, facecolor=GRID, edgecolor="#b4bac4", hatch="///", lw=0, zorder=5)
 
     def set_months(self, axes: Any) -> None:
         """The axis of months; the line begins beside the numbers of the levels, if it meets one."""
-        margin, known = 0.0, self.known
+        margin = 0.0
+        known = self.known
         if known is not None:
             counts, (low, high) = known["reported"].to_numpy(dtype=float), axes.get_ylim()
             months = counts.size + int(self.horizon[-1])
@@ -498,23 +584,39 @@ class _PlaceFan:
         known = self.known if self.known is None else self.known.dropna(subset="reported")
         if known is None or known.empty:
             return
-        months, counts = months_in(known), known["reported"].to_numpy(dtype=float)
+        months = months_in(known)
+        counts = known["reported"].to_numpy(dtype=float)
         across = width_of(axes, inner=True) / max(float(np.ptp(axes.get_xlim())), 1.0) * 30.4
         low, high = axes.get_ylim()
         up = height_of(axes) / (high - low)
-        top, under = int(counts.argmax()), True
+        top = int(counts.argmax())
+        under = True
         if counts[-1] >= self.least:
             around = (counts[-max(1, int(130 / across)) :] - counts[-1]) * up
             height = (counts[-1] - max(low, self.least)) * up
-            under = self._last(axes, (days(months[-1]), counts[-1]), around, height)
+            under = self._last(axes, (days(months[-1]), counts[-1]), around=around, height=height)
         least = max(self.least, 1)
         if (counts.size - 1 - top) * across > (50 if under else 150) and counts[top] >= least:
             # The label stays clear of the edge, and of the label of the top line.
             edge = 100.0 if (high - counts[top]) * up < 20 else 2.0
-            at, x = (days(months[top]), counts[top]), top * across
-            axes.plot(*at, "o", color=INK, ms=5, zorder=4, gid="peak")
+            at = (days(months[top]), counts[top])
+            x = top * across
+            axes.plot(
+                *at,
+                "o",
+                color=INK,
+                ms=5,
+                zorder=4,
+                gid="peak",
+            )
             shift, ha = (0.0, "center") if x >= edge + 65 else (max(edge - x, -4.0), "left")
-            label(axes, f"{counts[top]:,.0f} in {month_name(months[top])}", at, (shift, 7), ha=ha)
+            label(
+                axes,
+                f"{counts[top]:,.0f} in {month_name(months[top])}",
+                at=at,
+                shift=(shift, 7),
+                ha=ha,
+            )
 
     def _last(self, axes: Any, at: tuple[Any, float], around: Any, height: float) -> bool:
         """The last count, to when, and its expected final count; whether below the line."""
@@ -524,22 +626,52 @@ class _PlaceFan:
             value, said = final
             near = said == rounded(count) or abs(value - count) < 0.004 * count
             lines.append(Line("almost final" if near else f"about {said} when final", MUTED))
-            axes.plot(at[0], value, "o", color=BLUE, mfc=PAPER, mew=1.5, ms=8, zorder=3.5,
-                      gid="final")  # fmt: skip
-        axes.plot(*at, "o", color=INK, ms=7, zorder=4, gid="reported")
-        step, tall = 1.33 * TEXT, 1.33 * TEXT * len(lines) + 4
+            axes.plot(
+                at[0],
+                value,
+                "o",
+                color=BLUE,
+                mfc=PAPER,
+                mew=1.5,
+                ms=8,
+                zorder=3.5,
+                gid="final",
+            )
+        axes.plot(
+            *at,
+            "o",
+            color=INK,
+            ms=7,
+            zorder=4,
+            gid="reported",
+        )
+        step = 1.33 * TEXT
+        tall = 1.33 * TEXT * len(lines) + 4
         drop = min(62.0, height - tall)
         under = drop > 14 and float(around.min()) > -drop + 6
         if not under:
             drop = 24.0 + max(0.0, float(around.max()))
-        axes.annotate("", at, (0, -drop if under else drop), textcoords="offset points", zorder=3,
-                      arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 1, "shrinkA": 0,
-                                  "shrinkB": 7})  # fmt: skip
+        axes.annotate(
+            "",
+            at,
+            (0, -drop if under else drop),
+            textcoords="offset points",
+            zorder=3,
+            arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 1, "shrinkA": 0, "shrinkB": 7},
+        )
         y = -drop - 2 if under else drop + tall - 2
         for line in lines:
             y -= step
-            label(axes, line.text, at, (5, y + 3), line.color, bold=line.bold, ha="right",
-                  va="baseline")  # fmt: skip
+            label(
+                axes,
+                line.text,
+                at=at,
+                shift=(5, y + 3),
+                color=line.color,
+                bold=line.bold,
+                ha="right",
+                va="baseline",
+            )
         return under
 
     def _final(self) -> tuple[float, str] | None:
@@ -555,13 +687,20 @@ class _PlaceFan:
         value = float(self.values[-1, self.middle])
         if not np.isfinite(value):
             return None
-        ends, step = self._widest(-1), step_of(*self._widest(-1))
+        ends = self._widest(-1)
+        step = step_of(*self._widest(-1))
         texts = (self.number(x, step) for x in (value, *(ends if self.seen.bands else ())))
         # What is not shown stands at the edge of what is.
         shown = np.maximum(self.values[-1], self.least)
         sides = [tuple(map(float, shown[self._sides(band)])) for band in self.seen.bands]
-        return _End(self.months[-1], int(self.horizon[-1]), float(max(value, self.least)),
-                    sides, tuple(texts), self.seen.bands)  # type: ignore[arg-type]  # fmt: skip
+        return _End(
+            self.months[-1],
+            int(self.horizon[-1]),
+            value=float(max(value, self.least)),
+            sides=sides,  # type: ignore[arg-type]
+            texts=tuple(texts),
+            bands=self.seen.bands,
+        )
 
     def sentence(self, name: str | None) -> str:
         """The numbers shown, in a sentence."""
@@ -572,7 +711,9 @@ class _PlaceFan:
             parts.append(f"{number} reported for {month_name(last['month'])}")
         if (final := self._final()) is not None:
             parts.append(f"expected final count about {final[1]}")
-        who, month, end = f"forecast by {name}" if name else "forecast", self.months[-1], self.end()
+        who = f"forecast by {name}" if name else "forecast"
+        month = self.months[-1]
+        end = self.end()
         if end is None:
             parts.append(f"no {who} for {month_name(month)}, for a count is hidden")
         else:
@@ -639,57 +780,72 @@ def nowcast(
     >>> od.plot.nowcast(forecast, "Ohio").get_title(loc="left")
     'Drug overdose deaths, expected final counts, Ohio'
     """
-    one_of(kind, ("counts", "revision"), "kind")
+    one_of(kind, ("counts", "revision"), name="kind")
     table = forecast.nowcast() if callable(getattr(forecast, "nowcast", None)) else forecast
     more = _REVISION if kind == "revision" else ()
-    table = table_of(table, (*_NOWCAST, *more), "the nowcast")
-    place = place_of(table["location"], location, "this nowcast")
+    table = table_of(table, (*_NOWCAST, *more), what="the nowcast")
+    place = place_of(table["location"], location, what="this nowcast")
     rows: pd.DataFrame = table[table["location"].astype(str) == place]
     drawn = drawn_on(axes)
-    before = _before(rows, _panel(forecast, history), getattr(forecast, "parts", None))
-    ends = _draw_nowcast(drawn, rows, kind, before)
-    of, own = _of(forecast, history), own_words(forecast, place)
+    before = _before(rows, _panel(forecast, history), parts=getattr(forecast, "parts", None))
+    ends = _draw_nowcast(drawn, rows, kind=kind, before=before)
+    of = _of(forecast, history)
+    own = own_words(forecast, place)
     what, below = {
-        "counts": ("expected final counts",
-                   ". Dots: as reported. Blue: final count, with interval."),
-        "revision": ("how much the last counts will rise",
-                     ", minus the reported count. Band: the interval."),
-    }[kind]  # fmt: skip
+        "counts": (
+            "expected final counts",
+            ". Dots: as reported. Blue: final count, with interval.",
+        ),
+        "revision": (
+            "how much the last counts will rise",
+            ", minus the reported count. Band: the interval.",
+        ),
+    }[kind]
     title = f"{capital(of.deaths)}, {what}, {called(place)}"
     below = f"12 months ending each month{below}{f' {capital(own)}.' if own else ''}"
-    said = _nowcast_said(rows, place, of.deaths, joined(of.seen, own))
-    return finish(drawn, Head(title, below, of.source), said, ends, time=True, margin=60)
+    said = _nowcast_said(rows, place, deaths=of.deaths, seen=joined(of.seen, own))
+    return finish(
+        drawn,
+        Head(title, below, source=of.source),
+        said=said,
+        labels=ends,
+        time=True,
+        margin=60,
+    )
 
 
 def nowcast_figure(
-    table: pd.DataFrame, history: pd.DataFrame | None = None, indicator: str | None = None,
+    table: pd.DataFrame,
+    history: pd.DataFrame | None = None,
+    indicator: str | None = None,
     given: str = "",
-) -> Figure:  # fmt: skip
+) -> Figure:
     """The last counts of some places, from ``forecast.nowcast()``, for the command line.
 
     One location has two panels: the counts, and below them the same minus the reported count,
     where small revisions can be seen. Several have a panel of counts each. A table does not know
     which deaths it counts, nor which own counts it rests on: ``indicator`` and ``given`` say so.
     """
-    table_of(table, _NOWCAST, "the nowcast")
+    table_of(table, _NOWCAST, what="the nowcast")
     deaths = about(table, indicator=indicator).deaths
     places = [str(s) for s in dict.fromkeys(table["location"])]
-    n, one = len(places), len(places) == 1
+    n = len(places)
+    one = len(places) == 1
     across = n if n <= 3 else min(int(np.ceil(n**0.5)), _ACROSS)
     size = (10.5, 7.4) if one else (4.2 * across + 0.4, 3.0 * -(-n // across) + 0.9)
-    grid = axes_of(2 if one else n, across, size, sharex=one)
+    grid = axes_of(2 if one else n, across, size=size, sharex=one)
     for axes, place in zip(grid, places):
         rows = table[table["location"] == place]
-        _draw_nowcast(axes, rows, "counts", _before(rows, history))
+        _draw_nowcast(axes, rows, kind="counts", before=_before(rows, history))
         heading_of_part(axes, called(place))
-        describe(axes, _nowcast_said(rows, place, deaths))
+        describe(axes, _nowcast_said(rows, place, deaths=deaths))
     if one:
-        _draw_nowcast(grid[1], table, "revision", table)
+        _draw_nowcast(grid[1], table, kind="revision", before=table)
         heading_of_part(grid[1], "Revision: final minus reported count")
     for axes in grid:
         of_time(axes, 60)
     figure: Figure = grid[0].get_figure()
-    over_all(figure, joined(titled(deaths), given), TEXT + 2)
+    over_all(figure, joined(titled(deaths), given), size=TEXT + 2)
     legend(*grid)
     return figure
 
@@ -697,7 +853,9 @@ def nowcast_figure(
 def _before(rows: pd.DataFrame, history: Any, parts: Any = None) -> pd.DataFrame:
     """Reported counts of a place in the last months."""
     place = str(rows["location"].iloc[0])
-    known: pd.DataFrame | None = None if history is None else reported_of(history, place, parts)
+    known: pd.DataFrame | None = (
+        None if history is None else reported_of(history, place, parts=parts)
+    )
     first = rows["month"].max() - pd.DateOffset(months=_NEWEST - 1)
     return rows if known is None else known[known["month"] >= first]
 
@@ -708,24 +866,63 @@ def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame
     middle, low, high = ("median", "low", "high") if counts else _REVISION
     less: Any = 0 if counts else rows["reported"]
     when = days(months_in(rows))
-    axes.axvspan(when[0], when[-1], color=GRID, alpha=0.5, lw=0, zorder=0)
+    axes.axvspan(
+        when[0],
+        when[-1],
+        color=GRID,
+        alpha=0.5,
+        lw=0,
+        zorder=0,
+    )
     interval = f"final count: {100 * float(rows['level'].iloc[0]):g}% interval"
-    axes.fill_between(when, rows[low], rows[high], color=BAND90, lw=0, label=interval)
-    axes.plot(when, rows[middle], color=BLUE, lw=2, label="final count: median")
+    axes.fill_between(
+        when,
+        rows[low],
+        rows[high],
+        color=BAND90,
+        lw=0,
+        label=interval,
+    )
+    axes.plot(
+        when,
+        rows[middle],
+        color=BLUE,
+        lw=2,
+        label="final count: median",
+    )
     ends = [named(rows[middle].iloc[-1], "Once final", BLUE)]
     others = (
         ("predicted", "--", "CDC's predicted value", ("CDC's predicted", "value")),
-        ("predicted_unbiased", ":", "CDC's, minus its usual excess",
-         ("CDC's, minus its", "usual excess")),
-    )  # fmt: skip
+        (
+            "predicted_unbiased",
+            ":",
+            "CDC's, minus its usual excess",
+            ("CDC's, minus its", "usual excess"),
+        ),
+    )
     for name, style, words, lines in others[: 1 if counts else 2]:
         if name in rows and rows[name].notna().any():
             shown = rows[name] - less
-            axes.plot(when, shown, color=ORANGE, lw=1.3, ls=style, label=words, zorder=1.9)
+            axes.plot(
+                when,
+                shown,
+                color=ORANGE,
+                lw=1.3,
+                ls=style,
+                label=words,
+                zorder=1.9,
+            )
             ends.append((float(shown.dropna().iloc[-1]), [Line(x, ORANGE) for x in lines], 0))
     if counts:
-        axes.plot(days(months_in(before)), before["reported"], "o", color=INK, ms=5,
-                  label="reported", zorder=3)  # fmt: skip
+        axes.plot(
+            days(months_in(before)),
+            before["reported"],
+            "o",
+            color=INK,
+            ms=5,
+            label="reported",
+            zorder=3,
+        )
         ends.append(named(before["reported"].dropna().iloc[-1], "Reported"))
         levels(axes, from_zero=False)
     else:
@@ -738,7 +935,8 @@ def _nowcast_said(rows: pd.DataFrame, place: str, deaths: str, seen: str = "") -
     last = rows.sort_values("month").iloc[-1]
     count = f"{last['reported']:,.0f}" if np.isfinite(last["reported"]) else "no count"
     parts = [f"{count} reported for {month_name(last['month'])}"]
-    low, high = float(last["low"]), float(last["high"])
+    low = float(last["low"])
+    high = float(last["high"])
     if np.isfinite([low, high]).all():
         parts.append(
             f"expected final count {rounded(float(last['median']), step_of(low, high))}, "
@@ -794,7 +992,7 @@ def revision_triangle(
     Revisions of deaths in the United States, 2 releases, June 12, 2024 to September 17, 2025:
     January 2024 was first 990, and is 1,000 in the newest.
     """
-    one_of(kind, ("counts", "percent"), "kind")
+    one_of(kind, ("counts", "percent"), name="kind")
     values, releases, months, place = _triangle(revisions, location)
     has = np.flatnonzero((~np.isnan(values)).any(axis=1))
     if has.size < 2:
@@ -802,40 +1000,52 @@ def revision_triangle(
             f"{has.size} release with counts of {called(place)}: nothing was revised",
             hint="add releases: odforecast data add FILE... --archive DIR",
         )
-    values, releases = values[has], [releases[i] for i in has]
+    values = values[has]
+    releases = [releases[i] for i in has]
     drawn = drawn_on(axes)
     deaths = about(revisions).deaths
     if kind == "counts":
-        _releases(drawn, values, releases, months)
+        _releases(drawn, values, releases=releases, months=months)
         below = f"The last {_TAIL} months of each release, over the line of the newest."
     else:
-        _percent(drawn, values, releases, months, settled)
+        _percent(drawn, values, releases=releases, months=months, settled=settled)
         below = f"Each release against the count reported on {day_name(releases[-1].item())}."
     title = f"{capital(deaths)} in the 12 months ending each month: revisions, {called(place)}"
-    sentence = _revised(values, releases, months, place, deaths)
-    return finish(drawn, Head(title, below), sentence, time=kind == "counts", margin=60)
+    sentence = _revised(values, releases, months=months, place=place, deaths=deaths)
+    return finish(drawn, Head(title, below), said=sentence, time=kind == "counts", margin=60)
 
 
 def _triangle(revisions: Any, location: str | None) -> tuple[Any, list[np.datetime64], Any, str]:
     """Counts (R, M) of one place, the days of the releases, and the months."""
     if callable(getattr(revisions, "triangle", None)):
-        place = place_of(revisions.locations, location, "these revisions")
+        place = place_of(revisions.locations, location, what="these revisions")
         table = revisions.triangle(place)
     else:
-        long = table_of(revisions, ("location", "month", "release", "reported"), "revisions")
-        place = place_of(long["location"], location, "this table")
+        long = table_of(revisions, ("location", "month", "release", "reported"), what="revisions")
+        place = place_of(long["location"], location, what="this table")
         rows = long[long["location"].astype(str) == place]
         if rows.duplicated(["release", "month"]).any():
             raise DataError(f"{called(place)} has a month of a release twice")
-        table = rows.pivot(index="release", columns="month", values="reported").sort_index()
+        table = rows.pivot(
+            index="release",
+            columns="month",
+            values="reported",
+        ).sort_index()
     days_of = [np.datetime64(d, "D") for d in table.index.to_numpy()]
     months = table.columns.to_numpy(dtype="datetime64[M]")
     return table.to_numpy(dtype=float), days_of, months, place
 
 
 def _releases(axes: Any, values: Any, releases: list[np.datetime64], months: Any) -> None:
-    when, last = days(months), len(releases) - 1
-    axes.plot(when, values[-1], color=INK, lw=1.2, zorder=1)  # under all others
+    when = days(months)
+    last = len(releases) - 1
+    axes.plot(
+        when,
+        values[-1],
+        color=INK,
+        lw=1.2,
+        zorder=1,
+    )  # under all others
     # Of many releases the legend names the first, the last, and some between.
     step = 1 if len(releases) <= 10 else -(-len(releases) // 8)
     for r, (color, day) in enumerate(zip(_shades(len(releases)), releases)):
@@ -843,13 +1053,29 @@ def _releases(axes: Any, values: Any, releases: list[np.datetime64], months: Any
         tail = known[-_TAIL:]
         axes.plot(when[tail], values[r, tail], color=color, lw=1.4)
         name = f"{day} (the line)" if r == last else f"{day}" if r % step == 0 else f"_{day}"
-        axes.plot(when[known[-1]], values[r, known[-1]], "o", color=color, ms=5, label=name)
+        axes.plot(
+            when[known[-1]],
+            values[r, known[-1]],
+            "o",
+            color=color,
+            ms=5,
+            label=name,
+        )
     levels(axes, from_zero=False)
-    legend(axes, title="release", title_fontsize=SMALL, alignment="left")
+    legend(
+        axes,
+        title="release",
+        title_fontsize=SMALL,
+        alignment="left",
+    )
 
 
 def _percent(
-    axes: Any, values: Any, releases: list[np.datetime64], months: Any, settled: int
+    axes: Any,
+    values: Any,
+    releases: list[np.datetime64],
+    months: Any,
+    settled: int,
 ) -> None:
     published = np.array(releases, dtype="datetime64[M]")[:, None]
     ages = (published - months[None, :].astype("datetime64[M]")).astype(int)
@@ -863,7 +1089,7 @@ def _percent(
             axes.plot(ages[r, old], off[r, old], color=color, lw=1.2)
             axes.plot(ages[r, old[-1]], off[r, old[-1]], "o", color=color, ms=5)
     axes.axhline(0, color=INK, lw=0.8)
-    levels(axes, signed("+.3g", "%"), "from final", from_zero=False)
+    levels(axes, signed("+.3g", "%"), unit="from final", from_zero=False)
     axes.set_xlim(0, 36)
     axes.set_xticks(range(0, 37, 6))
     axes.set_xlabel("months from the end of the 12-month period to the release")
@@ -877,7 +1103,11 @@ def _shades(n: int) -> Any:
 
 
 def _revised(
-    values: Any, releases: list[np.datetime64], months: Any, place: str, deaths: str
+    values: Any,
+    releases: list[np.datetime64],
+    months: Any,
+    place: str,
+    deaths: str,
 ) -> str:
     seen = " to ".join(day_name(day.item()) for day in (releases[0], releases[-1]))
     lead = f"Revisions of {deaths} in {in_place(place)}, {len(releases)} releases, {seen}"

@@ -50,19 +50,33 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P")
 DOTTED: Final = (0, (1.5, 3))
 
 #: Sizes of letters: titles, captions, labels, and the smallest of a figure.
-TITLE, CAPTION, TEXT, SMALL = 15.0, 13.0, 12.0, 11.0
+TITLE = 15.0
+CAPTION = 13.0
+TEXT = 12.0
+SMALL = 11.0
 _POINTS = 72.0
 #: Size of a figure of its own in inches; of one that fills a page, and of one on a phone in pixels.
-WIDTH, HEIGHT = 760 / _POINTS, 400 / _POINTS
-WIDE, NARROW = (1080.0, 376.0), (358.0, 300.0)
+WIDTH = 760 / _POINTS
+HEIGHT = 400 / _POINTS
+WIDE = (1080.0, 376.0)
+NARROW = (358.0, 300.0)
 _LEGEND: Final[dict[str, Any]] = {
-    "frameon": False, "fontsize": SMALL, "handlelength": 1.5, "handletextpad": 0.5,
-    "columnspacing": 1.3, "labelcolor": INK,
-}  # fmt: skip
+    "frameon": False,
+    "fontsize": SMALL,
+    "handlelength": 1.5,
+    "handletextpad": 0.5,
+    "columnspacing": 1.3,
+    "labelcolor": INK,
+}
 #: Names of texts that are drawn again when something is added. A dot: no element of a page.
-_CAPTION, _SOURCE, LEVEL, _BESIDE = "caption", "source", ".level", ".beside"
+_CAPTION = "caption"
+_SOURCE = "source"
+LEVEL = ".level"
+_BESIDE = ".beside"
 #: What axes keep: their heading, what it and labels take, and what links of a page are called.
-_HEAD, _TAKEN, LINKS = "_odforecast_head", "_odforecast_taken", "_odforecast_links"
+_HEAD = "_odforecast_head"
+_TAKEN = "_odforecast_taken"
+LINKS = "_odforecast_links"
 
 
 class Head(NamedTuple):
@@ -88,7 +102,7 @@ Label = tuple[float, Sequence[Line], int]
 
 def named(value: float, text: str, color: str = INK, *more: Line) -> Label:
     """A direct label that begins with a name in bold at its value."""
-    return float(value), [Line(text, color, True), *more], 0
+    return float(value), [Line(text, color, bold=True), *more], 0
 
 
 # Axes
@@ -144,7 +158,11 @@ def quiet(axes: Any) -> Any:
     """Only the spines that carry a scale, in gray, and small ticks."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(labelsize=TEXT, color=MUTED, labelcolor=MUTED)
+    axes.tick_params(
+        labelsize=TEXT,
+        color=MUTED,
+        labelcolor=MUTED,
+    )
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set(fontsize=TEXT, color=MUTED)
     return axes
@@ -181,21 +199,30 @@ def levels(
 
     if at is None:
         spans = [x.dataLim.intervaly for x in axes.get_shared_y_axes().get_siblings(axes)]
-        low, high = float(np.nanmin(spans)), float(np.nanmax(spans))
+        low = float(np.nanmin(spans))
+        high = float(np.nanmax(spans))
         low, high = (low, high) if np.isfinite([low, high]).all() else (0.0, 1.0)
         most = 5 if height_of(axes) > 190 else 3
         ticks = MaxNLocator(most, steps=[1, 2, 3, 5, 10], min_n_ticks=2)
         at = ticks.tick_values(min(low, 0.0) if from_zero else low, high)
     axes.set_yticks(at)
     axes.set_ylim(at[0], at[-1])
-    axes.grid(axis="y", color=GRID, lw=1)
+    axes.grid(
+        axis="y",
+        color=GRID,
+        lw=1,
+    )
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0, labelleft=False)
+    axes.tick_params(
+        axis="y",
+        length=0,
+        labelleft=False,
+    )
     _remove(axes, LEVEL)
     for value in at[1 if from_zero and at[0] == 0 else 0 :]:
         text = f"{number(value)} {unit}".strip() if value == at[-1] else number(value)
-        label(axes, text, (0, value), (0, 3), MUTED, gid=LEVEL, across=True)
+        label(axes, text, at=(0, value), shift=(0, 3), color=MUTED, gid=LEVEL, across=True)
 
 
 def of_time(axes: Any, margin: float = 0.0) -> None:
@@ -222,7 +249,12 @@ def of_time(axes: Any, margin: float = 0.0) -> None:
     axes.set_xticks(days(shown), [f"{month.item():%b %Y}" for month in shown])
     between = months[(apart % min(step, 12) == 0) & (apart % step != 0)]
     axes.set_xticks(days(between), minor=True)
-    axes.tick_params(axis="x", which="both", length=4, color=MUTED)
+    axes.tick_params(
+        axis="x",
+        which="both",
+        length=4,
+        color=MUTED,
+    )
     for month, text in zip(shown, axes.get_xticklabels()):
         # At the edges a label stands inside, or not at all where it would touch the next.
         left, right = (x.astype(int) * room for x in (month - start, end - month))
@@ -234,14 +266,20 @@ def of_time(axes: Any, margin: float = 0.0) -> None:
 
 def of_horizons(axes: Any, horizons: Any) -> None:
     """A horizontal axis of months ahead; a line between what is revised and what is forecast."""
-    first, last = int(min(horizons)), int(max(horizons))
+    first = int(min(horizons))
+    last = int(max(horizons))
     axes.set_xticks([h for h in range(-12, last + 1, 3) if h >= first])
     room = 45 * (last - first) / max(width_of(axes) - 145, 1.0)  # for the numbers of the lines
     axes.set_xlim(first - room, last + 0.2)
     nowcast = first <= 0
     axes.set_xlabel("months after the last known one" + ("; to 0: nowcast" if nowcast else ""))
     if nowcast:
-        axes.axvline(0.5, color=MUTED, lw=0.8, ls=DOTTED)
+        axes.axvline(
+            0.5,
+            color=MUTED,
+            lw=0.8,
+            ls=DOTTED,
+        )
 
 
 # Room
@@ -249,10 +287,12 @@ def of_horizons(axes: Any, horizons: Any) -> None:
 
 def _size(axes: Any) -> tuple[float, float]:
     """Width and height of the part of the figure that a layout gives to axes, or of themselves."""
-    figure, spec = axes.get_figure(root=True), axes.get_subplotspec()
+    figure = axes.get_figure(root=True)
+    spec = axes.get_subplotspec()
     wide, high = (float(x) * _POINTS for x in figure.get_size_inches())
     if spec is None or figure.get_layout_engine() is None:
-        at, taken = axes.get_position(), getattr(axes, _TAKEN, {})
+        at = axes.get_position()
+        taken = getattr(axes, _TAKEN, {})
         beyond = float(taken.get("above", TEXT + 6) + taken.get("below", 22))
         return at.width * wide + taken.get("right", 0) + 4, at.height * high + beyond + 4
     grid = spec.get_gridspec()
@@ -310,7 +350,7 @@ def measured(text: str, size: float, weight: str | int) -> tuple[float, ...]:
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """How wide a text is, in pixels."""
-    return measured(text, size, "bold" if bold else "normal")[0]
+    return measured(text, size, weight="bold" if bold else "normal")[0]
 
 
 def wrapped(text: str, width: float, size: float, bold: bool = False) -> str:
@@ -318,7 +358,7 @@ def wrapped(text: str, width: float, size: float, bold: bool = False) -> str:
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size, bold) <= width:
+        if lines and text_width(longer, size, bold=bold) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -335,46 +375,76 @@ def heading(axes: Any, title: str, below: str = "", source: str = "") -> None:
 
     On axes of a page they are kept and not drawn. A second heading takes the place of the first.
     """
-    setattr(axes, _HEAD, Head(title, below, source))
+    setattr(axes, _HEAD, Head(title, below, source=source))
     lift = 6.0 + (TEXT + 3 if any(x.get_gid() == LEVEL for x in axes.texts) else 0)
     under = 24.0 + (TEXT + 6 if axes.get_xlabel() else 0)
     reserve(axes, above=lift, below=under - 2)
     if "bare" in getattr(axes, _TAKEN):
         return
     room = width_of(axes)
-    title = wrapped(literal(title), room, TITLE, bold=True)
-    below = wrapped(literal(below), room, CAPTION)
-    source = wrapped(literal(source), room, SMALL)
+    title = wrapped(literal(title), room, size=TITLE, bold=True)
+    below = wrapped(literal(below), room, size=CAPTION)
+    source = wrapped(literal(source), room, size=SMALL)
     pad = lift + (1.35 * CAPTION * (below.count("\n") + 1) + 3 if below else 0)
-    head = axes.set_title(title, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=pad)
+    head = axes.set_title(
+        title,
+        loc="left",
+        fontsize=TITLE,
+        color=INK,
+        fontweight="bold",
+        pad=pad,
+    )
     left: tuple[Any, float] = ("axes fraction", 0.0)
     if _alone(axes):  # at the edge of the figure, whatever stands left of the axes
         from matplotlib.transforms import blended_transform_factory
 
-        left, inches = ("figure points", 2.0), axes.get_figure(root=True).dpi_scale_trans
+        left = ("figure points", 2.0)
+        inches = axes.get_figure(root=True).dpi_scale_trans
         head.set(x=2 / _POINTS, transform=blended_transform_factory(inches, head.get_transform()))
     for text, gid, size, y, shift, va in (
-        (below, _CAPTION, CAPTION, 1, lift, "bottom"), (source, _SOURCE, SMALL, 0, -under, "top"),
-    ):  # fmt: skip
+        (below, _CAPTION, CAPTION, 1, lift, "bottom"),
+        (source, _SOURCE, SMALL, 0, -under, "top"),
+    ):
         _remove(axes, gid)
         if text:
             axes.annotate(
-                text, (left[1], y), (0, shift), xycoords=(left[0], "axes fraction"), va=va, gid=gid,
-                textcoords="offset points", fontsize=size, color=MUTED, linespacing=1.25,
+                text,
+                (left[1], y),
+                (0, shift),
+                xycoords=(left[0], "axes fraction"),
+                va=va,
+                gid=gid,
+                textcoords="offset points",
+                fontsize=size,
+                color=MUTED,
+                linespacing=1.25,
                 annotation_clip=False,
-            )  # fmt: skip
+            )
     low = 1.3 * SMALL * (source.count("\n") + 1) + 2 if source else 0
     reserve(axes, above=pad + 1.25 * TITLE * (title.count("\n") + 1), below=under - 2 + low)
 
 
 def heading_of_part(axes: Any, title: str) -> None:
     """The title of one of several axes of a figure."""
-    axes.set_title(literal(title), fontsize=TEXT, loc="left", pad=TEXT + 8, color=INK)
+    axes.set_title(
+        literal(title),
+        fontsize=TEXT,
+        loc="left",
+        pad=TEXT + 8,
+        color=INK,
+    )
 
 
 def over_all(figure: Any, title: str, size: float) -> None:
     """The title of a figure of several axes."""
-    figure.suptitle(literal(title), x=0.01, ha="left", fontsize=size, color=INK, wrap=True)
+    figure.suptitle(
+        literal(title),
+        x=0.01,
+        ha="left",
+        fontsize=size,
+        color=INK,
+        wrap=True,
+    )
 
 
 def signed(form: str, unit: str = "") -> Callable[[float], str]:
@@ -383,10 +453,19 @@ def signed(form: str, unit: str = "") -> Callable[[float], str]:
 
 
 def label(
-    axes: Any, text: str, at: tuple[Any, Any], shift: tuple[float, float], color: str = INK, *,
-    size: float = TEXT, bold: bool = False, ha: str = "left", va: str = "bottom",
-    across: bool = False, gid: str | None = None,
-) -> None:  # fmt: skip
+    axes: Any,
+    text: str,
+    at: tuple[Any, Any],
+    shift: tuple[float, float],
+    color: str = INK,
+    *,
+    size: float = TEXT,
+    bold: bool = False,
+    ha: str = "left",
+    va: str = "bottom",
+    across: bool = False,
+    gid: str | None = None,
+) -> None:
     """One line of text beside a point of the data, legible over what is drawn there.
 
     ``across``: the point's first coordinate is a share of the axes' width.
@@ -394,11 +473,21 @@ def label(
     from matplotlib.patheffects import withStroke
 
     axes.annotate(
-        literal(text), at, shift, xycoords=("axes fraction" if across else "data", "data"),
-        textcoords="offset points", color=color, fontsize=size, ha=ha, va=va, zorder=6, gid=gid,
-        fontweight="bold" if bold else "normal", annotation_clip=False,
+        literal(text),
+        at,
+        shift,
+        xycoords=("axes fraction" if across else "data", "data"),
+        textcoords="offset points",
+        color=color,
+        fontsize=size,
+        ha=ha,
+        va=va,
+        zorder=6,
+        gid=gid,
+        fontweight="bold" if bold else "normal",
+        annotation_clip=False,
         path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
-    )  # fmt: skip
+    )
 
 
 def beside(axes: Any, at: Sequence[Label], fixed: int | None = None, gap: float = 8.0) -> None:
@@ -409,7 +498,7 @@ def beside(axes: Any, at: Sequence[Label], fixed: int | None = None, gap: float 
     _remove(axes, _BESIDE)
     at = sorted(at, key=lambda each: -each[0]) if fixed is None else at
     fixed = len(at) // 2 if fixed is None else fixed
-    wide = [text_width(x.text, x.size, x.bold) for _, lines, _ in at for x in lines]
+    wide = [text_width(x.text, x.size, bold=x.bold) for _, lines, _ in at for x in lines]
     reserve(axes, right=gap + max(wide, default=0.0))
     low, high = axes.get_ylim()
     scale = height_of(axes) / max(high - low, 1e-9)
@@ -431,8 +520,18 @@ def beside(axes: Any, at: Sequence[Label], fixed: int | None = None, gap: float 
         for line, step in zip(lines, tall):
             y -= step
             shift = (gap, y + 0.2 * line.size - (value - low) * scale)
-            label(axes, line.text, (1, value), shift, line.color, size=line.size, bold=line.bold,
-                  va="baseline", across=True, gid=_BESIDE)  # fmt: skip
+            label(
+                axes,
+                line.text,
+                at=(1, value),
+                shift=shift,
+                color=line.color,
+                size=line.size,
+                bold=line.bold,
+                va="baseline",
+                across=True,
+                gid=_BESIDE,
+            )
 
 
 def legend(*grid: Any, **keywords: Any) -> None:
@@ -446,7 +545,8 @@ def legend(*grid: Any, **keywords: Any) -> None:
             own.remove()
         for handle, name in zip(*axes.get_legend_handles_labels()):
             seen.setdefault(name, handle)
-    figure, where = grid[0].get_figure(root=True), {**_LEGEND, **keywords}
+    figure = grid[0].get_figure(root=True)
+    where = {**_LEGEND, **keywords}
     if len(grid) == 1 and not _alone(grid[0]):
         grid[0].legend(list(seen.values()), list(seen), loc="best", **where)
     elif seen:

@@ -48,7 +48,10 @@ class PageRenderer(RendererBase):
 
     def begin(self, key: str, width: float, height: float, halos: set[Any]) -> None:
         """A new figure; around the letters of ``halos`` is an edge of the paper's color."""
-        self.key, self.width, self.height, self.halos = key, width, height, halos
+        self.key = key
+        self.width = width
+        self.height = height
+        self.halos = halos
         self._parts: list[tuple[str, str]] = []
         self._open: list[tuple[int, str]] = []
         self._defined: dict[object, tuple[str, str]] = {}
@@ -75,7 +78,7 @@ class PageRenderer(RendererBase):
 
     def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> Any:  # noqa: ARG002
         """How large a text is."""
-        found = measured(s, prop.get_size_in_points(), prop.get_weight())
+        found = measured(s, prop.get_size_in_points(), weight=prop.get_weight())
         return tuple(_NARROWER * x for x in found)
 
     def _get_font_height_metrics(self, prop: Any) -> tuple[float, ...]:
@@ -98,22 +101,27 @@ class PageRenderer(RendererBase):
     def draw_path(self, gc: Any, path: Any, transform: Any, rgbFace: Any = None) -> None:
         """A line or a face."""
         line = rgbFace is None and gc.get_hatch_path() is None
-        said = self._path(path, transform, line and path.should_simplify, line)
+        said = self._path(path, transform, simplify=line and path.should_simplify, clip=line)
         if said:
             self._add(gc, f"<path{attributes(d=said)}{self._style(gc, rgbFace)}/>")
 
     def draw_markers(
-        self, gc: Any, marker_path: Any, marker_trans: Any, path: Any, trans: Any,
+        self,
+        gc: Any,
+        marker_path: Any,
+        marker_trans: Any,
+        path: Any,
+        trans: Any,
         rgbFace: Any = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """The same shape in several places."""
         points = [tuple(v[-2:]) for v, _ in path.iter_segments(trans, simplify=False) if len(v)]
         shape = marker_trans.transform_path(marker_path)
         if len(points) < 2:
             for x, y in points:
-                self.draw_path(gc, shape, Affine2D().translate(x, y), rgbFace)
+                self.draw_path(gc, shape, transform=Affine2D().translate(x, y), rgbFace=rgbFace)
             return
-        said = self._path(shape, Affine2D().translate(0, self.height), False, False)
+        said = self._path(shape, Affine2D().translate(0, self.height), simplify=False, clip=False)
         name = self._define(("marker", said), "path", d=said)
         uses = "".join(
             f"<use{attributes(href=f'#{name}', x=round(x, 1), y=round(self.height - y, 1))}/>"
@@ -122,25 +130,38 @@ class PageRenderer(RendererBase):
         self._add(gc, f"<g{self._style(gc, rgbFace)}>{uses}</g>")
 
     def draw_text(
-        self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, ismath: Any = False,  # noqa: ARG002
+        self,
+        gc: Any,
+        x: float,
+        y: float,
+        s: str,
+        prop: Any,
+        angle: float,
+        ismath: Any = False,  # noqa: ARG002
         mtext: Any = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A line of text, held at its anchor: pages have letters of other widths."""
-        turn, anchor = math.radians(angle), None
+        turn = math.radians(angle)
+        anchor = None
         if mtext is not None and (angle == 0 or mtext.get_rotation_mode() == "anchor"):
             at = mtext.get_transform().transform(mtext.get_unitless_position())
-            right, down = math.sin(turn), math.cos(turn)
+            right = math.sin(turn)
+            down = math.cos(turn)
             off = right * (x - at[0]) + down * (y - (self.height - at[1]))
-            x, y = at[0] + off * right, self.height - at[1] + off * down
+            x = at[0] + off * right
+            y = self.height - at[1] + off * down
             anchor = _ANCHORS.get(mtext.get_ha())
         bold = prop.get_weight() in ("bold", 700)
         said = attributes(
-            x=round(x, 1), y=round(y, 1),
+            x=round(x, 1),
+            y=round(y, 1),
             transform=f"rotate({short(-angle)} {short(x)} {short(y)})" if angle else None,
-            font_size=f"{prop.get_size_in_points():.4g}", font_weight="700" if bold else None,
-            text_anchor=anchor, fill=_named(gc.get_rgb()),
+            font_size=f"{prop.get_size_in_points():.4g}",
+            font_weight="700" if bold else None,
+            text_anchor=anchor,
+            fill=_named(gc.get_rgb()),
             **(_EDGE if mtext in self.halos else {}),
-        )  # fmt: skip
+        )
         self._add(gc, f"<text{said}>{escape(s, quote=False)}</text>")
 
     # How it is written
@@ -149,11 +170,16 @@ class PageRenderer(RendererBase):
         box, (path, transform) = gc.get_clip_rectangle(), gc.get_clip_path()
         name = ""
         if path is not None:
-            said = self._path(path, transform, False, False)
+            said = self._path(path, transform, simplify=False, clip=False)
             name = self._define(("clip", said), "clipPath", inside=f'<path d="{said}"/>')
         elif box is not None:
             top = self.height - box.y0 - box.height
-            edges = attributes(x=box.x0, y=top, width=box.width, height=box.height)
+            edges = attributes(
+                x=box.x0,
+                y=top,
+                width=box.width,
+                height=box.height,
+            )
             name = self._define(("clip", edges), "clipPath", inside=f"<rect{edges}/>")
         if name:
             tag, _, rest = element.partition(" ")
@@ -171,9 +197,16 @@ class PageRenderer(RendererBase):
     def _path(self, path: Any, transform: Any, simplify: bool, clip: bool) -> str:
         flipped: Transform = transform + Affine2D().scale(1, -1).translate(0, self.height)
         window = (0.0, 0.0, self.width, self.height) if clip else None
-        clean = path.cleaned(flipped, remove_nans=True, clip=window, simplify=simplify, curves=True)
+        clean = path.cleaned(
+            flipped,
+            remove_nans=True,
+            clip=window,
+            simplify=simplify,
+            curves=True,
+        )
         digits = 2 if (clean.codes > 2).any() else 1
-        at, out = iter(clean.vertices.tolist()), []
+        at = iter(clean.vertices.tolist())
+        out = []
         codes = iter(clean.codes.tolist())
         for code in codes:
             point = next(at)
@@ -195,7 +228,9 @@ class PageRenderer(RendererBase):
             fill = f"url(#{self._hatch(gc, face)})"
         elif face is not None:
             fill = _named(face)
-        forced, wide, ink = gc.get_forced_alpha(), gc.get_linewidth(), gc.get_rgb()
+        forced = gc.get_forced_alpha()
+        wide = gc.get_linewidth()
+        ink = gc.get_rgb()
         _, dashes = gc.get_dashes()
         style: dict[str, object] = {"fill": fill}
         if face is not None and len(face) == 4 and not forced and face[3] != 1:
@@ -211,15 +246,19 @@ class PageRenderer(RendererBase):
         return attributes(**style)
 
     def _hatch(self, gc: Any, face: Any) -> str:
-        ink, around = rgb2hex(gc.get_hatch_color()), Affine2D().scale(72)
+        ink = rgb2hex(gc.get_hatch_color())
+        around = Affine2D().scale(72)
         place = around + Affine2D().translate(0, self.height - 72)
-        lines = self._path(gc.get_hatch_path(), place, False, False)
+        lines = self._path(gc.get_hatch_path(), place, simplify=False, clip=False)
         back = "" if face is None else f'<rect width="73" height="73" fill="{_named(face)}"/>'
         return self._define(
-            ("hatch", gc.get_hatch(), ink, back), "pattern",
-            f'{back}<path d="{lines}" fill="{ink}" stroke="{ink}"/>',
-            patternUnits="userSpaceOnUse", width=72, height=72,
-        )  # fmt: skip
+            ("hatch", gc.get_hatch(), ink, back),
+            "pattern",
+            inside=f'{back}<path d="{lines}" fill="{ink}" stroke="{ink}"/>',
+            patternUnits="userSpaceOnUse",
+            width=72,
+            height=72,
+        )
 
 
 def _named(color: Any) -> str | None:
@@ -233,7 +272,8 @@ _RENDERER = PageRenderer()
 
 def elements(figure: Any, key: str, names: dict[str, str]) -> tuple[str, bool]:
     """The elements of a figure, which is then as it was, and whether there are links among them."""
-    canvas, dpi = figure.canvas, figure.dpi
+    canvas = figure.canvas
+    dpi = figure.dpi
     every = [x for axes in figure.axes for x in axes.texts]
     halos = {x: x.get_path_effects() for x in every if x.get_path_effects()}
     patches = [p for p in (figure.patch, *(x.patch for x in figure.axes)) if p.get_visible()]

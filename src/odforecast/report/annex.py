@@ -41,9 +41,13 @@ MOST_SENSITIVITIES = 4
 #: Draws behind a prior figure.
 PRIOR_DRAWS = 4000
 #: What a file calls otherwise.
-_NAMES = {"p_null": "the chance of no effect", "size": "the size at full strength",
-          "lag": "months until it begins", "ramp": "months until it is full",
-          "half_life": "months until half is gone"}  # fmt: skip
+_NAMES = {
+    "p_null": "the chance of no effect",
+    "size": "the size at full strength",
+    "lag": "months until it begins",
+    "ramp": "months until it is full",
+    "half_life": "months until half is gone",
+}
 _LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
 
@@ -52,16 +56,20 @@ def annex(
 ) -> dict[str, object]:
     """Context of the template ``annex``: of the whole projection, not cut to the locations."""
     chosen = [s for s in projection.scenarios if not s.is_null]
-    table, panel = projection.exposure_table(), projection.baseline.panel
+    table = projection.exposure_table()
+    panel = projection.baseline.panel
     table = table[table["location"].isin(list(locations))]
     return {
         "priors": [t for s in chosen for t in _priors(s)],
         "prior_pictures": [
-            picture(prior_figure(s), f"Priors of {s.name}", f"Priors of {s.name}") for s in chosen
+            picture(prior_figure(s), f"Priors of {s.name}", caption=f"Priors of {s.name}")
+            for s in chosen
         ],
         "judgements": [part for s in chosen for part in _judgements(s)],
-        "places": list(_places(projection, locations, waiting)),
-        "most": MOST_SENSITIVITIES, "years": RUN_OUT // 12, "shares": ATTRIBUTION,
+        "places": list(_places(projection, locations, waiting=waiting)),
+        "most": MOST_SENSITIVITIES,
+        "years": RUN_OUT // 12,
+        "shares": ATTRIBUTION,
         "exposures": Table(
             ["scenario", "intervention", "location", "exposure"],
             [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
@@ -70,7 +78,7 @@ def annex(
         "levers": Table(list(levers().columns), levers().astype(str).to_numpy().tolist()),
         "notes": [*projection.warnings, *(() if panel is None else panel.notes)] or ["None."],
         "projection": projection,
-    }  # fmt: skip
+    }
 
 
 def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
@@ -93,7 +101,7 @@ def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
                 # A bar between the quartiles, and a dot at the median.
                 first, mid, third = map(scale.at, p[1:4].tolist())
                 said = ", ".join(_number(v, unit) for v in p[1:4])
-                rows.append((who, weight, Strip(first, mid, third), said))
+                rows.append((who, weight, Strip(first, mid, high=third), said))
             interval = f"90% interval {_number(low, unit)} to {_number(high, unit)}"
             pooled = replace(rows[-1][2], outer=(scale.at(low), scale.at(high)))
             rows[-1] = (*rows[-1][:2], pooled, f"{rows[-1][3]}\n{interval}")
@@ -132,37 +140,53 @@ def _places(
     tested = list(locations)[:MOST_SENSITIVITIES]
     # On all places, as the answer was: cut to one, states that differ would move the nation.
     source = projection.source or projection.baseline
-    given: dict[str, Any] = {"location": tested, "exposures": projection.tables,
-                             "seed": projection.seed}  # fmt: skip
+    given: dict[str, Any] = {
+        "location": tested,
+        "exposures": projection.tables,
+        "seed": projection.seed,
+    }
     # What has begun has a baseline of its own, fitted without it: not that of the sensitivity.
     last = projection.baseline.last_month
     fresh = [
-        s for s in projection.scenarios
+        s
+        for s in projection.scenarios
         if not s.is_null and all(x.onset[0] > last for x in s.interventions)
-    ]  # fmt: skip
+    ]
     swings = {s.name: tornado(source, s, **given) for s in fresh}
     onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
-    shares, unknown = pd.DataFrame(), ""
+    shares = pd.DataFrame()
+    unknown = ""
     try:
         shares = attribution(source, onset, **given)
     except ValueError as error:
         unknown = str(error)
     for code in locations:
-        one, place, here = projection.select([code]), place_name(code), code in tested
+        one = projection.select([code])
+        place = place_name(code)
+        here = code in tested
         found = {name: t[t["location"] == code] for name, t in swings.items() if here and len(t)}
         late = None if waiting is None or waiting.empty else waiting[waiting["location"] == code]
         yield {
-            "place": place, "averted": _averted(one.averted()),
-            "figure": picture(plot.averted(one, code, titles=short_titles(one)),
-                              f"Deaths averted in {place}"),
+            "place": place,
+            "averted": _averted(one.averted()),
+            "figure": picture(
+                plot.averted(one, code, titles=short_titles(one)), f"Deaths averted in {place}"
+            ),
             "waiting": None if late is None else _waiting(late),
             "until": "" if late is None else month_name(late["until"].iloc[0]),
-            "tested": here, "unknown": unknown, "onset": onset,
-            "tornados": [_tornado(t, name, place) for name, t in found.items()],
-            "shares": [[str(r["share"]), *_saved(r)]
-                       for r in (shares[shares["location"] == code].to_dict("records")
-                                 if here and len(shares) else ())],
-        }  # fmt: skip
+            "tested": here,
+            "unknown": unknown,
+            "onset": onset,
+            "tornados": [_tornado(t, name, place=place) for name, t in found.items()],
+            "shares": [
+                [str(r["share"]), *_saved(r)]
+                for r in (
+                    shares[shares["location"] == code].to_dict("records")
+                    if here and len(shares)
+                    else ()
+                )
+            ],
+        }
 
 
 def _waiting(table: pd.DataFrame) -> list[list[str]]:
@@ -181,12 +205,18 @@ def _saved(row: Mapping[Any, Any]) -> list[str]:
 
 def _averted(table: pd.DataFrame) -> list[list[str]]:
     return [
-        [r["scenario_id"], r["period"], f"{r['first_month']} – {r['last_month']}",
-         f"{r['baseline']:,.0f}", *_saved(r),
-         "a what-if" if pd.isna(r["fewer"])
-         else " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more"))]
+        [
+            r["scenario_id"],
+            r["period"],
+            f"{r['first_month']} – {r['last_month']}",
+            f"{r['baseline']:,.0f}",
+            *_saved(r),
+            "a what-if"
+            if pd.isna(r["fewer"])
+            else " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more")),
+        ]
         for r in table.to_dict("records")
-    ]  # fmt: skip
+    ]
 
 
 # Figures
@@ -206,7 +236,7 @@ def prior_figure(scenario: Scenario) -> Figure:
     if scenario.is_null:
         raise ScenarioError("null has no priors to draw")
     parts = [replace(x, p_null=0.0) if x.is_what_if else x for x in scenario.interventions]
-    grid = axes_of(2 * len(parts), 2, (7.4, 2.3 * len(parts)))
+    grid = axes_of(2 * len(parts), 2, size=(7.4, 2.3 * len(parts)))
     for left, right, x in zip(grid[::2], grid[1::2], parts):
         _size(left, x)
         _course(right, x)
@@ -219,8 +249,15 @@ def _size(axes: Any, x: Intervention) -> None:
     size = 100 * np.expm1(x.size.draw(rng, 10 * PRIOR_DRAWS) * x.share.draw(rng, 10 * PRIOR_DRAWS))
     if np.ptp(size) > 0:
         span = np.quantile(size, [0.001, 0.999])
-        axes.hist(size, bins=80, range=tuple(span), density=True, color=BLUE, alpha=0.45,
-                  histtype="stepfilled")  # fmt: skip
+        axes.hist(
+            size,
+            bins=80,
+            range=tuple(span),
+            density=True,
+            color=BLUE,
+            alpha=0.45,
+            histtype="stepfilled",
+        )
     else:
         axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
@@ -238,8 +275,22 @@ def _course(axes: Any, x: Intervention) -> None:
     drawn = x.draw(months, [NATION], np.ones(1), PRIOR_DRAWS, seed)[:, 0]
     low, first, _, third, high = 100 * np.expm1(np.quantile(drawn, _LEVELS, axis=0))
     since = np.arange(months.size)
-    axes.fill_between(since, low, high, color=BLUE, alpha=0.18, linewidth=0)
-    axes.fill_between(since, first, third, color=BLUE, alpha=0.30, linewidth=0)
+    axes.fill_between(
+        since,
+        low,
+        high,
+        color=BLUE,
+        alpha=0.18,
+        linewidth=0,
+    )
+    axes.fill_between(
+        since,
+        first,
+        third,
+        color=BLUE,
+        alpha=0.30,
+        linewidth=0,
+    )
     axes.plot(since, 100 * np.expm1(drawn).mean(axis=0), color=BLUE)
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set_xlabel(f"months after {x.onset[0]} (mean, 50 and 90%)", fontsize=SMALL)
@@ -248,13 +299,14 @@ def _course(axes: Any, x: Intervention) -> None:
 
 def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
     title = f"{name}, {place}: depends most on {table['assumption'].iloc[0]}"
-    return picture(_tornado_figure(table), title, title)
+    return picture(_tornado_figure(table), title, caption=title)
 
 
 def _tornado_figure(table: pd.DataFrame) -> Figure:
     """Deaths averted with each assumption at its low and high end."""
     figure, axes = canvas(height=0.36 * len(table) + 1.0)
-    rows, base = np.arange(len(table)), float(table["averted"].iloc[0])
+    rows = np.arange(len(table))
+    base = float(table["averted"].iloc[0])
     for end, color in (("low", ORANGE), ("high", BLUE)):
         bars = axes.barh(rows, table[f"averted_{end}"] - base, 0.6, left=base, color=color)
         axes.bar_label(bars, table[f"{end}_value"].astype(str), padding=3, fontsize=SMALL)
@@ -267,7 +319,9 @@ def _tornado_figure(table: pd.DataFrame) -> Figure:
     axes.margins(x=0.15)
     thousands(axes.xaxis)
     axes.set_xlabel("mean deaths averted (orange: low end, blue: high end)", fontsize=SMALL)
-    said = [f"{n} {a:,.0f} to {b:,.0f}" for n, a, b in
-            zip(labels, table["averted_low"], table["averted_high"])]  # fmt: skip
+    said = [
+        f"{n} {a:,.0f} to {b:,.0f}"
+        for n, a, b in zip(labels, table["averted_low"], table["averted_high"])
+    ]
     describe(axes, f"Mean deaths averted at the low and the high end: {'; '.join(said)}.")
     return figure

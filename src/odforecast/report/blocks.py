@@ -114,9 +114,13 @@ class SortTable:
 
 
 def table_of(
-    key: str, caption: str, records: Iterable[Row], columns: Sequence[Column],
-    top: Callable[[Row], bool] | None = None, **more: Any,
-) -> SortTable:  # fmt: skip
+    key: str,
+    caption: str,
+    records: Iterable[Row],
+    columns: Sequence[Column],
+    top: Callable[[Row], bool] | None = None,
+    **more: Any,
+) -> SortTable:
     """A table of records: every column shows every row; ``top`` tells which rows stay above."""
     apart: tuple[list[list[Cell]], list[list[Cell]]] = ([], [])
     for record in records:
@@ -175,7 +179,8 @@ def ends(low: str, high: str) -> Show:
 
 def both(low: str, mid: str, high: str) -> Show:
     """A number of deaths, and its interval below."""
-    above, below = middle(low, mid, high), ends(low, high)
+    above = middle(low, mid, high)
+    below = ends(low, high)
 
     def show(row: Row) -> Cell:
         cell = above(row)
@@ -206,9 +211,11 @@ class Scale:
     def over(cls, values: Iterable[float], unit: str = "") -> Scale:
         """In percent of the width: all of these numbers and zero, with some room at both ends."""
         given = [0.0, *values]
-        low, high = min(given), max(given)
+        low = min(given)
+        high = max(given)
         span = (high - low) or 1.0
-        scale, step = cls(low - 0.03 * span, high + 0.03 * span, digits=2), round_step(span, 3)
+        scale = cls(low - 0.03 * span, high + 0.03 * span, digits=2)
+        step = round_step(span, 3)
         at = np.arange(np.ceil(scale.low / step), np.floor(scale.high / step) + 1) * step
         texts = (minus(f"{x:z,.{0 if step >= 1 else 2}f}{unit}") for x in at)
         return replace(scale, ticks=list(zip(map(scale.at, at), texts)))
@@ -251,7 +258,7 @@ class File:
     @classmethod
     def csv(cls, name: str, table: pd.DataFrame, says: str = "Data (CSV)") -> File:
         """A table inside the page."""
-        return cls(name, says, f"data:text/csv;charset=utf-8,{quote(csv_of(table), safe=' ')}")
+        return cls(name, says, href=f"data:text/csv;charset=utf-8,{quote(csv_of(table), safe=' ')}")
 
 
 @dataclass(frozen=True)
@@ -273,9 +280,12 @@ class Figure:
 
 
 def figure_of(
-    key: str, draw: Callable[[Any], Any], sizes: Sequence[tuple[float, float]], source: str = "",
+    key: str,
+    draw: Callable[[Any], Any],
+    sizes: Sequence[tuple[float, float]],
+    source: str = "",
     **more: Any,
-) -> Figure:  # fmt: skip
+) -> Figure:
     """A figure in several sizes: ``draw`` puts it on axes."""
     from odforecast import plot
     from odforecast.plot.style import head_of
@@ -313,8 +323,14 @@ class Block:
     @property
     def empty(self) -> bool:
         """Whether nothing is below the title."""
-        return not (self.words or self.paragraphs or self.figures or self.tables or self.plain
-                    or self.months)  # fmt: skip
+        return not (
+            self.words
+            or self.paragraphs
+            or self.figures
+            or self.tables
+            or self.plain
+            or self.months
+        )
 
 
 @dataclass(frozen=True)
@@ -346,11 +362,26 @@ class Section:
 def page(paper: str = "letter", **context: Any) -> str:
     """A page of a report or a site; what it does not have is empty, and so are its blocks."""
     empty: dict[str, object] = {
-        "subtitle": "", "description": context.get("title"), "lead": (), "warnings": (),
-        "crumb": "", "place": "", "cards": (), "sections": (), "fan": None, "map": None,
-        "pair": (), "related": (), "files": (), "links": (), "places": (),
-        "methods": (), "stale": None, "contents": False, "cdc": CDC,
-    }  # fmt: skip
+        "subtitle": "",
+        "description": context.get("title"),
+        "lead": (),
+        "warnings": (),
+        "crumb": "",
+        "place": "",
+        "cards": (),
+        "sections": (),
+        "fan": None,
+        "map": None,
+        "pair": (),
+        "related": (),
+        "files": (),
+        "links": (),
+        "places": (),
+        "methods": (),
+        "stale": None,
+        "contents": False,
+        "cdc": CDC,
+    }
     blocks = [b for b in context.pop("blocks", ()) if not b.empty]
     return render("site", {**empty, **context, "blocks": blocks}, paper=paper)
 
@@ -359,7 +390,13 @@ def csv_of(table: pd.DataFrame) -> str:
     """A table as CSV that is safe in a spreadsheet."""
     plain = table.assign(month=table["month"].dt.strftime("%Y-%m")) if "month" in table else table
     safe = for_spreadsheets(plain)
-    return str(safe.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    return str(
+        safe.to_csv(
+            index=False,
+            float_format="%.10g",
+            lineterminator="\n",
+        )
+    )
 
 
 # What is said of a forecast and of a backtest
@@ -390,17 +427,23 @@ def stale(forecast: Forecast, last: np.datetime64) -> dict[str, object]:
 
     ``last`` is the month of the page's main answer.
     """
-    released, today = published_on(forecast), dt.date.today()
+    released = published_on(forecast)
+    today = dt.date.today()
     fresh = not old_data(released, today)
     day = released + dt.timedelta(OLD + 1) if fresh else today
     first, _, more = old_data(released, day).partition(". ")
     before, age, after = re.split(r"(\d+ months)", f"{first}.")
     return {
-        "published": str(released), "fresh": fresh, "before": before, "age": age, "after": after,
-        "more": more, "over": f"The period forecast here ended in {month_name(last)}.",
+        "published": str(released),
+        "fresh": fresh,
+        "before": before,
+        "age": age,
+        "after": after,
+        "more": more,
+        "over": f"The period forecast here ended in {month_name(last)}.",
         "since": str((last + ONE_MONTH).astype("datetime64[D]")),
         "ahead": np.datetime64(today, "M") <= last,
-    }  # fmt: skip
+    }
 
 
 def warnings_of(forecast: Forecast) -> list[str]:
@@ -412,13 +455,18 @@ def warnings_of(forecast: Forecast) -> list[str]:
 
 def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:
     """How the forecast is made, and how to reproduce it."""
-    key, title = "methods", "How the forecast is made"
+    key = "methods"
+    title = "How the forecast is made"
     if forecast is None:
-        key, title = "manifest", "How to reproduce these scores"
+        key = "manifest"
+        title = "How to reproduce these scores"
     warnings = () if forecast is None else forecast.warnings
     hidden = [w for w in warnings if w not in shown_warnings(warnings)]
     return Block(
-        key, title, folded=folded, about="model, data and how to reproduce this page",
+        key,
+        title,
+        folded=folded,
+        about="model, data and how to reproduce this page",
         words="" if forecast is None and results is None else key,
         of={"forecast": forecast, "results": results, "warnings": hidden},
-    )  # fmt: skip
+    )

@@ -70,7 +70,8 @@ ANNEX = "brief-annex.html"
 _NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2))
 #: A scenario shows in the counts once this share of the courses in which it works lies below (or
 #: above) what one course in twenty without it does.
-SHOWN, FALSE_ALARMS = 0.8, 0.05
+SHOWN = 0.8
+FALSE_ALARMS = 0.05
 #: What an intervention may say of a decision.
 DECISION = ("needs", "sign", "stop")
 #: Grid on which a product of two uncertain numbers is worked out.
@@ -110,9 +111,10 @@ def write_brief(
         Also where the forecast rests on a state's own counts, which are not shown unasked.
     """
     refuse_counties(projection.baseline, "briefs")
-    keep_local(projection.baseline, "a page", own)
-    chosen, codes = _chosen(projection), _codes(projection, location)
-    title = _title(chosen, codes, projection.baseline)
+    keep_local(projection.baseline, "a page", own=own)
+    chosen = _chosen(projection)
+    codes = _codes(projection, location)
+    title = _title(chosen, codes, baseline=projection.baseline)
     asked = next((s.question for s in chosen if s.question), "")
     dates = {when(x) for s in chosen for x in s.interventions}
     begins = f"in {dates.pop()}" if len(dates) == 1 else "on different dates"
@@ -123,7 +125,9 @@ def write_brief(
         key = re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-") or "place"
         here = {"key": key, "place": place_name(code)}
         clock = [t for t in clocks if t.location == code]
-        places.append(here | first_page(one, chosen, panel, clock) | of_place(one, chosen))
+        places.append(
+            here | first_page(one, chosen, panel=panel, clocks=clock) | of_place(one, chosen)
+        )
     released = published_on(projection.baseline)
     context: dict[str, object] = {
         "title": title,
@@ -171,13 +175,15 @@ def write_briefs(
     asked = projection.baseline.locations if locations is None else locations
     look: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
     page = write_brief(projection, panel=panel, location=asked, clocks=clocks, own=own, **look)
-    chosen, codes = _chosen(projection), _codes(projection, asked)
-    context = annex(projection, codes, waiting)
+    chosen = _chosen(projection)
+    codes = _codes(projection, asked)
+    context = annex(projection, codes, waiting=waiting)
     head = {"title": f"Technical annex: {_title(chosen, codes, projection.baseline)}"}
     of_class = any(x.scope != ALL for s in chosen for x in s.interventions)
     caveat = f"{CAVEAT} {CLASS_WARNING}" if of_class else CAVEAT  # CDC's, of classes of drugs
     head |= {"subtitle": made(projection.baseline), "caveat": caveat}
-    apart, out = render("annex", {**head, **context}, **look), Path(folder)
+    apart = render("annex", {**head, **context}, **look)
+    out = Path(folder)
     write_page(out / ANNEX, apart)
     written = write_page(out / BRIEF, page)
     for old in sorted(out.glob("brief-*.html")):
@@ -265,7 +271,10 @@ class Option:
 
 
 def first_page(
-    one: Projection, chosen: Sequence[Scenario], panel: Panel | None, clocks: Sequence[Track]
+    one: Projection,
+    chosen: Sequence[Scenario],
+    panel: Panel | None,
+    clocks: Sequence[Track],
 ) -> dict[str, object]:
     """What page one shows of the one place of a projection."""
     baseline = one.baseline
@@ -274,7 +283,8 @@ def first_page(
     found = options(one, clocks)
     scale, rows = strips(found)
     answer, more = lead(found, deaths)
-    them, a = "them" if len(found) > 1 else "it", found[0].answer
+    them = "them" if len(found) > 1 else "it"
+    a = found[0].answer
     return {
         "until": month_name(baseline.months[-1]),
         "answer": answer,
@@ -321,14 +331,14 @@ def options(one: Projection, clocks: Sequence[Track]) -> list[Option]:
         if clock is not None:
             month = clock.sure_month
             said = "Not within five years" if month is None else month_name(month)
-        out.append(Option(scenario, found, row, said, marks))  # type: ignore[arg-type]
+        out.append(Option(scenario, found, numbers=row, shown=said, marks=marks))  # type: ignore[arg-type]
     return out
 
 
 def _shown(one: Projection, scenario: Scenario) -> str:
     """The first month whose 12-month count would show that it works."""
     draws = len(one.baseline.draws)
-    works = outcomes_of(scenario, draws, one.seed)[0].draws
+    works = outcomes_of(scenario, draws, seed=one.seed)[0].draws
     base = one.counted_against(scenario.name).samples()[:, 0]
     path = one.forecast(scenario.name).samples()[:, 0]
     rises = all(x.rises for x in scenario.interventions)
@@ -347,7 +357,7 @@ def strips(found: Sequence[Option]) -> tuple[Scale, list[Strip | None]]:
     rows = []
     for o, mean in zip(found, whole):
         low, middle, high = map(scale.at, o.marks)
-        marks = Strip(low, middle, high, None if o.what_if else scale.at(mean))
+        marks = Strip(low, middle, high=high, diamond=None if o.what_if else scale.at(mean))
         rows.append(marks if np.isfinite(o.marks).all() else None)
     return scale, rows
 
@@ -435,9 +445,11 @@ def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[st
 
 def second_page(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
     """What page two shows for all places; its fixed sentences are the template's."""
-    baseline, parts = projection.baseline, [x for _, x in _each(chosen)]
+    baseline = projection.baseline
+    parts = [x for _, x in _each(chosen)]
     sources, references = sources_of(chosen)
-    panel, last = baseline.panel, baseline.last_month
+    panel = baseline.panel
+    last = baseline.last_month
     own_class = panel is not None and panel.indicator.startswith("Synthetic")
     of_class = own_class or any(x.scope != ALL for x in parts)
     return {
@@ -642,7 +654,8 @@ def _after(x: Intervention) -> str:
 def _back(x: Intervention) -> str:
     if x.rebound is None:
         return ""
-    taken, p = _share(x.rebound.fraction), assumed(1 - x.rebound.p_null)
+    taken = _share(x.rebound.fraction)
+    p = assumed(1 - x.rebound.p_null)
     return f"; if it works, {taken} of the reduction is later lost to other drugs ({p} likely)"
 
 

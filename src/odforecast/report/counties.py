@@ -105,20 +105,30 @@ def write_county_page(
         title=_title(forecast),
         subtitle=f"Deaths of residents, release of {day_name(published_on(forecast))}, "
         f"up to the 12 months ending in {month_name(forecast.last_month)}",
-        warnings=warnings_of(forecast), stale=stale(forecast, when),
-        lead=_lead(forecast, ahead, when),
+        warnings=warnings_of(forecast),
+        stale=stale(forecast, when),
+        lead=_lead(forecast, ahead, when=when),
         blocks=[
-            Block("map", "The map" if len(ahead) > 1 else "The next months", (),
-                  _figures(forecast, ahead, when)),
-            *_hot(forecast, ahead, k, when),
+            Block(
+                "map",
+                "The map" if len(ahead) > 1 else "The next months",
+                paragraphs=(),
+                figures=_figures(forecast, ahead, when=when),
+            ),
+            *_hot(forecast, ahead, k=k, when=when),
             Block("counties", "All counties", tables=(_table(forecast, ahead),)),
-            Block("accuracy", "How accurate past forecasts were", words="county-accuracy",
-                  of=dict(zip(("low", "high"), COVERED.get(model, (0, 0))))),
+            Block(
+                "accuracy",
+                "How accurate past forecasts were",
+                words="county-accuracy",
+                of=dict(zip(("low", "high"), COVERED.get(model, (0, 0)))),
+            ),
             Block("small", "Small numbers", words="small"),
             manifest(forecast, None),
         ],
-        made=made(forecast), contents=True,
-    )  # fmt: skip
+        made=made(forecast),
+        contents=True,
+    )
     return write_page(target, said)
 
 
@@ -150,10 +160,10 @@ def _title(forecast: Forecast) -> str:
 def _figures(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> list[Figure]:
     sizes = [(760.0, 460.0), PHONE]
     if len(forecast.locations) == 1:
-        return [figure_of("fan", lambda axes: plot.fan(forecast, axes=axes), sizes)]
+        return [figure_of("fan", lambda axes: plot.fan(forecast, axes=axes), sizes=sizes)]
     shown = [("map-change", "median"), ("map-rate", "rate")]
     return [
-        figure_of(key, partial(_map, forecast, value, when), sizes)
+        figure_of(key, partial(_map, forecast, value, when), sizes=sizes)
         for key, value in (shown if ahead["rate"].notna().any() else shown[:1])
     ]
 
@@ -173,15 +183,26 @@ def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -
         return []
     shown = {row["location"]: row for row in ahead.to_dict("records")}
     rows = [
-        (str(row["name"]), *(number(key, _SHORT)(row).text for key in ("among", "rising")),
-         _sides(shown[row["location"]])[0], *([_rate(row)] if rates else []))
+        (
+            str(row["name"]),
+            *(number(key, _SHORT)(row).text for key in ("among", "rising")),
+            _sides(shown[row["location"]])[0],
+            *([_rate(row)] if rates else []),
+        )
         for row in hot.head(k).to_dict("records")
-    ]  # fmt: skip
+    ]
     head = ["County", f"Among the {k} highest", "Chance of a rise", "Deaths, median"]
-    table = Table(head + ["Per 100,000"] * rates, rows, 3 + rates)
+    table = Table(head + ["Per 100,000"] * rates, rows, numbers=3 + rates)
     few = rates and bool(hot.head(k)["few"].any())
-    return [Block("hot-spots", "Hot spots", plain=(table,), words="hot-spots",
-                  of={"k": k, "rates": rates, "few": few})]  # fmt: skip
+    return [
+        Block(
+            "hot-spots",
+            "Hot spots",
+            plain=(table,),
+            words="hot-spots",
+            of={"k": k, "rates": rates, "few": few},
+        )
+    ]
 
 
 def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
@@ -200,22 +221,31 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
         return Cell(said or NONE, float(plain) if plain.isdigit() else float("nan"))
 
     columns = [
-        Column("County", "", name, numbers=False),
-        *(Column(title, note, show, first="descending") for title, note, show in (
-            ("Reported", f"to {month_name(forecast.last_month)}", last),
-            ("Expected", f"to {month}", lambda r: Cell(_sides(r)[0], r["median"])),
-            ("90% interval", "", lambda r: Cell(_sides(r)[1], r["high"])),
-            ("Rise", "chance, over a year", number("rise", _SHORT)),
-            ("No deaths", "chance", number("p_zero", _SHORT)),
-            ("1–9 deaths", "chance", number("p_hidden", _SHORT)),
-            ("10+ deaths", "chance", number("p_ten", _SHORT)),
-            ("Rate", "per 100,000 residents", lambda r: Cell(_rate(r), r["rate"])),
-        )),
-    ]  # fmt: skip
+        Column("County", "", show=name, numbers=False),
+        *(
+            Column(title, note, show=show, first="descending")
+            for title, note, show in (
+                ("Reported", f"to {month_name(forecast.last_month)}", last),
+                ("Expected", f"to {month}", lambda r: Cell(_sides(r)[0], r["median"])),
+                ("90% interval", "", lambda r: Cell(_sides(r)[1], r["high"])),
+                ("Rise", "chance, over a year", number("rise", _SHORT)),
+                ("No deaths", "chance", number("p_zero", _SHORT)),
+                ("1–9 deaths", "chance", number("p_hidden", _SHORT)),
+                ("10+ deaths", "chance", number("p_ten", _SHORT)),
+                ("Rate", "per 100,000 residents", lambda r: Cell(_rate(r), r["rate"])),
+            )
+        ),
+    ]
     if ahead["rate"].isna().all():
         del columns[-1]
     said = f"Deaths of residents in the 12 months to {month}: median, interval, chances"
-    return table_of("counties", said, ahead.to_dict("records"), columns, sorted_by=-1)
+    return table_of(
+        "counties",
+        said,
+        records=ahead.to_dict("records"),
+        columns=columns,
+        sorted_by=-1,
+    )
 
 
 def _sides(row: Row) -> tuple[str, str]:

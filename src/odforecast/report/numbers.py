@@ -63,12 +63,14 @@ class Numbers:
         if set(NEW_YORK) <= set(made.locations) and LOCATION in made.joint:
             state = made.total(NEW_YORK, WHOLE_STATE)
             whole = replace(
-                made, draws=np.concatenate([made.draws, state.draws], axis=1),
+                made,
+                draws=np.concatenate([made.draws, state.draws], axis=1),
                 known=np.concatenate([made.known, state.known], axis=-2),
                 locations=(*made.locations, WHOLE_STATE),
-                parts={**made.parts, **state.parts}, beside={},
-            )  # fmt: skip
-        return cls(made, forecast.summary(locations=of), years, trend, whole)
+                parts={**made.parts, **state.parts},
+                beside={},
+            )
+        return cls(made, forecast.summary(locations=of), years=years, trend=trend, whole=whole)
 
     @property
     def first(self) -> str:
@@ -160,7 +162,10 @@ class Numbers:
         return {name: layer_of(self.whole, name) for name in ("reported", "predicted")}
 
     def known(
-        self, place: str, since: np.datetime64, layer: str = "reported"
+        self,
+        place: str,
+        since: np.datetime64,
+        layer: str = "reported",
     ) -> dict[np.datetime64, float]:
         """What CDC published of a place from a month on."""
         if self.whole.panel is None:
@@ -193,7 +198,8 @@ def direction(fall: float) -> int:
 
 def title_of(numbers: Numbers, place: str | None = None) -> str:
     """The heading of a page: which deaths, where, to when."""
-    made, what = numbers.forecast, numbers.deaths
+    made = numbers.forecast
+    what = numbers.deaths
     if place is None and len(made.locations) > 1 and NATION not in made.locations:
         where = f"{len(made.locations)} states"
         return f"{capital(what)} in {where}: forecast to {numbers.end}"
@@ -225,17 +231,22 @@ def rounded_sides(row: dict[Any, Any]) -> tuple[str, str]:
     """A median and its 90% interval, rounded together."""
     low, middle, high = (row[k] for k in SIDES)
     step = step_of(low, high)
-    return rounded(middle, step), between(low, high, step)
+    return rounded(middle, step), between(low, high, step=step)
 
 
 def lead(
-    numbers: Numbers, code: str, record: Scored | None, error: bool = False
+    numbers: Numbers,
+    code: str,
+    record: Scored | None,
+    error: bool = False,
 ) -> dict[str, str] | str:
     """The answer, and two sentences more: the change; the last count, or the past error.
 
     What has no such sentences (hidden counts, own counts of a state) has those of a screen.
     """
-    made, row, said = numbers.forecast, numbers.ahead[code], numbers.final[code]
+    made = numbers.forecast
+    row = numbers.ahead[code]
+    said = numbers.final[code]
     if own_counts(made) or not (known(row, *SIDES, "change", "fall") and known(said, "reported")):
         return made.text(code, record)
     middle, interval = rounded_sides(row)
@@ -250,7 +261,7 @@ def lead(
         f"That is about {than} a year earlier ({percent(row['change'])}), and the chance of a "
         f"fall is {about_likely(row['fall'])}."
     ]
-    rows = past_errors(made, code, record) if error or record is not None else None
+    rows = past_errors(made, code, record=record) if error or record is not None else None
     if error and rows is not None:
         ahead = int((numbers.month - made.last_month).astype(int))
         for r in rows[(rows["horizon"] == ahead) & np.isfinite(rows["error"])].to_dict("records"):
@@ -288,10 +299,11 @@ def past_record(
     contained the count, and tests. Without a ``record``, a backtest of the same model, those of
     what ships of the default model.
     """
-    rows = past_errors(forecast, location, record)
+    rows = past_errors(forecast, location, record=record)
     if rows is None or own_of(forecast.select(location)):  # past forecasts had no own counts
         return None
-    first, last = month_name(rows["first"].min()), month_name(rows["last"].max())
+    first = month_name(rows["first"].min())
+    last = month_name(rows["last"].max())
     said = (
         "We reran the model as of past dates with the data available then, and compared its "
         f"forecasts with the final counts of {first} to {last}. The developers had already seen "

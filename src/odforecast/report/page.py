@@ -37,8 +37,10 @@ MARK = '<meta name="generator" content="odforecast '
 #: A style sheet is inside every page that uses it.
 MOST_BYTES = 200_000
 #: By this file a folder is known to hold a site; it lists the others.
-SITE, KIND = "site.json", "odforecast site"
-INDEX, BOARD = "index.html", "leaderboard.html"
+SITE = "site.json"
+KIND = "odforecast site"
+INDEX = "index.html"
+BOARD = "leaderboard.html"
 #: What makes a spreadsheet calculate a cell, also behind spaces and in full width.
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -63,7 +65,7 @@ class Table:
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Table:
         """A frame of texts, with its first column as the names of rows."""
-        return cls(list(frame.columns), frame.to_numpy().tolist(), len(frame.columns) - 1)
+        return cls(list(frame.columns), frame.to_numpy().tolist(), numbers=len(frame.columns) - 1)
 
 
 @dataclass(frozen=True)
@@ -180,9 +182,14 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("odforecast.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_shown,
-    )  # fmt: skip
+        loader=PackageLoader("odforecast.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_shown,
+    )
 
 
 def _shown(value: object) -> object:
@@ -229,7 +236,8 @@ def file_names(locations: Sequence[str]) -> dict[str, str]:
     for code in locations:
         plain = unicodedata.normalize("NFKD", called(code)).encode("ascii", "ignore").decode()
         stem = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:60] or "place"
-        name, n = f"{stem}.html", 1
+        name = f"{stem}.html"
+        n = 1
         while name in taken:
             n += 1
             name = f"{stem}-{n}.html"

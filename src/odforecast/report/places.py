@@ -60,7 +60,9 @@ from odforecast.say import chance as probability
 
 Links = Mapping[str, str]
 #: Pixels: beside the map, the whole width of a page, and half of it.
-BESIDE, WIDE, HALF = (692.0, 376.0), (1152.0, 376.0), (552.0, 300.0)
+BESIDE = (692.0, 376.0)
+WIDE = (1152.0, 376.0)
+HALF = (552.0, 300.0)
 Size = tuple[float, float]
 #: A mark on rates of two places together.
 TOGETHER = "†"
@@ -71,7 +73,10 @@ NEW_YORK_NOTE = (
 #: Where sparklines begin.
 SINCE = np.datetime64("2019-01", "M")
 #: Width and height of a sparkline in half pixels; widths of a range and of a bar in pixels.
-_WIDE, _HIGH, _RANGE, _BARS = 220, 60, 132.0, 150.0
+_WIDE = 220
+_HIGH = 60
+_RANGE = 132.0
+_BARS = 150.0
 _YEARS = "Deaths by calendar year with 90% intervals, including months already reported."
 
 
@@ -89,7 +94,12 @@ def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence
 
     made = numbers.forecast.select(code)
     near = made.months <= numbers.month
-    made = replace(made, draws=made.draws[:, :, near], months=made.months[near], beside={})
+    made = replace(
+        made,
+        draws=made.draws[:, :, near],
+        months=made.months[near],
+        beside={},
+    )
     caption = "Line: reported deaths. Blue: forecast, with its 50% and 90% intervals."
     if later is not None and code in later.locations:
         caption += f" Gray: as known in the release of {day_name(later.release)}."
@@ -102,16 +112,29 @@ def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence
         if later is not None and code in later.locations:
             since = later.months >= made.last_month - months * ONE_MONTH
             counts = later.reported[later.index(code)]
-            axes.plot(days(later.months[since]), counts[since], color=MUTED, lw=1.4, zorder=2)
+            axes.plot(
+                days(later.months[since]),
+                counts[since],
+                color=MUTED,
+                lw=1.4,
+                zorder=2,
+            )
         return axes
 
     stem = _stem(code)
     files = (
-        File("", "CDC’s page", CDC),
+        File("", "CDC’s page", href=CDC),
         File.csv(f"{stem}-forecast.csv", _fan_table(numbers, code)),
     )
-    return figure_of(f"{stem}-forecast", draw, sizes, source_of(made), months="table-months",
-                     caption=caption, files=files)  # fmt: skip
+    return figure_of(
+        f"{stem}-forecast",
+        draw,
+        sizes=sizes,
+        source=source_of(made),
+        months="table-months",
+        caption=caption,
+        files=files,
+    )
 
 
 def _stem(code: str) -> str:
@@ -124,7 +147,9 @@ def _fan_table(numbers: Numbers, code: str) -> pd.DataFrame:
     """Reported counts and quantiles of a fan."""
     names = ["low_90", "low_50", "median", "high_50", "high_90"]
     ahead = pd.DataFrame(
-        numbers.path(code).T, columns=names, index=numbers.paths[0].astype("datetime64[s]")
+        numbers.path(code).T,
+        columns=names,
+        index=numbers.paths[0].astype("datetime64[s]"),
     )
     since = numbers.forecast.last_month - history_of(code) * ONE_MONTH
     counts = pd.Series(numbers.known(code, since), name="reported", dtype=float)
@@ -150,17 +175,21 @@ def tiles(numbers: Numbers, links: Mapping[str, str]) -> Figure | None:
     if any(r["location"] == "PR" for r in rows):
         others = "New York City (NYC), and Puerto Rico"
     return figure_of(
-        "us-map", lambda axes: plot.tile_map(table, axes=axes, links=to),
-        ((472.0, 400.0), (358.0, 330.0)),
-        f"Jurisdictions are the 50 states, the District of Columbia, {others}. NY is the rest of "
-        "New York State. Select one for its numbers.",
+        "us-map",
+        lambda axes: plot.tile_map(table, axes=axes, links=to),
+        sizes=((472.0, 400.0), (358.0, 330.0)),
+        source=f"Jurisdictions are the 50 states, the District of Columbia, {others}. NY is the "
+        "rest of New York State. Select one for its numbers.",
         title=title,
         caption=f"Color: chance of a fall. Number: expected change, 12 months to {numbers.end} "
         "against the 12 months before",
-        files=(File("", "Data (table)", "#forecast"),),
-        likely=[(name, _named(found[d], d)) for name, d in
-                (("Most likely to fall", -1), ("Most likely to rise", 1)) if found[d]],
-    )  # fmt: skip
+        files=(File("", "Data (table)", href="#forecast"),),
+        likely=[
+            (name, _named(found[d], d))
+            for name, d in (("Most likely to fall", -1), ("Most likely to rise", 1))
+            if found[d]
+        ],
+    )
 
 
 def _named(rows: Sequence[Row], way: int) -> str:
@@ -175,28 +204,42 @@ def nowcast_figures(numbers: Numbers, code: str) -> list[Figure]:
     late = (made.horizons <= 0) & (made.horizons > -12)
     if not late.any() or not np.isfinite(made.quantiles([0.05, 0.95])[:, 0, late]).any():
         return []
-    return [figure_of(f"{_stem(code)}-last-counts",
-                      lambda axes: plot.nowcast(made, code, axes=axes),
-                      [(760.0, 340.0), PHONE], source_of(made))]  # fmt: skip
+    return [
+        figure_of(
+            f"{_stem(code)}-last-counts",
+            lambda axes: plot.nowcast(made, code, axes=axes),
+            sizes=[(760.0, 340.0), PHONE],
+            source=source_of(made),
+        )
+    ]
 
 
 def past_figures(scored: Results, code: str, model: str) -> list[Figure]:
     """Past forecasts of one place against the final count; none where there are too few."""
-    scores, longest = scored.scores, scored.manifest.get("horizon", VALIDATED)
+    scores = scored.scores
+    longest = scored.manifest.get("horizon", VALIDATED)
     at = min(VALIDATED, int(str(longest)))
     columns = ["location", "last_month", "month", "median", "observed", "cover_90"]
     table = scores.loc[scores["horizon"] == at, columns]
     table = table.assign(last_month=table["last_month"].dt.strftime("%Y-%m"))
     stem = _stem(code)
     try:
-        return [figure_of(
-            f"{stem}-tests",
-            lambda axes: plot.said_and_came(scored, code, model=model, horizon=at, axes=axes),
-            [HALF, PHONE],
-            "Each test used only the data available then, with its reporting delays. The "
-            "developers had already seen these years.",
-            files=(File.csv(f"{stem}-tests.csv", table),),
-        )]  # fmt: skip
+        return [
+            figure_of(
+                f"{stem}-tests",
+                lambda axes: plot.said_and_came(
+                    scored,
+                    code,
+                    model=model,
+                    horizon=at,
+                    axes=axes,
+                ),
+                sizes=[HALF, PHONE],
+                source="Each test used only the data available then, with its reporting delays. "
+                "The developers had already seen these years.",
+                files=(File.csv(f"{stem}-tests.csv", table),),
+            )
+        ]
     except OdforecastError:
         return []
 
@@ -209,24 +252,33 @@ def national_blocks(numbers: Numbers, links: Links, record: Scored | None) -> li
     many = len(numbers.forecast.locations) > 1
     return [
         Block(
-            "forecast", "Forecast by state" if many else "Forecast",
-            tables=(_states_table(numbers, links),), words="forecast", of={"end": numbers.end},
+            "forecast",
+            "Forecast by state" if many else "Forecast",
+            tables=(_states_table(numbers, links),),
+            words="forecast",
+            of={"end": numbers.end},
         ),
         _month_block(numbers, numbers.first),
         _years_block(numbers, links),
         _counts_block(numbers, links),
         _rates_block(numbers, links),
         _trend_block(numbers, links),
-        _accuracy(numbers, numbers.first, record, folded=True),
+        _accuracy(numbers, numbers.first, record=record, folded=True),
         Block("interval", "What a 90% interval is", words="interval", folded=True),
-    ]  # fmt: skip
+    ]
 
 
 def state_blocks(
-    numbers: Numbers, code: str, record: Scored | None, drawn: Sequence[Figure]
+    numbers: Numbers,
+    code: str,
+    record: Scored | None,
+    drawn: Sequence[Figure],
 ) -> tuple[list[Block], list[Block]]:
     """Calendar years beside past forecasts; and what is folded below."""
-    beside = [_years_of(numbers, code), _accuracy(numbers, code, record, False, drawn)]
+    beside = [
+        _years_of(numbers, code),
+        _accuracy(numbers, code, record=record, folded=False, drawn=drawn),
+    ]
     return (
         [b for b in beside if not b.empty],
         [_month_block(numbers, code), _trend_of(numbers, code)],
@@ -238,43 +290,99 @@ def state_blocks(
 
 def _states_table(numbers: Numbers, links: Links) -> SortTable:
     """The one table of states: the nation on top, New York in its two parts and whole."""
-    ahead, what = numbers.ahead, numbers.deaths
+    ahead = numbers.ahead
+    what = numbers.deaths
     scale = _scale_of_changes(ahead.values())
     together = any(r["rate_of"] == NEW_YORK_TOGETHER for r in ahead.values())
     columns = [
         _place(links),
-        Column("Since 2019", "with forecast", partial(_spark, numbers), numbers=False, first="",
-               look="spark"),
-        Column("A year earlier", f"final count, {month_name(numbers.month - 12 * ONE_MONTH)}",
-               middle("before_low", "before", "before_high"), first="descending", look="before"),
-        Column("Forecast", f"to {numbers.end}", middle(*SIDES), first="descending",
-               look="forecast"),
-        Column("90% interval", "sorts by width", ends("low", "high"), first="descending",
-               look="interval"),
-        Column("Change", "on a year earlier", number("change", percent), look="change"),
-        Column("Range of change", "", partial(_range, scale), numbers=False, first="",
-               look="range", marks=[(0.0, percent(scale.low), "start"),
-                                    (scale.at(0), "0", "middle"),
-                                    (_RANGE, percent(scale.high), "end")]),
-        Column("Chance of a fall", "nearest 5%", chance("fall"), first="descending", look="chance"),
-        Column("Rate", "per 100,000", partial(_rate, numbers.new_york), first="descending",
-               look="rate"),
-    ]  # fmt: skip
+        Column(
+            "Since 2019",
+            "with forecast",
+            show=partial(_spark, numbers),
+            numbers=False,
+            first="",
+            look="spark",
+        ),
+        Column(
+            "A year earlier",
+            f"final count, {month_name(numbers.month - 12 * ONE_MONTH)}",
+            show=middle("before_low", "before", "before_high"),
+            first="descending",
+            look="before",
+        ),
+        Column(
+            "Forecast",
+            f"to {numbers.end}",
+            show=middle(*SIDES),
+            first="descending",
+            look="forecast",
+        ),
+        Column(
+            "90% interval",
+            "sorts by width",
+            show=ends("low", "high"),
+            first="descending",
+            look="interval",
+        ),
+        Column("Change", "on a year earlier", show=number("change", percent), look="change"),
+        Column(
+            "Range of change",
+            "",
+            show=partial(_range, scale),
+            numbers=False,
+            first="",
+            look="range",
+            marks=[
+                (0.0, percent(scale.low), "start"),
+                (scale.at(0), "0", "middle"),
+                (_RANGE, percent(scale.high), "end"),
+            ],
+        ),
+        Column(
+            "Chance of a fall",
+            "nearest 5%",
+            show=chance("fall"),
+            first="descending",
+            look="chance",
+        ),
+        Column(
+            "Rate",
+            "per 100,000",
+            show=partial(_rate, numbers.new_york),
+            first="descending",
+            look="rate",
+        ),
+    ]
     note = "Rates use census populations; the census counts New York City with the state."
     if together and not numbers.new_york:
         note = NEW_YORK_NOTE
-    keys = ("before", *("median", "low", "high"), "change", "change_low", "change_high", "fall",
-            "rate")  # fmt: skip
+    keys = (
+        "before",
+        *("median", "low", "high"),
+        "change",
+        "change_low",
+        "change_high",
+        "fall",
+        "rate",
+    )
     shown = [{"state": called(s), **{k: r[k] for k in keys}} for s, r in ahead.items()]
     return _by_state(
-        "forecast", f"{capital(what)} by state, 12 months ending {numbers.end}",
-        ahead.values(), columns,
-        menu=(("Name", 0, "ascending"), ("Most deaths", 3, "descending"),
-              ("Largest fall", 5, "ascending"), ("Largest rise", 5, "descending"),
-              ("Chance of a fall", 7, "descending")),
-        find="Find a state", source=f"{source_of(numbers.forecast)} {note}",
-        files=(File.csv("states.csv", pd.DataFrame(shown), "Table as CSV"),),
-    )  # fmt: skip
+        "forecast",
+        f"{capital(what)} by state, 12 months ending {numbers.end}",
+        rows=ahead.values(),
+        columns=columns,
+        menu=(
+            ("Name", 0, "ascending"),
+            ("Most deaths", 3, "descending"),
+            ("Largest fall", 5, "ascending"),
+            ("Largest rise", 5, "descending"),
+            ("Chance of a fall", 7, "descending"),
+        ),
+        find="Find a state",
+        source=f"{source_of(numbers.forecast)} {note}",
+        files=(File.csv("states.csv", pd.DataFrame(shown), says="Table as CSV"),),
+    )
 
 
 def _by_state(
@@ -293,7 +401,7 @@ def _place(links: Links) -> Column:
         link = links.get(code) or ("" if code != WHOLE_STATE else links.get("NY", ""))
         return Cell(called(code), link=link, key=row_key(code))
 
-    return Column("State", "", show, numbers=False)
+    return Column("State", "", show=show, numbers=False)
 
 
 def _rate(whole: bool, row: Row) -> Cell:
@@ -319,15 +427,22 @@ def _spark(numbers: Numbers, row: Row) -> Cell:
     if not np.isfinite(values).any():
         return Cell("")
     first = min([*counts, *months])
-    across = Scale(0, max(int((numbers.month - first).astype(int)), 1), 2, _WIDE - 2, 0)
-    up = Scale(0, max(float(np.nanmax(values)), 1.0), _HIGH - 6, 6, 0)
+    across = Scale(
+        0,
+        max(int((numbers.month - first).astype(int)), 1),
+        start=2,
+        end=_WIDE - 2,
+        digits=0,
+    )
+    up = Scale(0, max(float(np.nanmax(values)), 1.0), start=_HIGH - 6, end=6, digits=0)
 
     def at(month: np.datetime64, value: float) -> tuple[int, int]:
         return int(across.at(int((month - first).astype(int)))), int(up.at(value))
 
     def points(when: Iterable[np.datetime64], heights: Iterable[float]) -> str:
         """A path through what is known."""
-        out, last = "", None
+        out = ""
+        last = None
         for month, height in zip(when, heights):
             here = at(month, height) if np.isfinite(height) else None
             if here is not None:
@@ -338,10 +453,16 @@ def _spark(numbers: Numbers, row: Row) -> Cell:
 
     band = points([*months, *months[::-1]], [*high, *low[::-1]])
     x, y = at(months[-1], mid[-1] if np.isfinite(mid[-1]) else 0.0)
-    return Cell("", spark={
-        "known": points(counts, counts.values()), "middle": points(months, mid),
-        "band": f"{band}Z" if band else "", "x": x, "y": y,
-    })  # fmt: skip
+    return Cell(
+        "",
+        spark={
+            "known": points(counts, counts.values()),
+            "middle": points(months, mid),
+            "band": f"{band}Z" if band else "",
+            "x": x,
+            "y": y,
+        },
+    )
 
 
 def _scale_of_changes(rows: Iterable[Row]) -> Scale:
@@ -349,8 +470,9 @@ def _scale_of_changes(rows: Iterable[Row]) -> Scale:
     sides = np.array([[r["change_low"], r["change_high"]] for r in rows], dtype=float)
     found = sides[np.isfinite(sides)]
     low, high = (found.min(), found.max()) if found.size else (-10.0, 10.0)
-    low, high = 10 * np.floor(min(low, -5.0) / 10), 10 * np.ceil(max(high, 5.0) / 10)
-    return Scale(max(-60.0, float(low)), min(100.0, float(high)), 5, _RANGE - 5)
+    low = 10 * np.floor(min(low, -5.0) / 10)
+    high = 10 * np.ceil(max(high, 5.0) / 10)
+    return Scale(max(-60.0, float(low)), min(100.0, float(high)), start=5, end=_RANGE - 5)
 
 
 def _range(scale: Scale, row: Row) -> Cell:
@@ -363,11 +485,21 @@ def _range(scale: Scale, row: Row) -> Cell:
     cuts += [(scale.end, 1)] if row["change_high"] > scale.high else []
     said += ", beyond the scale" * bool(cuts)
     look = {-1: "fall", 0: "none", 1: "rise"}[direction(row["fall"])]
-    return Cell(said, range={
-        "grid": (), "zero": scale.at(0), "x": low, "width": round(high - low, 1), "look": look,
-        "untested": False, "dot": scale.at(row["change"]), "dot_look": look, "wide": _RANGE,
-        "cuts": cuts,
-    })  # fmt: skip
+    return Cell(
+        said,
+        range={
+            "grid": (),
+            "zero": scale.at(0),
+            "x": low,
+            "width": round(high - low, 1),
+            "look": look,
+            "untested": False,
+            "dot": scale.at(row["change"]),
+            "dot_look": look,
+            "wide": _RANGE,
+            "cuts": cuts,
+        },
+    )
 
 
 # What is folded
@@ -387,15 +519,25 @@ def _month_block(numbers: Numbers, code: str) -> Block:
             f"{x[month]:,.0f}" if known(x, month) else "" for x in (counts, predicted)
         )
         value = counts[month] if reported else sides["median"]
-        rows.append({
-            "month": month_name(month), "reported": reported, "predicted": theirs,
-            "middle": mid, "ends": span, "value": f"{value:.1f}" if np.isfinite(value) else "0",
-            "day": str(month.astype("datetime64[D]").astype(int)),
-        })  # fmt: skip
+        rows.append(
+            {
+                "month": month_name(month),
+                "reported": reported,
+                "predicted": theirs,
+                "middle": mid,
+                "ends": span,
+                "value": f"{value:.1f}" if np.isfinite(value) else "0",
+                "day": str(month.astype("datetime64[D]").astype(int)),
+            }
+        )
     return Block(
-        "month-by-month", "Forecast month by month", folded=True, months=rows,
-        about="reported counts, expected final counts and forecasts", of={"place": called(code)},
-    )  # fmt: skip
+        "month-by-month",
+        "Forecast month by month",
+        folded=True,
+        months=rows,
+        about="reported counts, expected final counts and forecasts",
+        of={"place": called(code)},
+    )
 
 
 def _years_block(numbers: Numbers, links: Links) -> Block:
@@ -411,15 +553,22 @@ def _years_block(numbers: Numbers, links: Links) -> Block:
     words = {0: "forecast", 12: "reported; may still be revised"}
     columns = [_place(links)]
     columns += [
-        Column(y, words.get(n, f"{n} of 12 months reported"), both(*(f"{k}{y}" for k in SIDES)),
-               first="descending")
+        Column(
+            y,
+            words.get(n, f"{n} of 12 months reported"),
+            show=both(*(f"{k}{y}" for k in SIDES)),
+            first="descending",
+        )
         for y, n in months.items()
-    ]  # fmt: skip
+    ]
     return Block(
-        "years", "Calendar years", [x for x in (_untested(numbers),) if x], folded=True,
-        tables=(_by_state("years", _YEARS, rows.values(), columns),),
+        "years",
+        "Calendar years",
+        paragraphs=[x for x in (_untested(numbers),) if x],
+        folded=True,
+        tables=(_by_state("years", _YEARS, rows=rows.values(), columns=columns),),
         about=f"{min(months)} to {max(months)}",
-    )  # fmt: skip
+    )
 
 
 def untested(numbers: Numbers) -> list[str]:
@@ -442,25 +591,44 @@ def _counts_block(numbers: Numbers, links: Links) -> Block:
         return Block("nowcast", title)
     columns = [
         _place(links),
-        Column("Reported", "", number("reported"), first="descending"),
-        Column("CDC predicted", "", number("predicted"), first="descending"),
+        Column("Reported", "", show=number("reported"), first="descending"),
+        Column("CDC predicted", "", show=number("predicted"), first="descending"),
     ]
     grows = any("median" in r for r in rows)
     if grows:
         rows = [r for r in rows if "median" in r]
         columns += [
-            Column("Final count, expected", "90% interval", both(*SIDES), first="descending"),
-            Column("Still to come", "90% interval",
-                   both("revision_low", "revision", "revision_high"), first="descending"),
-            Column("Records received", "pending included", number("complete", "{:.1f}%".format)),
-        ]  # fmt: skip
+            Column("Final count, expected", "90% interval", show=both(*SIDES), first="descending"),
+            Column(
+                "Still to come",
+                "90% interval",
+                show=both("revision_low", "revision", high="revision_high"),
+                first="descending",
+            ),
+            Column(
+                "Records received",
+                "pending included",
+                show=number("complete", "{:.1f}%".format),
+            ),
+        ]
     month = month_name(numbers.forecast.last_month)
     return Block(
-        "nowcast", title, (), nowcast_figures(numbers, numbers.first),
-        (_by_state("nowcast", f"Deaths in the 12 months ending {month}", rows, columns),),
-        folded=True, about="how much CDC’s latest counts will still grow" if grows else "",
+        "nowcast",
+        title,
+        paragraphs=(),
+        figures=nowcast_figures(numbers, numbers.first),
+        tables=(
+            _by_state(
+                "nowcast",
+                f"Deaths in the 12 months ending {month}",
+                rows=rows,
+                columns=columns,
+            ),
+        ),
+        folded=True,
+        about="how much CDC’s latest counts will still grow" if grows else "",
         words="nowcast",
-    )  # fmt: skip
+    )
 
 
 def _rates_block(numbers: Numbers, links: Links) -> Block:
@@ -476,13 +644,17 @@ def _rates_block(numbers: Numbers, links: Links) -> Block:
         mark = TOGETHER if row["rate_of"] == NEW_YORK_TOGETHER else ""
         return Cell(f"{mid}{mark}", float(row["rate"]), small=f"{low} to {high}")
 
-    columns = [_place(links), Column("Rate", "90% interval", span, first="descending")]
+    columns = [_place(links), Column("Rate", "90% interval", show=span, first="descending")]
     caption = f"Deaths per 100,000 people, 12 months ending {numbers.end}"
     marked = any(r["rate_of"] == NEW_YORK_TOGETHER for r in rows)
     return Block(
-        "rates", "Rates per 100,000 people", (NEW_YORK_NOTE,) if marked else (), folded=True,
-        tables=(_by_state("rates", caption, rows, columns),), about="with 90% intervals",
-    )  # fmt: skip
+        "rates",
+        "Rates per 100,000 people",
+        paragraphs=(NEW_YORK_NOTE,) if marked else (),
+        folded=True,
+        tables=(_by_state("rates", caption, rows=rows, columns=columns),),
+        about="with 90% intervals",
+    )
 
 
 def _trend_block(numbers: Numbers, links: Links) -> Block:
@@ -493,14 +665,30 @@ def _trend_block(numbers: Numbers, links: Links) -> Block:
         return Block("trend", "Kinds of change")
     columns = [
         _place(links),
-        Column("Reported a year earlier", "sets the limits", number("before"), first="descending"),
-        *(Column(_kind_name(c), "", number(c, _of_five), first="descending") for c in CATEGORIES),
-        *(Column(head, "change in percent", number(key, "±{:.1f}%".format))
-          for head, key in (("Stable up to", "t1"), ("Large beyond", "t2"))),
-    ]  # fmt: skip
+        Column(
+            "Reported a year earlier",
+            "sets the limits",
+            show=number("before"),
+            first="descending",
+        ),
+        *(
+            Column(_kind_name(c), "", show=number(c, _of_five), first="descending")
+            for c in CATEGORIES
+        ),
+        *(
+            Column(head, "change in percent", show=number(key, "±{:.1f}%".format))
+            for head, key in (("Stable up to", "t1"), ("Large beyond", "t2"))
+        ),
+    ]
     caption = f"Chances of five kinds of change, 12 months ending {end}"
-    return Block("trend", "Kinds of change", folded=True, about="five classes", words="trend",
-                 tables=(_by_state("trend", caption, rows, columns),))  # fmt: skip
+    return Block(
+        "trend",
+        "Kinds of change",
+        folded=True,
+        about="five classes",
+        words="trend",
+        tables=(_by_state("trend", caption, rows=rows, columns=columns),),
+    )
 
 
 def _of_five(share: float) -> str:
@@ -513,17 +701,31 @@ def _kind_name(category: str) -> str:
 
 
 def _accuracy(
-    numbers: Numbers, code: str, record: Scored | None, folded: bool, drawn: Sequence[Figure] = ()
+    numbers: Numbers,
+    code: str,
+    record: Scored | None,
+    folded: bool,
+    drawn: Sequence[Figure] = (),
 ) -> Block:
     """Past errors of the model in one place, and its past forecasts if they were kept."""
     title = "How accurate past forecasts were"
-    found = past_record(numbers.forecast, code, record)
+    found = past_record(numbers.forecast, code, record=record)
     if found is None:
         own = own_of(numbers.forecast.select(code))
         return Block("accuracy", title, figures=() if own else drawn, folded=folded)
-    said, table = found[0], Table.of(found[1])
+    said = found[0]
+    table = Table.of(found[1])
     about = "typical error {1} at {0}".format(*table.rows[-1]) if table.rows else ""
-    return Block("accuracy", title, (said,), drawn, (), (table,), folded=folded, about=about)
+    return Block(
+        "accuracy",
+        title,
+        paragraphs=(said,),
+        figures=drawn,
+        tables=(),
+        plain=(table,),
+        folded=folded,
+        about=about,
+    )
 
 
 # Of one place
@@ -531,7 +733,9 @@ def _accuracy(
 
 def cards(numbers: Numbers, code: str) -> dict[str, Any]:
     """The four numbers of a place, with what belongs to each; empty where it is not known."""
-    row, last, us = numbers.ahead[code], numbers.final[code], numbers.ahead.get(NATION, {})
+    row = numbers.ahead[code]
+    last = numbers.final[code]
+    us = numbers.ahead.get(NATION, {})
     rates = ("rate", "rate_low", "rate_high") if known(row, "rate") else ()
     return {
         "end": numbers.end,
@@ -557,7 +761,7 @@ def _years_of(numbers: Numbers, code: str) -> Block:
     if not highs:
         return Block("years", title)
     top = max([*highs, 1.0])
-    scale = Scale(0, top, 4, _BARS - 8)
+    scale = Scale(0, top, start=4, end=_BARS - 8)
     marks = [float(x) for x in np.arange(0, top + 1e-9, round_step(top, 5))]
     tested = numbers.forecast.last_month + VALIDATED * ONE_MONTH
 
@@ -567,37 +771,68 @@ def _years_of(numbers: Numbers, code: str) -> Block:
             return Cell("")
         whole = row["known"] == 12
         low, mid, high = (scale.at(row[k]) for k in SIDES)
-        return Cell("", range={
-            "grid": [scale.at(x) for x in marks], "zero": None, "x": low,
-            "width": 0 if whole else max(round(high - low, 1), 1.0),
-            "look": "year", "dot": mid, "wide": _BARS,
-            "untested": np.datetime64(f"{row['year']}-12", "M") > tested,
-            "dot_look": "known" if whole else "fall", "cuts": (),
-        })  # fmt: skip
+        return Cell(
+            "",
+            range={
+                "grid": [scale.at(x) for x in marks],
+                "zero": None,
+                "x": low,
+                "width": 0 if whole else max(round(high - low, 1), 1.0),
+                "look": "year",
+                "dot": mid,
+                "wide": _BARS,
+                "untested": np.datetime64(f"{row['year']}-12", "M") > tested,
+                "dot_look": "known" if whole else "fall",
+                "cuts": (),
+            },
+        )
 
     named = [(scale.at(x), f"{x:,.0f}") for x in (marks if len(marks) < 5 else marks[::2])]
     columns = [
-        Column("Year", "", lambda r: Cell(str(r["year"]), small=known_of(r, tested)),
-               numbers=False, first=""),
-        Column("Deaths", "90% interval", both(*SIDES), first=""),
-        Column("Range", "", bar, numbers=False, first="", look="bar", wide=_BARS, marks=[
-            # A number at an end of the scale is inside.
-            (x, said, "start" if x < 10 else "end" if x > _BARS - 24 else "middle")
-            for x, said in named]),
-        Column("Change", "", number("change", percent), first=""),
-        Column("Rate", "per 100,000", number("rate", _rate_text), first="", look="rate"),
-    ]  # fmt: skip
-    said, far = _YEARS, _untested(numbers)
+        Column(
+            "Year",
+            "",
+            show=lambda r: Cell(str(r["year"]), small=known_of(r, tested)),
+            numbers=False,
+            first="",
+        ),
+        Column("Deaths", "90% interval", show=both(*SIDES), first=""),
+        Column(
+            "Range",
+            "",
+            show=bar,
+            numbers=False,
+            first="",
+            look="bar",
+            wide=_BARS,
+            marks=[
+                # A number at an end of the scale is inside.
+                (x, said, "start" if x < 10 else "end" if x > _BARS - 24 else "middle")
+                for x, said in named
+            ],
+        ),
+        Column("Change", "", show=number("change", percent), first=""),
+        Column("Rate", "per 100,000", show=number("rate", _rate_text), first="", look="rate"),
+    ]
+    said = _YEARS
+    far = _untested(numbers)
     if far:
         said += f" Dashed bars: {far[:1].lower()}{far[1:]}"
-    table = table_of("years", "Calendar years, with 90% intervals", rows, columns, sorted_by=-1,
-                     look="year-table")  # fmt: skip
-    return Block("years", title, (said,), tables=(table,))
+    table = table_of(
+        "years",
+        "Calendar years, with 90% intervals",
+        records=rows,
+        columns=columns,
+        sorted_by=-1,
+        look="year-table",
+    )
+    return Block("years", title, paragraphs=(said,), tables=(table,))
 
 
 def known_of(row: Row, tested: np.datetime64) -> str:
     """What of a year is reported, forecast, and further ahead than forecasts were tested."""
-    months, year = int(row["known"]), int(row["year"])
+    months = int(row["known"])
+    year = int(row["year"])
     if months == 12:
         return "Reported in full"
     rest = int((np.datetime64(f"{year}-12", "M") - tested).astype(int))
@@ -618,7 +853,18 @@ def _trend_of(numbers: Numbers, code: str) -> Block:
     if r is None:
         return Block("trend", title)
     if not known(r, "before"):
-        return Block("trend", title, ("The count a year earlier is not shown.",), folded=True)
+        return Block(
+            "trend",
+            title,
+            paragraphs=("The count a year earlier is not shown.",),
+            folded=True,
+        )
     cells = [[_kind_name(c), _of_five(r[c])] for c in CATEGORIES]
-    return Block("trend", title, plain=(Table(["Kind of change", "Chance"], cells, 1),),
-                 folded=True, words="trend-of", of={**r, "end": end})  # fmt: skip
+    return Block(
+        "trend",
+        title,
+        plain=(Table(["Kind of change", "Chance"], cells, numbers=1),),
+        folded=True,
+        words="trend-of",
+        of={**r, "end": end},
+    )

@@ -63,7 +63,8 @@ from odforecast.report.skill import TITLE, Skill, county_skill_blocks, skill_blo
 from odforecast.scoring.summary import is_of_counties
 
 __all__ = ["Section", "write_county_page", "write_report", "write_site"]
-FORECAST_CSV, TREND_CSV = "forecast.csv", "trend.csv"
+FORECAST_CSV = "forecast.csv"
+TREND_CSV = "trend.csv"
 #: What tells deaths apart, of a panel and in the manifest of a backtest.
 _KEYS = ("indicator", "dataset", "basis")
 
@@ -137,10 +138,10 @@ def write_report(
     context: dict[str, Any] = {"title": TITLE, "blocks": [], "made": made(), "contents": True}
     if forecast is not None:
         refuse_counties(forecast, "reports")
-        keep_local(forecast, "a page", own)
-        _check_deaths(forecast, later, results)
+        keep_local(forecast, "a page", own=own)
+        _check_deaths(forecast, later, results=results)
         numbers = Numbers.of(forecast, locations)
-        context = _national(numbers, {}, later, _scored(numbers.forecast, results))
+        context = _national(numbers, {}, later=later, scored=_scored(numbers.forecast, results))
     if results is not None and is_of_counties(results.scores):
         context["blocks"] += county_skill_blocks(results)
     elif results is not None:
@@ -211,9 +212,9 @@ def write_site(
     """
     out = Path(folder)
     refuse_counties(forecast, "reports")
-    keep_local(forecast, "a page", own)
+    keep_local(forecast, "a page", own=own)
     check_folder(out, replace)
-    _check_deaths(forecast, later, results)
+    _check_deaths(forecast, later, results=results)
     numbers = Numbers.of(forecast, locations)
     links = file_names(numbers.forecast.locations)
     scored = _scored(numbers.forecast, results)
@@ -230,7 +231,7 @@ def write_site(
     if numbers.trend is not None:
         tables[TREND_CSV] = numbers.trend
         files.append(("Kinds of change (CSV)", TREND_CSV))
-    first = _national(numbers, links, later, scored)
+    first = _national(numbers, links, later=later, scored=scored)
     first["blocks"].append(manifest(forecast, results))
     texts = {INDEX: framed(INDEX, **first, sections=list(sections), files=files)}
     past: Mapping[str, Results] = {}
@@ -238,70 +239,100 @@ def write_site(
     if results is not None:
         skill = Skill(results)
         model = _drawn(forecast, skill)
-        past = _past(skill, model, forecast, later)
+        past = _past(skill, model, forecast=forecast, later=later)
         blocks = [*skill_blocks(results), manifest(None, results, folded=False)]
         texts[BOARD] = framed(
-            BOARD, title=TITLE, subtitle=subtitle_of(forecast), blocks=blocks, contents=True,
+            BOARD,
+            title=TITLE,
+            subtitle=subtitle_of(forecast),
+            blocks=blocks,
+            contents=True,
             made=made(forecast),
-        )  # fmt: skip
+        )
     for code, name in links.items():
-        of = _state(numbers, code, later, scored.get(code), past.get(code), model)
+        of = _state(
+            numbers,
+            code,
+            later=later,
+            record=scored.get(code),
+            past=past.get(code),
+            model=model,
+        )
         texts[name] = framed(name, **of, files=files[:1])
     return write_folder(out, texts | {name: csv_of(table) for name, table in tables.items()})
 
 
 def _national(
-    numbers: Numbers, links: Mapping[str, str], later: Panel | None,
+    numbers: Numbers,
+    links: Mapping[str, str],
+    later: Panel | None,
     scored: Mapping[str, Scored],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The page of all states: sentences, map, fan, table."""
-    code, one = numbers.first, len(numbers.forecast.locations) == 1
-    record, map_of = scored.get(code), tiles(numbers, links)
+    code = numbers.first
+    one = len(numbers.forecast.locations) == 1
+    record = scored.get(code)
+    map_of = tiles(numbers, links)
     sizes = [WIDE if map_of is None else BESIDE, PHONE]
     return {
-        **_words(numbers, code if one else None, code, record, error=one),
-        "warnings": [*warnings_of(numbers.forecast), *untested(numbers)], "map": map_of,
-        "fan": fan_figure(numbers, code, later, sizes),
-        "blocks": national_blocks(numbers, links, record),
-    }  # fmt: skip
+        **_words(numbers, code if one else None, code=code, record=record, error=one),
+        "warnings": [*warnings_of(numbers.forecast), *untested(numbers)],
+        "map": map_of,
+        "fan": fan_figure(numbers, code, later=later, sizes=sizes),
+        "blocks": national_blocks(numbers, links, record=record),
+    }
 
 
 def _words(
-    numbers: Numbers, place: str | None, code: str, record: Scored | None, error: bool,
+    numbers: Numbers,
+    place: str | None,
+    code: str,
+    record: Scored | None,
+    error: bool,
     index: str = "",
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """What every page of a forecast says of it."""
     forecast = numbers.forecast
     return {
-        "title": title_of(numbers, place), "subtitle": subtitle_of(forecast),
+        "title": title_of(numbers, place),
+        "subtitle": subtitle_of(forecast),
         "description": description_of(numbers, code),
         "stale": stale(forecast, numbers.month),
-        "made": made(forecast), "lead": [lead(numbers, code, record, error=error)],
-        "methods": [("How the forecast is made", f"{index}#methods"),
-                    ("What a 90% interval is", f"{index}#interval")],
-    }  # fmt: skip
+        "made": made(forecast),
+        "lead": [lead(numbers, code, record=record, error=error)],
+        "methods": [
+            ("How the forecast is made", f"{index}#methods"),
+            ("What a 90% interval is", f"{index}#interval"),
+        ],
+    }
 
 
 def _state(
-    numbers: Numbers, code: str, later: Panel | None, record: Scored | None, past: Results | None,
+    numbers: Numbers,
+    code: str,
+    later: Panel | None,
+    record: Scored | None,
+    past: Results | None,
     model: str,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The page of one place."""
-    drawn = [] if past is None else past_figures(past, code, model)
-    beside, folded = state_blocks(numbers, code, record, drawn)
-    words = _words(numbers, code, code, record, error=True, index=INDEX)
+    drawn = [] if past is None else past_figures(past, code, model=model)
+    beside, folded = state_blocks(numbers, code, record=record, drawn=drawn)
+    words = _words(numbers, code, code=code, record=record, error=True, index=INDEX)
     abouts = ("Model, data, how to reproduce it", "How to read a range")
     return {
-        **words, "crumb": INDEX if code != NATION else "", "place": called(code),
+        **words,
+        "crumb": INDEX if code != NATION else "",
+        "place": called(code),
         "cards": cards(numbers, code),
-        "fan": fan_figure(numbers, code, later, [WIDE, PHONE]),
+        "fan": fan_figure(numbers, code, later=later, sizes=[WIDE, PHONE]),
         "pair": beside if len(beside) > 1 else (),
         "blocks": [*(beside if len(beside) == 1 else ()), *folded],
         "related": [
             ("All states", f"{INDEX}#forecast", "One sortable table, with the United States"),
             *((*link, about) for link, about in zip(words["methods"], abouts)),
         ],
-    }  # fmt: skip
+    }
 
 
 def _check_deaths(forecast: Forecast, later: Panel | None, results: Results | None) -> None:
@@ -374,9 +405,10 @@ def _past(skill: Skill, model: str, forecast: Forecast, later: Panel | None) -> 
     ends: dict[str, pd.DataFrame] = {}
     if len(quantiles):
         quantiles = quantiles[
-            (quantiles["model"] == model) & (quantiles["target"] == TARGET_12MO)
+            (quantiles["model"] == model)
+            & (quantiles["target"] == TARGET_12MO)
             & quantiles["level"].isin((0.05, 0.95))
-        ]  # fmt: skip
+        ]
         ends = {str(s): q for s, q in quantiles.groupby("location", observed=True)}
     return {
         str(s): Results(

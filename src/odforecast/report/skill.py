@@ -53,9 +53,14 @@ _KIND_NAMES = {
 }
 _REGIME_NAMES = {"rise": "rise, 2020–21", "fall": "fall, 2023–24", "other": "other months"}
 _SIZES = {
-    "hidden": "1 to 9", "0": "none", "10-19": "10 to 19", "20-49": "20 to 49",
-    "50-199": "50 to 199", "200+": "200 and more", "": "not known",
-}  # fmt: skip
+    "hidden": "1 to 9",
+    "0": "none",
+    "10-19": "10 to 19",
+    "20-49": "20 to 49",
+    "50-199": "50 to 199",
+    "200+": "200 and more",
+    "": "not known",
+}
 
 
 class Skill:
@@ -66,7 +71,8 @@ class Skill:
     """
 
     def __init__(self, results: Results, drawn: bool = True) -> None:
-        self.results, self.drawn = results, drawn
+        self.results = results
+        self.drawn = drawn
         scores = results.scores
         scores = scores[scores["target"] == TARGET_12MO]
         self.kind = deciding_kind(scores["vintage"].astype(str))
@@ -137,26 +143,58 @@ def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> 
     """How accurate forecasts were, with figures or with tables alone."""
     skill = Skill(results, drawn)
     if skill.scores.empty:
-        return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
-    boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
-    first = Block("leaderboard", "Leaderboard of models", (skill.about(),), (), boards,
-                  folded=folded, words="board")  # fmt: skip
+        return [
+            Block("leaderboard", TITLE, paragraphs=("No count could be scored.",), folded=folded)
+        ]
+    boards = [_board(skill, level, rows=rows) for level, rows in skill.levels[::-1]]
+    first = Block(
+        "leaderboard",
+        "Leaderboard of models",
+        paragraphs=(skill.about(),),
+        figures=(),
+        tables=boards,
+        folded=folded,
+        words="board",
+    )
     near = [(level, summarise(part, by=["horizon_group"])) for level, part in skill.levels]
     parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
-        ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
-         _ratio_tables(skill, "horizon_group")),
+        (
+            "skill-horizon",
+            "Skill by months ahead",
+            _drawn(skill, "skill"),
+            _ratio_tables(skill, "horizon_group"),
+        ),
         ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
-        ("nowcasts", "Skill of nowcasts and of the chances of a change", [],
-         [_nowcasts(skill), *(_trends(skill, *part) for part in near)]),
-        ("coverage-of", "How often intervals contained the final count", _drawn(skill, "coverage"),
-         [_coverage(skill, *part) for part in near]),
-        ("pit-of", "Where final counts fell within the forecasts", _drawn(skill, "pit"),
-         [_pits(skill, *part) for part in skill.levels]),
-    ]  # fmt: skip
+        (
+            "nowcasts",
+            "Skill of nowcasts and of the chances of a change",
+            [],
+            [_nowcasts(skill), *(_trends(skill, *part) for part in near)],
+        ),
+        (
+            "coverage-of",
+            "How often intervals contained the final count",
+            _drawn(skill, "coverage"),
+            [_coverage(skill, *part) for part in near],
+        ),
+        (
+            "pit-of",
+            "Where final counts fell within the forecasts",
+            _drawn(skill, "pit"),
+            [_pits(skill, *part) for part in skill.levels],
+        ),
+    ]
     return [first] + [
-        Block(key, title, (), drawn, [t for t in tables if t is not None], folded=folded)
+        Block(
+            key,
+            title,
+            paragraphs=(),
+            figures=drawn,
+            tables=[t for t in tables if t is not None],
+            folded=folded,
+        )
         for key, title, drawn, tables in parts
-    ]  # fmt: skip
+    ]
 
 
 def _drawn(skill: Skill, kind: str) -> list[Figure]:
@@ -167,44 +205,55 @@ def _drawn(skill: Skill, kind: str) -> list[Figure]:
     if kind != "skill":
         options["model"] = skill.model
     try:
-        return [figure_of(
-            f"{kind}-figure", lambda axes: getattr(plot, kind)(skill.results, axes=axes, **options),
-            [(760.0, 360.0), PHONE], skill.about(),
-        )]  # fmt: skip
+        return [
+            figure_of(
+                f"{kind}-figure",
+                lambda axes: getattr(plot, kind)(skill.results, axes=axes, **options),
+                sizes=[(760.0, 360.0), PHONE],
+                source=skill.about(),
+            )
+        ]
     except OdforecastError:
         return []
 
 
 def _table(
-    key: str, caption: str, records: Sequence[Row], *columns: Column, sorted_by: int = -1,
+    key: str,
+    caption: str,
+    records: Sequence[Row],
+    *columns: Column,
+    sorted_by: int = -1,
     words: str = "",
-) -> SortTable:  # fmt: skip
+) -> SortTable:
     """A table of models; the others columns are given."""
-    every = [Column("Model", "", text("model"), numbers=False), *columns]
-    return table_of(key, caption, records, every, sorted_by=sorted_by, words=words)
+    every = [Column("Model", "", show=text("model"), numbers=False), *columns]
+    return table_of(key, caption, records=records, columns=every, sorted_by=sorted_by, words=words)
 
 
 def _shares(*columns: tuple[str, str, str]) -> list[Column]:
     """Columns of shares in whole percent: title, note and key."""
-    return [Column(title, note, number(key, share)) for title, note, key in columns]
+    return [Column(title, note, show=number(key, share)) for title, note, key in columns]
 
 
 def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
     """The leaderboard of a level, over all months ahead."""
     related = {
-        base: relative_to_baseline(rows, base, level=0.9).set_index("model")
-        for base in skill.bases
-    }  # fmt: skip
+        base: relative_to_baseline(rows, base, level=0.9).set_index("model") for base in skill.bases
+    }
     columns = [
-        Column("WIS", "deaths, lower is better", number("wis", _deaths)),
-        Column("Mean error", "deaths, percent", _error),
-        *(Column(f"WIS / {base}", "90% interval", partial(_ratio, table))
-          for base, table in related.items()),
-    ]  # fmt: skip
+        Column("WIS", "deaths, lower is better", show=number("wis", _deaths)),
+        Column("Mean error", "deaths, percent", show=_error),
+        *(
+            Column(f"WIS / {base}", "90% interval", show=partial(_ratio, table))
+            for base, table in related.items()
+        ),
+    ]
     base = skill.baseline
     if base and rows["log_wis"].notna().any():
-        logs = relative_to_baseline(rows, base, "log_wis", bootstrap=0).set_index("model")
-        columns.append(Column(f"Log WIS / {base}", "places count alike", partial(_ratio, logs)))
+        logs = relative_to_baseline(rows, base, metric="log_wis", bootstrap=0).set_index("model")
+        columns.append(
+            Column(f"Log WIS / {base}", "places count alike", show=partial(_ratio, logs))
+        )
     records = summarise(rows).to_dict("records")
     if base and level == "jurisdictions":
         table = relative_to_baseline(rows, base, by=["location"], bootstrap=0)
@@ -212,9 +261,10 @@ def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
         better = (table["ratio"] < 1).groupby(table["model"]).mean()
         records = [{**r, "better": better.get(r["model"])} for r in records]
         columns += _shares(("Places better", f"than {base}", "better"))
-    columns += _shares(("90%", "interval coverage", "coverage_90"),
-                       ("50%", "interval coverage", "coverage_50"))  # fmt: skip
-    columns.append(Column("Counts", "scored", number("n_scorable")))
+    columns += _shares(
+        ("90%", "interval coverage", "coverage_90"), ("50%", "interval coverage", "coverage_50")
+    )
+    columns.append(Column("Counts", "scored", show=number("n_scorable")))
     caption = f"{skill.whose(level)}, 1 to {int(rows['horizon'].max())} months ahead."
     for table in list(related.values())[:1]:  # one group of units: all models rest on the same
         caption += f" Intervals rest on {_rests(table.iloc[0])}."
@@ -249,8 +299,10 @@ def _ratio_tables(skill: Skill, key: str) -> list[SortTable]:
     out = []
     for level, _ in skill.levels[::-1]:
         held = {g: parts[level, g] for g in groups if (level, g) in parts}
-        columns = [Column(_group_name(g), _rests(part.iloc[0]), partial(_ratio, part))
-                   for g, part in held.items()]  # fmt: skip
+        columns = [
+            Column(_group_name(g), _rests(part.iloc[0]), show=partial(_ratio, part))
+            for g, part in held.items()
+        ]
         caption = (
             f"Share of the WIS of {skill.baseline} {how}, {skill.where(level)}; below 1 is "
             "better, 90% intervals."
@@ -279,11 +331,19 @@ def _trends(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
     """How good the chances of the five kinds of change were, by months ahead."""
     if "rel_rps" not in near:
         return None
-    ratios = near.dropna(subset="rel_rps").astype({"horizon_group": str}).pivot(
-        index="model", columns="horizon_group", values="rel_rps"
-    )  # fmt: skip
+    ratios = (
+        near.dropna(subset="rel_rps")
+        .astype({"horizon_group": str})
+        .pivot(
+            index="model",
+            columns="horizon_group",
+            values="rel_rps",
+        )
+    )
     records = [{"model": m, **ratios.loc[m]} for m in skill.models if m in ratios.index]
-    columns = [Column(_group_name(g), "", number(g, _TWO)) for g in HORIZON_GROUPS if g in ratios]
+    columns = [
+        Column(_group_name(g), "", show=number(g, _TWO)) for g in HORIZON_GROUPS if g in ratios
+    ]
     if not columns:
         return None
     return _table(f"trend-skill-{level}", skill.whose(level), records, *columns, words="trend")
@@ -295,12 +355,19 @@ def _coverage(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
         return None
     levels = [f"{round(100 * c)}" for c in COVERAGE_LEVELS]
     return _table(
-        f"coverage-{level}", skill.whose(level), _of_models(near, skill.models),
-        Column("Months ahead", "", text("horizon_group", lambda g: str(g).replace("-", "–")),
-               numbers=False),
+        f"coverage-{level}",
+        skill.whose(level),
+        _of_models(near, skill.models),
+        Column(
+            "Months ahead",
+            "",
+            show=text("horizon_group", lambda g: str(g).replace("-", "–")),
+            numbers=False,
+        ),
         *_shares(*((f"{c}% interval", "", f"coverage_{c}") for c in levels)),
-        Column("Counts", "", number("n_scorable")), words="coverage",
-    )  # fmt: skip
+        Column("Counts", "", show=number("n_scorable")),
+        words="coverage",
+    )
 
 
 def _pits(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
@@ -325,15 +392,22 @@ def _nowcasts(skill: Skill) -> SortTable | None:
         return None
     records = [r for r in board.to_dict("records") if known(r, "wis")]
     return _table(
-        "nowcast-skill", "The twelve counts last published, and what they became.", records,
-        Column("Where", "", text("level", skill.where), numbers=False),
-        Column("WIS", "deaths", number("wis", _deaths)),
-        Column("Share of the revision", "below 1 is better than leaving the counts",
-               number("rel_wis_reported", _TWO)),
-        *_shares(("90% interval", "coverage", "coverage_90"),
-                 ("90% interval", "coverage of counts that were revised", "coverage_90_revised")),
-        Column("Counts", "", number("n_scorable")),
-    )  # fmt: skip
+        "nowcast-skill",
+        "The twelve counts last published, and what they became.",
+        records,
+        Column("Where", "", show=text("level", skill.where), numbers=False),
+        Column("WIS", "deaths", show=number("wis", _deaths)),
+        Column(
+            "Share of the revision",
+            "below 1 is better than leaving the counts",
+            show=number("rel_wis_reported", _TWO),
+        ),
+        *_shares(
+            ("90% interval", "coverage", "coverage_90"),
+            ("90% interval", "coverage of counts that were revised", "coverage_90_revised"),
+        ),
+        Column("Counts", "", show=number("n_scorable")),
+    )
 
 
 _TWO = "{:.2f}".format
@@ -358,7 +432,7 @@ def county_skill_blocks(results: Results) -> list[Block]:
     scores = scores[(scores["vintage"] == kind) & (scores["target"] == TARGET_12MO)]
     title = f"{TITLE}: {COUNTY_TITLE}"
     if not scores["bounded"].any():
-        return [Block("leaderboard", title, ("No count could be scored.",))]
+        return [Block("leaderboard", title, paragraphs=("No count could be scored.",))]
     models = list(dict.fromkeys(scores["model"].astype(str)))
     places = scores["location"].nunique()
     about = (
@@ -369,21 +443,39 @@ def county_skill_blocks(results: Results) -> list[Block]:
         "says nothing of other times: standard errors are over counties, clustered by state."
     )
     return [
-        Block("leaderboard", title, (about,), (), _county_boards(scores), words="county-board",
-              of={"baseline": COUNTY_BASELINE}),
-        Block("coverage-of", "How often intervals contained the count", (), (),
-              [_county_coverage(scores, models)]),
-        Block("ten-of", "Chances of 10 and more", (), (), [_county_chances(scores, models)]),
-    ]  # fmt: skip
+        Block(
+            "leaderboard",
+            title,
+            paragraphs=(about,),
+            figures=(),
+            tables=_county_boards(scores),
+            words="county-board",
+            of={"baseline": COUNTY_BASELINE},
+        ),
+        Block(
+            "coverage-of",
+            "How often intervals contained the count",
+            paragraphs=(),
+            figures=(),
+            tables=[_county_coverage(scores, models)],
+        ),
+        Block(
+            "ten-of",
+            "Chances of 10 and more",
+            paragraphs=(),
+            figures=(),
+            tables=[_county_chances(scores, models)],
+        ),
+    ]
 
 
 def _county_boards(scores: pd.DataFrame) -> list[SortTable]:
     board = county_leaderboard(scores)
     columns = [
-        Column("CRPS from 10 on", "deaths, lower is better", number("twcrps", _TWO)),
-        Column("CRPS / baseline", "± standard error", partial(_related, "twcrps")),
-        Column("Bands / baseline", "", number("rel_rps", _TWO)),
-        Column("WIS / baseline", "± standard error", partial(_related, "wis")),
+        Column("CRPS from 10 on", "deaths, lower is better", show=number("twcrps", _TWO)),
+        Column("CRPS / baseline", "± standard error", show=partial(_related, "twcrps")),
+        Column("Bands / baseline", "", show=number("rel_rps", _TWO)),
+        Column("WIS / baseline", "± standard error", show=partial(_related, "wis")),
         *_shares(("90%", "interval coverage", "coverage_90")),
     ]
     out = []
@@ -402,29 +494,44 @@ def _county_boards(scores: pd.DataFrame) -> list[SortTable]:
 
 def _related(name: str, row: Row) -> Cell:
     """A ratio ± its standard error."""
-    cell, error = number(f"rel_{name}", _TWO)(row), float(row[f"se_{name}"])
+    cell = number(f"rel_{name}", _TWO)(row)
+    error = float(row[f"se_{name}"])
     return Cell(f"{cell.text} ± {error:.3f}", cell.value) if error > 0.0 else cell
 
 
 def _county_coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
     return _table(
-        "coverage", "All months ahead together",
+        "coverage",
+        "All months ahead together",
         _of_models(county_coverage(scores, by="size"), models),
-        Column("Deaths", "in the last count known", text("size", lambda s: _SIZES[str(s)]),
-               numbers=False),
-        *_shares(("90%", "interval coverage", "coverage_90"),
-                 ("50%", "interval coverage", "coverage_50")),
-        Column("Counts known", "", number("n_exact")),
+        Column(
+            "Deaths",
+            "in the last count known",
+            show=text("size", lambda s: _SIZES[str(s)]),
+            numbers=False,
+        ),
+        *_shares(
+            ("90%", "interval coverage", "coverage_90"), ("50%", "interval coverage", "coverage_50")
+        ),
+        Column("Counts known", "", show=number("n_exact")),
         *_shares(("Middle 90%", "of PIT, hidden counts too", "pit_90")),
-        Column("Counts", "known or hidden", number("n_bounded")), words="county-coverage",
-    )  # fmt: skip
+        Column("Counts", "known or hidden", show=number("n_bounded")),
+        words="county-coverage",
+    )
 
 
 def _county_chances(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
     return _table(
-        "ten", "All months ahead together", _of_models(ten_or_more(scores, by=(), bins=5), models),
-        Column("Chance given", "",
-               lambda r: Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"), numbers=False),
+        "ten",
+        "All months ahead together",
+        _of_models(ten_or_more(scores, by=(), bins=5), models),
+        Column(
+            "Chance given",
+            "",
+            show=lambda r: Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"),
+            numbers=False,
+        ),
         *_shares(("Mean chance", "", "given"), ("Outcome", "share with 10 and more", "came")),
-        Column("Counts", "", number("n")), words="ten",
-    )  # fmt: skip
+        Column("Counts", "", show=number("n")),
+        words="ten",
+    )

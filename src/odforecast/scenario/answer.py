@@ -94,54 +94,57 @@ def acts(x: Intervention, draws: int, seed: int, sign: int = 0) -> NDArray[np.bo
 
     By default what it is there for: to lower them, unless it can only raise them.
     """
-    change = drawing.outcome(x, draws, seed)
+    change = drawing.outcome(x, draws, seed=seed)
     return np.asarray(np.sign(change) == (sign or (1 if x.rises else -1)))
 
 
 def counted(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
     """In which draws its answer holds: all of them, or those where its what-ifs work."""
-    what_ifs = [acts(x, draws, seed) for x in scenario.interventions if x.is_what_if]
+    what_ifs = [acts(x, draws, seed=seed) for x in scenario.interventions if x.is_what_if]
     return np.all([np.ones(draws, dtype=bool), *what_ifs], axis=0)
 
 
 def everything_works(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
     """In which draws each of its interventions lowers deaths."""
-    return np.all([acts(x, draws, seed, -1) for x in scenario.interventions], axis=0)
+    return np.all([acts(x, draws, seed=seed, sign=-1) for x in scenario.interventions], axis=0)
 
 
 def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
     """What may come of a scenario; every draw that counts is in one of them."""
-    held, parts = counted(scenario, draws, seed), judged(scenario)
+    held = counted(scenario, draws, seed=seed)
+    parts = judged(scenario)
     if not parts:
         rises = all(x.rises for x in scenario.interventions)
-        return [Outcome("raises deaths" if rises else "works", np.nan, held)]
-    doing = [acts(x, draws, seed) & held for x in parts]
+        return [Outcome("raises deaths" if rises else "works", np.nan, draws=held)]
+    doing = [acts(x, draws, seed=seed) & held for x in parts]
     if len(scenario.interventions) == 1:
-        x, done = parts[0], doing[0]
+        x = parts[0]
+        done = doing[0]
         works, nothing, backfires = x.chances()
         if x.rises:
-            raised = Outcome("raises deaths", backfires, done)
-            return [raised, Outcome("does nothing", nothing, ~done)]
-        other = acts(x, draws, seed, 1)
+            raised = Outcome("raises deaths", backfires, draws=done)
+            return [raised, Outcome("does nothing", nothing, draws=~done)]
+        other = acts(x, draws, seed=seed, sign=1)
         return [
-            Outcome("works", works, done),
-            Outcome("does nothing", nothing, ~done & ~other),
-            Outcome("backfires", backfires, other),
+            Outcome("works", works, draws=done),
+            Outcome("does nothing", nothing, draws=~done & ~other),
+            Outcome("backfires", backfires, draws=other),
         ]
     sure = [x.chances()[2 if x.rises else 0] for x in parts]
     if len(parts) > APART:
-        many, chances = np.sum(doing, axis=0), np.ones(1)
+        many = np.sum(doing, axis=0)
+        chances = np.ones(1)
         for p in sure:
             chances = np.convolve(chances, [1 - p, p])
         return [
-            Outcome(f"{n} of {len(parts)} work", float(chances[n]), held & (many == n))
+            Outcome(f"{n} of {len(parts)} work", float(chances[n]), draws=held & (many == n))
             for n in range(len(parts), -1, -1)
         ]
     return [
         Outcome(
             _combination(parts, on),
             prod(p if yes else 1 - p for p, yes in zip(sure, on)),
-            held & np.all([d == yes for d, yes in zip(doing, on)], axis=0),
+            draws=held & np.all([d == yes for d, yes in zip(doing, on)], axis=0),
         )
         for on in product((True, False), repeat=len(parts))
     ]
@@ -198,7 +201,8 @@ def fewer_to_more(low: float, high: float) -> str:
     >>> fewer_to_more(1_912, 9_051), fewer_to_more(-212, 951), fewer_to_more(-900, -20)
     ('1,900 to 9,100 fewer', '210 more to 950 fewer', '20 to 900 more')
     """
-    near, far = two_digits(low), two_digits(high)
+    near = two_digits(low)
+    far = two_digits(high)
     if near == far == "0":
         return "no change"
     if low >= 0 or near == "0":
@@ -217,7 +221,8 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
     if all(s.is_null for s in projection.scenarios):
         raise ScenarioError("only the status quo was projected: there is nothing to compare")
     one = projection.select([code])
-    table, parts = one.answer(), one.outcomes()
+    table = one.answer()
+    parts = one.outcomes()
     out = []
     for row in table.to_dict("records"):
         scenario = projection.scenario(str(row["scenario_id"]))
@@ -233,7 +238,7 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
                     (
                         str(r["outcome"]),
                         "" if np.isnan(r["chance"]) else assumed(r["chance"]),
-                        *_in_words(r["averted_mean"], r["averted_q05"], r["averted_q95"]),
+                        *_in_words(r["averted_mean"], r["averted_q05"], high=r["averted_q95"]),
                     )
                     for r in parts[parts["scenario_id"] == scenario.name].to_dict("records")
                 ),

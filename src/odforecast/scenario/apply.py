@@ -165,11 +165,15 @@ def read_exposure(path: str | Path) -> dict[str, float]:
     """
     try:
         table = Table(
-            read_raw(path), _COLUMNS, needs=("location", "exposure"), others=True,
+            read_raw(path),
+            _COLUMNS,
+            needs=("location", "exposure"),
+            others=True,
             what="a table with the columns location and exposure",
-        )  # fmt: skip
+        )
         table.refuse_open_end()
-        values, places = table.values("exposure"), table.texts("location")
+        values = table.values("exposure")
+        places = table.texts("location")
         again = pd.Series(places).duplicated().to_numpy(dtype=bool)
         table.refuse(again, "location", "is given twice")
     except DataError as error:
@@ -193,7 +197,10 @@ def _share(text: str) -> float | BadCell:
     return share if share <= 5.0 else wrong
 
 
-_COLUMNS = (Column("location", "location", _place), Column("exposure", "exposure", _share))
+_COLUMNS = (
+    Column("location", "location", parse=_place),
+    Column("exposure", "exposure", parse=_share),
+)
 
 
 def exposure_vector(
@@ -241,7 +248,9 @@ class Applied:
     """A baseline of months, ready for scenarios to act on; ``notes`` are for its reader."""
 
     def __init__(self, baseline: Forecast, tables: Shares, seed: int) -> None:
-        self.baseline, self.tables, self.seed = baseline, tables, seed
+        self.baseline = baseline
+        self.tables = tables
+        self.seed = seed
         self.notes: list[str] = []
         self.ahead = baseline.months > baseline.last_month
         self.nation = whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
@@ -251,7 +260,8 @@ class Applied:
 
     def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
         """The forecast under a scenario, with the classes it carries in the same draws."""
-        own, base = self._own, self.baseline
+        own = self._own
+        base = self.baseline
         classes = {x.scope for x in scenario.interventions} - {ALL, own}
         # Classes overlap, and a death with both would be averted twice.
         if classes and (own != ALL or len(classes) > 1):
@@ -266,14 +276,20 @@ class Applied:
         draws, paths = self.acted(self.steps(scenario, exposures))
         known = {**base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
         rows = {n: rows_of(part.locations, base) for n, part in base.beside.items()}
-        return carrying(base, draws, {n: paths[n][:, rows[n]] for n in rows}, provenance=known)
+        return carrying(
+            base,
+            draws,
+            parts={n: paths[n][:, rows[n]] for n in rows},
+            provenance=known,
+        )
 
     def felt(self, scenario: Scenario) -> dict[str, Floats]:
         """Exposure of the locations, (L,); a table without US gives it what its deaths feel."""
-        base, out = self.baseline, {}
+        base = self.baseline
+        out = {}
         whole = whole_and_parts(base.locations)
         for x in scenario.interventions:
-            felt = exposure_vector(x.exposure, base.locations, self.tables, x.name)
+            felt = exposure_vector(x.exposure, base.locations, tables=self.tables, name=x.name)
             if whole is not None and isinstance(x.exposure, Mapping) and NATION not in x.exposure:
                 us, rows = whole
                 of_class = x.scope not in (ALL, self._own)
@@ -291,7 +307,8 @@ class Applied:
 
     def _warn(self, x: Intervention, felt: Floats) -> Iterator[str]:
         """What a projection of these places cannot know."""
-        base, weights = self.baseline, self._weights(x)
+        base = self.baseline
+        weights = self._weights(x)
         sums = [s for s in base.parts if s in base.locations and s not in (*JURISDICTIONS, NATION)]
         differ = float(x.spread.ppf(np.array(0.5))) > 0
         if differ and x.national and weights is None and not sums:
@@ -337,7 +354,7 @@ class Applied:
             effect = np.exp(log_effect)
             if x.scope in classes:
                 change = self._change(paths[x.scope], effect)
-                draws += self._whole(change, kept, draws - paths[x.scope])
+                draws += self._whole(change, kept, others=draws - paths[x.scope])
                 paths[x.scope] += change
                 continue
             draws += self._change(draws, effect)
@@ -347,7 +364,7 @@ class Applied:
 
     def kept(self, x: Intervention) -> Floats:
         """Share of a class's averted deaths that other drugs do not replace, shape (D,)."""
-        u = drawing.uniforms(x, self.seed, len(self.baseline.draws))
+        u = drawing.uniforms(x, self.seed, draws=len(self.baseline.draws))
         return np.asarray(1.0 - x.replaced.ppf(u["replaced"]))
 
     def drawn(self, x: Intervention, exposure: Floats, months: Months) -> Floats:
@@ -360,7 +377,7 @@ class Applied:
     def log_effect(self, x: Intervention, exposure: Floats) -> Floats:
         """Log rate ratios after the last known month, relative to it, (D, L, M); 0 up to it."""
         last = self.baseline.last_month
-        drawn = self.drawn(x, exposure, np.concatenate([[last], self.baseline.months]))
+        drawn = self.drawn(x, exposure, months=np.concatenate([[last], self.baseline.months]))
         total = drawn[:, :, 1:] - (drawn[:, :, :1] if x.onset[0] <= last else 0.0)
         total[:, :, ~self.ahead] = 0.0
         return np.asarray(total)
@@ -393,7 +410,9 @@ class Applied:
         """
         if short in self._paths:
             return self._paths[short]
-        base, nation, shares = self.baseline, self.nation, self.tables.get(share_name(short), {})
+        base = self.baseline
+        nation = self.nation
+        shares = self.tables.get(share_name(short), {})
         carried = base.beside.get(short)
         there = [s for s in base.locations if carried is not None and s in carried.locations]
         missing = [s for s in base.locations if s not in there]
@@ -509,7 +528,8 @@ def baseline_without(
     ``applied`` holds the baseline and its seed. The model is fitted again up to eight times.
     The baseline itself where no draw has an effect by its last known month.
     """
-    base, panel = applied.baseline, source.panel
+    base = applied.baseline
+    panel = source.panel
     chosen = [x for x in scenario.interventions if x.onset[0] <= base.last_month]
     months = panel.month_grid
     if not chosen:
@@ -517,25 +537,38 @@ def baseline_without(
     months = months[months >= min(x.onset[0] for x in chosen)]
     logs = [applied.drawn(x, exposures[x.name], months) for x in chosen]
     kept = [applied.kept(x) for x in chosen]
-    groups = _groups(_weighed(chosen, kept, base, applied.tables), logs, kept)
+    groups = _groups(_weighed(chosen, kept, base=base, tables=applied.tables), logs, kept=kept)
     if not groups:
         return base
     pasts = [
         [
-            Begun(x, regridded(log[rows].mean(axis=0), base.locations, months, panel, 0.0),
-                 float(part[rows].mean()))
+            Begun(
+                x,
+                regridded(
+                    log[rows].mean(axis=0),
+                    base.locations,
+                    months=months,
+                    grid=panel,
+                    fill=0.0,
+                ),
+                kept=float(part[rows].mean()),
+            )
             for x, log, part in zip(chosen, logs, kept)
         ]
         for rows in groups
-    ]  # fmt: skip
+    ]
     adds_up = applied.nation is not None
-    changed = [panel_without(panel, past, applied.tables, adds_up) for past in pasts]
+    changed = [panel_without(panel, past, tables=applied.tables, adds_up=adds_up) for past in pasts]
     draws = base.draws.copy()
     parts = {short: part.draws.copy() for short, part in base.beside.items()}
     here = rows_of(base.locations, panel)
     for rows, past, (less, tables) in zip(groups, pasts, changed):
         fitted = source.model.fit(less)
-        made = fitted.forecast(until=base.months[-1], draws=len(draws), seed=applied.seed)
+        made = fitted.forecast(
+            until=base.months[-1],
+            draws=len(draws),
+            seed=applied.seed,
+        )
         if made.locations != base.locations or not np.array_equal(made.months, base.months):
             raise ScenarioError(
                 f"{scenario.name}: without what has begun {fitted.model.label} forecasts other "
@@ -544,17 +577,20 @@ def baseline_without(
             )
         # Back to the level of the last known month: what changes after it is the scenario's.
         level = [(p.x, p.log[None, here, -1:], np.array([p.kept])) for p in past]
-        path, classes = Applied(made, tables, applied.seed).acted(level)
+        path, classes = Applied(made, tables, seed=applied.seed).acted(level)
         where = np.ix_(rows, np.arange(len(base.locations)), np.flatnonzero(applied.ahead))
         draws[where] = path[where]
         for short, part in base.beside.items():
             to = np.ix_(rows, np.arange(len(part.locations)), where[2].ravel())
             parts[short][to] = classes[short][:, rows_of(part.locations, base)][to]
-    return carrying(base, draws, parts)
+    return carrying(base, draws, parts=parts)
 
 
 def panel_without(
-    panel: Panel, past: Sequence[Begun], tables: Shares, adds_up: bool
+    panel: Panel,
+    past: Sequence[Begun],
+    tables: Shares,
+    adds_up: bool,
 ) -> tuple[Panel, dict[str, dict[str, float]]]:
     """A panel without what interventions did to it, and the shares of classes in it.
 
@@ -568,7 +604,12 @@ def panel_without(
     before = {own: _filled(panel.monthly)}
     for name, other in panel.beside.items():
         if name != "all-deaths" and other.indicator != ALL_DEATHS:
-            before[name] = regridded(other.monthly, other.locations, other.month_grid, panel)
+            before[name] = regridded(
+                other.monthly,
+                other.locations,
+                months=other.month_grid,
+                grid=panel,
+            )
     whole = ALL if ALL in before else own
     before[whole] = _filled(before[whole])
     for name in sorted({p.x.scope for p in past} - {ALL, own} | set(before) - {whole}):
@@ -581,7 +622,7 @@ def panel_without(
     # The last first: each acted on what the earlier ones had left.
     for p in reversed(past):
         names = list(after) if p.x.scope == ALL else [p.x.scope]
-        change = {name: _change(after[name], np.expm1(-p.log), nation) for name in names}
+        change = {name: _change(after[name], np.expm1(-p.log), nation=nation) for name in names}
         if whole not in change:
             others = np.maximum(after[whole] - after[p.x.scope], 0.0)
             change[whole] = np.maximum(p.kept * change[p.x.scope], change[p.x.scope] - others)
@@ -589,15 +630,17 @@ def panel_without(
             change[whole][nation[0]] = change[whole][nation[1]].sum(axis=0)
         for name, by in change.items():
             after[name] += by
-    made = _scaled(panel, before[own], after[own], panel)
+    made = _scaled(panel, before[own], after=after[own], grid=panel)
     late = np.divide(
-        after[whole][:, -LATE:].sum(axis=1), before[whole][:, -LATE:].sum(axis=1),
-        out=np.ones(len(panel.locations)), where=before[whole][:, -LATE:].sum(axis=1) > 0,
-    )  # fmt: skip
+        after[whole][:, -LATE:].sum(axis=1),
+        before[whole][:, -LATE:].sum(axis=1),
+        out=np.ones(len(panel.locations)),
+        where=before[whole][:, -LATE:].sum(axis=1) > 0,
+    )
     beside = {}
     for name, other in panel.beside.items():
         if name in before:
-            beside[name] = _scaled(other, before[name], after[name], panel)
+            beside[name] = _scaled(other, before[name], after=after[name], grid=panel)
         else:
             each = pd.Series(late, list(panel.locations)).reindex(other.locations, fill_value=1.0)
             ratio = np.ones(other.reported.shape) * each.to_numpy(dtype=float)[:, None]
@@ -612,7 +655,10 @@ def panel_without(
 
 
 def _weighed(
-    chosen: Sequence[Intervention], kept: Sequence[Floats], base: Forecast, tables: Shares
+    chosen: Sequence[Intervention],
+    kept: Sequence[Floats],
+    base: Forecast,
+    tables: Shares,
 ) -> list[Floats]:
     """Weight of each location in what an intervention does to all that is forecast, (D, L) each."""
     deaths = base.draws.mean(axis=(0, 2))
@@ -643,12 +689,18 @@ def _groups(
 
 
 def regridded(
-    values: Floats, places: Sequence[str], months: Months, grid: Panel, fill: float = np.nan
+    values: Floats,
+    places: Sequence[str],
+    months: Months,
+    grid: Panel,
+    fill: float = np.nan,
 ) -> Floats:
     """Values (L, M) on a panel's places and grid of months; ``fill`` where there are none."""
     at = months.astype("datetime64[s]")
     frame = pd.DataFrame(values, list(places), at).reindex(
-        index=list(grid.locations), columns=grid.month_grid.astype("datetime64[s]"), fill_value=fill
+        index=list(grid.locations),
+        columns=grid.month_grid.astype("datetime64[s]"),
+        fill_value=fill,
     )
     return frame.to_numpy()
 
@@ -673,8 +725,12 @@ def _change(months: Floats, scale: Floats, nation: tuple[int, list[int]] | None)
 
 def _last(after: Floats, before: Floats) -> Floats:
     """Ratio of the last months; 1 where there were no deaths."""
-    ratio: Floats = np.divide(after[:, -1], before[:, -1], out=np.ones(len(after)),
-                              where=before[:, -1] > 0)  # fmt: skip
+    ratio: Floats = np.divide(
+        after[:, -1],
+        before[:, -1],
+        out=np.ones(len(after)),
+        where=before[:, -1] > 0,
+    )
     return ratio
 
 
@@ -682,7 +738,7 @@ def _scaled(of: Panel, before: Floats, after: Floats, grid: Panel) -> Panel:
     """A panel, all counts in the ratio of the months behind them, which are on another's grid."""
     sums = rolling_sums(before)
     ratio = np.divide(rolling_sums(after), sums, out=np.ones_like(sums), where=sums > 0)
-    whole = regridded(ratio, grid.locations, grid.months, of, 1.0)
+    whole = regridded(ratio, grid.locations, months=grid.months, grid=of, fill=1.0)
     return _times(of, whole[:, -of.months.size :])
 
 

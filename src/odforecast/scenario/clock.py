@@ -52,13 +52,18 @@ READS = 60
 #: Last months of a release that it leaves out.
 YOUNGEST = 1
 #: Draws of the deaths that arrive late, and of the timing for each.
-IMPUTED, TIMINGS = 12, 256
+IMPUTED = 12
+TIMINGS = 256
 #: Draws of the timing, and what the mean does by itself, where thousands of worlds are read.
 LIGHT = 64
 COARSE = Grid(
-    geometric(0.003, 0.3, 6), geometric(0.003, 0.3, 5), (0.0, 0.008, 0.03), (0.04, 0.04, 0.02),
-    (12.0,), (None, 0),
-)  # fmt: skip
+    geometric(0.003, 0.3, n=6),
+    geometric(0.003, 0.3, n=5),
+    growth=(0.0, 0.008, 0.03),
+    scales=(0.04, 0.04, 0.02),
+    half_lives=(12.0,),
+    bursts=(None, 0),
+)
 #: Fewest values of a series before the onset: they say how much it moves by itself.
 FEWEST_VALUES = 12
 THREE = ("works", "nothing", "backfires")
@@ -66,8 +71,12 @@ THREE = ("works", "nothing", "backfires")
 _POSITIVE = "is not a number above 0"
 _COLUMNS = (
     Column("month", "month"),
-    Column("value", "value", needed(number, _POSITIVE, "leave out months without a value")),
-    Column("elasticity", "elasticity", needed(number, "is not a number")),
+    Column(
+        "value",
+        "value",
+        parse=needed(number, _POSITIVE, hint="leave out months without a value"),
+    ),
+    Column("elasticity", "elasticity", parse=needed(number, "is not a number")),
 )
 
 
@@ -140,7 +149,8 @@ class Series:
                 "or more",
                 hint="they say how much the series moves by itself",
             )
-        months, logs = self.months[before], np.log(self.values[before])
+        months = self.months[before]
+        logs = np.log(self.values[before])
         size = max(float(np.var(np.diff(logs))), 1e-6)
 
         def cost(theta: Floats) -> float:
@@ -172,11 +182,15 @@ def read_series(path: str | Path) -> Series:
     needs = ("month", "value", "elasticity")
     try:
         table = Table(
-            read_raw(path), _COLUMNS, needs=needs, others=True,
+            read_raw(path),
+            _COLUMNS,
+            needs=needs,
+            others=True,
             what=f"a table with the columns {', '.join(needs)}",
-        )  # fmt: skip
+        )
         table.refuse_open_end()
-        months, values = table.months("1990-01"), table.values("value")
+        months = table.months("1990-01")
+        values = table.values("value")
         stated = sorted({*table.values("elasticity")})
     except DataError as error:
         raise ScenarioError(error.message, error.hint) from error
@@ -188,7 +202,7 @@ def read_series(path: str | Path) -> Series:
     order = np.argsort(months, kind="stable")
     if (np.diff(months[order]).astype(int) == 0).any():
         raise ScenarioError(f"{path}: a month is given twice, allowed: one value per month")
-    return Series(Path(path).stem, months[order], values[order], float(stated[0]))
+    return Series(Path(path).stem, months[order], values=values[order], elasticity=float(stated[0]))
 
 
 def _precision(months: Months, noise: tuple[float, float]) -> tuple[Floats, float]:
@@ -218,14 +232,19 @@ def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPos
         known, _ = _precision(one.months, noise)
         shapes = one.elasticity * posterior.timings.shape(one.months)
         felt = shapes @ known
-        precision, pull = np.einsum("jn,jn->j", felt, shapes), felt @ np.log(one.values)
+        precision = np.einsum("jn,jn->j", felt, shapes)
+        pull = felt @ np.log(one.values)
         # The normal of the size times a normal likelihood of it; nothing has no size.
-        mean, variance = posterior.means, posterior.variances
+        mean = posterior.means
+        variance = posterior.variances
         narrowed = 1.0 / (1.0 / variance + precision)
         moved = narrowed * (mean / variance + pull)
         gain = 0.5 * (moved**2 / narrowed - mean**2 / variance + np.log(narrowed / variance))
         posterior = replace(
-            posterior, effect=posterior.effect + gain, means=moved, variances=narrowed
+            posterior,
+            effect=posterior.effect + gain,
+            means=moved,
+            variances=narrowed,
         )
     return posterior
 
@@ -237,17 +256,27 @@ class Clock:
     """One intervention in one location, and releases read as of their day."""
 
     def __init__(
-        self, x: Intervention, code: str, archive: Archive, series: tuple[Series, ...], seed: int
+        self,
+        x: Intervention,
+        code: str,
+        archive: Archive,
+        series: tuple[Series, ...],
+        seed: int,
     ) -> None:
-        self.x, self.code, self.archive, self.series, self.seed = x, code, archive, series, seed
-        self.prior, self.before = EventPrior.of(x), x.chances()
+        self.x = x
+        self.code = code
+        self.archive = archive
+        self.series = series
+        self.seed = seed
+        self.prior = EventPrior.of(x)
+        self.before = x.chances()
         self.indicator = ALL_DRUGS if x.scope == ALL else x.scope
         self.notes: list[str] = []
         self._below: set[tuple[str, str, str]] = set()
 
     def felt(self, vintage: Vintage) -> dict[str, float]:
         """Exposure of every location on the eve of the onset, as a release has it."""
-        return felt_by(self.x, vintage.panel(), eve_shares(self.x, vintage))
+        return felt_by(self.x, vintage.panel(), tables=eve_shares(self.x, vintage))
 
     @cached_property
     def weights(self) -> Floats:
@@ -271,7 +300,7 @@ class Clock:
 
     def so_far(self) -> tuple[list[dict[str, Any]], list[EventPosterior]]:
         """Rows of the chances, and the newest posteriors; none before there are counts."""
-        rows = [_row(None, self.x.onset[0] - ONE_MONTH, self.before, 0.0)]
+        rows = [_row(None, self.x.onset[0] - ONE_MONTH, three=self.before, sd=0.0)]
         last: list[EventPosterior] = []
         for day in self.archive.releases():
             if np.datetime64(day, "M") < self.x.onset[0]:
@@ -287,7 +316,7 @@ class Clock:
             last = self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH)
             each = np.array([self.chances(p) for p in last])
             sd = float(each[:, 0].std())
-            rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
+            rows.append(_row(day, reading.months[-1], three=tuple(each.mean(axis=0)), sd=sd))
         if self._below:
             counts = number_of(len(self._below), "completed count")
             self.notes.append(
@@ -303,11 +332,11 @@ class Clock:
             return None
         grid = panel.month_grid
         span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
-        months = completed(panel, IMPUTED, self.seed)
+        months = completed(panel, IMPUTED, seed=self.seed)
         young = span & (grid > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
         below = (months < 0.0).any(axis=0) & young
         months = np.where(below, np.maximum(months, 0.0), months)
-        counts = Counts.of(panel, months, span, felt, self.code)
+        counts = Counts.of(panel, months, span=span, felt=felt, code=self.code)
         read = (*counts.places, *(() if counts.nation is None else (NATION,)))
         if self.code not in read:
             raise PanelError(f"{called(self.code)} has months without a count")
@@ -326,11 +355,20 @@ class Clock:
         return [with_series(p, known) for p in found]
 
     def estimated(
-        self, counts: Counts, weights: Floats, light: bool = False
+        self,
+        counts: Counts,
+        weights: Floats,
+        light: bool = False,
     ) -> list[EventPosterior]:
         """One posterior for each world of counts."""
         draws, grid = (LIGHT, COARSE) if light else (TIMINGS, GRID)
-        return counts.posteriors(self.x, weights, draws=draws, grid=grid, seed=self.seed)
+        return counts.posteriors(
+            self.x,
+            weights,
+            draws=draws,
+            grid=grid,
+            seed=self.seed,
+        )
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:
@@ -338,10 +376,23 @@ def completed(panel: Panel, draws: int, seed: int) -> Floats:
     months = np.repeat(panel.monthly[None], draws, axis=0)
     if is_final(panel):
         return months
-    missing, everyone = deficit(panel, delays_for(panel)), list(range(len(panel.locations)))
-    streams = Streams(seed, STATES, panel.indicator, str(panel.last_month))
-    factors = prior_factors(missing, everyone, panel.locations, draws, streams)
-    late = late_draws(missing, everyone, panel.locations, factors, streams)
+    missing = deficit(panel, delays_for(panel))
+    everyone = list(range(len(panel.locations)))
+    streams = Streams(seed, STATES, indicator=panel.indicator, last_month=str(panel.last_month))
+    factors = prior_factors(
+        missing,
+        everyone,
+        locations=panel.locations,
+        draws=draws,
+        streams=streams,
+    )
+    late = late_draws(
+        missing,
+        everyone,
+        locations=panel.locations,
+        factors=factors,
+        streams=streams,
+    )
     if missing.adds_up:
         late = closed(late, panel.locations, axis=1)
     n = min(SPAN, months.shape[2])
@@ -359,7 +410,10 @@ def chances_of(posterior: EventPosterior) -> tuple[float, float, float]:
 
 
 def _row(
-    day: dt.date | None, month: np.datetime64, three: tuple[float, ...], sd: float
+    day: dt.date | None,
+    month: np.datetime64,
+    three: tuple[float, ...],
+    sd: float,
 ) -> dict[str, Any]:
     release = pd.NaT if day is None else pd.Timestamp(day)
     return {"release": release, "month": str(month), **dict(zip(THREE, three)), "late_sd": sd}

@@ -21,10 +21,23 @@ if TYPE_CHECKING:
     from odforecast.scenario.intervention import Intervention
 
 STREAMS = (
-    "p_null", "size", "share", "onset", "lag", "ramp", "plateau",
-    "half_life", "residue", "spread", "replaced", "rebound.p_null", "rebound.fraction",
-    "rebound.after", "rebound.ramp", "rebound.half_life",
-)  # fmt: skip
+    "p_null",
+    "size",
+    "share",
+    "onset",
+    "lag",
+    "ramp",
+    "plateau",
+    "half_life",
+    "residue",
+    "spread",
+    "replaced",
+    "rebound.p_null",
+    "rebound.fraction",
+    "rebound.after",
+    "rebound.ramp",
+    "rebound.half_life",
+)
 
 #: Months from the onset over which deaths averted say whether an intervention works.
 JUDGED = 36
@@ -69,7 +82,13 @@ class Timings:
     def shape(self, months: Months) -> Floats:
         """Share of the full effect, shape (J, M)."""
         since = self.since(months)
-        return rise_and_fade(since, self.ramp, self.plateau, self.half_life, self.residue)
+        return rise_and_fade(
+            since,
+            self.ramp,
+            plateau=self.plateau,
+            half_life=self.half_life,
+            residue=self.residue,
+        )
 
     def at(self, rows: Any) -> Timings:
         """Some of the draws."""
@@ -86,7 +105,7 @@ class Timings:
 
 def uniforms(x: Intervention, seed: int, draws: int) -> dict[str, Floats]:
     """A uniform number for every stream and draw, each of shape (D,)."""
-    seed = whole("seed", seed, 0, ScenarioError)
+    seed = whole("seed", seed, least=0, error=ScenarioError)
     return {
         key: np.random.default_rng(seed_from("scenario", seed, x.name, key)).random(draws)
         for key in STREAMS
@@ -125,16 +144,16 @@ def draw(
     -------
     ndarray, shape (D, L, M)
     """
-    u = uniforms(x, seed, draws)
+    u = uniforms(x, seed, draws=draws)
     beta = _beta(x, u)
     c = np.ones(draws)
     if weights is not None and x.national:
-        factors = _own_factors(x, tuple(weights), u, seed)
+        factors = _own_factors(x, tuple(weights), u=u, seed=seed)
         expected = np.stack([np.asarray(w, dtype=float) for w in weights.values()], axis=-1)
-        c = nation_factor(beta * float(x.exposure), factors, expected)  # type: ignore[arg-type]
+        c = nation_factor(beta * float(x.exposure), factors, weights=expected)  # type: ignore[arg-type]
     is_state = np.array([s in _STATES for s in locations])
-    own = np.where(is_state, c[:, None] * _own_factors(x, locations, u, seed), 1.0)
-    return _course(x, exposure * beta[:, None] * own, months, u)
+    own = np.where(is_state, c[:, None] * _own_factors(x, locations, u=u, seed=seed), 1.0)
+    return _course(x, exposure * beta[:, None] * own, months=months, u=u)
 
 
 def curve(x: Intervention, months: Months) -> Floats:
@@ -145,8 +164,8 @@ def curve(x: Intervention, months: Months) -> Floats:
 
 def outcome(x: Intervention, draws: int, seed: int) -> Floats:
     """Change of the nation's deaths over 36 months from the onset, in months of them, (D,)."""
-    u = uniforms(x, seed, draws)
-    return _judged(x, _beta(x, u), u)
+    u = uniforms(x, seed, draws=draws)
+    return _judged(x, _beta(x, u), u=u)
 
 
 def chances(x: Intervention) -> tuple[float, float, float]:
@@ -159,9 +178,9 @@ def chances(x: Intervention) -> tuple[float, float, float]:
         # Then the sign of the size is the sign of what it does.
         sign = np.sign(_size(x, (np.arange(POINTS) + 0.5) / POINTS) * (x.share.mean > 0))
     else:
-        u = uniforms(x, 0, POINTS)
+        u = uniforms(x, 0, draws=POINTS)
         x = x.at("2020-01")  # when does not matter here
-        sign = np.sign(_judged(x, _size(x, u["size"]) * x.share.ppf(u["share"]), u))
+        sign = np.sign(_judged(x, _size(x, u["size"]) * x.share.ppf(u["share"]), u=u))
     works, backfires = ((1.0 - x.p_null) * float((sign == s).mean()) for s in (-1, 1))
     return works, max(1.0 - works - backfires, 0.0), backfires
 
@@ -174,7 +193,7 @@ def _late(x: Intervention) -> float:
 
 def _judged(x: Intervention, beta: Floats, u: Numbers) -> Floats:
     months = np.arange(x.onset[0], x.onset[1] + JUDGED * ONE_MONTH)
-    return np.asarray(np.expm1(_course(x, beta[:, None], months, u)[:, 0]).sum(axis=1))
+    return np.asarray(np.expm1(_course(x, beta[:, None], months=months, u=u)[:, 0]).sum(axis=1))
 
 
 def _size(x: Intervention, u: Floats) -> Floats:
@@ -205,7 +224,8 @@ def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: in
 
 def _course(x: Intervention, scale: Floats, months: Months, u: Numbers) -> Floats:
     """Log rate ratios of effects of a scale, (D, L), and of what comes back of them: (D, L, M)."""
-    timings, rebound = Timings.of(x, u), x.rebound
+    timings = Timings.of(x, u)
+    rebound = x.rebound
     out = scale[:, :, None] * timings.shape(months)[:, None]
     if rebound is not None:
         happens = u["rebound.p_null"] >= rebound.p_null
@@ -216,8 +236,8 @@ def _course(x: Intervention, scale: Floats, months: Months, u: Numbers) -> Float
         shape = rise_and_fade(
             timings.since(months) - wait[:, None],
             rebound.ramp.ppf(u["rebound.ramp"]),
-            np.zeros(wait.size),
-            None if half is None else half.ppf(u["rebound.half_life"]),
+            plateau=np.zeros(wait.size),
+            half_life=None if half is None else half.ppf(u["rebound.half_life"]),
         )
         out += back[:, :, None] * shape[:, None]
     return np.asarray(out)
@@ -263,7 +283,8 @@ def nation_factor(effect: Floats, factors: Floats, weights: Floats) -> Floats:
     if not there.any():
         return c
     loads = effect[there, None] * factors[there]
-    goal, found = effect[there], np.ones(int(there.sum()))
+    goal = effect[there]
+    found = np.ones(int(there.sum()))
     # log sum exp is convex in c, so Newton's steps from one side of the root never pass it.
     for _ in range(60):
         grown = share * np.expm1(found[:, None] * loads)

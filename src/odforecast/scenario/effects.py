@@ -46,7 +46,8 @@ from odforecast.scenario.intervention import Intervention
 from odforecast.seeds import seed_from
 
 #: Draws of the timing from the prior; twice as many come from where the counts put it.
-TIMINGS, CLOSER = 256, 2
+TIMINGS = 256
+CLOSER = 2
 
 #: Fewest months of counts.
 FEWEST = 24
@@ -67,7 +68,8 @@ KEPT = 0.8
 FREEDOM = 3.0
 
 #: Sd of growth in a year of upheaval over that of other years: 2020 and 2023-24 were such years.
-BURST, YEAR = 4.0, 12
+BURST = 4.0
+YEAR = 12
 
 #: What is drawn of each event.
 STREAMS = ("onset", "lag", "ramp", "plateau", "half_life", "residue", "spread")
@@ -98,7 +100,10 @@ def stratified(x: Intervention, n: int, seed: int) -> Floats:
 
 
 def closer(
-    numbers: Floats, weights: Floats, n: int, rng: np.random.Generator
+    numbers: Floats,
+    weights: Floats,
+    n: int,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """``n`` more uniform numbers where the weights are, and the log weights of all."""
     first = ndtri(numbers)
@@ -139,8 +144,8 @@ class EventPrior:
         sd = max(float(np.sqrt(max(square - mean**2, 0.0))), 1e-6)
         low = 0.0 if x.direction == "rise" else -np.inf
         high = 0.0 if x.direction == "fall" else np.inf
-        within = float(_inside(np.array(mean), np.array(sd), low, high))
-        return cls(mean, sd, 1.0 - (1.0 - x.p_null) * within, low, high)
+        within = float(_inside(np.array(mean), np.array(sd), low=low, high=high))
+        return cls(mean, sd, p_null=1.0 - (1.0 - x.p_null) * within, low=low, high=high)
 
     @property
     def one_sided(self) -> bool:
@@ -156,13 +161,15 @@ class EventPrior:
 
     def moments(self, means: Floats, sds: Floats) -> tuple[Floats, Floats]:
         """Mean and mean square of normals between the bounds."""
-        mass = _inside(means, sds, self.low, self.high)
-        ratio, edge = np.zeros_like(means), np.zeros_like(means)
+        mass = _inside(means, sds, low=self.low, high=self.high)
+        ratio = np.zeros_like(means)
+        edge = np.zeros_like(means)
         for bound, sign in ((self.low, 1.0), (self.high, -1.0)):
             if np.isfinite(bound):
                 z = (bound - means) / sds
                 density = sign * np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi) / mass
-                ratio, edge = ratio + density, edge + z * density
+                ratio = ratio + density
+                edge = edge + z * density
         mean = means + sds * ratio
         return mean, sds**2 * np.maximum(1.0 + edge - ratio**2, 0.0) + mean**2
 
@@ -227,7 +234,8 @@ class Grid:
 
     def covariances(self, n_time: int, onset: int) -> Floats:
         """Covariance of the mean's months at each node, shape (K, T, T)."""
-        t, add = np.arange(n_time), np.tril(np.ones((n_time, n_time)))
+        t = np.arange(n_time)
+        add = np.tril(np.ones((n_time, n_time)))
         growths = []
         for half_life in self.half_lives:
             alike = 0.5 ** (np.abs(np.subtract.outer(t, t)) / half_life)
@@ -266,9 +274,13 @@ def geometric(low: float, high: float, n: int) -> tuple[float, ...]:
 
 #: What the mean of the locations does by itself in a month.
 GRID = Grid(
-    geometric(0.003, 0.3, 6), geometric(0.003, 0.3, 6), (0.0, 0.004, 0.012, 0.036),
-    (0.04, 0.04, 0.02), (6.0, 24.0), (None, -6, 0, 6),
-)  # fmt: skip
+    geometric(0.003, 0.3, n=6),
+    geometric(0.003, 0.3, n=6),
+    growth=(0.0, 0.004, 0.012, 0.036),
+    scales=(0.04, 0.04, 0.02),
+    half_lives=(6.0, 24.0),
+    bursts=(None, -6, 0, 6),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +305,14 @@ def machine(n_time: int, grid: Grid, onset: int = 0) -> Machine:
     steps = basis @ np.tril(np.ones((n_time, n_time)))
     values, vectors = np.linalg.eigh(steps @ steps.T)
     logdet = np.linalg.slogdet(covariance)[1]
-    return Machine(basis, np.linalg.inv(covariance), logdet, grid.log_prior, vectors.T, values)
+    return Machine(
+        basis,
+        np.linalg.inv(covariance),
+        logdet=logdet,
+        log_prior=grid.log_prior,
+        axes=vectors.T,
+        spread=values,
+    )
 
 
 def rotation(weights: Floats) -> Floats:
@@ -384,7 +403,10 @@ class Estimator:
         grid: Grid = GRID,
         seed: int = 1,
     ) -> None:
-        self.event, self.months, self.seed, self.nation = event, months, seed, nation
+        self.event = event
+        self.months = months
+        self.seed = seed
+        self.nation = nation
         if months.size < FEWEST:
             raise ScenarioError(f"{months.size} months are too few, allowed: {FEWEST} or more")
         if not months[0] < event.onset[0] <= months[-1]:
@@ -397,8 +419,12 @@ class Estimator:
         given = np.ones(n_loc) if weights is None else np.asarray(weights, dtype=float)
         self.weights = given / given.mean()
         self.prior = EventPrior.of(event)
-        self._numbers = stratified(event, draws, seed)
-        self._machine = machine(months.size, grid, int(np.searchsorted(months, event.onset[0])))
+        self._numbers = stratified(event, draws, seed=seed)
+        self._machine = machine(
+            months.size,
+            grid,
+            onset=int(np.searchsorted(months, event.onset[0])),
+        )
         self._shapes = self._bare(self._numbers)
         self._usual = self._bare(np.full((1, len(STREAMS)), 0.5))
         self._q = self._quadratic(self._shapes, self._machine.precision)
@@ -439,47 +465,60 @@ class Estimator:
         return np.asarray(turned @ self._machine.basis.T)
 
     def _statistics(
-        self, z: Floats, x: Floats, q: Floats, nodes: NDArray[np.intp], own: tuple[float, float]
+        self,
+        z: Floats,
+        x: Floats,
+        q: Floats,
+        nodes: NDArray[np.intp],
+        own: tuple[float, float],
     ) -> Statistics:
         m = self._machine
         solved = m.precision[nodes] @ z[0]
         base = m.log_prior[nodes] - 0.5 * (m.logdet[nodes] + solved @ z[0])
         # On the axes of a walk its covariance, and so the contrasts', is diagonal.
-        rows, bent = z[1:] @ m.axes.T, x @ m.axes.T
+        rows = z[1:] @ m.axes.T
+        bent = x @ m.axes.T
         weight = 1.0 / (own[0] * m.spread + own[1])
         return Statistics(
-            q, np.einsum("kn,jn->kj", solved, x), base,
-            np.einsum("jn,jn->j", bent * weight, bent),
-            np.einsum("sn,jn->sj", rows * weight, bent),
-        )  # fmt: skip
+            q,
+            np.einsum("kn,jn->kj", solved, x),
+            base=base,
+            own_q=np.einsum("jn,jn->j", bent * weight, bent),
+            own_r=np.einsum("sn,jn->sj", rows * weight, bent),
+        )
 
     def posterior(self, deaths: Floats, nation: Floats | None = None) -> EventPosterior:
         """Posterior given monthly deaths, shape (S, T), and the nation's, shape (T,)."""
         z = self._rows(deaths, nation)
-        m, own = self._machine, (1.0, 1.0)
+        m = self._machine
+        own = (1.0, 1.0)
         if len(z) > 1:
-            own = own_variances(z[1:] @ m.axes.T, self._usual @ m.axes.T, m.spread)
-        s = self._statistics(z, self._shapes, self._q, np.arange(len(self._q)), own)
+            own = own_variances(z[1:] @ m.axes.T, self._usual @ m.axes.T, spread=m.spread)
+        s = self._statistics(z, self._shapes, q=self._q, nodes=np.arange(len(self._q)), own=own)
         n_draws = len(self._numbers)
         flat = np.zeros(n_draws)
         if n_draws == 1:
-            return self._weighed(s, self._numbers, flat, PASSES)
+            return self._weighed(s, self._numbers, logs=flat, passes=PASSES)
         # Nodes that weigh nothing are left out; timings are drawn again where the counts put
         # them. All draws together have the density of the mixture that they came from.
-        found = self._weighed(s, self._numbers, flat, 1)
+        found = self._weighed(s, self._numbers, logs=flat, passes=1)
         nodes = np.flatnonzero(found.node_weights() > NEGLIGIBLE)
         rng = np.random.default_rng(seed_from("closer", self.seed, self.event.name))
-        numbers, logs = closer(self._numbers, found.timing_weights(), CLOSER * n_draws, rng)
+        numbers, logs = closer(self._numbers, found.timing_weights(), n=CLOSER * n_draws, rng=rng)
         x = self._bare(numbers[n_draws:])
         q = self._quadratic(x, m.precision[nodes])
         s = self._statistics(
-            z, np.concatenate([self._shapes, x]),
-            np.concatenate([self._q[nodes], q], axis=1), nodes, own,
-        )  # fmt: skip
-        return self._weighed(s, numbers, logs, PASSES)
+            z,
+            np.concatenate([self._shapes, x]),
+            q=np.concatenate([self._q[nodes], q], axis=1),
+            nodes=nodes,
+            own=own,
+        )
+        return self._weighed(s, numbers, logs=logs, passes=PASSES)
 
     def _weighed(self, s: Statistics, numbers: Floats, logs: Floats, passes: int) -> EventPosterior:
-        timings, prior = timings_of(self.event, numbers), self.prior
+        timings = timings_of(self.event, numbers)
+        prior = self.prior
         # Mean square of the size, at each timing: how much states may differ there.
         square = np.full(logs.size, prior.mean * prior.mean + prior.sd * prior.sd)
         for _ in range(passes if timings.spread.any() else 1):
@@ -489,7 +528,15 @@ class Estimator:
             square = np.einsum("kj,kj->j", weights, means**2 + variances)
         none = np.repeat(s.base[:, None], logs.size, axis=1)
         return EventPosterior(
-            self.event, prior, timings, none + logs, effect + logs, means, variances, s, self
+            self.event,
+            prior,
+            timings=timings,
+            none=none + logs,
+            effect=effect + logs,
+            means=means,
+            variances=variances,
+            statistics=s,
+            estimator=self,
         )
 
     def given_effect(self, s: Statistics, deviation: Floats) -> tuple[Floats, Floats, Floats]:
@@ -500,10 +547,12 @@ class Estimator:
         # States may differ from a date on whether or not it changed the nation, so what that costs
         # is left out, as it is without an effect: it would pick the timing, and so bear on the
         # effect.
-        q1, r1, _ = _deviating(s.own_q, s.own_r, deviation * self._own_share)
-        q0, r0, cost = _deviating(s.mean_q, s.mean_r, deviation * self._mean_share)
-        own, loads = self._own_loads[:, None], self._mean_loads
-        mean, precision = self.prior.mean, 1.0 / (self.prior.sd * self.prior.sd)
+        q1, r1, _ = _deviating(s.own_q, s.own_r, variance=deviation * self._own_share)
+        q0, r0, cost = _deviating(s.mean_q, s.mean_r, variance=deviation * self._mean_share)
+        own = self._own_loads[:, None]
+        loads = self._mean_loads
+        mean = self.prior.mean
+        precision = 1.0 / (self.prior.sd * self.prior.sd)
         total = precision + loads * loads * q0 + (own.T @ own) * q1
         pull = precision * mean + loads * r0 + np.einsum("s,sj->j", own[:, 0], r1)
         variance = 1.0 / total
@@ -552,8 +601,8 @@ class EventPosterior:
         p = self.prior
         if not p.one_sided:
             return self.effect
-        mass = _inside(self.means, np.sqrt(self.variances), p.low, p.high)
-        whole = _inside(np.array(p.mean), np.array(p.sd), p.low, p.high)
+        mass = _inside(self.means, np.sqrt(self.variances), low=p.low, high=p.high)
+        whole = _inside(np.array(p.mean), np.array(p.sd), low=p.low, high=p.high)
         return np.asarray(self.effect + np.log(mass) - np.log(whole))
 
     def p_null(self) -> float:
@@ -570,7 +619,8 @@ class EventPosterior:
     @cached_property
     def _mixture(self) -> tuple[Floats, Floats, Floats]:
         """Weights, means and sds of the size given an effect; the smallest left out."""
-        means, sds = self.means.ravel(), np.sqrt(self.variances.ravel())
+        means = self.means.ravel()
+        sds = np.sqrt(self.variances.ravel())
         weights = _shares(self._logs.ravel())
         order = np.argsort(weights)[::-1]
         keep = order[: int(np.searchsorted(np.cumsum(weights[order]), 1.0 - NEGLIGIBLE)) + 1]
@@ -590,13 +640,14 @@ class EventPosterior:
     def cdf(self, size: float) -> float:
         """Posterior probability of a size below, given an effect."""
         weights, means, sds = self._mixture
-        low, high = self.prior.low, self.prior.high
-        below = _inside(means, sds, low, min(size, high))
-        return float(weights @ (below / _inside(means, sds, low, high)))
+        low = self.prior.low
+        high = self.prior.high
+        below = _inside(means, sds, low=low, high=min(size, high))
+        return float(weights @ (below / _inside(means, sds, low=low, high=high)))
 
     def interval(self, level: float = 0.9) -> tuple[float, float]:
         """Central interval of the size given an effect."""
-        proportion("level", level, ScenarioError)
+        proportion("level", level, error=ScenarioError)
         _, means, sds = self._mixture
         wide = 10.0 * float(sds.max())
         ends = float(means.min()) - wide, float(means.max()) + wide
@@ -623,12 +674,21 @@ class EventPosterior:
 
     def summary(self) -> EventSummary:
         """Prior and posterior."""
-        p, factor, sd = self.prior, self.bayes_factor(), self.sd()
+        p = self.prior
+        factor = self.bayes_factor()
+        sd = self.sd()
         kept = bool(WEAK[0] <= factor <= WEAK[1] and sd > KEPT * p.given[1])
         return EventSummary(
-            self.event.name, *p.given, self.mean(), sd, *self.interval(0.9), p.p_null,
-            self.p_null(), factor, kept,
-        )  # fmt: skip
+            self.event.name,
+            *p.given,
+            self.mean(),
+            sd,
+            *self.interval(0.9),
+            p.p_null,
+            self.p_null(),
+            factor,
+            kept,
+        )
 
     def draws(self, n: int = 1000, seed: int = 1) -> EffectDraws:
         """``n`` draws, "no effect" among them: sets, variances and timings evenly by weight."""
@@ -641,8 +701,10 @@ class EventPosterior:
         chosen = np.searchsorted(edges / edges[-1], (np.arange(n) + rng.random()) / n)
         chosen = rng.permutation(np.minimum(chosen, edges.size - 1))
         there, node, timing = np.unravel_index(chosen, logs.shape)
-        z, u = rng.standard_normal(n), rng.random(n)
-        mean, sd = self.means[node, timing], np.sqrt(self.variances[node, timing])
+        z = rng.standard_normal(n)
+        u = rng.random(n)
+        mean = self.means[node, timing]
+        sd = np.sqrt(self.variances[node, timing])
         beta = mean + sd * z
         if prior.one_sided:
             ends = [ndtr((b - mean) / sd) for b in (prior.low, prior.high)]
@@ -656,7 +718,9 @@ class EventPosterior:
 
     def own_factors(self, drawn: EffectDraws, seed: int = 1) -> Floats:
         """The locations' own factors u_s in each draw, shape (n, S): posterior, above 0."""
-        s, est, j = self.statistics, self.estimator, drawn.timing
+        s = self.statistics
+        est = self.estimator
+        j = drawn.timing
         rng = np.random.default_rng(seed_from("own", seed, self.event.name))
         tau = self.timings.spread[j]
         size = tau * drawn.beta

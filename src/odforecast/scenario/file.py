@@ -112,7 +112,7 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
             check_keys(loaded, ("scenarios",))
         items = loaded["scenarios"]
         if not isinstance(items, list) or not items:
-            raise refused("scenarios", items, "a list of one or more")
+            raise refused("scenarios", items, allowed="a list of one or more")
         return _distinct(_each(items, _scenario))
     except RecursionError as error:
         raise ScenarioError("nested deeper than any scenario is") from error
@@ -120,7 +120,8 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
 
 def _each[T](items: Iterable[object], read: Callable[[Any], T]) -> tuple[T, ...]:
     """What each item is read as; the mistakes of all of them are told together."""
-    mistakes, found = Mistakes(), []
+    mistakes = Mistakes()
+    found = []
     for item in items:
         with mistakes:
             found.append(read(item))
@@ -162,7 +163,7 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
     if not isinstance(given, Sequence) or not given:
         given = (None,)  # type: ignore[assignment]
     if not all(isinstance(s, Scenario) for s in given):
-        raise refused("scenarios", scenarios, "a Scenario, or a list of one or more")
+        raise refused("scenarios", scenarios, allowed="a Scenario, or a list of one or more")
     written = [
         s.to_dict() if s.interventions else {**s.to_dict(), "interventions": NOTHING}
         for s in _distinct(tuple(given))
@@ -178,7 +179,15 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
         """Quotes what either YAML takes for another value than a text, such as 1e5."""
 
     _add_numbers(Dumper)
-    return str(yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96))
+    return str(
+        yaml.dump(
+            plain,
+            Dumper=Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            width=96,
+        )
+    )
 
 
 def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) -> Path:
@@ -252,7 +261,7 @@ def _scenario(plain: object) -> Scenario:
     items = [] if items == NOTHING or (items == [] and name == NULL.name) else items or None
     if not isinstance(items, list):
         said = plain.get("interventions")
-        raise refused(f"{name}: interventions", said, "a list, or none for the status quo")
+        raise refused(f"{name}: interventions", said, allowed="a list, or none for the status quo")
     numbered = enumerate(items, 1)
     parts = _each(numbered, lambda x: _intervention(x[1], f"{name}, intervention {x[0]}"))
     return Scenario(**{**plain, "name": name, "interventions": parts})
@@ -268,7 +277,8 @@ def _intervention(plain: object, where: str) -> Intervention:
 
 def _filled(given: dict[str, Any]) -> Intervention:
     """An intervention from the keys of a file."""
-    takes, gone = TAKES["Intervention"], {key: given.pop(key) for key in GONE if key in given}
+    takes = TAKES["Intervention"]
+    gone = {key: given.pop(key) for key in GONE if key in given}
     check_keys(given, takes)
     if "prior" in given:
         base = named_keys(given.pop("prior"))
@@ -306,7 +316,8 @@ def _refuse_gone(gone: Mapping[str, Any], p_null: object) -> None:
     """Keys of earlier files, which may only say what holds without them."""
     sure = share(gone.get("probability", 1))
     if sure != 1:
-        none, hint = share(p_null), "add the rest to p_null, the probability of no effect"
+        none = share(p_null)
+        hint = "add the rest to p_null, the probability of no effect"
         if sure is not None and none is not None and 0 <= sure <= 1:
             hint = f"write p_null: {1 - sure * (1 - none):.6g}, the probability of no effect"
         raise ScenarioError(
@@ -388,7 +399,7 @@ def _add_numbers(kind_of_yaml: Any) -> None:
 def _check_suffix(suffix: str) -> None:
     """Refuse a file of another kind."""
     if suffix not in (".yaml", ".yml", ".toml"):
-        raise refused("file type", suffix, ".yaml, .yml or .toml")
+        raise refused("file type", suffix, allowed=".yaml, .yml or .toml")
 
 
 def json_schema() -> dict[str, Any]:

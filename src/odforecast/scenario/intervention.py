@@ -85,7 +85,8 @@ _INTERVENTION = KEYS["Intervention"]
 ALL = "all-drugs"
 SCOPES = tuple(_INTERVENTION["scope"]["enum"])
 #: Whose judgement a chance is where nobody is named: of a named prior, and of a user's own numbers.
-OURS, ASKED = "Our judgment", "The user's judgment"
+OURS = "Our judgment"
+ASKED = "The user's judgment"
 #: Exposure worked out from data.
 NAMED_EXPOSURES = tuple(_INTERVENTION["exposure"]["anyOf"][2]["enum"])
 #: The largest exposure.
@@ -118,7 +119,10 @@ _UNITS = {
 #: Differences between states: at most half the effect's size (sd of the log, drawn once a draw).
 SPREAD = Uniform(0, 0.5)
 
-_ZERO, _ONE, _HALF_YEAR, _YEAR = Fixed(0), Fixed(1), Fixed(6), Fixed(12)
+_ZERO = Fixed(0)
+_ONE = Fixed(1)
+_HALF_YEAR = Fixed(6)
+_YEAR = Fixed(12)
 
 
 # ---------------------------------------------------------------------------------------- values
@@ -128,11 +132,11 @@ def _size(value: Any, key: str) -> Prior:
     """A log rate ratio, a percent or a dose."""
     if (number := percent_of(value)) is not None:
         hint = f"or write percent: {number:g}"
-        raise refused(key, value, "a log rate ratio, -0.36 for 30% fewer", hint)
+        raise refused(key, value, allowed="a log rate ratio, -0.36 for 30% fewer", hint=hint)
     # A size in percent, or in doses, is one of deaths alone.
     sized = isinstance(value, Percent | Dose)
     prior: Prior = value if sized else as_prior(value, key)
-    within(prior, key, -5.0, 5.0)
+    within(prior, key, low=-5.0, high=5.0)
     middle = float(prior.ppf(np.array(0.5)))
     if abs(middle) > LARGEST_SIZE:
         low, high = (round(float(100 * np.expm1(x))) for x in (-LARGEST_SIZE, LARGEST_SIZE))
@@ -156,7 +160,7 @@ def _percent(value: object, key: str) -> Percent:
             unsigned.append(found)
         return percent(number)
 
-    prior = as_prior(value, key, read, such="-30 or {normal: [-9, 5]}")
+    prior = as_prior(value, key, read=read, such="-30 or {normal: [-9, 5]}")
     if unsigned and float(np.abs(prior.interval(0.99)).max()) < 1:
         hint = "write the numbers in percent, or with % signs"
         if isinstance(prior, Fixed):
@@ -174,7 +178,7 @@ def _dose(value: object, key: str) -> Dose:
         return value
     if not isinstance(value, Mapping) or set(value) != {"change", "elasticity"}:
         hint = "such as {change: -40%, elasticity: {uniform: [0, 0.84]}}"
-        raise refused(key, value, "exactly change and elasticity", hint)
+        raise refused(key, value, allowed="exactly change and elasticity", hint=hint)
     given = value["change"]
     change = percent(given)
     if change and abs(change) < 1 and percent_of(given) is None:
@@ -190,13 +194,13 @@ def _chance(value: object, key: str) -> float:
     if isinstance(value, PooledChance):
         return value
     if isinstance(value, Mapping | Judgements):
-        judged = as_prior(value, key, share, "unit")
+        judged = as_prior(value, key, read=share, scale="unit")
         if isinstance(judged, Judgements):
             return PooledChance(judged)
     number = share(value)
     if number is None or not 0.0 <= number <= 1.0:
         allowed = "a number from 0 to 1, a percent, or judgements"
-        raise refused(key, value, allowed, hundredth(value))
+        raise refused(key, value, allowed=allowed, hint=hundredth(value))
     return number
 
 
@@ -212,17 +216,18 @@ def _choice(value: object, key: str, words: Sequence[str]) -> object:
 
 def _text(value: Any, key: str, rule: Mapping[str, Any], allowed: str) -> Any:
     """A text as the schema has it, or a list of such; nothing in it acts on a screen."""
-    many, rule = rule["type"] == "array", rule.get("items", rule)
+    many = rule["type"] == "array"
+    rule = rule.get("items", rule)
     texts: list[Any] = [value]
     if many:
         texts = list(value) if isinstance(value, list | tuple) else [None]
     for text in texts:
         good = isinstance(text, str) and re.search(rule.get("pattern", ""), text)
         if not good or not rule.get("minLength", 0) <= len(text) <= rule.get("maxLength", MAX_TEXT):
-            raise refused(key, value, allowed)
+            raise refused(key, value, allowed=allowed)
         # What has a pattern is a name, in one line.
         if not (text.isprintable() if "pattern" in rule else is_plain(text)):
-            raise refused(key, value, f"{allowed}, without control codes")
+            raise refused(key, value, allowed=f"{allowed}, without control codes")
     return tuple(texts) if many else value
 
 
@@ -240,7 +245,9 @@ def _onset(value: Any, key: str) -> tuple[np.datetime64, np.datetime64]:
         first, last = map(_month, pair if isinstance(pair, list | tuple) else ())
     except ValueError:
         raise refused(
-            key, value, "a month such as 2026-03, or {between: [2026-01, 2026-06]}"
+            key,
+            value,
+            allowed="a month such as 2026-03, or {between: [2026-01, 2026-06]}",
         ) from None
     if not FIRST_MONTH <= first <= last <= LAST_MONTH:
         raise ScenarioError(
@@ -265,7 +272,7 @@ def _exposure(value: Any, key: str) -> Exposure:
         return value
     if not isinstance(value, Mapping):
         also = f", a table such as {{OH: 1, default: 0}}, or {', '.join(NAMED_EXPOSURES)}"
-        return _felt(value, key, also)
+        return _felt(value, key, also=also)
     if not value:
         raise ScenarioError(f"{key} is an empty table, allowed: one location or more")
     table: dict[str, float] = {}
@@ -283,7 +290,8 @@ def _exposure(value: Any, key: str) -> Exposure:
                 f"{key} has {shown(names[code])} and {shown(name)}, one place, "
                 "allowed: each place once"
             )
-        table[code], names[code] = _felt(number, f"{key} of {code}"), name
+        table[code] = _felt(number, f"{key} of {code}")
+        names[code] = name
     return table
 
 
@@ -302,7 +310,7 @@ def _rebound(value: object, key: str) -> Rebound | None:
     if value is None or value == NOTHING or isinstance(value, Rebound):
         return value if isinstance(value, Rebound) else None
     if not isinstance(value, Mapping):
-        raise refused(key, value, "a table of keys, or none")
+        raise refused(key, value, allowed="a table of keys, or none")
     with located(f"{key}: ", "rebound."):
         check_keys(value, TAKES["Rebound"])
         given = dict(value)
@@ -324,20 +332,27 @@ def named_keys(name: Any) -> dict[str, Any]:
 def _interventions(value: object, key: str) -> tuple[Intervention, ...]:
     parts = tuple(value) if isinstance(value, Iterable) else (None,)
     if not all(isinstance(x, Intervention) for x in parts):
-        raise refused(key, value, "a list of Intervention")
+        raise refused(key, value, allowed="a list of Intervention")
     return parts
 
 
 def _version(value: Any, key: str) -> int:
     if not is_number(value) or not 1 <= value <= LARGEST or value != int(value):
-        raise refused(key, value, "a whole number from 1")
+        raise refused(key, value, allowed="a whole number from 1")
     return int(value)
 
 
 _OWN: dict[str, Take] = {
-    "onset": _onset, "exposure": _exposure, "size": _size, "percent": _percent, "dose": _dose,
-    "p_null": _chance, "rebound": _rebound, "version": _version, "interventions": _interventions,
-}  # fmt: skip
+    "onset": _onset,
+    "exposure": _exposure,
+    "size": _size,
+    "percent": _percent,
+    "dose": _dose,
+    "p_null": _chance,
+    "rebound": _rebound,
+    "version": _version,
+    "interventions": _interventions,
+}
 _ALLOWED = {
     "Scenario.name": "up to 200 lower-case letters, digits and . + _ -",
     "Intervention.name": "1 to 100 printable characters, none of $ / \\, no blanks around them",
@@ -355,14 +370,19 @@ def _taken(noun: str, key: str, rule: dict[str, Any]) -> Take:
     if "maximum" in first:
         low = first.get("minimum", first.get("exclusiveMinimum"))
         none = "exclusiveMinimum" in first
-        return partial(quantity, low=low, high=first["maximum"], none=none)
+        return partial(
+            quantity,
+            low=low,
+            high=first["maximum"],
+            none=none,
+        )
     allowed = _ALLOWED.get(f"{noun}.{key}", f"text of up to {MAX_TEXT:,} characters")
     return partial(_text, rule=first, allowed=allowed)
 
 
 #: How the values of each noun are taken, in the order of a file.
 TAKES: dict[str, dict[str, Take]] = {
-    noun: {key: _taken(noun, key, rule) for key, rule in keys.items() if key not in GONE}
+    noun: {key: _taken(noun, key, rule=rule) for key, rule in keys.items() if key not in GONE}
     for noun, keys in KEYS.items()
 }
 
@@ -620,7 +640,7 @@ class Scenario:
         return html_table(
             table,
             f"Scenario {self.name}" + (f": {self.title}" if self.title else ""),
-            "assumptions with a source and a grade, not estimates" if len(table) else "",
+            note="assumptions with a source and a grade, not estimates" if len(table) else "",
             rows=30,
         )
 
@@ -688,9 +708,17 @@ def _assumed_alone(plain: Any) -> Any:
 
 
 _COLUMNS = [
-    SCENARIO_ID, "intervention", "quantity", "unit", "q05", "q50", "q95", "prior", "source",
+    SCENARIO_ID,
+    "intervention",
+    "quantity",
+    "unit",
+    "q05",
+    "q50",
+    "q95",
+    "prior",
+    "source",
     "grade",
-]  # fmt: skip
+]
 _LEVELS = np.array([0.05, 0.5, 0.95])
 _NOTHING = (np.nan,) * 3
 

@@ -125,13 +125,25 @@ class Counts:
         deaths = np.stack([there[s] for s in places], axis=1)
         grid = panel.month_grid[span]
         if alone or NATION not in there:
-            return cls(grid, places, each, deaths)
-        return cls(grid, places, each, deaths, there[NATION], felt[NATION])
+            return cls(grid, places, felt=each, deaths=deaths)
+        return cls(
+            grid,
+            places,
+            felt=each,
+            deaths=deaths,
+            nation=there[NATION],
+            nation_felt=felt[NATION],
+        )
 
     def until(self, n: int, k: int | None = None) -> Counts:
         """The first n months, of the first k worlds."""
         nation = None if self.nation is None else self.nation[:k, :n]
-        return replace(self, months=self.months[:n], deaths=self.deaths[:k, :, :n], nation=nation)
+        return replace(
+            self,
+            months=self.months[:n],
+            deaths=self.deaths[:k, :, :n],
+            nation=nation,
+        )
 
     def posteriors(self, x: Intervention, weights: Floats, **options: Any) -> list[EventPosterior]:
         """One posterior for each world; the weights are the places' deaths.
@@ -151,7 +163,7 @@ def seen_counts(panel: Panel, x: Intervention, felt: Mapping[str, float] | None 
     grid = panel.month_grid
     span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
     felt = felt or dict.fromkeys(panel.locations, 1.0)
-    return Counts.of(panel, panel.monthly[None], span, felt)
+    return Counts.of(panel, panel.monthly[None], span=span, felt=felt)
 
 
 def posterior_of(
@@ -163,12 +175,16 @@ def posterior_of(
     seed: int = 1,
 ) -> tuple[Counts, EventPosterior]:
     """Posterior of an event, from a panel of its scope and the exposure of each location."""
-    seen = seen_counts(panel, x, felt)
+    seen = seen_counts(panel, x, felt=felt)
     (found,) = seen.posteriors(x, seen.deaths[0].mean(axis=1), draws=timings, seed=seed)
     return seen, found
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Past:
     """One past event in one location; made by :func:`past`.
 
@@ -240,7 +256,7 @@ class Past:
         return html_table(
             pd.DataFrame(rows, columns=["", "prior", "posterior"]),
             f"{self.event.name} ({self.onset}) in {called(self.location)}",
-            " ".join((WHATEVER, *self.notes)),
+            note=" ".join((WHATEVER, *self.notes)),
         )
 
     @property
@@ -319,7 +335,8 @@ class Past:
             return (
                 f"No count of {place_name(self.location)} from the onset to {until} is published."
             )
-        month, levels = months[-1], [0.05, 0.5, 0.95]
+        month = months[-1]
+        levels = [0.05, 0.5, 0.95]
         observed = self.observed[self.months == month][0]
         low, middle, high = observed + np.quantile(self.averted(month), levels)
         of_eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, self.eve.months == month][:, 0]
@@ -383,8 +400,9 @@ def past(
         raise ScenarioError(
             f"past takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
         )
-    seed, draws = whole("seed", seed, 0, ScenarioError), whole("draws", draws, 1, ScenarioError)
-    timings = whole("timings", timings, 1, ScenarioError)
+    seed = whole("seed", seed, least=0, error=ScenarioError)
+    draws = whole("draws", draws, least=1, error=ScenarioError)
+    timings = whole("timings", timings, least=1, error=ScenarioError)
     x = past_event(event)
     if x.onset is None:
         raise ScenarioError(f"{x.name}: onset is open, allowed here: a month in the data")
@@ -397,8 +415,8 @@ def past(
             f"{x.name}: onset is {first}, allowed: after {panel.months[0]}, before "
             f"{panel.last_month}"
         )
-    felt = felt_by(x, panel, eve_shares(x, newest))
-    seen, posterior = posterior_of(panel, x, felt, timings=timings, seed=seed)
+    felt = felt_by(x, panel, tables=eve_shares(x, newest))
+    seen, posterior = posterior_of(panel, x, felt=felt, timings=timings, seed=seed)
     drawn = posterior.draws(draws, seed)
     code = code_of(location)
     row = panel.index(code)
@@ -408,10 +426,14 @@ def past(
         own = posterior.own_factors(drawn, seed)[:, seen.places.index(code)]
         delta = delta * own[:, None]
     observed = panel.reported[row]
-    known, kind = _eve(archive, panel, first)
+    known, kind = _eve(archive, panel, onset=first)
     last = str(min(first + WINDOW * ONE_MONTH, panel.last_month))
     fitted = (model or get_model()).fit(known)
-    eve = fitted.forecast(until=last, draws=draws, seed=seed).select(code)
+    eve = fitted.forecast(
+        until=last,
+        draws=draws,
+        seed=seed,
+    ).select(code)
     notes = []
     late = ", and the posterior has used some of them: what is late can pass for an effect."
     if panel.final_through < panel.last_month:
@@ -425,9 +447,21 @@ def past(
         eve_month = month_name(first - ONE_MONTH)
         notes.append(f"Exposure as it was in {eve_month}; {felt[code]:.2f} in {place_name(code)}.")
     return Past(
-        x, code, indicator, panel.months, observed, removed(panel.monthly[row], observed, delta),
-        eve, kind, delta, grid, posterior, drawn, np.datetime64(seen.months[-1], "M"), tuple(notes),
-    )  # fmt: skip
+        x,
+        code,
+        indicator=indicator,
+        months=panel.months,
+        observed=observed,
+        removed=removed(panel.monthly[row], observed, delta=delta),
+        eve=eve,
+        eve_kind=kind,
+        delta=delta,
+        month_grid=grid,
+        posterior=posterior,
+        drawn=drawn,
+        last_used=np.datetime64(seen.months[-1], "M"),
+        notes=tuple(notes),
+    )
 
 
 def removed(months: Floats, observed: Floats, delta: Floats) -> Floats:
@@ -453,7 +487,7 @@ def felt_by(
     A table that names no US gives the nation what its jurisdictions feel on average, weighted by
     their deaths in the year before the event.
     """
-    felt = exposure_vector(x.exposure, panel.locations, tables, x.name)
+    felt = exposure_vector(x.exposure, panel.locations, tables=tables, name=x.name)
     out = dict(zip(panel.locations, felt.tolist()))
     states = [s for s in panel.locations if s in JURISDICTIONS]
     lacks = isinstance(x.exposure, Mapping) and NATION not in x.exposure

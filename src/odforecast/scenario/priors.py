@@ -52,23 +52,29 @@ SCALES = {
     "real": Scale(
         "any number",
         "{normal: [-0.1, 0.1]}",
-        -np.inf,
-        np.inf,
-        np.asarray,
-        np.asarray,
-        "shifted lognormal",
+        low=-np.inf,
+        high=np.inf,
+        to=np.asarray,
+        back=np.asarray,
+        fitted="shifted lognormal",
     ),
     "positive": Scale(
-        "above 0", "{uniform: [1, 3]}", 0.0, np.inf, np.log, np.exp, "leaning lognormal"
+        "above 0",
+        "{uniform: [1, 3]}",
+        low=0.0,
+        high=np.inf,
+        to=np.log,
+        back=np.exp,
+        fitted="leaning lognormal",
     ),
     "unit": Scale(
         "above 0 and below 1",
         "{uniform: [20%, 60%]}",
-        0.0,
-        1.0,
-        special.logit,
-        special.expit,
-        "logit-normal",
+        low=0.0,
+        high=1.0,
+        to=special.logit,
+        back=special.expit,
+        fitted="logit-normal",
     ),
 }
 
@@ -87,7 +93,8 @@ MOST_DOSE = 1e4
 MOST_ELASTIC = 5.0
 
 #: Range of a distribution's parameters: outside it, percentiles cannot be computed.
-SMALLEST, LARGEST = 1e-6, 1e6
+SMALLEST = 1e-6
+LARGEST = 1e6
 
 _GRID = (np.arange(20_000) + 0.5) / 20_000
 _QUARTILES = (0.25, 0.5, 0.75)
@@ -246,7 +253,12 @@ def as_prior(
         levels = isinstance(value, Mapping) and value and all(map(_level, value))
         hint = "write {quantiles: {…}}" if levels else None
         such = such or SCALES[scale].such
-        raise refused(key, value, f"a number or one distribution ({kinds}), such as {such}", hint)
+        raise refused(
+            key,
+            value,
+            allowed=f"a number or one distribution ({kinds}), such as {such}",
+            hint=hint,
+        )
     ((kind, given),) = value.items()
     if kind in PRIORS:
         with located(f"{key}: "):
@@ -277,7 +289,8 @@ def _people(given: object, read: Reader) -> object:
     """What several people judged, each with a name, a date and three quartiles."""
     if not isinstance(given, list):
         return given
-    keys, people = [f.name for f in fields(Judgement)], []
+    keys = [f.name for f in fields(Judgement)]
+    people = []
     for i, each in enumerate(given, 1):
         with located(f"judgements[{i}]: "):
             if not isinstance(each, Mapping):
@@ -304,8 +317,8 @@ def quantity(value: object, key: str, low: float, high: float, none: bool = Fals
     unit = (low, high) == (0.0, 1.0)
     read, scale = (share, "unit") if unit else (bare, "positive")
     such = f"{SCALES[scale].such}, or none" if none else ""
-    prior = as_prior(value, key, read, scale, such)
-    within(prior, key, low, high, value, hundredth(value) if unit else None)
+    prior = as_prior(value, key, read=read, scale=scale, such=such)
+    within(prior, key, low=low, high=high, written=value, hint=hundredth(value) if unit else None)
     if none and prior.mean <= 0:
         raise ScenarioError(f"{key} is {prior}, allowed: above 0, or none")
     return prior
@@ -358,7 +371,7 @@ class Prior:
         held = [given[key] for key in keys] if named else given
         numbers = held if isinstance(held, list) else [held]
         if len(numbers) != len(keys) or not all(map(is_number, numbers)):
-            raise refused(cls.kind, given, f"{len(keys)} numbers ({', '.join(keys)})")
+            raise refused(cls.kind, given, allowed=f"{len(keys)} numbers ({', '.join(keys)})")
         return cls(*numbers)
 
     def __post_init__(self) -> None:
@@ -404,7 +417,7 @@ class Prior:
         >>> tuple(round(x, 2) for x in od.scenario.Normal(-0.45, 0.20).interval(0.9))
         (-0.78, -0.12)
         """
-        proportion("level", level, ScenarioError)
+        proportion("level", level, error=ScenarioError)
         low, high = self.ppf(np.array([(1 - level) / 2, (1 + level) / 2]))
         return float(low), float(high)
 
@@ -615,7 +628,7 @@ class Quantiles(ByQuantiles):
         given = self.points.items() if isinstance(self.points, Mapping) else self.points
         pairs = tuple(given) if isinstance(given, Iterable) else ()
         if len(pairs) < 2 or not all(isinstance(x, tuple | list) and len(x) == 2 for x in pairs):
-            raise refused("quantiles", self.points, "two or more, such as {5%: …, 50%: …}")
+            raise refused("quantiles", self.points, allowed="two or more, such as {5%: …, 50%: …}")
         points: list[tuple[float, float]] = []
         for key, value in pairs:
             if (level := _level(key)) is None:
@@ -624,7 +637,11 @@ class Quantiles(ByQuantiles):
                     "such as 5%"
                 )
             if not is_number(value) or abs(value) > LARGEST:
-                raise refused(f"quantiles: {_percent(level)}", value, f"a number up to {LARGEST:g}")
+                raise refused(
+                    f"quantiles: {_percent(level)}",
+                    value,
+                    allowed=f"a number up to {LARGEST:g}",
+                )
             points.append((level, float(value)))
         object.__setattr__(self, "points", tuple(sorted(points)))
         for (p, v), (q, w) in itertools.pairwise(self.points):
@@ -666,13 +683,14 @@ class Quantiles(ByQuantiles):
 
     def words(self, unit: str = "") -> str:
         """What was said and what was fitted, every value with a unit."""
-        said, fit = _said(self.points, unit), self.fitted
+        said = _said(self.points, unit)
+        fit = self.fitted
         if fit.lean == 0.0 and self.scale == "real":
             return f"{said}; fitted Normal({fit.median:.4g}{unit}, {fit.scale:.4g}{unit})"
         if fit.lean == 0.0 and self.scale == "positive":
             return f"{said}; fitted LogNormal({np.exp(fit.median):.4g}, {fit.scale:.4g})"
         levels = [p for p, _ in self.points]
-        got = _said(zip(levels, self.ppf(np.array(levels))), unit, ".3g")
+        got = _said(zip(levels, self.ppf(np.array(levels))), unit, form=".3g")
         return f"{said}; fitted {SCALES[self.scale].fitted} with {got}"
 
 
@@ -688,7 +706,8 @@ def _said(points: Iterable[tuple[float, float]], unit: str = "", form: str = "g"
 @cache
 def _fit(points: tuple[tuple[float, float], ...], scale: str) -> Fit:
     levels, values = zip(*points)
-    z, said = special.ndtri(list(levels)), np.array(values)
+    z = special.ndtri(list(levels))
+    said = np.array(values)
     y = SCALES[scale].to(said)
     slope, middle = np.polyfit(z, y, 1)
     if len(points) == 2:
@@ -696,21 +715,25 @@ def _fit(points: tuple[tuple[float, float], ...], scale: str) -> Fit:
     wide = float(np.ptp(y))
 
     def misses(x: Floats) -> Floats:
-        return (Fit(x[0], wide * np.exp(x[1]), x[2]).at(z) - y) / wide
+        return (Fit(x[0], wide * np.exp(x[1]), lean=x[2]).at(z) - y) / wide
 
     best = min(
         (
             optimize.least_squares(
-                misses, [middle, np.log(slope / wide), lean], xtol=1e-15, ftol=1e-15, gtol=1e-15,
+                misses,
+                [middle, np.log(slope / wide), lean],
+                xtol=1e-15,
+                ftol=1e-15,
+                gtol=1e-15,
                 bounds=([-np.inf, -30, -_MOST], [np.inf, 30, _MOST]),
             )
             for lean in (-1.0, 1e-3, 1.0)
         ),
         key=lambda found: float(found.cost),
-    )  # fmt: skip
+    )
     median, log_scale, lean = map(float, best.x)
     # A lean nobody can see is rounding.
-    fit = Fit(median, wide * float(np.exp(log_scale)), lean if abs(lean) > 1e-6 else 0.0)
+    fit = Fit(median, wide * float(np.exp(log_scale)), lean=lean if abs(lean) > 1e-6 else 0.0)
     got = SCALES[scale].back(fit.at(z))
     if np.abs(got - said).max() > TOLERANCE * np.ptp(said):
         raise ScenarioError(
@@ -746,16 +769,20 @@ class Judgement:
     def __post_init__(self) -> None:
         named = isinstance(self.who, str) and self.who.isprintable() and self.who.strip()
         if not named or len(self.who) > _NAME:
-            raise refused("who", self.who, f"a name or role, up to {_NAME} printable characters")
+            raise refused(
+                "who",
+                self.who,
+                allowed=f"a name or role, up to {_NAME} printable characters",
+            )
         day = str(self.date)  # TOML has days of its own
         try:
             if day != dt.date.fromisoformat(day).isoformat():
                 raise ValueError
         except ValueError as error:
-            raise refused("date", self.date, "a day such as 2025-10-02") from error
+            raise refused("date", self.date, allowed="a day such as 2025-10-02") from error
         weight = share(self.weight)
         if weight is None or not 0 < weight <= LARGEST:
-            raise refused("weight", self.weight, "above 0")
+            raise refused("weight", self.weight, allowed="above 0")
         three = self.quartiles if isinstance(self.quartiles, Sequence) else ()
         if len(three) != 3 or not all(map(is_number, three)):
             raise ScenarioError(
@@ -800,7 +827,7 @@ class Judgements(ByQuantiles):
     def __post_init__(self) -> None:
         people = tuple(self.people) if isinstance(self.people, Sequence) else ()
         if not people or not all(isinstance(x, Judgement) for x in people):
-            raise refused("judgements", self.people, "a list of one or more people")
+            raise refused("judgements", self.people, allowed="a list of one or more people")
         object.__setattr__(self, "people", people)
         for i, x in enumerate(people, 1):
             with located(f"judgements[{i}]: "):
@@ -825,11 +852,13 @@ class Judgements(ByQuantiles):
         u = np.asarray(u, dtype=float)
         each = [self.of(x) for x in self.people]
         own = [x.ppf(u) for x in each]
-        low, high = np.min(own, axis=0), np.max(own, axis=0)
+        low = np.min(own, axis=0)
+        high = np.max(own, axis=0)
         for _ in range(50):
             middle = (low + high) / 2
             below = sum(w * x.cdf(middle) for w, x in zip(self.weights, each)) < u
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
+            low = np.where(below, middle, low)
+            high = np.where(below, high, middle)
         return np.asarray(high)
 
     @property
@@ -941,9 +970,13 @@ class Dose(ByQuantiles):
 
     def __post_init__(self) -> None:
         if not is_number(self.change) or not LEAST <= self.change <= MOST_DOSE:
-            raise refused("dose.change", self.change, f"percent from {LEAST:g} to {MOST_DOSE:g}")
+            raise refused(
+                "dose.change",
+                self.change,
+                allowed=f"percent from {LEAST:g} to {MOST_DOSE:g}",
+            )
         object.__setattr__(self, "change", float(self.change))
-        elasticity = quantity(self.elasticity, "dose.elasticity", 0.0, MOST_ELASTIC)
+        elasticity = quantity(self.elasticity, "dose.elasticity", low=0.0, high=MOST_ELASTIC)
         object.__setattr__(self, "elasticity", elasticity)
 
     def ppf(self, u: Floats) -> Floats:

@@ -36,7 +36,8 @@ DRAWS = 1000
 FEWEST = 10
 
 _ENDS = (0.05, 0.95)
-_CHANCES, _TIES = ("works", "nothing", "backfires"), ("fewer", "same", "more")
+_CHANCES = ("works", "nothing", "backfires")
+_TIES = ("fewer", "same", "more")
 
 
 def project(
@@ -130,7 +131,7 @@ def project(
     if seed is None:
         own = None if isinstance(source, Fitted) else source.provenance.get("seed")
         seed = DEFAULT_SEED if own is None else int(own)
-    seed = whole("seed", seed, 0, ScenarioError)
+    seed = whole("seed", seed, least=0, error=ScenarioError)
     if isinstance(source, Fitted):
         ahead = HORIZON if horizon is None and until is None else horizon
         baseline = source.forecast(ahead, until, DRAWS if draws is None else draws, seed)
@@ -142,20 +143,24 @@ def project(
             hint="leave them out, or give the fitted model",
         )
     shares = share_tables(baseline.panel, exposures)
-    applied = Applied(baseline, shares, seed)
-    warnings, bases, felt = list(baseline.warnings), {}, {}
+    applied = Applied(baseline, shares, seed=seed)
+    warnings = list(baseline.warnings)
+    bases = {}
+    felt = {}
     forecasts: dict[str, Forecast] = {}
     for scenario in chosen:
         name = scenario.name
         if scenario.is_null:
             forecasts[name] = baseline
             continue
-        warnings += check_scenario(baseline, scenario, refitted)
-        felt[name], acting = applied.felt(scenario), applied
+        warnings += check_scenario(baseline, scenario, refitted=refitted)
+        felt[name] = applied.felt(scenario)
+        acting = applied
         if isinstance(source, Fitted):
-            without = baseline_without(source, applied, scenario, felt[name])
+            without = baseline_without(source, applied, scenario=scenario, exposures=felt[name])
             if without is not baseline:
-                acting, bases[name] = Applied(without, shares, seed), without
+                acting = Applied(without, shares, seed=seed)
+                bases[name] = without
         forecasts[name] = acting.under(scenario, felt[name])
         warnings += acting.notes
     told = tuple(dict.fromkeys(warnings))
@@ -170,7 +175,8 @@ def project(
 
 def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = False) -> list[str]:
     """Refuse what cannot be projected on a baseline; warnings of what has begun."""
-    warnings, panel = [], baseline.panel
+    warnings = []
+    panel = baseline.panel
     if TARGET_MONTH not in baseline.targets:
         model = baseline.provenance.get("model", "this model")
         raise ScenarioError(
@@ -199,7 +205,11 @@ def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = Fals
     return warnings
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Projection(Frozen):
     """A forecast under scenarios; made by :func:`odforecast.scenario.project`.
 
@@ -268,7 +278,7 @@ class Projection(Frozen):
         return html_table(
             pd.DataFrame(rows, columns=["scenario", "title", "median", "5%", "95%"]),
             f"{called(place)}: deaths in the 12 months ending in {self.baseline.months[-1]}",
-            CAVEAT,
+            note=CAVEAT,
         )
 
     def plot(
@@ -316,7 +326,7 @@ class Projection(Frozen):
 
         places = self.baseline.locations
         if location is None:
-            return place_of(places, None, "this projection")
+            return place_of(places, None, what="this projection")
         return places[self.baseline.index(location)]
 
     def _each(self, change: Callable[[Forecast], Forecast], **others: Any) -> Projection:
@@ -434,7 +444,8 @@ class Projection(Frozen):
         tables = []
         for name, forecast in self.forecasts.items():
             table = index.to_frame(index=False)
-            table[SCENARIO_ID], table["value"] = name, forecast.quantiles(levels).ravel()
+            table[SCENARIO_ID] = name
+            table["value"] = forecast.quantiles(levels).ravel()
             tables.append(table[[SCENARIO_ID, "location", "month", "level", "value"]])
         return stacked(tables)
 
@@ -459,19 +470,22 @@ class Projection(Frozen):
         rows = []
         for scenario, span in self._since_onsets():
             base, path = self._sums(scenario, span)
-            saved, judged = base - path, answer.judged(scenario)
+            saved = base - path
+            judged = answer.judged(scenario)
             works = answer.everything_works(scenario, *self._drawn)
             held = self.counted(scenario.name)
             chances = judged[0].chances() if len(judged) == len(scenario.interventions) == 1 else ()
-            rows.append({
-                **self._keys(scenario),
-                **self._months(span, base),
-                **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
-                **summary_of("averted_if_works", saved[works], (0.05, 0.5, 0.95)),
-                **summary_of("averted", saved[held], _ENDS, fewest=1),
-                "percent_mean": mean_of(_percent(base, base - saved)[held]),
-                **_ties(saved[held], bool(judged)),
-            })  # fmt: skip
+            rows.append(
+                {
+                    **self._keys(scenario),
+                    **self._months(span, base),
+                    **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
+                    **summary_of("averted_if_works", saved[works], levels=(0.05, 0.5, 0.95)),
+                    **summary_of("averted", saved[held], levels=_ENDS, fewest=1),
+                    "percent_mean": mean_of(_percent(base, base - saved)[held]),
+                    **_ties(saved[held], bool(judged)),
+                }
+            )
         return stacked(rows)
 
     def outcomes(self) -> pd.DataFrame:
@@ -496,7 +510,9 @@ class Projection(Frozen):
                 there = (base - path)[outcome.draws]
                 columns = self._keys(scenario) | {"outcome": outcome.label}
                 columns |= {"chance": outcome.chance, "share": len(there) / n}
-                columns |= summary_of("averted", there, _ENDS) | {"averted_mean": mean_of(there)}
+                columns |= summary_of("averted", there, levels=_ENDS) | {
+                    "averted_mean": mean_of(there)
+                }
                 rows.append(columns)
         return stacked(rows)
 
@@ -532,23 +548,33 @@ class Projection(Frozen):
         probs = quantile_levels(levels, ScenarioError)
         rows = []
         for scenario, _ in self._since_onsets():
-            held, judged = self.counted(scenario.name), bool(answer.judged(scenario))
-            for kind, label, span in periods(self.baseline.months, self.ahead, _begins(scenario)):
+            held = self.counted(scenario.name)
+            judged = bool(answer.judged(scenario))
+            for kind, label, span in periods(
+                self.baseline.months,
+                self.ahead,
+                onset=_begins(scenario),
+            ):
                 base, path = self._sums(scenario, span)
                 saved = (base - path)[held]
-                rows.append({
-                    **self._keys(scenario),
-                    "kind": kind,
-                    "period": label,
-                    **self._months(span, base),
-                    **summary_of("averted", saved, probs, fewest=1),
-                    **summary_of("percent", _percent(base, path)[held], probs, fewest=1),
-                    **_ties(saved, judged),
-                })  # fmt: skip
+                rows.append(
+                    {
+                        **self._keys(scenario),
+                        "kind": kind,
+                        "period": label,
+                        **self._months(span, base),
+                        **summary_of("averted", saved, levels=probs, fewest=1),
+                        **summary_of("percent", _percent(base, path)[held], levels=probs, fewest=1),
+                        **_ties(saved, judged),
+                    }
+                )
         return stacked(rows)
 
     def probability_fewer_than(
-        self, value: float, location: str = NATION, target: str = TARGET_12MO
+        self,
+        value: float,
+        location: str = NATION,
+        target: str = TARGET_12MO,
     ) -> pd.DataFrame:
         """Probability of fewer than ``value`` deaths, month by month, for each scenario.
 
@@ -560,10 +586,14 @@ class Projection(Frozen):
         i = self.baseline.index(location)
         keys = {"location": self.baseline.locations[i], "month": self.baseline.months.astype(str)}
         return stacked(
-            {SCENARIO_ID: name, **keys, "value": float(value),
-             "probability": forecast.probability_below(value, target)[i]}
+            {
+                SCENARIO_ID: name,
+                **keys,
+                "value": float(value),
+                "probability": forecast.probability_below(value, target)[i],
+            }
             for name, forecast in self.forecasts.items()
-        )  # fmt: skip
+        )
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
@@ -667,7 +697,8 @@ def periods(
     >>> [label for _, label, _ in found]
     ['2026 (Dec)', '2027', 'months 1-12', 'months 13-13', 'all']
     """
-    years, since = months.astype("datetime64[Y]"), (months - onset).astype(int)
+    years = months.astype("datetime64[Y]")
+    since = (months - onset).astype(int)
     for year in np.unique(years[ahead]):
         inside = ahead & (years == year)
         label = str(year)
@@ -695,10 +726,14 @@ def mean_of(values: Floats) -> Floats:
 
 
 def summary_of(
-    name: str, values: Floats, levels: Iterable[float], fewest: int = FEWEST
+    name: str,
+    values: Floats,
+    levels: Iterable[float],
+    fewest: int = FEWEST,
 ) -> dict[str, Floats]:
     """Mean and quantiles by columns such as ``averted_q05``; NaN of fewer draws than a few."""
-    few, nothing = len(values) < fewest, np.full(values.shape[1], np.nan)
+    few = len(values) < fewest
+    nothing = np.full(values.shape[1], np.nan)
     tags = [f"{100 * p:g}" for p in levels]
     ends = [nothing] * len(tags) if few else np.quantile(values, list(levels), axis=0)
     columns = {f"{name}_q{t if '.' in t else t.zfill(2)}": v for t, v in zip(tags, ends)}

@@ -63,25 +63,28 @@ def tornado(
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
     scenario = _to_come(forecast, scenario)
-    again = _Again(forecast, location, exposures, seed)
+    again = _Again(forecast, location, exposures=exposures, seed=seed)
     centre = again.means(scenario)
     frames: list[dict[str, Any]] = []
     for position, x in enumerate(scenario.interventions):
         for key, low, high in _variations(x):
-            parts, ends = list(scenario.interventions), []
+            parts = list(scenario.interventions)
+            ends = []
             for parts[position] in (low[1], high[1]):
                 ends.append(again.means(replace(scenario, interventions=tuple(parts))))
-            frames.append({
-                "location": again.codes,
-                "intervention": x.name,
-                "assumption": key,
-                "low_value": low[0],
-                "high_value": high[0],
-                "averted_low": ends[0],
-                "averted_high": ends[1],
-                "averted": centre,
-                "swing": abs(ends[1] - ends[0]),
-            })  # fmt: skip
+            frames.append(
+                {
+                    "location": again.codes,
+                    "intervention": x.name,
+                    "assumption": key,
+                    "low_value": low[0],
+                    "high_value": high[0],
+                    "averted_low": ends[0],
+                    "averted_high": ends[1],
+                    "averted": centre,
+                    "swing": abs(ends[1] - ends[0]),
+                }
+            )
     table = stacked(frames)
     return table if table.empty else again.in_order(table, "swing")
 
@@ -90,13 +93,17 @@ class _Again:
     """A baseline on which scenarios are worked out many times, and only the deaths they avert."""
 
     def __init__(
-        self, forecast: Forecast, location: str | Sequence[str], exposures: Shares | None, seed: int
+        self,
+        forecast: Forecast,
+        location: str | Sequence[str],
+        exposures: Shares | None,
+        seed: int,
     ) -> None:
         asked = [location] if isinstance(location, str) else list(location)
         self.rows = [forecast.index(s) for s in asked]
         self.codes = [forecast.locations[i] for i in self.rows]
         self.tables = share_tables(forecast.panel, exposures)
-        self.applied = Applied(forecast, self.tables, seed)
+        self.applied = Applied(forecast, self.tables, seed=seed)
         self.base = forecast.draws[:, self.rows][:, :, self.applied.ahead].sum(axis=2)
 
     def averted(self, scenario: Scenario) -> Floats:
@@ -108,7 +115,7 @@ class _Again:
 
     def means(self, scenario: Scenario) -> Floats:
         """Mean deaths averted in the draws that count, by location."""
-        held = counted(scenario, len(self.base), self.applied.seed)
+        held = counted(scenario, len(self.base), seed=self.applied.seed)
         if not held.any():
             return np.zeros(len(self.codes))
         return np.asarray(self.averted(scenario)[held].mean(axis=0))
@@ -154,18 +161,20 @@ def attribution(
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
     episode = named_intervention("supply-shock-2023-like", onset=onset)
     (whole,) = _to_come(forecast, Scenario("attribution", (episode,))).interventions
-    again = _Again(forecast, location, exposures, seed)
+    again = _Again(forecast, location, exposures=exposures, seed=seed)
     since = again.applied.ahead & (forecast.months >= whole.onset[0])
     base = forecast.draws[:, again.rows][:, :, since].sum(axis=2)
     frames: list[dict[str, Any]] = []
     for label, share in chosen:
         saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
-        frames.append({
-            "location": again.codes,
-            "share": label,
-            **summary_of("averted", saved, (0.05, 0.5, 0.95), fewest=1),
-            "percent_mean": mean_of(-100.0 * saved / base),
-        })  # fmt: skip
+        frames.append(
+            {
+                "location": again.codes,
+                "share": label,
+                **summary_of("averted", saved, levels=(0.05, 0.5, 0.95), fewest=1),
+                "percent_mean": mean_of(-100.0 * saved / base),
+            }
+        )
     return again.in_order(stacked(frames))
 
 
@@ -213,31 +222,39 @@ def cost_of_delay(
     if len(months) == 0:
         raise ScenarioError("no months of delay are given")
     scenario = _to_come(forecast, scenario)
-    again = _Again(forecast, location, exposures, seed)
-    long_run = _Again(_run_out(forecast, again.codes), again.codes, again.tables, seed)
+    again = _Again(forecast, location, exposures=exposures, seed=seed)
+    long_run = _Again(
+        _run_out(forecast, again.codes),
+        again.codes,
+        exposures=again.tables,
+        seed=seed,
+    )
     frames: list[dict[str, Any]] = []
     for wait in months:
-        step = np.timedelta64(whole("delay", wait, 0, ScenarioError), "M")
+        step = np.timedelta64(whole("delay", wait, least=0, error=ScenarioError), "M")
         parts = tuple(
             replace(x, onset=(x.onset[0] + step, x.onset[1] + step)) for x in scenario.interventions
         )
         later = replace(scenario, interventions=parts)
-        held = counted(later, len(again.base), seed)
-        works = everything_works(later, len(again.base), seed)
+        held = counted(later, len(again.base), seed=seed)
+        works = everything_works(later, len(again.base), seed=seed)
         saved = again.averted(later)
-        frames.append({
-            "location": again.codes,
-            "delay": wait,
-            "onset": str(min(x.onset[0] for x in parts)),
-            "until": str(forecast.months[-1]),
-            "averted_if_works": mean_of(saved[works]),
-            **summary_of("averted", saved[held], (0.05, 0.95), fewest=1),
-            "not_prevented": long_run.means(later),
-        })  # fmt: skip
+        frames.append(
+            {
+                "location": again.codes,
+                "delay": wait,
+                "onset": str(min(x.onset[0] for x in parts)),
+                "until": str(forecast.months[-1]),
+                "averted_if_works": mean_of(saved[works]),
+                **summary_of("averted", saved[held], levels=(0.05, 0.95), fewest=1),
+                "not_prevented": long_run.means(later),
+            }
+        )
     table = again.in_order(stacked(frames))
     first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
-    by_then, in_the_end = (first.transform("first")[c] - table[c]
-                           for c in ("averted_mean", "not_prevented"))  # fmt: skip
+    by_then, in_the_end = (
+        first.transform("first")[c] - table[c] for c in ("averted_mean", "not_prevented")
+    )
     return table.assign(not_prevented=by_then, not_prevented_run_out=in_the_end)
 
 
@@ -252,7 +269,7 @@ def _run_out(forecast: Forecast, codes: Sequence[str]) -> Forecast:
     one = forecast.select(codes)
     months = one.months[0] + np.arange(one.months.size + RUN_OUT)
     parts = {short: longer(part) for short, part in one.beside.items()}
-    return carrying(one, longer(one), parts, months=months)
+    return carrying(one, longer(one), parts=parts, months=months)
 
 
 def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:
@@ -277,8 +294,19 @@ def _variations(x: Intervention) -> Iterator[tuple[str, _End, _End]]:
     if x.rebound is not None:
         owners.append(("rebound ", x.rebound, lambda end: replace(x, rebound=end)))
     for of, owner, change in owners:
-        for key in ("size", "share", "spread", "replaced", "lag", "fraction", "after", "ramp",
-                    "plateau", "half_life", "residue"):  # fmt: skip
+        for key in (
+            "size",
+            "share",
+            "spread",
+            "replaced",
+            "lag",
+            "fraction",
+            "after",
+            "ramp",
+            "plateau",
+            "half_life",
+            "residue",
+        ):
             prior = getattr(owner, key, None)
             if prior is not None and prior.sd > 0:
                 low, high = prior.interval(0.9)

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 #: How sure is sure.
 SURE = 0.8
 #: Simulated worlds of each kind, and those in which series are compared.
-WORLDS, COMPARED = 40, 24
+WORLDS = 40
+COMPARED = 24
 #: Months of counts since the onset at which worlds are read, and series compared.
 CHECKED = (3, 6, 9, 12, 15, 18, 21, 24, 30, 36, 42, 48, 54, 60)
 SERIES_CHECKED = (6, 12, 18, 24, 36, 48, 60)
@@ -55,11 +56,23 @@ BEYOND = (
 )
 _WORLDS = ("works", "does not work")
 _EXPECTED = ["month", "months_since", "world", *THREE, "works_q10", "works_q90", "worlds"]
-_VALUE = ["series", "read", "sure_month", "months_earlier", "at", "works_if_works",
-          "works_if_not", "sure"]  # fmt: skip
+_VALUE = [
+    "series",
+    "read",
+    "sure_month",
+    "months_earlier",
+    "at",
+    "works_if_works",
+    "works_if_not",
+    "sure",
+]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Track:
     """The clock of one scenario in one location; made by :func:`track`.
 
@@ -159,9 +172,12 @@ class Track:
         # pandas writes what is not a number as null.
         tables = {
             key: json.loads(table.to_json(orient="records", double_precision=6))
-            for key, table in (("chances", self._dated), ("expected", self.expected),
-                               ("value", self.value_of_information))
-        }  # fmt: skip
+            for key, table in (
+                ("chances", self._dated),
+                ("expected", self.expected),
+                ("value", self.value_of_information),
+            )
+        }
         plain = {
             "scenario": self.scenario,
             "intervention": self.intervention.name,
@@ -181,7 +197,8 @@ class Track:
 
     def text(self) -> str:
         """The chances, when we will know, what would help, and what it is not."""
-        now, first = self.now, dict(self.chances.iloc[0])
+        now = self.now
+        first = dict(self.chances.iloc[0])
         counts = "No counts since the onset have been published yet."
         if len(self.chances) > 1:
             counts = (
@@ -234,10 +251,13 @@ class Track:
     @property
     def _sure(self) -> str:
         """When we expect to be sure; where the prior is, somebody who began with even odds."""
-        who, never, month = "We expect to", "We do not expect to", self.sure_month
+        who = "We expect to"
+        never = "We do not expect to"
+        month = self.sure_month
         if self._assumed:
             who = "Somebody who began with even odds would"
-            never, month = f"{who} not", self.sure_from_even_odds
+            never = f"{who} not"
+            month = self.sure_from_even_odds
         if month is None:
             return f"{never} be 80% sure whether it works within five years of the onset."
         return (
@@ -314,17 +334,24 @@ def track(
         raise ScenarioError(
             f"track takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
         )
-    seed, draws = whole("seed", seed, 0, ScenarioError), whole("draws", draws, 2, ScenarioError)
+    seed = whole("seed", seed, least=0, error=ScenarioError)
+    draws = whole("draws", draws, least=2, error=ScenarioError)
     name, x = only(scenario)
     newest = archive.as_of(archive.last_seen)
     x = x.at(str(np.datetime64(newest.date, "M") + ONE_MONTH))
     beside = () if series is None else (series,) if isinstance(series, Series) else tuple(series)
     measured = tuple(one.measured(x.onset[0]) for one in beside)
-    clock = Clock(x, code_of(location), archive, measured, seed)
+    clock = Clock(x, code_of(location), archive=archive, series=measured, seed=seed)
     rows, last = clock.so_far()
-    found = Worlds(clock, newest, last, model or get_model(), draws).read()
+    found = Worlds(clock, newest, posteriors=last, model=model or get_model(), draws=draws).read()
     return Track(
-        x, name, clock.code, clock.indicator, pd.DataFrame(rows), *found, notes=tuple(clock.notes)
+        x,
+        name,
+        clock.code,
+        clock.indicator,
+        pd.DataFrame(rows),
+        *found,
+        notes=tuple(clock.notes),
     )
 
 
@@ -367,8 +394,13 @@ class Worlds:
         model: Model,
         draws: int,
     ) -> None:
-        self.clock, self.vintage, self.draws, self.x = clock, vintage, draws, clock.x
-        self.posteriors, self.panel, self.felt = posteriors, vintage.panel(), clock.felt(vintage)
+        self.clock = clock
+        self.vintage = vintage
+        self.draws = draws
+        self.x = clock.x
+        self.posteriors = posteriors
+        self.panel = vintage.panel()
+        self.felt = clock.felt(vintage)
         # The last months are completed in what is read, so they must be in what is to come.
         late = f"{model.label}+delay"
         self.model = model if model.spec.corrects_delay else Model(Delayed(model), late)
@@ -403,17 +435,18 @@ class Worlds:
             n = self.draws if name == names[-1] else min(self.draws, COMPARED)
             for k in checked if name == names[-1] else compared:
                 for world, arm in arms.items():
-                    for label, found in self.chances(name, arm, k, n).items():
+                    for label, found in self.chances(name, arm, k=k, worlds=n).items():
                         said[label, world, k] = found
-        read, prior = self.beside if self.clock.series else names[-1], self.clock.before[0]
+        read = self.beside if self.clock.series else names[-1]
+        prior = self.clock.before[0]
 
         def sure(label: str, k: int, odds: float, worlds: int | None = None) -> float:
             """How sure we are on average whether it works, who began with a chance of ``odds``."""
             total = 0.0
             for world in arms:
-                began = _moved(weight, prior, odds)
+                began = _moved(weight, prior, to=odds)
                 share = began if world == "works" else 1.0 - began
-                works = _moved(said[label, world, k][:worlds, 0], prior, odds)
+                works = _moved(said[label, world, k][:worlds, 0], prior, to=odds)
                 total += share * float(np.maximum(works, 1.0 - works).mean())
             return total
 
@@ -427,7 +460,8 @@ class Worlds:
                 )
         firsts = (_first(checked, [sure(read, k, p) for k in checked]) for p in (prior, 0.5))
         own, even = (None if k is None else self._month(k) for k in firsts)
-        at, n = min(compared, key=lambda k: abs(k - 24)), min(self.draws, COMPARED)
+        at = min(compared, key=lambda k: abs(k - 24))
+        n = min(self.draws, COMPARED)
         labels = list(dict.fromkeys(label for label, _, _ in said))
         when = [_first(compared, [sure(s, k, 0.5, n) for k in compared]) for s in labels]
         lines = []
@@ -461,26 +495,32 @@ class Worlds:
         if self.posteriors:
             now = np.mean([self.clock.chances(p) for p in self.posteriors], axis=0)
         fitted = self.model.fit(self.panel)
-        ahead = fitted.forecast(until=str(self.end), draws=self.draws, seed=self.clock.seed)
+        ahead = fitted.forecast(
+            until=str(self.end),
+            draws=self.draws,
+            seed=self.clock.seed,
+        )
         evenly = self.rng.permutation((np.arange(self.draws) + 0.5) / self.draws)
         none = evenly * (now[1] + now[2]) < now[1]
         signs = (np.full(self.draws, -1.0), np.where(none, 0.0, 1.0))
-        weight, arms = float(now[0]), {}
+        weight = float(now[0])
+        arms = {}
         for world, sign, likely in zip(_WORLDS, signs, (weight, 1.0 - weight)):
             if likely > 1.0 / POOL:
                 at = _of_signs(beta, sign)
-                arms[world] = self._arm(world, ahead, beta[at], timed.at(at))
+                arms[world] = self._arm(world, ahead, beta=beta[at], timed=timed.at(at))
         return arms, weight
 
     def _pool(self) -> tuple[Floats, Timings]:
         """Sizes, 0 for nothing, and timings, as likely as they are today."""
-        prior, n = self.clock.prior, POOL
+        prior = self.clock.prior
+        n = POOL
         if not self.posteriors:
             beta = self.rng.normal(prior.mean, prior.sd, 20 * n)
             beta = beta[(beta > prior.low) & (beta < prior.high)]
             beta = np.resize(beta, n) if beta.size else np.zeros(n)
             beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
-            return beta, timings_of(self.x, stratified(self.x, n, self.clock.seed))
+            return beta, timings_of(self.x, stratified(self.x, n, seed=self.clock.seed))
         each = n // len(self.posteriors)
         drawn = [
             p.draws(each, seed_from("track", self.clock.seed, k))
@@ -492,7 +532,9 @@ class Worlds:
 
     def _arm(self, world: str, ahead: Forecast, beta: Floats, timed: Timings) -> Arm:
         """Worlds with these sizes and timings."""
-        x, clock, panel = self.x, self.clock, self.panel
+        x = self.x
+        clock = self.clock
+        panel = self.panel
         felt = np.array([self.felt[s] for s in ahead.locations])
         scale = beta[:, None] * felt * self._own_factors(ahead, timed)
         last = timed.shape(np.array([panel.last_month]))
@@ -500,29 +542,32 @@ class Worlds:
         log = scale[:, :, None] * course[:, None]
         kept = 1.0 - x.replaced.ppf(self.rng.random(beta.size))
         tables: Mapping[str, Mapping[str, float]] = self._shares
-        base, steps = ahead, [(x, log, kept)]
+        base = ahead
+        steps = [(x, log, kept)]
         if (last != 0.0).any() and world == "works":
             # Its trend holds a part of the effect: the model is fitted again without it.
             mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
             places = np.array([self.felt[s] for s in panel.locations])
-            taken = Begun(x, places[:, None] * mean, float(kept.mean()))
-            adds_up = Applied(ahead, tables, clock.seed).nation is not None
-            less, tables = panel_without(panel, [taken], tables, adds_up)
+            taken = Begun(x, places[:, None] * mean, kept=float(kept.mean()))
+            adds_up = Applied(ahead, tables, seed=clock.seed).nation is not None
+            less, tables = panel_without(panel, [taken], tables=tables, adds_up=adds_up)
             base = self.model.fit(less).forecast(
-                until=str(self.end), draws=self.draws, seed=clock.seed
+                until=str(self.end),
+                draws=self.draws,
+                seed=clock.seed,
             )
             level = (felt * float(mean[-1]))[None, :, None]
             steps.insert(0, (x, level, np.full(beta.size, kept.mean())))
-        path, classes = Applied(base, tables, clock.seed).acted(steps)
+        path, classes = Applied(base, tables, seed=clock.seed).acted(steps)
         now = ~(ahead.months > ahead.last_month)
         path[:, :, now] = ahead.draws[:, :, now]
         for short, part in ahead.beside.items():
             if short in classes:
                 rows = [ahead.locations.index(s) for s in part.locations]
                 classes[short][:, rows] = np.where(now, part.draws, classes[short][:, rows])
-        series = tuple(self._ahead_of(w, beta[w], timed) for w in range(beta.size))
+        series = tuple(self._ahead_of(w, beta[w], timed=timed) for w in range(beta.size))
         counts = self._counts(ahead, {ALL: path, **classes})
-        return Arm(beta, counts, series if clock.series else ())
+        return Arm(beta, counts, series=series if clock.series else ())
 
     def _own_factors(self, ahead: Forecast, timed: Timings) -> Floats:
         """The states' own factors of the effect, of mean one over the nation's deaths, (W, L)."""
@@ -543,7 +588,8 @@ class Worlds:
 
     def _counts(self, ahead: Forecast, paths: Mapping[str, Floats]) -> dict[str, Counts]:
         """What may be read: the nation's total, the scope's, and the states'."""
-        x, code = self.x, self.clock.code
+        x = self.x
+        code = self.clock.code
         before = self.months < ahead.months[0]
 
         def rows(scope: str, places: Sequence[str]) -> Floats:
@@ -561,17 +607,18 @@ class Worlds:
             share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
             of_all = felt * share * (1.0 - x.replaced.mean)
         total = f"all drugs, {called(code) if code != NATION else 'nation'}"
-        found = {total: Counts(self.months, (code,), of_all, rows(ALL, [code]))}
+        found = {total: Counts(self.months, (code,), felt=of_all, deaths=rows(ALL, [code]))}
         of_scope = rows(x.scope, [code])
         if x.scope != ALL:
             name = self.own if code != NATION else f"{x.scope}, nation"
-            found[name] = Counts(self.months, (code,), felt, of_scope)
+            found[name] = Counts(self.months, (code,), felt=felt, deaths=of_scope)
         if code == NATION:
             panel = self.panel if x.scope == ALL else self.vintage.panel(x.scope)
             states = [s for s in panel.locations if s in JURISDICTIONS and s in ahead.locations]
             deaths = rows(x.scope, states)
             good = np.nan_to_num(deaths[0][:, before]).min(axis=1, initial=np.inf) >= FEWEST
-            states, deaths = [s for s, g in zip(states, good) if g], deaths[:, good]
+            states = [s for s, g in zip(states, good) if g]
+            deaths = deaths[:, good]
             if states:
                 each = np.array([self.felt[s] for s in states])
                 nation = of_scope[:, 0], self.felt[NATION]

@@ -19,38 +19,85 @@ from odforecast.scoring.rules import HIDDEN_MOST, Floats
 
 #: Who forecast what, from which data, scored against which truth; added by the backtest.
 PROVENANCE_COLUMNS: Final = (
-    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
-    "truth", "truth_release", "data_hash", "spec_hash", "seed",
-)  # fmt: skip
+    "model",
+    "model_version",
+    "as_of",
+    "last_month",
+    "vintage",
+    "donor",
+    "donor_distance",
+    "truth",
+    "truth_release",
+    "data_hash",
+    "spec_hash",
+    "seed",
+)
 
 #: What :func:`odforecast.scoring.score_units` says about each unit, apart from its scores.
 UNIT_COLUMNS: Final = (
-    "location", "target", "horizon", "month", "horizon_from_origin", "regime", "observed",
-    "scorable", "reason", "n_draws",
-)  # fmt: skip
+    "location",
+    "target",
+    "horizon",
+    "month",
+    "horizon_from_origin",
+    "regime",
+    "observed",
+    "scorable",
+    "reason",
+    "n_draws",
+)
 
 #: The scores of a unit; all NaN where it is not scorable.
 METRIC_COLUMNS: Final = (
-    "wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps", "log_score", "ae", "ape",
-    "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95",
-)  # fmt: skip
+    "wis",
+    "wis_spread",
+    "wis_over",
+    "wis_under",
+    "log_wis",
+    "crps",
+    "log_score",
+    "ae",
+    "ape",
+    "bias",
+    "pit",
+    "cover_50",
+    "cover_80",
+    "cover_90",
+    "cover_95",
+)
 
 #: Every column of the unit-level table (``median`` is known for units without truth, too).
 SCORE_COLUMNS: Final = (*PROVENANCE_COLUMNS, *UNIT_COLUMNS, "median", *METRIC_COLUMNS)
 
 #: Columns in deaths, which become deaths per 100,000 residents on the rate scale.
 COUNT_COLUMNS: Final = (
-    "observed", "median", "wis", "wis_spread", "wis_over", "wis_under", "crps", "ae",
-)  # fmt: skip
+    "observed",
+    "median",
+    "wis",
+    "wis_spread",
+    "wis_over",
+    "wis_under",
+    "crps",
+    "ae",
+)
 
 
 #: What makes two rows the same forecast made by two models: those of these that a table has.
 #: An origin is its last known month as well as its day: CDC published three months at once
 #: in February 2022. And it is the donor of its delay: a month has several.
 UNIT_KEYS: Final = (
-    "as_of", "last_month", SCENARIO_ID, "vintage", "donor", "location", "target", "month",
-    "truth", "truth_release", "scale",
-)  # fmt: skip
+    "as_of",
+    "last_month",
+    SCENARIO_ID,
+    "vintage",
+    "donor",
+    "location",
+    "target",
+    "month",
+    "truth",
+    "truth_release",
+    "scale",
+)
 
 #: Groups of horizons (months after the panel's last month), in order.
 HORIZON_GROUPS: Final = ("nowcast", "1-3", "4-6", "7-12", "13+")
@@ -135,7 +182,12 @@ def groups_of(
     if not by:
         yield {}, scores
         return
-    for values, part in scores.groupby(list(by), observed=True, sort=True, dropna=False):
+    for values, part in scores.groupby(
+        list(by),
+        observed=True,
+        sort=True,
+        dropna=False,
+    ):
         yield dict(zip(by, values)), part
 
 
@@ -147,7 +199,8 @@ REGION_GROUPS: Final = (*REGIONS, "nation", "none")
 
 def size_classes(counts: ArrayLike, locations: ArrayLike) -> NDArray[np.object_]:
     """Class of each place by its 12-month count **as known at the origin**: of :data:`SIZES`."""
-    n, place = np.asarray(counts, dtype=float), np.asarray(locations, dtype=str)
+    n = np.asarray(counts, dtype=float)
+    place = np.asarray(locations, dtype=str)
     which = np.searchsorted([500.0, 2000.0], n, side="right")
     out = np.array(SIZES, dtype=object)[np.where(place == NATION, 3, which)]
     out[np.isnan(n) & (place != NATION)] = None
@@ -169,7 +222,8 @@ def regions(locations: ArrayLike) -> NDArray[np.object_]:
 #: Groups that follow from other columns: these, the groups in their order, and how they follow.
 _GROUPS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., Any]]]] = {
     "horizon_group": (
-        ("horizon",), HORIZON_GROUPS,
+        ("horizon",),
+        HORIZON_GROUPS,
         lambda h: np.array(HORIZON_GROUPS)[np.searchsorted(_LAST_OF, h)],
     ),
     "regime": (("month",), REGIMES, regimes),
@@ -177,14 +231,15 @@ _GROUPS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., A
     "era": (("as_of", "last_month"), ERAS, eras),
     "size": (("last_reported", "location"), SIZES, size_classes),
     "region": (("location",), REGION_GROUPS, regions),
-}  # fmt: skip
+}
 #: Columns that :func:`with_groups` adds.
 DERIVED: Final = tuple(_GROUPS)
 
 
 def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
     """The scores with the grouping columns of ``by`` that can be derived, in their order."""
-    by, made = [by] if isinstance(by, str) else by, {}
+    by = [by] if isinstance(by, str) else by
+    made = {}
     for name, (needed, order, of) in _GROUPS.items():
         own = name in ("size", "region") and name in scores  # counties have their own
         if name in by and not own and set(needed) <= set(scores):
@@ -197,9 +252,20 @@ def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
 
 #: Columns that the score table of counties has beside those of every score table.
 COUNTY_COLUMNS: Final = (
-    "observed_low", "observed_high", "bounded", "twcrps", "twwis", "rps_bands", "p_zero",
-    "p_hidden", "p_ten", "mean", "size", "visible", "urban",
-)  # fmt: skip
+    "observed_low",
+    "observed_high",
+    "bounded",
+    "twcrps",
+    "twwis",
+    "rps_bands",
+    "p_zero",
+    "p_hidden",
+    "p_ten",
+    "mean",
+    "size",
+    "visible",
+    "urban",
+)
 
 #: Classes of size, by the count of the last month known at the origin.
 COUNTY_SIZES: Final = ("hidden", "0", "10-19", "20-49", "50-199", "200+")
@@ -216,7 +282,10 @@ def county_size_classes(panel: Panel) -> NDArray[np.object_]:
 
 
 def county_columns(
-    columns: dict[str, Any], forecast: Forecast, low: Floats, high: Floats
+    columns: dict[str, Any],
+    forecast: Forecast,
+    low: Floats,
+    high: Floats,
 ) -> dict[str, Any]:
     """Columns of scores with those that depend on bounds and on what was known at the origin."""
     panel, (n_loc, n_months) = forecast.panel, low.shape

@@ -23,10 +23,27 @@ from odforecast.seeds import Streams, seed_from
 
 #: Columns of the table of joint scores; the backtest puts its own before them.
 JOINT_COLUMNS: Final = (
-    "target", "statistic", "place", "horizon", "month", "control", "n_places", "n_months",
-    "n_draws", "observed", "median", "score", "log_score", "pit", "cover_50", "cover_80",
-    "cover_90", "cover_95", "scorable", "reason",
-)  # fmt: skip
+    "target",
+    "statistic",
+    "place",
+    "horizon",
+    "month",
+    "control",
+    "n_places",
+    "n_months",
+    "n_draws",
+    "observed",
+    "median",
+    "score",
+    "log_score",
+    "pit",
+    "cover_50",
+    "cover_80",
+    "cover_90",
+    "cover_95",
+    "scorable",
+    "reason",
+)
 #: Why a row has no score.
 NO_LOG: Final = "a draw is below zero: it has no log"
 NOT_JOINT: Final = {
@@ -43,8 +60,12 @@ TURNS: Final = (3, 6, 12)
 #: ``month``, where months are joined.
 Row = dict[str, Any]
 _USUAL: Final[Row] = {
-    "horizon": -1, "month": np.datetime64("NaT", "M"), "n_places": 1, "n_months": 1, "reason": "",
-} | dict.fromkeys(JOINT_COLUMNS[9:18], float("nan"))  # fmt: skip
+    "horizon": -1,
+    "month": np.datetime64("NaT", "M"),
+    "n_places": 1,
+    "n_months": 1,
+    "reason": "",
+} | dict.fromkeys(JOINT_COLUMNS[9:18], float("nan"))
 
 
 def joint_table(rows: Sequence[Row], target: str) -> pd.DataFrame:
@@ -69,9 +90,9 @@ def counted(
     return {
         "observed": observed,
         "median": quantiles[len(HUB_QUANTILES) // 2],
-        "score": rules.weighted_interval_score(quantiles, HUB_QUANTILES, observed).total,
+        "score": rules.weighted_interval_score(quantiles, HUB_QUANTILES, observed=observed).total,
         "pit": np.where(np.isnan(observed), np.nan, pit),
-        **rules.coverages(quantiles, HUB_QUANTILES, observed),
+        **rules.coverages(quantiles, HUB_QUANTILES, observed=observed),
     }
 
 
@@ -107,35 +128,55 @@ class World:
 
 
 def worlds_of(
-    forecast: Forecast, truth: Truth, seed: int, target: str, rows: list[int],
+    forecast: Forecast,
+    truth: Truth,
+    seed: int,
+    target: str,
+    rows: list[int],
     months: NDArray[np.intp],
-) -> list[World]:  # fmt: skip
+) -> list[World]:
     """The draws of these places and months; where places are joined, the control after them."""
     places = tuple(forecast.locations[i] for i in rows)
     samples = forecast.samples(target)
-    at, last = forecast.months[months], np.datetime64(forecast.last_month, "M")
+    at = forecast.months[months]
+    last = np.datetime64(forecast.last_month, "M")
     observed, why = truth.observed(places, at, target)
     shape = (len(samples), len(rows))
-    first, later = np.full(shape, np.nan), np.full((*shape, months.size), np.nan)
+    first = np.full(shape, np.nan)
+    later = np.full((*shape, months.size), np.nan)
     came = np.full((len(rows), 1 + months.size), np.nan)
     if target == TARGET_12MO:
         start, changes = drawn_changes(forecast, samples)
-        first, later = start[:, rows], changes[:, rows][:, :, months]
+        first = start[:, rows]
+        later = changes[:, rows][:, :, months]
         known, _ = truth.observed(places, np.array([last]))
         before, _ = truth.observed(places, np.append(last, at) - 12 * ONE_MONTH)
         came = np.concatenate([known, observed], axis=1) - before
     indicator = forecast.panel.indicator if forecast.panel is not None else ""
-    streams = Streams(seed, STATES, indicator, str(last))
+    streams = Streams(seed, STATES, indicator=indicator, last_month=str(last))
     key = (seed, forecast.provenance.get("model", ""), forecast.as_of, target)
     draws = np.ascontiguousarray(samples[:, rows][:, :, months])
     # Pairs of draws are drawn from here on: neighbors may be alike, in a blend of models are.
     order = streams.generator("pairs").permutation(len(draws))
-    plain = World(forecast.joint, False, key, places, forecast.horizons[months], at, draws, order,
-                  observed, first, later, came, why)  # fmt: skip
+    plain = World(
+        forecast.joint,
+        False,
+        key=key,
+        places=places,
+        horizons=forecast.horizons[months],
+        months=at,
+        draws=draws,
+        order=order,
+        observed=observed,
+        first=first,
+        later=later,
+        came=came,
+        why=why,
+    )
     if LOCATION not in forecast.joint or len(places) < 2:
         return [plain]
     names = ("draws", "first", "later")
-    mixed: Row = {name: shuffled(getattr(plain, name), places, streams) for name in names}
+    mixed: Row = {name: shuffled(getattr(plain, name), places, streams=streams) for name in names}
     return [plain, replace(plain, control=True, key=(*key, "control"), **mixed)]
 
 
@@ -166,7 +207,7 @@ def sums_of(world: World) -> list[Sum]:
         there = [row[s] for s in parts if s in row]
         lost = len(parts) - len(there)
         why = f"{lost} of its {len(parts)} parts are not forecast" if lost else ""
-        out.append(Sum(name, there, len(parts), world.apart(LOCATION) or why))
+        out.append(Sum(name, there, n_parts=len(parts), reason=world.apart(LOCATION) or why))
     return out
 
 
@@ -232,7 +273,7 @@ def joint_scores(
     ['the draws are not joint over places']
     """
     forecast_and_truth(forecast, truth)
-    whole("seed", seed, 0, ScoringError)
+    whole("seed", seed, least=0, error=ScoringError)
     if forecast.panel is not None and forecast.panel.dataset != STATES:
         return joint_table([], target)
     months = np.flatnonzero(forecast.horizons >= 1)
@@ -247,7 +288,7 @@ def joint_scores(
             f"{len(forecast.draws)} draw has no joint scores", hint="forecast with two or more"
         )
     out: list[Row] = []
-    for world in worlds_of(forecast, truth, seed, target, rows, months):
+    for world in worlds_of(forecast, truth, seed=seed, target=target, rows=rows, months=months):
         out += _energies(world) + _sums(world)
         if target == TARGET_12MO:
             out += _paths(world)
@@ -258,12 +299,14 @@ def _energies(world: World) -> list[Row]:
     """Energy scores of log counts over places, over horizons and over both."""
     # Which places count hangs on what came, never on the draws: a model that could leave out a
     # place with a draw below zero would choose what it is scored on.
-    usable, logged = np.isfinite(world.observed), (world.draws >= 0).all(axis=0)
+    usable = np.isfinite(world.observed)
+    logged = (world.draws >= 0).all(axis=0)
     whole = usable.all(axis=1)
     below = usable & ~logged
     logs = np.log1p(np.where(usable & logged, world.draws, 0.0))[world.order]
     y = np.log1p(np.where(usable, world.observed, 0.0))
-    miss, apart = rules.miss_distances(logs, y, whole), rules.pair_distances(logs, whole)
+    miss = rules.miss_distances(logs, y, whole=whole)
+    apart = rules.pair_distances(logs, whole)
 
     def row(place: str, why: str, missed: float, between: float, **about: object) -> Row:
         """A row of the score: mean distance from the observed values, minus half that of draws."""
@@ -278,14 +321,17 @@ def _energies(world: World) -> list[Row]:
 
     out: list[Row] = []
     for m, h in enumerate(world.horizons):
-        n, why = int(usable[:, m].sum()), world.apart(LOCATION)
+        n = int(usable[:, m].sum())
+        why = world.apart(LOCATION)
         if not why and n < 2:
             lost = first_reason(world.why[:, m])
             why = f"fewer than two places can be scored{f': {lost}' if lost else ''}"
         about = {"horizon": int(h), "month": world.months[m], "n_places": n}
         why = why or no_log(below[:, m])
         out.append(row(ALL, why, miss.by_month[m], apart.by_month[m], **about))
-    why, n, months = world.apart(LOCATION, MONTH), int(whole.sum()), {"n_months": len(world.months)}
+    why = world.apart(LOCATION, MONTH)
+    n = int(whole.sum())
+    months = {"n_months": len(world.months)}
     if not why and n < 2:
         why = "fewer than two places can be scored in all months"
     why = why or no_log(whole & below.any(axis=1))
@@ -308,7 +354,7 @@ def _sums(world: World) -> list[Row]:
         if not made.reason:
             draws = world.draws[:, made.parts].sum(axis=1)
             labels = [(*world.key, "sum", made.name, int(h)) for h in world.horizons]
-            scores = counted(draws, observed, labels)
+            scores = counted(draws, observed, labels=labels)
         for m, h in enumerate(world.horizons):
             why = made.reason or first_reason(world.why[made.parts, m])
             about = {"horizon": int(h), "month": world.months[m], "n_places": made.n_parts}
@@ -322,7 +368,11 @@ def _paths(world: World) -> list[Row]:
     turns = [m for m, h in enumerate(world.horizons) if h in TURNS]
 
     def row(
-        made: Sum, statistic: str, why: str, scores: Mapping[str, object], m: int | None = None
+        made: Sum,
+        statistic: str,
+        why: str,
+        scores: Mapping[str, object],
+        m: int | None = None,
     ) -> Row:
         """A row of a path; of the turn by a month, where one is given."""
         about: Row = {"n_months": world.horizons.size}
@@ -333,7 +383,7 @@ def _paths(world: World) -> list[Row]:
     why = world.apart(MONTH)
     asked = [replace(made, reason=made.reason or why) for made in sums_of(world)]
     if not world.control:
-        asked = [*(Sum(s, [i], 1, why) for i, s in enumerate(world.places)), *asked]
+        asked = [*(Sum(s, [i], n_parts=1, reason=why) for i, s in enumerate(world.places)), *asked]
     asked.sort(key=lambda made: not made.reason)  # those without scores come first
     # All of them at once, (D, U, M): a loop over sixty places took most of the time.
     draws, first, later = (
@@ -347,8 +397,9 @@ def _paths(world: World) -> list[Row]:
     largest = np.concatenate([later.max(axis=2), later.min(axis=2)], axis=1)
     seen = np.concatenate([came[:, 1:].max(axis=1), came[:, 1:].min(axis=1)])
     labels = [(*world.key, name, made.name) for name in ("rise", "fall") for made in asked]
-    scores = counted(np.nan_to_num(largest), seen, labels)  # a change not known has no row
-    chance, happened = chances(first, later), turns_of(came)
+    scores = counted(np.nan_to_num(largest), seen, labels=labels)  # a change not known has no row
+    chance = chances(first, later)
+    happened = turns_of(came)
     out: list[Row] = []
     for u, made in enumerate(asked):
         lost = made.reason or first_reason(world.why[made.parts])
@@ -356,10 +407,11 @@ def _paths(world: World) -> list[Row]:
         for name, j in (("largest_rise", u), ("largest_fall", len(asked) + u)):
             found = {k: v[j] for k, v in scores.items()}
             out.append(row(made, name, lost or ("" if known else _NO_YEAR), found))
-        peak = {} if lost else _peak(draws[:, u], observed[u], world.horizons)
+        peak = {} if lost else _peak(draws[:, u], observed[u], horizons=world.horizons)
         out.append(row(made, "peak_month", lost, peak))
         for m in turns:
-            said, fact = float(chance[u, m]), float(happened[u, m])
+            said = float(chance[u, m])
+            fact = float(happened[u, m])
             why = made.reason or ((lost or _NO_YEAR) if np.isnan(said + fact) else "")
             turn = {"observed": fact, "median": said, "score": (said - fact) ** 2}
             out.append(row(made, "turn", why, turn, m))
@@ -386,8 +438,10 @@ EXTENTS: Final = ("nation", "regions", "places", "all", "both")
 #: What a row of one forecast is of, beside the forecast's own keys.
 _UNIT: Final = ("target", "statistic", "place", "horizon", "month", "control")
 #: Means: column of the table -> column here; those of the control have ``control_`` before them.
-_MEANS: Final = {name: name.replace("cover_", "coverage_")
-                 for name in ("score", "log_score", "cover_50", "cover_90", "pit")}  # fmt: skip
+_MEANS: Final = {
+    name: name.replace("cover_", "coverage_")
+    for name in ("score", "log_score", "cover_50", "cover_90", "pit")
+}
 
 
 def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -423,7 +477,8 @@ def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
     >>> table.loc[table["statistic"] == "sum", ["extent", "n_scorable"]].to_numpy().tolist()
     [['nation', 12], ['regions', 48]]
     """
-    joint, by = columns.table_of(joint, "joint"), columns.columns_of(by)
+    joint = columns.table_of(joint, "joint")
+    by = columns.columns_of(by)
     if lacking := [name for name in JOINT_COLUMNS if name not in joint]:
         raise ScoringError(
             f"the table has no column {lacking[0]!r}",
@@ -436,10 +491,16 @@ def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
 
     def grouped(rows: pd.DataFrame) -> Any:
         """Rows by model, statistic and extent."""
-        return rows.groupby(keys, observed=True, sort=True, dropna=False)
+        return rows.groupby(
+            keys,
+            observed=True,
+            sort=True,
+            dropna=False,
+        )
 
     apart = table["control"].to_numpy(dtype=bool)
-    plain, control = table[~apart], table[apart & table["scorable"].to_numpy(dtype=bool)]
+    plain = table[~apart]
+    control = table[apart & table["scorable"].to_numpy(dtype=bool)]
     scored = grouped(plain[plain["scorable"].astype(bool)])
     out: pd.DataFrame = grouped(plain).size().to_frame("n_units")
     out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
@@ -461,14 +522,20 @@ def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
     unit = [k for k in (*columns.UNIT_KEYS, *_UNIT) if k in joint and k != "location"]
     known = joint["scorable"].to_numpy(dtype=bool)
     held = joint.assign(n_places=joint["n_places"].where(known))
-    groups = held.groupby(list(dict.fromkeys(unit)), observed=True, sort=False, dropna=False)
+    groups = held.groupby(
+        list(dict.fromkeys(unit)),
+        observed=True,
+        sort=False,
+        dropna=False,
+    )
     most = groups["n_places"].transform("max").to_numpy()
     fewer = known & (joint["n_places"].to_numpy() < most)
     if not fewer.any():
         return joint
     reason = joint["reason"].to_numpy(dtype=object, copy=True)
     for i in np.flatnonzero(fewer):
-        n, other = joint["n_places"].iloc[i], int(most[i])
+        n = joint["n_places"].iloc[i]
+        other = int(most[i])
         reason[i] = f"{n} places, where another model has {other}"
     return joint.assign(reason=reason, scorable=known & ~fewer)
 

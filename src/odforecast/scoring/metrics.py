@@ -24,11 +24,25 @@ Function = Callable[[Floats, Floats], Floats]
 #: Columns of the score table, and what is written or derived beside them.
 _TAKEN = frozenset(
     {
-        *SCORE_COLUMNS, *COUNTY_COLUMNS, *UNIT_KEYS, *DERIVED, "joint_locations", "last_reported",
-        "n_common", "n_not_scorable", "n_scorable", "n_units", "rel_wis", "reported", "revised",
-        "rps", "rps_pooled", "size_class", "warnings",
+        *SCORE_COLUMNS,
+        *COUNTY_COLUMNS,
+        *UNIT_KEYS,
+        *DERIVED,
+        "joint_locations",
+        "last_reported",
+        "n_common",
+        "n_not_scorable",
+        "n_scorable",
+        "n_units",
+        "rel_wis",
+        "reported",
+        "revised",
+        "rps",
+        "rps_pooled",
+        "size_class",
+        "warnings",
     }
-)  # fmt: skip
+)
 _LEGAL = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _BETTER = ("low", "high", "none")
 
@@ -82,8 +96,16 @@ class Metric:
     better: str = "low"
     target: str | None = None
     version: str = "1"
-    reusable: bool = field(init=False, compare=False, repr=False)
-    key: str = field(init=False, compare=False, repr=False)
+    reusable: bool = field(
+        init=False,
+        compare=False,
+        repr=False,
+    )
+    key: str = field(
+        init=False,
+        compare=False,
+        repr=False,
+    )
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _LEGAL.fullmatch(self.name):
@@ -117,7 +139,8 @@ def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Flo
     """Values of a metric, one per location and month, checked."""
     draws, y = paired(samples, observed, finite=False, form="(D, L, M) against (L, M)")
     # Views that cannot be written: a metric that sorts in place would spoil those after it.
-    given, truth = draws.view(), y.view()
+    given = draws.view()
+    truth = y.view()
     given.flags.writeable = truth.flags.writeable = False
     try:
         values = np.asarray(metric.function(given, truth), dtype=float)

@@ -60,7 +60,8 @@ class Cells:
 
     def groups(self, block: int | None = None) -> NDArray[np.intp]:
         """Which group of consecutive origins each origin lies in, shape (O,)."""
-        n, size = self.origins.size, default_block(self.origins) if block is None else block
+        n = self.origins.size
+        size = default_block(self.origins) if block is None else block
         most = n // size
         if block is None and n > 2 and n // 3 < _in_a_year(self.origins):
             most = 3
@@ -122,7 +123,9 @@ class Pairs:
     @cached_property
     def base(self) -> Base:
         """Origins, blocks of them and donors that each pair has in common."""
-        there, cells, groups = self.counts > 0, self.cells, self.cells.groups()
+        there = self.counts > 0
+        cells = self.cells
+        groups = self.cells.groups()
 
         def seen(which: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
             """Whether a pair shares a unit of each origin, block or donor; -1 is none."""
@@ -130,18 +133,24 @@ class Pairs:
             np.logical_or.at(out, which[which >= 0], there[which >= 0])
             return out
 
-        donors, eras = seen(cells.by, len(cells.donors)), np.array(cells.eras, dtype=object)
+        donors = seen(cells.by, len(cells.donors))
+        eras = np.array(cells.eras, dtype=object)
         of_eras = [donors[eras == era].sum(axis=0) for era in set(cells.eras)]
         few = [(own > 0) & (own < MIN_DONORS) for own in of_eras]
         return Base(
             seen(cells.at, cells.origins.size).sum(axis=0),
             seen(groups[cells.at], int(groups[-1]) + 1).sum(axis=0),
-            donors.sum(axis=0),
-            np.logical_or.reduce([np.zeros(there.shape[1:], dtype=bool), *few]),
+            n_donors=donors.sum(axis=0),
+            few_donors=np.logical_or.reduce([np.zeros(there.shape[1:], dtype=bool), *few]),
         )
 
     def related(
-        self, statistic: Statistic, base: int, often: Floats, level: float, there: bool = True
+        self,
+        statistic: Statistic,
+        base: int,
+        often: Floats,
+        level: float,
+        there: bool = True,
     ) -> tuple[Floats, Floats, Floats]:
         """A statistic for each model, and its interval."""
         found = []
@@ -185,7 +194,7 @@ def scaled_theta(sums: Floats, base: int) -> Floats:
 
 def percentile_interval(samples: Floats, level: float) -> tuple[Floats, Floats]:
     """Percentile interval of each column; NaN where there are no samples."""
-    proportion("level", level, ScoringError)
+    proportion("level", level, error=ScoringError)
     if samples.shape[0] == 0:
         return np.full(samples.shape[1], np.nan), np.full(samples.shape[1], np.nan)
     tail = (1.0 - level) / 2.0
@@ -217,7 +226,7 @@ class Grid:
                 rows[key] = rows[key].astype(str)
         wide = rows.set_index([*keys, "model"])[metric].unstack("model").reindex(columns=models)
         units = wide.index.to_frame(index=False)
-        return cls(units, models, {metric: wide.to_numpy(dtype=float)})
+        return cls(units, models, values={metric: wide.to_numpy(dtype=float)})
 
     def rows(self, at: NDArray[np.bool_] | NDArray[np.intp]) -> Grid:
         """Some of the units."""
@@ -261,9 +270,10 @@ class Grid:
         counts = np.empty(sums.shape, dtype=np.int64)
         for c, rows in enumerate(rows_of):
             there = seen[rows].astype(float)
-            sums[c], counts[c] = filled[rows].T @ there, there.T @ there
-        cells = Cells(origins, donors, eras, places[:, 0], places[:, 1])
-        return Pairs(self.models, cells, sums, counts)
+            sums[c] = filled[rows].T @ there
+            counts[c] = there.T @ there
+        cells = Cells(origins, donors, eras=eras, at=places[:, 0], by=places[:, 1])
+        return Pairs(self.models, cells, sums=sums, counts=counts)
 
     def _donors(self) -> tuple[list[str], list[str], NDArray[np.intp]]:
         """Donor releases, the era of each, and which is each unit's (-1: none)."""
@@ -291,11 +301,15 @@ def _of_one_kind(scores: pd.DataFrame, keys: Sequence[str]) -> None:
 
 
 def _compared(
-    table: Callable[[dict[str, object], Grid], pd.DataFrame], scores: pd.DataFrame, baseline: str,
-    metric: str, by: str | Sequence[str],
-) -> pd.DataFrame:  # fmt: skip
+    table: Callable[[dict[str, object], Grid], pd.DataFrame],
+    scores: pd.DataFrame,
+    baseline: str,
+    metric: str,
+    by: str | Sequence[str],
+) -> pd.DataFrame:
     """The tables of the groups of ``by``, one below the other; checked for ratios."""
-    scores, keys = table_of(scores), columns.columns_of(by)
+    scores = table_of(scores)
+    keys = columns.columns_of(by)
     if "model" in keys:
         raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
     scores = with_groups(scores, ["model", *keys])
@@ -308,7 +322,7 @@ def _compared(
         )
     frames = []
     for labels, part in columns.groups_of(scores, keys):
-        grid = Grid.of(part, metric, models)
+        grid = Grid.of(part, metric, models=models)
         values = grid.values[metric]
         if not len(values):
             continue
@@ -386,7 +400,17 @@ def relative_skill(
     0     a         2        0.5
     1  base         2        1.0
     """
-    return _relative("rel_skill", scores, baseline, metric, by, bootstrap, block, level, seed)
+    return _relative(
+        "rel_skill",
+        scores,
+        baseline=baseline,
+        metric=metric,
+        by=by,
+        bootstrap=bootstrap,
+        block=block,
+        level=level,
+        seed=seed,
+    )
 
 
 def relative_to_baseline(
@@ -413,25 +437,47 @@ def relative_to_baseline(
         model's own units, ``ratio``, ``lower``, ``upper``; best first. Where the baseline's mean
         is 0, as there.
     """
-    return _relative("ratio", scores, baseline, metric, by, bootstrap, block, level, seed)
+    return _relative(
+        "ratio",
+        scores,
+        baseline=baseline,
+        metric=metric,
+        by=by,
+        bootstrap=bootstrap,
+        block=block,
+        level=level,
+        seed=seed,
+    )
 
 
 def _relative(
-    order: str, scores: pd.DataFrame, baseline: str, metric: str, by: str | Sequence[str],
-    bootstrap: int, block: int | None, level: float, seed: int,
-) -> pd.DataFrame:  # fmt: skip
+    order: str,
+    scores: pd.DataFrame,
+    baseline: str,
+    metric: str,
+    by: str | Sequence[str],
+    bootstrap: int,
+    block: int | None,
+    level: float,
+    seed: int,
+) -> pd.DataFrame:
     """One row per model and group, ``order`` the column that says which is better."""
-    _check_sampling(bootstrap, block, level, seed)
+    _check_sampling(bootstrap, block, level=level, seed=seed)
 
     def table(labels: dict[str, object], grid: Grid) -> pd.DataFrame:
         """A row per model, the best first."""
-        pairs, base = grid.pairs(metric), grid.models.index(baseline)
-        common, rests_on = pairs.common, pairs.base
+        pairs = grid.pairs(metric)
+        base = grid.models.index(baseline)
+        common = pairs.common
+        rests_on = pairs.base
         n_units = common.diagonal()
         own = np.einsum("oii->i", pairs.sums)
-        statistic, n_common, there = to_base, common[:, base], bool(common[base, base] > 0)
+        statistic = to_base
+        n_common = common[:, base]
+        there = bool(common[base, base] > 0)
         if order == "rel_skill":
-            statistic, others = scaled_theta, common.copy()
+            statistic = scaled_theta
+            others = common.copy()
             if len(others) > 1:
                 np.fill_diagonal(others, np.iinfo(np.int64).max)
                 there = bool((np.delete(common[base], base) > 0).any())
@@ -445,16 +491,16 @@ def _relative(
         made |= {metric: mean} | dict(zip((order, "lower", "upper"), found))
         return pd.DataFrame(made).sort_values(order, kind="stable")
 
-    return _compared(table, scores, baseline, metric, by)
+    return _compared(table, scores, baseline=baseline, metric=metric, by=by)
 
 
 def _check_sampling(bootstrap: object, block: object, level: object, seed: object) -> None:
     """Refuse settings of an interval over origins that mean nothing."""
-    whole("bootstrap", bootstrap, 0, ScoringError)
+    whole("bootstrap", bootstrap, least=0, error=ScoringError)
     if block is not None:
-        whole("block", block, 1, ScoringError)
-    proportion("level", level, ScoringError)
-    whole("seed", seed, 0, ScoringError)
+        whole("block", block, least=1, error=ScoringError)
+    proportion("level", level, error=ScoringError)
+    whole("seed", seed, least=0, error=ScoringError)
 
 
 def pairwise(
@@ -511,8 +557,9 @@ def pairwise(
     """
     if scale not in SCALES:
         raise ScoringError(f"scale is {scale!r}, unknown", hint=one_of(scale, SCALES))
-    _check_sampling(bootstrap, block, level, seed)
-    table, column = table_of(scores), metric
+    _check_sampling(bootstrap, block, level=level, seed=seed)
+    table = table_of(scores)
+    column = metric
     if scale == "log":
         column = "log_wis"
         if metric != "wis":
@@ -531,17 +578,22 @@ def pairwise(
     def rows(labels: dict[str, object], grid: Grid) -> pd.DataFrame:
         """A row per ordered pair."""
         named = {**labels, "scale": scale, "metric": metric}
-        found = _each_pair(grid.pairs(column), bootstrap, block, level, seed)
+        found = _each_pair(grid.pairs(column), bootstrap, block=block, level=level, seed=seed)
         return pd.DataFrame(named | found)
 
-    return _compared(rows, table, models[0], column, by)
+    return _compared(rows, table, baseline=models[0], metric=column, by=by)
 
 
 def _each_pair(
-    pairs: Pairs, bootstrap: int, block: int | None, level: float, seed: int
+    pairs: Pairs,
+    bootstrap: int,
+    block: int | None,
+    level: float,
+    seed: int,
 ) -> dict[str, Any]:
     """All ordered pairs of one group of units, as columns."""
-    n, base = len(pairs.models), pairs.base
+    n = len(pairs.models)
+    base = pairs.base
     group = pairs.cells.groups(block)
     by_group = np.zeros((int(group[-1]) + 1, n, n))
     units = np.zeros(by_group.shape, dtype=np.int64)
@@ -558,7 +610,8 @@ def _each_pair(
     )
     i, j = np.nonzero(~np.eye(n, dtype=bool))
     names = np.array(pairs.models, dtype=object)
-    ratio, known = ratios_of(pairs.sums.sum(axis=0)[None])[0], {"n_common": pairs.common}
+    ratio = ratios_of(pairs.sums.sum(axis=0)[None])[0]
+    known = {"n_common": pairs.common}
     known |= {"n_origins": base.n_origins, "n_groups": n_groups, "n_donors": base.n_donors}
     known |= {"ratio": ratio, "lower": lower, "upper": upper, "n_better": better}
     return {"model": names[i], "other": names[j]} | {k: v[i, j] for k, v in known.items()}
@@ -616,7 +669,8 @@ def diebold_mariano(
     """
     if method not in METHODS:
         raise ScoringError(f"unknown method {method!r}", hint=one_of(method, METHODS))
-    keys, scores = columns.columns_of(by), table_of(scores)
+    keys = columns.columns_of(by)
+    scores = table_of(scores)
     models = set(scores["model"].astype(str)) if "model" in scores else set()
     for name in (model, baseline):
         if name not in models:
@@ -628,7 +682,7 @@ def diebold_mariano(
     _of_one_kind(table, keys)
     rows = []
     for labels, part in columns.groups_of(table, keys):
-        grid = Grid.of(part, metric, [model, baseline])
+        grid = Grid.of(part, metric, models=[model, baseline])
         grid = grid.rows(~np.isnan(grid.values[metric]).any(axis=1))
         if grid.units.empty:
             continue
@@ -636,7 +690,7 @@ def diebold_mariano(
         gap = each.groupby(grid.units[origin_of(grid.units)]).mean().sort_index()
         months = pd.DatetimeIndex(gap.index).to_numpy().astype("datetime64[M]").astype(int)
         horizon = max(1, int(part["horizon"].max()))
-        result = _test(np.asarray(gap, dtype=np.float64), months, horizon, method)
+        result = _test(np.asarray(gap, dtype=np.float64), months, horizon=horizon, method=method)
         rows.append(labels | {"n_units": len(each)} | result)
     if not rows:
         raise ScoringError(f"{model} and {baseline} have no scorable unit in common")
@@ -657,7 +711,13 @@ class MeanTest(NamedTuple):
 def _student(statistic: float, df: int, note: str = "") -> MeanTest:
     """A test by Student's t."""
     p_value = float(2.0 * stdtr(df, -abs(statistic)))
-    return MeanTest(float(statistic), p_value, float(df), float(stdtrit(df, 0.975)), note)
+    return MeanTest(
+        float(statistic),
+        p_value,
+        df=float(df),
+        critical=float(stdtrit(df, 0.975)),
+        note=note,
+    )
 
 
 def _test(gap: Floats, months: NDArray[np.int64], horizon: int, method: str) -> dict[str, object]:
@@ -665,14 +725,14 @@ def _test(gap: Floats, months: NDArray[np.int64], horizon: int, method: str) -> 
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
     overlap = 1 + int((horizon - 1) // max(_spacing(months), 1.0))
-    if few := _too_few(months, overlap, horizon, method):
+    if few := _too_few(months, overlap, horizon=horizon, method=method):
         found = MeanTest(note=few)
     elif np.abs(gap - gap.mean()).max() <= 1e-12 * max(1.0, abs(float(gap.mean()))):
         found = MeanTest(note="the difference is the same at every origin")
     elif method == "overlap":
-        found = _overlapping(gap, months, horizon, overlap)
+        found = _overlapping(gap, months, horizon=horizon, overlap=overlap)
     else:
-        found = cosine_test(gap, months, horizon)
+        found = cosine_test(gap, months, horizon=horizon)
     about = {"n_origins": gap.size, "overlap": overlap, "difference": float(gap.mean())}
     of_test = {"statistic": found.statistic, "p_value": found.p_value, "method": method}
     return about | of_test | found._asdict()
@@ -680,9 +740,11 @@ def _test(gap: Floats, months: NDArray[np.int64], horizon: int, method: str) -> 
 
 def _too_few(months: NDArray[np.int64], overlap: int, horizon: int, method: str) -> str:
     """Why there is no test of so many origins; empty if there is."""
-    n, stretch = months.size, int(months[-1] - months[0]) + 1
+    n = months.size
+    stretch = int(months[-1] - months[0]) + 1
     if method == "overlap":
-        least, correction = 2 * overlap + 1, n + 1 - 2 * overlap + overlap * (overlap - 1) / n
+        least = 2 * overlap + 1
+        correction = n + 1 - 2 * overlap + overlap * (overlap - 1) / n
         return f"{n} origins are too few: {least} needed" if n < least or correction <= 0 else ""
     needed = int(np.ceil(SHORTEST * horizon))
     if n < _FEWEST:
@@ -693,17 +755,19 @@ def _too_few(months: NDArray[np.int64], overlap: int, horizon: int, method: str)
 
 def _overlapping(gap: Floats, months: NDArray[np.int64], horizon: int, overlap: int) -> MeanTest:
     """Harvey, Leybourne and Newbold's test."""
-    n, mean = gap.size, float(gap.mean())
+    n = gap.size
+    mean = float(gap.mean())
     apart = np.abs(months[:, None] - months[None, :])
     products = np.outer(gap - mean, gap - mean)
-    variance, note = float(products[apart < horizon].sum()) / n**2, ""
+    variance = float(products[apart < horizon].sum()) / n**2
+    note = ""
     if variance <= 0:
         variance = float((products * np.maximum(1.0 - apart / horizon, 0.0)).sum()) / n**2
         note = "bartlett"
         if variance <= 0:
             return MeanTest(note="no positive variance")
     correction = (n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n
-    return _student(mean / np.sqrt(variance) * np.sqrt(correction), n - 1, note)
+    return _student(mean / np.sqrt(variance) * np.sqrt(correction), n - 1, note=note)
 
 
 #: Months of the series, per month of the horizon, below which there is no test.

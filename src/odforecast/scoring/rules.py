@@ -61,7 +61,7 @@ def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alph
     >>> float(od.scoring.interval_score(90, 110, 85, alpha=0.2))
     70.0
     """
-    proportion("alpha", alpha, ScoringError)
+    proportion("alpha", alpha, error=ScoringError)
     low, high, y = (np.asarray(x, dtype=float) for x in (lower, upper, observed))
     if (high < low).any():
         raise ScoringError("an interval's upper end lies below its lower end")
@@ -132,13 +132,15 @@ def weighted_interval_score(
             hint="for example 0.05, 0.25, 0.5, 0.75, 0.95",
         )
     y = np.asarray(observed, dtype=float)
-    lower, median, upper = values[:half], values[half], values[half + 1 :][::-1]
+    lower = values[:half]
+    median = values[half]
+    upper = values[half + 1 :][::-1]
     weight = tau[:half].reshape(-1, *(1,) * (values.ndim - 1))  # alpha / 2 is the lower level
     share = 1.0 / (half + 0.5)
     spread = share * (weight * (upper - lower)).sum(axis=0) + 0.0 * y
     over = share * (np.maximum(lower - y, 0).sum(axis=0) + 0.5 * np.maximum(median - y, 0))
     under = share * (np.maximum(y - upper, 0).sum(axis=0) + 0.5 * np.maximum(y - median, 0))
-    return WIS(np.asarray(spread + over + under), spread, over, under)
+    return WIS(np.asarray(spread + over + under), spread, over=over, under=under)
 
 
 def absolute_error(median: ArrayLike, observed: ArrayLike) -> Floats:
@@ -252,7 +254,8 @@ def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Flo
 
 def check_quantiles(quantiles: ArrayLike, levels: Sequence[float]) -> tuple[Floats, Floats]:
     """Quantiles as floats, levels as floats; ordered up to rounding, then exactly."""
-    values, tau = np.asarray(quantiles, dtype=float), np.asarray(levels, dtype=float)
+    values = np.asarray(quantiles, dtype=float)
+    tau = np.asarray(levels, dtype=float)
     if tau.ndim != 1 or tau.size == 0 or values.shape[:1] != tau.shape:
         raise ScoringError(
             f"{tau.size} levels for quantiles of shape {values.shape}",
@@ -267,7 +270,8 @@ def check_quantiles(quantiles: ArrayLike, levels: Sequence[float]) -> tuple[Floa
     crossed = np.argwhere(np.diff(values, axis=0) < -slack)
     if crossed.size:
         first = tuple(int(i) for i in crossed[0])
-        low, high = values[first], values[(first[0] + 1, *first[1:])]
+        low = values[first]
+        high = values[(first[0] + 1, *first[1:])]
         raise ScoringError(
             f"quantiles cross: level {tau[first[0] + 1]:g} is {high:g}, below {low:g} at level "
             f"{tau[first[0]]:g} (unit {first[1:]})",
@@ -306,7 +310,7 @@ def crps_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
     >>> float(od.scoring.crps_from_draws([1.0, 3.0], 2.0))
     0.5
     """
-    return over_units(draws, observed, crps_sorted)
+    return over_units(draws, observed, rule=crps_sorted)
 
 
 def log_score_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
@@ -334,7 +338,7 @@ def log_score_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
     >>> round(float(od.scoring.log_score_from_draws(rng.poisson(100, 4000), 100.0)), 1)
     3.2
     """
-    return over_units(draws, observed, log_score_sorted)
+    return over_units(draws, observed, rule=log_score_sorted)
 
 
 # The cores below take draws sorted along the last axis, (U, D), and observations (U,):
@@ -362,7 +366,14 @@ def log_score_sorted(ordered: Floats, observed: Floats) -> Floats:
     centre = logs.mean(axis=1)
     middle = 0.5 * (ordered[:, (n - 1) // 2] + ordered[:, n // 2])
     rounding = 1.0 / 12.0 / (1.0 + np.where(support, middle, 0.0)) ** 2
-    variance = logs.var(axis=1, ddof=1, mean=centre[:, None]) + rounding
+    variance = (
+        logs.var(
+            axis=1,
+            ddof=1,
+            mean=centre[:, None],
+        )
+        + rounding
+    )
     miss = np.log1p(y) - centre
     return np.asarray(
         0.5 * np.log(2.0 * np.pi * variance) + miss**2 / (2.0 * variance) + np.log1p(y)
@@ -395,10 +406,14 @@ def quantiles_sorted(ordered: Floats, levels: Sequence[float]) -> Floats:
 
 
 def paired(
-    draws: ArrayLike, observed: ArrayLike, finite: bool = True, form: str = "(D, ...) against (...)"
+    draws: ArrayLike,
+    observed: ArrayLike,
+    finite: bool = True,
+    form: str = "(D, ...) against (...)",
 ) -> tuple[Floats, Floats]:
     """Draws (D, ...) and observations (...) as floats, of shapes that match."""
-    values, y = _numbers("draws", draws), _numbers("observed", observed)
+    values = _numbers("draws", draws)
+    y = _numbers("observed", observed)
     if values.ndim == 0 or values.shape[0] == 0:
         raise ScoringError("no draws to score")
     if values.shape[1:] != y.shape:
@@ -427,7 +442,8 @@ def over_units(
 ) -> Floats:
     """Apply a rule for sorted draws to (D, ...) draws, block by block."""
     values, y = paired(draws, observed)
-    flat, truth = values.reshape(values.shape[0], -1), y.ravel()
+    flat = values.reshape(values.shape[0], -1)
+    truth = y.ravel()
     out = np.empty(truth.size)
     step = max(1, _BLOCK_VALUES // values.shape[0])
     for start in range(0, truth.size, step):
@@ -439,11 +455,15 @@ def over_units(
 #: The largest count that is hidden; below it a threshold-weighted score sees no difference.
 HIDDEN_MOST: Final = 9.0
 #: Draws below the first are none, those from the second on are shown.
-_NONE, _SHOWN = 0.5, HIDDEN_MOST + 0.5
+_NONE = 0.5
+_SHOWN = HIDDEN_MOST + 0.5
 
 
 def threshold_weighted_crps(
-    draws: ArrayLike, low: ArrayLike, high: ArrayLike, threshold: float = HIDDEN_MOST
+    draws: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    threshold: float = HIDDEN_MOST,
 ) -> Floats:
     """CRPS of counts above a threshold: that of ``max(x, threshold)``.
 
@@ -476,8 +496,8 @@ def threshold_weighted_crps(
     [0.75, 0.75, 0.75]
     """
     lower, upper = _checked(low, high)
-    y = _above(lower, upper, threshold)
-    return over_units(draws, y, lambda x, t: crps_sorted(np.maximum(x, threshold), t))
+    y = _above(lower, upper, threshold=threshold)
+    return over_units(draws, y, rule=lambda x, t: crps_sorted(np.maximum(x, threshold), t))
 
 
 def band(low: ArrayLike, high: ArrayLike) -> NDArray[np.int64]:
@@ -516,20 +536,24 @@ def interval_pit(draws: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int) -
 
 
 def bounded_scores(
-    ordered: Floats, low: Floats, high: Floats, uniforms: Floats
+    ordered: Floats,
+    low: Floats,
+    high: Floats,
+    uniforms: Floats,
 ) -> dict[str, Floats]:
     """Scores of sorted draws (U, D) against bounds (U,)."""
-    y = _above(low, high, HIDDEN_MOST)
+    y = _above(low, high, threshold=HIDDEN_MOST)
     quantiles = np.maximum(quantiles_sorted(ordered, HUB_QUANTILES), HIDDEN_MOST)
     n = ordered.shape[1]
-    none, shown = count_last(ordered < _NONE) / n, count_last(ordered >= _SHOWN) / n
+    none = count_last(ordered < _NONE) / n
+    shown = count_last(ordered >= _SHOWN) / n
     chances = np.stack([none, 1.0 - none - shown, shown], axis=-1)
     below = ranks_sorted(ordered, low)[0]
     within = ranks_sorted(ordered, high)[1] - below
     pit = (below + uniforms * (1 + within)) / (n + 1)
     return {
         "twcrps": crps_sorted(np.maximum(ordered, HIDDEN_MOST), y),
-        "twwis": weighted_interval_score(quantiles, HUB_QUANTILES, y).total,
+        "twwis": weighted_interval_score(quantiles, HUB_QUANTILES, observed=y).total,
         "rps_bands": ranked_probability_score(chances, band(low, high)),
         **dict(zip(("p_zero", "p_hidden", "p_ten"), chances.T)),
         "mean": ordered.mean(axis=1),
@@ -545,7 +569,8 @@ def _above(low: Floats, high: Floats, threshold: float) -> Floats:
 
 def _checked(low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
     """Bounds as floats; refused where they are not bounds of one number."""
-    lower, upper = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    lower = np.asarray(low, dtype=float)
+    upper = np.asarray(high, dtype=float)
     if lower.shape != upper.shape:
         raise ScoringError(f"bounds have shapes {lower.shape} and {upper.shape}")
     if (lower > upper).any() or (np.isnan(lower) != np.isnan(upper)).any():
@@ -647,7 +672,8 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     0.0
     """
     values, y = paired(draws, observed, form="(D, ..., K) against (..., K), the vector's K last")
-    n, size = values.shape[0], values.shape[-1]
+    n = values.shape[0]
+    size = values.shape[-1]
     if n < 2 or size == 0 or not y.ndim:
         raise ScoringError(f"{n} draws of {size} elements have no energy score", hint="two or more")
     units = np.moveaxis(values.reshape(n, -1, size), 1, 0)
@@ -697,7 +723,7 @@ def miss_distances(draws: Floats, observed: Floats, whole: NDArray[np.bool_]) ->
     return Distances(
         np.sqrt(square.sum(axis=1)).mean(axis=0),
         np.sqrt(square.sum(axis=2)).mean(axis=0),
-        float(np.sqrt(square[:, whole].sum(axis=(1, 2))).mean()),
+        both=float(np.sqrt(square[:, whole].sum(axis=(1, 2))).mean()),
     )
 
 
@@ -706,7 +732,9 @@ def _circle(
     draws: Floats, whole: NDArray[np.bool_], steps: int
 ) -> tuple[Floats, Floats, float]:  # pragma: no cover
     n, n_places, n_months = draws.shape
-    by_month, by_place, both = np.zeros(n_months), np.zeros(n_places), 0.0
+    by_month = np.zeros(n_months)
+    by_place = np.zeros(n_places)
+    both = 0.0
     month = np.empty(n_months)
     for d in range(n):
         for s in range(1, steps + 1):
@@ -783,7 +811,7 @@ def interval_coverage(
 
 def coverages(values: Floats, levels: Sequence[float], observed: Floats) -> dict[str, Floats]:
     """Coverage of each usual interval, by the name of its column in the table of scores."""
-    covered = interval_coverage(values, levels, observed)
+    covered = interval_coverage(values, levels, observed=observed)
     return {f"cover_{round(100 * c)}": x for c, x in zip(COVERAGE_LEVELS, covered)}
 
 
@@ -811,7 +839,7 @@ def pit_from_draws(draws: ArrayLike, observed: ArrayLike, seed: int) -> Floats:
     True
     """
     values, y = paired(draws, observed)
-    return interval_pit(values, y, y, seed)
+    return interval_pit(values, y, high=y, seed=seed)
 
 
 def pit_histogram(pit: ArrayLike, bins: int = 10) -> pd.DataFrame:

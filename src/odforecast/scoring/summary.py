@@ -89,7 +89,12 @@ def summarise(
 
     def grouped(rows: pd.DataFrame) -> Any:
         """Rows by group and model."""
-        return rows.groupby(keys, observed=True, sort=True, dropna=False)
+        return rows.groupby(
+            keys,
+            observed=True,
+            sort=True,
+            dropna=False,
+        )
 
     out: pd.DataFrame = grouped(table).size().to_frame("n_units")
     scored = grouped(table[table["scorable"].astype(bool)])
@@ -105,16 +110,18 @@ def summarise(
         out["n_revised"] = moves["moved"].sum().reindex(out.index).fillna(0).astype(int)
         mean = moves[["revision", "covered", "wis"]].mean().reindex(out.index)
         share = (mean["wis"] / mean["revision"]).where(mean["revision"] > 0)
-        out["mae_reported"], out["rel_wis_reported"] = mean["revision"], share
+        out["mae_reported"] = mean["revision"]
+        out["rel_wis_reported"] = share
         out["coverage_90_revised"] = mean["covered"]
     apart = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
     if apart and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
         both = table[table["rps"].notna() & table["rps_pooled"].notna()]
         mean = grouped(both)[["rps", "rps_pooled"]].mean().reindex(out.index)
-        out["rps"], out["rel_rps"] = mean["rps"], mean["rps"] / mean["rps_pooled"]
+        out["rps"] = mean["rps"]
+        out["rel_rps"] = mean["rps"] / mean["rps_pooled"]
     out = out.reset_index()
     if baseline is not None:
-        out = out.merge(_relative(table, baseline, groups), on=keys, how="left")
+        out = out.merge(_relative(table, baseline, groups=groups), on=keys, how="left")
         out["n_common"] = out["n_common"].fillna(0).astype(int)
     return out.sort_values([*groups, "wis", "model"], kind="stable", ignore_index=True)
 
@@ -135,7 +142,11 @@ def _revisions(table: pd.DataFrame) -> pd.DataFrame:
     if "revised" in rows:  # as it was in deaths, should the table be per 100,000
         moved = rows["revised"].to_numpy(dtype=bool)
     revision = (rows["observed"] - rows["reported"]).abs()
-    return rows.assign(moved=moved, revision=revision, covered=rows["cover_90"].where(moved))
+    return rows.assign(
+        moved=moved,
+        revision=revision,
+        covered=rows["cover_90"].where(moved),
+    )
 
 
 def _relative(table: pd.DataFrame, baseline: str, groups: list[str]) -> pd.DataFrame:
@@ -209,19 +220,27 @@ def county_leaderboard(
         seen = bounded[bounded["visible"]]
         exact = seen[seen["scorable"]]
         yield {
-            "n_units": len(bounded), "n_counties": bounded["location"].nunique(),
-            "n_states": len(set(_states(bounded))), "n_unknown": len(rows) - len(bounded),
-            **_related("twcrps", "twcrps", bounded, base),
-            **_related("rps", "rps_bands", bounded, base),
-            "n_visible": len(seen), **_related("twwis", "twwis", seen, base),
-            "n_wis": len(exact), **_related("wis", "wis", exact, base),
+            "n_units": len(bounded),
+            "n_counties": bounded["location"].nunique(),
+            "n_states": len(set(_states(bounded))),
+            "n_unknown": len(rows) - len(bounded),
+            **_related("twcrps", "twcrps", rows=bounded, base=base),
+            **_related("rps", "rps_bands", rows=bounded, base=base),
+            "n_visible": len(seen),
+            **_related("twwis", "twwis", rows=seen, base=base),
+            "n_wis": len(exact),
+            **_related("wis", "wis", rows=exact, base=base),
             **{f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 90)},
             "se_coverage_90": _mean_error(exact["cover_90"], exact),
-        }  # fmt: skip
+        }
 
     groups = [name for name in columns_of(by) if name != "model"]
     order = [*groups, "twcrps", "model"]
-    return _by_model(scores, groups, lines).sort_values(order, kind="stable", ignore_index=True)
+    return _by_model(scores, groups, lines=lines).sort_values(
+        order,
+        kind="stable",
+        ignore_index=True,
+    )
 
 
 def county_coverage(
@@ -241,17 +260,20 @@ def county_coverage(
     """
 
     def lines(rows: pd.DataFrame, _: object) -> Lines:
-        exact, pit = rows[rows["scorable"]], rows["pit"].dropna()
+        exact = rows[rows["scorable"]]
+        pit = rows["pit"].dropna()
         coverage = {f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 80, 90, 95)}
         yield {
-            "n_exact": len(exact), **coverage,
+            "n_exact": len(exact),
+            **coverage,
             "se_coverage_90": _mean_error(exact["cover_90"], exact),
             "n_bounded": len(pit),
             "pit_90": float(((pit >= 0.05) & (pit < 0.95)).mean()) if len(pit) else np.nan,
-            "pit_mean": pit.mean(), "pit_spread": pit.std(ddof=0) * np.sqrt(12.0),
-        }  # fmt: skip
+            "pit_mean": pit.mean(),
+            "pit_spread": pit.std(ddof=0) * np.sqrt(12.0),
+        }
 
-    return _by_model(scores, columns_of(by), lines)
+    return _by_model(scores, columns_of(by), lines=lines)
 
 
 def ten_or_more(
@@ -285,12 +307,16 @@ def ten_or_more(
             here = at == i
             gap = pd.Series(came[here] - chance[here])
             yield {
-                "left": i / bins, "right": (i + 1) / bins, "n": int(here.sum()),
-                "given": float(chance[here].mean()), "came": float(came[here].mean()),
-                "gap": float(gap.mean()), "se": _mean_error(gap, rows[here]),
-            }  # fmt: skip
+                "left": i / bins,
+                "right": (i + 1) / bins,
+                "n": int(here.sum()),
+                "given": float(chance[here].mean()),
+                "came": float(came[here].mean()),
+                "gap": float(gap.mean()),
+                "se": _mean_error(gap, rows[here]),
+            }
 
-    return _by_model(scores, columns_of(by), lines)
+    return _by_model(scores, columns_of(by), lines=lines)
 
 
 #: Lines of a table of counties, from a model's units and those of all models.
@@ -309,13 +335,19 @@ def _by_model(
         )
     if scores.empty:
         raise ScoringError("the score table is empty", hint="did every forecast fail?")
-    scores, out = with_groups(scores, by), []
+    scores = with_groups(scores, by)
+    out = []
     if "size" in by:
         scores = _sized(scores)
     keys = [k for k in UNIT_KEYS if k in scores]
     columns.refuse_twice(scores, keys)
     for labels, part in groups_of(scores, by):
-        unit = part.groupby(keys, observed=True, dropna=False, sort=False).ngroup()
+        unit = part.groupby(
+            keys,
+            observed=True,
+            dropna=False,
+            sort=False,
+        ).ngroup()
         names = part["model"].astype(str).to_numpy()
         whole = {str(model): rows for model, rows in part.set_index(unit).groupby(names)}
         for model, rows in whole.items():
@@ -334,15 +366,20 @@ def _sized(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _related(
-    name: str, column: str, rows: pd.DataFrame, base: pd.DataFrame | None
+    name: str,
+    column: str,
+    rows: pd.DataFrame,
+    base: pd.DataFrame | None,
 ) -> dict[str, object]:
     """Mean of a score, its ratio to the baseline's on common units, and that one's error."""
-    ratio, error = np.nan, np.nan
+    ratio = np.nan
+    error = np.nan
     if base is not None:
         other = base[column].reindex(rows.index)
         both = (rows[column].notna() & other.notna()).to_numpy()
-        mine, theirs = rows[column].to_numpy(float)[both], other.to_numpy(float)[both]
-        ratio, error = ratio_error(mine, theirs, _states(rows[both]))
+        mine = rows[column].to_numpy(float)[both]
+        theirs = other.to_numpy(float)[both]
+        ratio, error = ratio_error(mine, theirs, clusters=_states(rows[both]))
     return {name: rows[column].mean(), f"rel_{name}": ratio, f"se_{name}": error}
 
 
@@ -363,7 +400,7 @@ def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> 
 def _mean_error(values: pd.Series[float], rows: pd.DataFrame) -> float:
     """Standard error of a mean over some rows, over states."""
     given = np.asarray(values, dtype=np.float64)
-    return ratio_error(given, np.ones_like(given), _states(rows))[1]
+    return ratio_error(given, np.ones_like(given), clusters=_states(rows))[1]
 
 
 def _states(rows: pd.DataFrame) -> NDArray[np.object_]:
@@ -382,8 +419,10 @@ def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
     for name, start, stop in zip(held[SCENARIO_ID].astype(str), first, last):
         spans.setdefault(name, set()).update(range(start, stop + 1))
-    sums, months = scores["target"].astype(str) == TARGET_12MO, _numbers(scores["month"])
-    names, horizons = scores[SCENARIO_ID].astype(str), scores["horizon"].astype(int)
+    sums = scores["target"].astype(str) == TARGET_12MO
+    months = _numbers(scores["month"])
+    names = scores[SCENARIO_ID].astype(str)
+    horizons = scores["horizon"].astype(int)
     keys: list[Any] = [names, sums, months, horizons]
     codes, different = pd.factorize(pd.MultiIndex.from_arrays(keys))
     answers = [
@@ -419,10 +458,10 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
         raise ScoringError("no month ahead to score", hint="scenarios change months to come")
     rows = rows.assign(scorable=rows["scorable"].astype(bool))
     by = ["target", "level", SCENARIO_ID]
-    parts = [summarise(rows, by, baseline).assign(months="all")]
+    parts = [summarise(rows, by, baseline=baseline).assign(months="all")]
     if PLAUSIBLE in rows:
         few = rows.assign(scorable=rows["scorable"] & rows[PLAUSIBLE].astype(bool))
-        parts.insert(0, summarise(few, by, baseline).assign(months=PLAUSIBLE))
+        parts.insert(0, summarise(few, by, baseline=baseline).assign(months=PLAUSIBLE))
     out = pd.concat(parts, ignore_index=True)
     out.insert(len(by), "months", out.pop("months"))
     return out.sort_values([*by, "model"], kind="stable", ignore_index=True)
@@ -431,7 +470,8 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
 def nearest(scores: pd.DataFrame) -> pd.DataFrame:
     """The pool of scenarios: which one lay nearest to the truth."""
     need(scores, [SCENARIO_ID, "model", "wis"])
-    groups, parts = ["target", "level", "model"], []
+    groups = ["target", "level", "model"]
+    parts = []
     for labels, part in groups_of(with_groups(scores[_ahead(scores)], groups), groups):
         keys = [k for k in UNIT_KEYS if k in part and k not in (*groups, SCENARIO_ID)]
         wide = part.set_index([*keys, SCENARIO_ID])["wis"]

@@ -40,8 +40,9 @@ def pooled_frequencies(panel: Panel) -> Floats:
     ((5,), 1.0)
     """
     counts = _settled(panel)
-    before, later = counts[:, :-12], counts[:, 12:]
-    found = category(later - before, before, thresholds(before)[0])
+    before = counts[:, :-12]
+    later = counts[:, 12:]
+    found = category(later - before, before, first=thresholds(before)[0])
     found = found[found >= 0]
     if not found.size:
         return np.full(len(CATEGORIES), np.nan)
@@ -80,7 +81,7 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
     True
     """
     forecast_and_truth(forecast, truth)
-    rps, pooled = trend_pair(forecast, truth, known)
+    rps, pooled = trend_pair(forecast, truth, known=known)
     return pd.DataFrame({"rps": rps.ravel(), "rps_pooled": pooled.ravel()})
 
 
@@ -98,8 +99,8 @@ def trend_pair(
         later, before = (
             truth.observed(forecast.locations, m)[0] for m in (at, at - 12 * ONE_MONTH)
         )
-        came = category(later - before, before, first)
-        given = trend.probabilities(forecast, first, list(range(shape[0])), months)
+        came = category(later - before, before, first=first)
+        given = trend.probabilities(forecast, first, rows=list(range(shape[0])), months=months)
         pooled = np.broadcast_to(pooled_frequencies(panel), given.shape)
         out[0][:, months] = ranked_probability_score(given, came)
         # Of the same units: where the forecast has no category, nor has the comparison.
@@ -153,7 +154,8 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
             hint="use a model whose paths are joint over months",
         )
     ahead = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
-    places, months = forecast.locations, forecast.months[ahead]
+    places = forecast.locations
+    months = forecast.months[ahead]
     chance = np.full((len(places), ahead.size), np.nan)
     if ahead.size:
         first, later = drawn_changes(forecast, forecast.samples())
@@ -179,7 +181,8 @@ def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
     last = int(-forecast.horizons[0])  # position of the last known month
     if last >= 0:
         return (sums - before)[:, :, last], sums - before
-    first, reported = np.full(sums.shape[:2], np.nan), layer_of(forecast, "reported")
+    first = np.full(sums.shape[:2], np.nan)
+    reported = layer_of(forecast, "reported")
     if forecast.panel is not None:
         column = int((forecast.last_month - forecast.panel.months[0]).astype(int))
         if 12 <= column < reported.shape[1]:

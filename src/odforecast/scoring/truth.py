@@ -34,7 +34,11 @@ _KINDS = ("reported", "predicted")
 _BETWEEN = {"suppressed": "1 to 9", "lost": "1,000 or more"}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Truth:
     """Reported or predicted counts of one release, and when they count as settled.
 
@@ -70,7 +74,11 @@ class Truth:
                 hint="od.archive().as_of().panel() gives one",
             )
         usual = COUNTY_MIN_AGE if self.panel.dataset == COUNTIES else MIN_AGE
-        age = usual if self.min_age is None else whole("min_age", self.min_age, 0, ScoringError)
+        age = (
+            usual
+            if self.min_age is None
+            else whole("min_age", self.min_age, least=0, error=ScoringError)
+        )
         object.__setattr__(self, "min_age", age)
         # What stands beside the counts is no truth, and is not sent to workers.
         object.__setattr__(self, "panel", replace(self.panel, beside={}, triangle=None))
@@ -98,13 +106,19 @@ class Truth:
         if self.provisional:
             because += f", and is taken as provisional truth from {self.min_age}"
         facts = {
-            "counts": f"{self.kind}, {self.panel.indicator}", "release": str(self.release),
+            "counts": f"{self.kind}, {self.panel.indicator}",
+            "release": str(self.release),
             "places": len(self.panel.locations),
             "months": f"{self.panel.months[0]} to {self.panel.last_month}",
-            "scorable to": str(self._youngest), "because": because,
-        }  # fmt: skip
+            "scorable to": str(self._youngest),
+            "because": because,
+        }
         title = "Provisional truth" if self.provisional else "Truth"
-        return html_facts(facts, f"{title} that forecasts are scored against", "next: .to_frame()")
+        return html_facts(
+            facts,
+            f"{title} that forecasts are scored against",
+            note="next: .to_frame()",
+        )
 
     @property
     def provisional(self) -> bool:
@@ -135,16 +149,19 @@ class Truth:
         >>> len(table), int(table["scorable"].sum())
         (128, 121)
         """
-        places, months = self.panel.locations, self.panel.months
+        places = self.panel.locations
+        months = self.panel.months
         values, reasons = self.observed(places, months)
         columns = {
             "location": np.repeat(places, months.size),
             "name": np.repeat([called(s) for s in places], months.size),
             "month": np.tile(months.astype("datetime64[s]"), len(places)),
-            "observed": values.ravel(), "scorable": reasons.ravel() == "",
-            "reason": reasons.ravel(), "truth": self.kind,
+            "observed": values.ravel(),
+            "scorable": reasons.ravel() == "",
+            "reason": reasons.ravel(),
+            "truth": self.kind,
             "truth_release": np.datetime64(self.release, "s"),
-        }  # fmt: skip
+        }
         return pd.DataFrame(columns)
 
     def select(self, locations: str | Iterable[str]) -> Truth:
@@ -182,7 +199,10 @@ class Truth:
         return self.panel.basis
 
     def observed(
-        self, locations: Sequence[str], months: Months, target: str = TARGET_12MO
+        self,
+        locations: Sequence[str],
+        months: Months,
+        target: str = TARGET_12MO,
     ) -> tuple[Floats, NDArray[np.object_]]:
         """Counts to score against, NaN where they are not scorable, and why not.
 
@@ -206,11 +226,14 @@ class Truth:
             raise ScoringError("monthly truth exists for reported counts only")
         grid = self.panel.month_grid if monthly else self.panel.months
         counts = self.panel.monthly if monthly else getattr(self.panel, self.kind)
-        values, reasons = self._read(counts, grid, locations, months)
+        values, reasons = self._read(counts, grid, locations=locations, months=months)
         if not monthly:
             for layer, why in ((self.panel.hidden, "suppressed"), (self.panel.lost, "lost")):
                 if layer.any():
-                    there = self._read(layer.astype(float), grid, locations, months)[0] == 1.0
+                    there = (
+                        self._read(layer.astype(float), grid, locations=locations, months=months)[0]
+                        == 1.0
+                    )
                     reasons[there] = f"{why} in release {self.release}: {_BETWEEN[why]}"
         values[reasons != ""] = np.nan
         return values, reasons
@@ -241,12 +264,18 @@ class Truth:
         """
         names = ("low", "high") if self.kind == "reported" else (self.kind, self.kind)
         layers = (getattr(self.panel, name) for name in names)
-        read = (self._read(x, self.panel.months, locations, months) for x in layers)
+        read = (
+            self._read(x, self.panel.months, locations=locations, months=months) for x in layers
+        )
         low, high = (np.where(reasons == "", values, np.nan) for values, reasons in read)
         return low, high
 
     def _read(
-        self, layer: Floats, grid: Months, locations: Sequence[str], months: Months
+        self,
+        layer: Floats,
+        grid: Months,
+        locations: Sequence[str],
+        months: Months,
     ) -> tuple[Floats, NDArray[np.object_]]:
         """A layer at places and months, NaN where it has none, and why it is not scored."""
         values = np.full((len(locations), months.size), np.nan)

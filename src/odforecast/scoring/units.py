@@ -79,7 +79,9 @@ def score_units(
     >>> table["scorable"].tolist(), bool(table["wis"].isna()[1])
     ([True, False], True)
     """
-    return pd.DataFrame(unit_columns(forecast, observed, target, horizons, bounds)[0])
+    return pd.DataFrame(
+        unit_columns(forecast, observed, target=target, horizons=horizons, bounds=bounds)[0]
+    )
 
 
 def unit_columns(
@@ -103,29 +105,40 @@ def unit_columns(
     samples = forecast.samples(target)
     n_draws = len(samples)
     key = (forecast.provenance.get("model", ""), forecast.as_of, target)
-    uniforms = _uniforms(key, forecast.locations, forecast.months.size)[:, months]
+    uniforms = _uniforms(key, forecast.locations, n_months=forecast.months.size)[:, months]
     blocks: list[dict[str, Floats]] = []
     step = max(1, _BLOCK_VALUES // (n_draws * n_months))
     for start in range(0, n_loc, step):
         block = slice(start, start + step)
         ordered = in_order(samples[:, block, months].reshape(n_draws, -1))
-        y, u = truth[block].ravel(), uniforms[block].ravel()
-        scores = _draw_scores(ordered, y, u)
+        y = truth[block].ravel()
+        u = uniforms[block].ravel()
+        scores = _draw_scores(ordered, y, uniforms=u)
         if bounds is not None:
             low, high = (np.asarray(x, dtype=float)[block].ravel() for x in bounds)
-            scores |= rules.bounded_scores(ordered, low, high, u)
-        hub, kept = quantiles_sorted(ordered, HUB_QUANTILES), between(ordered, levels)
+            scores |= rules.bounded_scores(ordered, low, high=high, uniforms=u)
+        hub = quantiles_sorted(ordered, HUB_QUANTILES)
+        kept = between(ordered, levels)
         blocks.append(scores | {"hub": hub, "kept": kept})
     scores = {name: np.concatenate([x[name] for x in blocks], axis=-1) for name in blocks[0]}
-    hub, kept, y = scores.pop("hub"), scores.pop("kept"), truth.ravel()
-    scores = _quantile_scores(hub, HUB_QUANTILES, y) | scores
+    hub = scores.pop("hub")
+    kept = scores.pop("kept")
+    y = truth.ravel()
+    scores = _quantile_scores(hub, HUB_QUANTILES, y=y) | scores
     places = np.repeat(np.array(forecast.locations, dtype=object), n_months)
     ahead, at = (np.tile(x[months], n_loc) for x in (forecast.horizons, forecast.months))
     why = np.where(np.isnan(y), "no observed value", "").astype(object)
     made = _columns(
-        scores, forecast.as_of, location=places, target=target, horizon=ahead, month=at,
-        observed=y, reason=why, n_draws=n_draws,
-    )  # fmt: skip
+        scores,
+        forecast.as_of,
+        location=places,
+        target=target,
+        horizon=ahead,
+        month=at,
+        observed=y,
+        reason=why,
+        n_draws=n_draws,
+    )
     return made, kept.reshape(len(levels), n_loc, n_months)
 
 
@@ -178,7 +191,7 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
     scenario = [SCENARIO_ID] if SCENARIO_ID in table else []
     for (origin, *named, target), rows in table.groupby(["origin_date", *scenario, "target"]):
         day = pd.Timestamp(str(origin))
-        part = _score_origin(rows, day, str(target), observe)
+        part = _score_origin(rows, day, target=str(target), observe=observe)
         last = part["month"].astype("datetime64[M]") - part["horizon"].astype("timedelta64[M]")
         first = {"as_of": day, "last_month": last.astype("datetime64[s]")}
         parts.append(pd.DataFrame(first | dict(zip(scenario, map(str, named))) | part))
@@ -187,18 +200,19 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
 
 def _quantile_scores(values: Floats, levels: Sequence[float], y: Floats) -> dict[str, Floats]:
     """Scores from quantiles (Q, U) and observations (U,)."""
-    median, counts = values[len(levels) // 2], (values >= 0).all(axis=0)
+    median = values[len(levels) // 2]
+    counts = (values >= 0).all(axis=0)
     # A log scale needs counts.
     logs = np.log1p(np.where(counts, values, 0.0))
-    log_wis = rules.weighted_interval_score(logs, levels, np.log1p(y)).total
+    log_wis = rules.weighted_interval_score(logs, levels, observed=np.log1p(y)).total
     names = ("wis", "wis_spread", "wis_over", "wis_under")
     return {
         "median": median,
-        **dict(zip(names, rules.weighted_interval_score(values, levels, y))),
+        **dict(zip(names, rules.weighted_interval_score(values, levels, observed=y))),
         "log_wis": np.where(counts, log_wis, np.nan),
         "ae": rules.absolute_error(median, y),
         "ape": rules.absolute_percentage_error(median, y),
-        **coverages(values, levels, y),
+        **coverages(values, levels, observed=y),
     }
 
 
@@ -209,7 +223,7 @@ def _draw_scores(ordered: Floats, y: Floats, uniforms: Floats) -> dict[str, Floa
     return {
         "crps": rules.crps_sorted(ordered, y),
         "log_score": rules.log_score_sorted(ordered, y),
-        "bias": rules.bias_of_ranks(below, within, ordered.shape[1], y),
+        "bias": rules.bias_of_ranks(below, within, n=ordered.shape[1], observed=y),
         "pit": np.where(np.isnan(y), np.nan, pit),
     }
 
@@ -234,14 +248,17 @@ def observed_units(
 
 
 def _score_origin(
-    rows: pd.DataFrame, origin: pd.Timestamp, target: str, observe: Observe
+    rows: pd.DataFrame,
+    origin: pd.Timestamp,
+    target: str,
+    observe: Observe,
 ) -> Columns:
     """Columns of scores of the rows of one origin and target of a hub table."""
     keys = ["location", "target_end_date", "horizon"]
     units = pd.MultiIndex.from_frame(rows[keys].drop_duplicates()).sort_values()
     states = np.array([lookup(code).state for code in units.get_level_values(0)], dtype=object)
     months = units.get_level_values(1).to_numpy().astype("datetime64[M]")
-    y, reasons = observed_units(observe, states, months, target)
+    y, reasons = observed_units(observe, states, months=months, target=target)
     scores = {name: np.full(len(units), np.nan) for name in ("median", *METRIC_COLUMNS)}
     n_draws = np.zeros(len(units), dtype=np.int64)
     for kind in ("sample", "quantile"):  # quantiles last: they overrule those of samples
@@ -261,10 +278,10 @@ def _score_origin(
         if kind == "sample":
             ordered = np.sort(values, axis=1)
             key = ("", origin.date(), target)
-            uniforms = [_uniforms((*key, m), [s], 1)[0, 0] for s, m in zip(states, months)]
+            uniforms = [_uniforms((*key, m), [s], n_months=1)[0, 0] for s, m in zip(states, months)]
             hub = quantiles_sorted(ordered, HUB_QUANTILES)
-            part = _quantile_scores(hub, HUB_QUANTILES, y[where])
-            part |= _draw_scores(ordered, y[where], np.array(uniforms)[where])
+            part = _quantile_scores(hub, HUB_QUANTILES, y=y[where])
+            part |= _draw_scores(ordered, y[where], uniforms=np.array(uniforms)[where])
             n_draws[where] = n
         else:
             levels = block["output_type_id"].to_numpy(dtype=float).reshape(-1, n)
@@ -274,15 +291,22 @@ def _score_origin(
                     hint="give every unit the same levels",
                 )
             tau = levels[0].tolist()
-            part = _quantile_scores(values.T, tau, y[where])
-            part["bias"] = rules.bias_from_quantiles(values.T, tau, y[where])
+            part = _quantile_scores(values.T, tau, y=y[where])
+            part["bias"] = rules.bias_from_quantiles(values.T, tau, observed=y[where])
         for name, found in part.items():
             scores[name][where] = found
     horizon = units.get_level_values(2).to_numpy().astype(np.int64)
     return _columns(
-        scores, origin, location=states, target=target, horizon=horizon, month=months,
-        observed=y, reason=reasons, n_draws=n_draws,
-    )  # fmt: skip
+        scores,
+        origin,
+        location=states,
+        target=target,
+        horizon=horizon,
+        month=months,
+        observed=y,
+        reason=reasons,
+        n_draws=n_draws,
+    )
 
 
 def _columns(scores: dict[str, Floats], as_of: Any, **units: Any) -> Columns:
@@ -341,7 +365,17 @@ def score(
     >>> bool(od.score(forecast.select("Ohio"), od.Truth(panel))["scorable"].all())
     True
     """
-    return pd.DataFrame(score_columns(forecast, truth, target, known, horizons, (), metrics)[0])
+    return pd.DataFrame(
+        score_columns(
+            forecast,
+            truth,
+            target=target,
+            known=known,
+            horizons=horizons,
+            levels=(),
+            metrics=metrics,
+        )[0]
+    )
 
 
 def score_columns(
@@ -367,33 +401,47 @@ def score_columns(
             hint="score against counts of the same indicator",
         )
     picked = picked_months(forecast, horizons)
-    places, months = forecast.locations, forecast.months[picked]
+    places = forecast.locations
+    months = forecast.months[picked]
     observed, reasons = truth.observed(places, months, target)
     sums = target == TARGET_12MO
     of_counties = sums and truth.panel.dataset == COUNTIES
     bounds = truth.bounds(places, months) if of_counties else None
-    made, quantiles = unit_columns(forecast, observed, target, horizons, bounds, levels)
+    made, quantiles = unit_columns(
+        forecast,
+        observed,
+        target=target,
+        horizons=horizons,
+        bounds=bounds,
+        levels=levels,
+    )
     row = {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
     none = reported = rps = rps_pooled = np.full(observed.shape, np.nan)
     if sums:
         reported = published(forecast)[:, picked]
     if sums and not of_counties:
-        rps, rps_pooled = (x[:, picked] for x in trend_pair(forecast, truth, known))
+        rps, rps_pooled = (x[:, picked] for x in trend_pair(forecast, truth, known=known))
     made |= {
-        "rps": rps.ravel(), "rps_pooled": rps_pooled.ravel(), "truth": truth.kind,
-        "truth_release": pd.Timestamp(truth.release), "reason": reasons.ravel(),
+        "rps": rps.ravel(),
+        "rps_pooled": rps_pooled.ravel(),
+        "truth": truth.kind,
+        "truth_release": pd.Timestamp(truth.release),
+        "reason": reasons.ravel(),
         "last_reported": np.repeat([float(row.get(s, np.nan)) for s in places], months.size),
-        "reported": reported.ravel(), "revised": revised(observed, reported).ravel(),
+        "reported": reported.ravel(),
+        "revised": revised(observed, reported).ravel(),
         "joint_locations": LOCATION in forecast.joint,
         "horizon_from_origin": np.tile(forecast.horizons_from_origin[picked], len(places)),
         "warnings": "; ".join(forecast.warnings),
-    }  # fmt: skip
+    }
     if bounds is not None:
         made = columns.county_columns(made, forecast, *bounds)
     if metrics:
         samples = forecast.samples(target)[:, :, picked]
         own = {
-            m.name: apply_metric(m, samples, observed) if m.target in (None, target) else none
+            m.name: apply_metric(m, samples, observed=observed)
+            if m.target in (None, target)
+            else none
             for m in check_metrics(metrics)
         }
         if taken := [name for name in own if name in made]:
@@ -406,7 +454,8 @@ def score_columns(
 
 
 #: A count was revised if it moved by more than this: deaths, or a share of it.
-MOVED_DEATHS, MOVED_SHARE = 1.0, 0.002
+MOVED_DEATHS = 1.0
+MOVED_SHARE = 0.002
 
 
 def revised(observed: ArrayLike, reported: ArrayLike) -> NDArray[np.bool_]:

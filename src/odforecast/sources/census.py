@@ -16,7 +16,7 @@ from odforecast.sources.read import AGAIN, Limits, RawFile, read_raw
 
 _ESTIMATE = re.compile(r"popestimate([0-9]{4})")
 #: No county has more people; beyond it lies the nation, or a slip.
-_PEOPLE = within(1, 50_000_000, "is not a number of people", whole=True)
+_PEOPLE = within(1, 50_000_000, why="is not a number of people", whole=True)
 
 
 def _fips(text: str) -> str | BadCell:
@@ -30,9 +30,9 @@ def _year(text: str) -> int | BadCell:
 
 
 PLAIN = (
-    Column("fips", "FIPS", _fips),
-    Column("population", "POPULATION", _PEOPLE),
-    Column("year", "YEAR", _year),
+    Column("fips", "FIPS", parse=_fips),
+    Column("population", "POPULATION", parse=_PEOPLE),
+    Column("year", "YEAR", parse=_year),
 )
 
 
@@ -75,9 +75,11 @@ def read_population(
     """
     names = {"fips", "population"}, {"sumlev", "state", "county"}
     raw = read_raw(
-        path, limits, latin=True,  # as the Bureau writes it
+        path,
+        limits,
+        latin=True,  # as the Bureau writes it
         header=lambda row: any(some <= set(map(letters, row)) for some in names),
-    )  # fmt: skip
+    )
     plain, bureau = (some <= {letters(str(h)) for h in raw.cells.columns} for some in names)
     if not plain and not bureau:
         said = f"{raw.name}: no population by county: it has {listed(raw.cells.columns)}"
@@ -91,8 +93,12 @@ def read_population(
 
 def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
     years = [m[1] for h in raw.cells.columns if (m := _ESTIMATE.fullmatch(letters(str(h))))]
-    chosen = _chosen(raw.name, sorted(map(int, years)), year)
-    people = Column("people", f"POPESTIMATE{chosen}", needed(_PEOPLE, "is not a number of people"))
+    chosen = _chosen(raw.name, sorted(map(int, years)), year=year)
+    people = Column(
+        "people",
+        f"POPESTIMATE{chosen}",
+        parse=needed(_PEOPLE, "is not a number of people"),
+    )
     columns = [*(Column(name.lower(), name) for name in ("SUMLEV", "STATE", "COUNTY")), people]
     table = Table(raw, columns, what="the Census Bureau's table of counties", others=True)
     table.refuse_open_end()
@@ -118,7 +124,7 @@ def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
     found = found.dropna()  # a county without a number; who asks for its rate is told
     if year is None:
         return found.sort_values("year").drop_duplicates("fips", keep="last")
-    _chosen(raw.name, sorted(set(found["year"]) - {0}), year)
+    _chosen(raw.name, sorted(set(found["year"]) - {0}), year=year)
     return found[found["year"] == year]
 
 

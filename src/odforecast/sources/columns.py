@@ -90,8 +90,9 @@ def within(low: float, high: float, why: str, hint: str = _CORRECT, whole: bool 
 
 def years(first: int) -> Parser:
     """Parser of years of a data set."""
-    why, hint = "is not a year of this data set", f"it starts in {first}"
-    return needed(within(first, 2200, why, hint, whole=True), why, hint)
+    why = "is not a year of this data set"
+    hint = f"it starts in {first}"
+    return needed(within(first, 2200, why=why, hint=hint, whole=True), why, hint=hint)
 
 
 def percent(text: str) -> float | BadCell:
@@ -100,7 +101,7 @@ def percent(text: str) -> float | BadCell:
 
 
 #: A percentage without any sign.
-share = within(0, 100, "is not a percentage from 0 to 100")
+share = within(0, 100, why="is not a percentage from 0 to 100")
 
 
 def among(known: Collection[str], why: str, hint: str = _CORRECT) -> Parser:
@@ -134,11 +135,13 @@ def month_cell(text: str) -> tuple[float, int] | BadCell:
     >>> month_cell("September"), month_cell("09"), month_cell("2024-07")
     ((nan, 9), (nan, 9), (2024, 7))
     """
-    year, month = math.nan, 0
+    year = math.nan
+    month = 0
     if re.fullmatch(r"[0-9]{1,2}(\.0+)?", text):
         month = int(float(text))
     elif found := re.fullmatch(r"([0-9]{4})-([0-9]{2})(-01([T ]00:00:00(\.0+)?Z?)?)?", text, re.I):
-        year, month = int(found[1]), int(found[2])
+        year = int(found[1])
+        month = int(found[2])
     elif text.removesuffix(".").isalpha() and (named := readings(f"{text} 2000")):
         month = named[0].item().month
     return (year, month) if 1 <= month <= 12 else BadCell("is not a month", "write July or 2024-07")
@@ -176,9 +179,12 @@ class Table:
         what: str,
         others: bool = False,
     ) -> None:
-        self.raw, self.name, self.rows = raw, raw.name, raw.rows
+        self.raw = raw
+        self.name = raw.name
+        self.rows = raw.rows
         self.columns = {column.name: column for column in columns}
-        self.key, self.what = key, what
+        self.key = key
+        self.what = what
         self._codes: dict[str, tuple[NDArray[np.intp], Texts]] = {}
         known = {head: column.name for column in columns for head in column.heads()}
         headers = [str(header) for header in raw.cells.columns]
@@ -216,7 +222,11 @@ class Table:
             raise DataError(f"{self.name}: no column {said}; it has {held}", f"is it {self.what}?")
 
     def values(
-        self, name: str, parse: Parser | None = None, dtype: Any = float, only: Bools | None = None
+        self,
+        name: str,
+        parse: Parser | None = None,
+        dtype: Any = float,
+        only: Bools | None = None,
     ) -> NDArray[Any]:
         """Values of a column, by its parser or another; a column that is not there is blank."""
         if name not in self._codes:
@@ -230,23 +240,23 @@ class Table:
         if bad.any():
             wrong = bad[codes] if only is None else bad[codes] & only
             first = parsed[codes[np.argmax(wrong)]]
-            self.refuse(wrong, name, first.why, first.hint)
+            self.refuse(wrong, name, why=first.why, hint=first.hint)
         values: NDArray[Any] = np.array(parsed, dtype=dtype)
         return values[codes]
 
     def texts(self, name: str, parse: Parser | None = None) -> Texts:
         """Values of a column of texts."""
-        return self.values(name, parse, object)
+        return self.values(name, parse, dtype=object)
 
     def matches(self, name: str, pattern: str) -> Bools:
         """Whether the cells of a column hold a pattern, in upper or lower case."""
         found = re.compile(pattern, re.IGNORECASE).search
-        return self.values(name, lambda text: found(text) is not None, bool)
+        return self.values(name, lambda text: found(text) is not None, dtype=bool)
 
     def agree(self, name: str, other: Any, why: str, hint: str = "") -> None:
         """Refuse the file if a column, where there is one, says something else than another."""
         if name in self:
-            self.refuse(self.texts(name) != other, name, why, hint)
+            self.refuse(self.texts(name) != other, name, why=why, hint=hint)
 
     def single(self, name: str) -> Any:
         """The one value that a column has in all rows: two are two releases."""
@@ -261,14 +271,21 @@ class Table:
         """Months from the columns ``month`` and, where there is one, ``year``."""
         years, found = self.values("month", month_cell).T  # two numbers of a cell
         if "year" in self:
-            inside, years = years, self.values("year")
+            inside = years
+            years = self.values("year")
             wrong = ~np.isnan(inside) & (inside != years)
-            self.refuse(wrong, "month", "is not a month of that year", "write July, 7 or 2024-07")
-        why, hint = "is not a month with a year", "add a Year column, or write 2024-07"
-        self.refuse(np.isnan(years), "month", why, hint)
+            self.refuse(
+                wrong,
+                "month",
+                why="is not a month of that year",
+                hint="write July, 7 or 2024-07",
+            )
+        why = "is not a month with a year"
+        hint = "add a Year column, or write 2024-07"
+        self.refuse(np.isnan(years), "month", why=why, hint=hint)
         months = ((years - 1970) * 12 + found - 1).astype(np.int64).astype("datetime64[M]")
         early = f"lies before {first}, where the data set starts"
-        self.refuse(months < np.datetime64(first), "month", early, "check the year")
+        self.refuse(months < np.datetime64(first), "month", why=early, hint="check the year")
         return np.asarray(months)
 
     def refuse_open_end(self) -> None:
@@ -299,4 +316,4 @@ class Table:
         if self.raw.separator == ";":
             comma = self.cells[name].str.contains(",")
             why = "may hold a decimal comma or a separator of thousands"
-            self.refuse(comma, name, why, "write whole numbers without separators")
+            self.refuse(comma, name, why=why, hint="write whole numbers without separators")

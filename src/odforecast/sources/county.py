@@ -80,27 +80,35 @@ def _county_count(text: str) -> float | BadCell:
 
 
 COLUMNS = (
-    Column("as_of", "Data as of", _day, ("dataasof",)),
-    Column("year", "Year", years(2018)),
+    Column("as_of", "Data as of", parse=_day, headers=("dataasof",)),
+    Column("year", "Year", parse=years(2018)),
     Column("month", "Month"),
-    Column("state", "ST_ABBREV", _postal),
-    Column("state_name", "STATE_NAME", _state_code),
+    Column("state", "ST_ABBREV", parse=_postal),
+    Column("state_name", "STATE_NAME", parse=_state_code),
     Column("county", "COUNTYNAME"),
-    Column("fips", "FIPS", _fips),
-    Column("state_fips", "STATEFIPS", lambda text: text.zfill(2)),
-    Column("county_fips", "COUNTYFIPS", lambda text: text.zfill(3)),
-    Column("urban", "CODE2013", among(URBAN, "is not a code of how urban a county is (1-6)")),
+    Column("fips", "FIPS", parse=_fips),
+    Column("state_fips", "STATEFIPS", parse=lambda text: text.zfill(2)),
+    Column("county_fips", "COUNTYFIPS", parse=lambda text: text.zfill(3)),
+    Column("urban", "CODE2013", parse=among(URBAN, "is not a code of how urban a county is (1-6)")),
     # The API cuts long names off.
-    Column("deaths", "Provisional Drug Overdose Deaths", _county_count,
-           ("provisionaldrugoverdose",)),
+    Column(
+        "deaths",
+        "Provisional Drug Overdose Deaths",
+        parse=_county_count,
+        headers=("provisionaldrugoverdose",),
+    ),
     Column("footnote", "Footnote"),
-    Column("pending", "Percentage Of Records Pending Investigation", percent,
-           ("percentageofrecordspending",)),
+    Column(
+        "pending",
+        "Percentage Of Records Pending Investigation",
+        parse=percent,
+        headers=("percentageofrecordspending",),
+    ),
     Column("note", "HistoricalDataCompletenessNote", headers=("historicaldatacompleteness",)),
-    Column("ending", "MonthEndingDate", _day),
+    Column("ending", "MonthEndingDate", parse=_day),
     Column("start", "Start Date"),
     Column("end", "End Date"),
-)  # fmt: skip
+)
 _NEEDS = ("year", "month", "state", "county", "fips", "deaths", "footnote", "as_of")
 
 
@@ -171,26 +179,38 @@ def read_county(
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     """County counts of raw cells; see :func:`read_county`."""
     table = Table(
-        raw, COLUMNS, needs=_NEEDS, key=("fips", "year", "month"),
+        raw,
+        COLUMNS,
+        needs=_NEEDS,
+        key=("fips", "year", "month"),
         what="CDC's table of counties (gb4e-yj24)",
-    )  # fmt: skip
+    )
     table.refuse_open_end()
     day: dt.date = table.single("as_of")
-    date, notes = _released(raw, day, release)
+    date, notes = _released(raw, day, asked=release)
     state, fips = _places(table)
     month = _months(table, day)
     deaths, status = _counts(table)
-    rows = pd.DataFrame({
-        "release": np.datetime64(date, "ns"), "fips": fips, "state": state,
-        "county": table.cells["county"], "month": month.astype("datetime64[ns]"),
-        "deaths": deaths, "status": status, "percent_pending": table.values("pending"),
-        "completeness_note": table.texts("note"), "urban": _urban_codes(table, fips),
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "release": np.datetime64(date, "ns"),
+            "fips": fips,
+            "state": state,
+            "county": table.cells["county"],
+            "month": month.astype("datetime64[ns]"),
+            "deaths": deaths,
+            "status": status,
+            "percent_pending": table.values("pending"),
+            "completeness_note": table.texts("note"),
+            "urban": _urban_codes(table, fips),
+        }
+    )
     exact = rows.duplicated()
-    kept, merged = _merged(table, rows, ~exact)
+    kept, merged = _merged(table, rows, kept=~exact)
     rows = rows[kept]
     second = rows.index[rows.duplicated(["fips", "month"])]
-    why, hint = "is a second value for its county and month", "keep one release per file"
+    why = "is a second value for its county and month"
+    hint = "keep one release per file"
     table.refuse(second, "deaths", why, hint)
     notes = [*raw.notes, *notes, *merged, *_geographies(raw.name, rows)]
     rows = canonical(rows)
@@ -199,17 +219,28 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
         notes.append(f"{int(exact.sum()):,} rows repeat an earlier row exactly: left out")
     suppressed, missing = (int((rows["status"] == s).sum()) for s in ("suppressed", "missing"))
     return Counties(
-        rows, date, day, suppressed, missing, int((~kept).sum()), tuple(notes), raw.file, raw.sha256
+        rows,
+        date,
+        data_as_of=day,
+        suppressed=suppressed,
+        missing=missing,
+        duplicates=int((~kept).sum()),
+        notes=tuple(notes),
+        file=raw.file,
+        sha256=raw.sha256,
     )
 
 
 def _released(raw: RawFile, day: dt.date, asked: str | dt.date | None) -> tuple[dt.date, list[str]]:
     """Day of publication, and what to know of it; nothing is published before it is drawn up."""
-    date, whence = day, ""
+    date = day
+    whence = ""
     if asked is not None:
-        date, whence = to_date(asked), "given"
+        date = to_date(asked)
+        whence = "given"
     elif named := re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", raw.file):
-        date, whence = to_date(named[0]), "in the file's name"
+        date = to_date(named[0])
+        whence = "in the file's name"
     if date < day:
         hint = "give the day CDC published it: --release DATE (release= in Python)"
         said = f"the release date {whence} is {date}, and the data are as of {day}"
@@ -220,7 +251,9 @@ def _released(raw: RawFile, day: dt.date, asked: str | dt.date | None) -> tuple[
 
 def _places(table: Table) -> tuple[Texts, Texts]:
     """CDC codes and FIPS; the five counties of New York City are ``YC``, as everywhere."""
-    names, fips, expected = table.cells["county"], table.texts("fips"), table.texts("state")
+    names = table.cells["county"]
+    fips = table.texts("fips")
+    expected = table.texts("state")
     codes = pd.Series(fips)
     table.refuse(codes.str[:2] != expected, "fips", "lies in another state")
     table.agree("state_fips", codes.str[:2], "contradicts FIPS")
@@ -283,7 +316,8 @@ def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
 
 def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Series, list[str]]:
     """Rows without those of former cities that repeat the county that took them in."""
-    kept, notes = kept.copy(), []
+    kept = kept.copy()
+    notes = []
     for fips in sorted(_CITIES):
         rows = counts[kept & (counts["fips"] == fips)].assign(at=lambda r: r.index)
         shown = rows["deaths"].map("{:,.0f}".format)
@@ -351,8 +385,10 @@ def _blanks(table: pd.DataFrame) -> list[str]:
         return []
     cells = Counter(missing["fips"])  # in the order of their codes; those with most cells first
     names = [f"{by_fips()[fips].label} {count}" for fips, count in cells.most_common()]
-    notes = [f"{len(missing):,} blank counts without a footnote: missing, not zero "
-             f"({len(cells)} counties: {listed(names, 3)})"]  # fmt: skip
+    notes = [
+        f"{len(missing):,} blank counts without a footnote: missing, not zero "
+        f"({len(cells)} counties: {listed(names, 3)})"
+    ]
     if lost := int(lost_counts(table).sum()):
         largest = f"the largest count is {table['deaths'].max():,.0f}"
         notes.append(f"{largest}: the release lost every count of 1,000 and more ({lost:,} cells)")

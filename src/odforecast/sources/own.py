@@ -18,7 +18,8 @@ from odforecast.sources.read import Limits, read_raw
 
 #: A state has some hundred months, and some days for each.
 LIMITS = Limits(size=20_000_000)
-_FIRST, _LAST = np.datetime64("1900-01"), np.datetime64("2200-12")
+_FIRST = np.datetime64("1900-01")
+_LAST = np.datetime64("2200-12")
 _WHOLE = "write the deaths of that month as a whole number; a suppressed month cannot be used"
 
 
@@ -29,10 +30,10 @@ def _deaths(text: str) -> float | BadCell:
 
 _PLACE = needed(str, hint="name the place")
 COLUMNS = (
-    Column("location", "location", _PLACE),
-    Column("state", "state", _PLACE),
+    Column("location", "location", parse=_PLACE),
+    Column("state", "state", parse=_PLACE),
     Column("month", "month"),
-    Column("deaths", "deaths", needed(_deaths, "is not a number", _WHOLE)),
+    Column("deaths", "deaths", parse=needed(_deaths, "is not a number", hint=_WHOLE)),
     Column("as_of", "as_of"),
     Column("basis", "basis"),
     Column("indicator", "indicator"),
@@ -80,20 +81,26 @@ def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFr
     """
     try:
         raw = read_raw(
-            path, limits or LIMITS, header=lambda row: len(_HEADS & set(map(letters, row))) > 1
+            path,
+            limits or LIMITS,
+            header=lambda row: len(_HEADS & set(map(letters, row))) > 1,
         )
         table = Table(
-            raw, COLUMNS, needs=(("location", "state"), "month", "deaths"), others=True,
+            raw,
+            COLUMNS,
+            needs=(("location", "state"), "month", "deaths"),
+            others=True,
             what="a table with the columns location, month, deaths (and, if there, as_of, basis, "
             "indicator)",
-        )  # fmt: skip
+        )
         table.refuse_open_end()
     except DataError as error:
         raise _of_counts(error) from error
     table.refuse_commas("deaths")
     months = table.values("month", _dates(table, "month"), "datetime64[M]")
     frame = pd.DataFrame({"location": table.texts("location" if "location" in table else "state")})
-    frame["month"], frame["deaths"] = months.astype("datetime64[s]"), table.values("deaths")
+    frame["month"] = months.astype("datetime64[s]")
+    frame["deaths"] = table.values("deaths")
     for name in ("as_of", "basis", "indicator"):
         if name in table:
             frame[name] = table.texts(name, _dates(table, name) if name == "as_of" else None)
@@ -114,7 +121,8 @@ def _of_counts(error: DataError) -> DataError:
 
 def _dates(table: Table, name: str) -> Parser:
     """Parser of the months or days of a column, whose cells together tell month from day."""
-    texts, of_months = table.cells[name].unique(), name == "month"
+    texts = table.cells[name].unique()
+    of_months = name == "month"
     numbers = [re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in texts]
     day_first = any(found and int(found[1]) > 12 for found in numbers)
     month_first = any(found and int(found[2]) > 12 for found in numbers) or (
@@ -131,7 +139,8 @@ def _dates(table: Table, name: str) -> Parser:
         if not of_months:
             bad = BadCell("is not a day", "write it as 2025-09-01")
             return str(one) if unit == "D" else bad if text else ""
-        month, hint = one.astype("datetime64[M]"), "write it as 2025-06"
+        month = one.astype("datetime64[M]")
+        hint = "write it as 2025-06"
         if unit not in ("M", "D") or not _FIRST <= month <= _LAST:
             return BadCell("is not a month", hint)
         if unit == "D" and str(one)[-2:] not in ("01", str(month_end(month).day)):

@@ -96,13 +96,14 @@ def read_raw(
     if header is not None and named and not Path(path).exists():
         path, sheet = named.groups()
     content = read_content(path, limits)
-    name, data = content.name, content.data
+    name = content.name
+    data = content.data
     if sheet is not None and data[:4] != b"PK\x03\x04":
         raise DataError(f"{name}: not an .xlsx workbook, so it has no sheet {quoted(sheet)}")
     if data[:4] == b"PAR1":
-        raw = _records(name, _parquet(name, data, limits), "parquet")
+        raw = _records(name, _parquet(name, data, limits=limits), kind="parquet")
     elif data[:4] == b"PK\x03\x04":
-        raw = _workbook(name, data, limits, header, sheet)
+        raw = _workbook(name, data, limits=limits, header=header, chosen=sheet)
     elif data[:4] == b"\xd0\xcf\x11\xe0":
         raise DataError(f"{name}: an old .xls workbook", hint="save it as .xlsx or .csv")
     else:
@@ -115,10 +116,11 @@ def read_raw(
         if start[:1] == "{":
             raise _refused_object(name, data)
         if start[:1] == "[":
-            raw = _records(name, _json(name, data, limits), "json")
+            raw = _records(name, _json(name, data, limits=limits), kind="json")
         else:
-            raw = _csv(name, data, limits, header, whole=content.packed)
-    raw.file, raw.sha256 = content.file, content.sha256
+            raw = _csv(name, data, limits=limits, header=header, whole=content.packed)
+    raw.file = content.file
+    raw.sha256 = content.sha256
     if raw.cells.empty:
         raise DataError(f"{name}: a header but no rows", hint=AGAIN)
     if len(raw.cells) == 1000:
@@ -151,14 +153,15 @@ def read_content(path: str | Path, limits: Limits) -> Content:
         why = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {of_path(path)}: {why}", hint="check the path") from error
     limits.check_size(name, len(data), "holds")
-    digest, packed = hashlib.sha256(data).hexdigest(), data[:2] == b"\x1f\x8b"
+    digest = hashlib.sha256(data).hexdigest()
+    packed = data[:2] == b"\x1f\x8b"
     if packed:
         with _damaged(f"{name}: gzip file is cut off or damaged", EOFError, OSError, zlib.error):
             data = _up_to(gzip.GzipFile(fileobj=io.BytesIO(data)), limits.size)
         limits.check_size(name, len(data))
     if not data[:4096].strip() and not data.strip():
         raise DataError(f"{name}: the file is empty", hint=AGAIN)
-    return Content(path.name, name, data, digest, packed)
+    return Content(path.name, name, data=data, sha256=digest, packed=packed)
 
 
 def _up_to(handle: io.BufferedIOBase, most: int) -> bytes:
@@ -230,7 +233,10 @@ class _Texts(dict[str, str]):
 
 
 def filled(
-    name: str, header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]], limits: Limits
+    name: str,
+    header: Sequence[str],
+    rows: Iterable[tuple[int, Sequence[str]]],
+    limits: Limits,
 ) -> tuple[pd.DataFrame, NDArray[np.int_]]:
     """A table of numbered rows of text, and their numbers; equal texts are kept once."""
     limits.check_cells(name, 0, len(header))
@@ -261,7 +267,7 @@ def _records(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
     rows = np.delete(np.arange(1, 1 + len(cells)), blank)
     if blank.size:
         cells = cells.iloc[rows - 1].reset_index(drop=True)
-    return RawFile(name, cells, rows, "record", kind, blank_rows=blank.size)
+    return RawFile(name, cells, rows=rows, row_word="record", kind=kind, blank_rows=blank.size)
 
 
 # Delimited text
@@ -284,7 +290,8 @@ def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
 
     try:
         for row in csv.reader(lines(), delimiter=separator, strict=True):
-            number, length = number + 1, 0
+            number = number + 1
+            length = 0
             yield row
     except csv.Error as error:
         hint = f"a quote is never closed? {AGAIN}"
@@ -313,10 +320,15 @@ def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, in
 
 
 def _csv(
-    name: str, data: bytes, limits: Limits, header: IsHeader | None, *, whole: bool
+    name: str,
+    data: bytes,
+    limits: Limits,
+    header: IsHeader | None,
+    *,
+    whole: bool,
 ) -> RawFile:
-    separator, top = _separator(name, data, header)
-    lines = islice(enumerate(delimited(name, data, separator), start=1), top - 1, None)
+    separator, top = _separator(name, data, header=header)
+    lines = islice(enumerate(delimited(name, data, separator=separator), start=1), top - 1, None)
     _, names = next(lines)
     blank = 0
 
@@ -333,8 +345,16 @@ def _csv(
             else:
                 yield number, row
 
-    cells, numbers = filled(name, names, numbered(), limits)
-    raw = RawFile(name, cells, numbers, "row", "csv", separator, blank_rows=blank)
+    cells, numbers = filled(name, names, rows=numbered(), limits=limits)
+    raw = RawFile(
+        name,
+        cells,
+        rows=numbers,
+        row_word="row",
+        kind="csv",
+        separator=separator,
+        blank_rows=blank,
+    )
     if not data.endswith((b"\n", b"\r")) and len(cells):
         if not whole:  # gzip has proven its content whole
             _check_end(raw)
@@ -407,7 +427,7 @@ def answered(name: str, data: bytes) -> Any:
     if not is_list and len(data) > _LONGEST:
         size = f"{len(data) / 1e6:,.1f} MB"
         raise NoRowsError(f"{name}: a JSON object of {size}, not a list of rows", AGAIN)
-    found = _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
+    found = _parsed(name, data, limits=Limits(), row=lambda pairs: _once(name, pairs))
     for number, row in enumerate(found if is_list else (), start=1):
         if not isinstance(row, dict):
             raise _not_flat(name, number)
@@ -421,7 +441,8 @@ def _refused_object(name: str, data: bytes) -> DataError:
     if "columns" in content and "id" in content:
         said = f"the catalogue entry of data set {plain(content['id'])} (metadata), not its rows"
     elif "message" in content:
-        said, hint = f"an error answer: {plain(content['message'])}", AGAIN
+        said = f"an error answer: {plain(content['message'])}"
+        hint = AGAIN
     else:
         said = f"a JSON object with {listed(list(content), 5)}; expected a list of rows"
     return DataError(f"{name}: {said}", hint)
@@ -450,7 +471,7 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         limits.check_cells(name, count, max(1, len(columns)))
         return _NONE
 
-    rows = _parsed(name, data, limits, fill)
+    rows = _parsed(name, data, limits=limits, row=fill)
     if bad := [i for i, row in enumerate(rows, start=1) if row is not _NONE]:
         raise _not_flat(name, bad[0])
     if not count:
@@ -480,7 +501,7 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
     kinds = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError)
     with _damaged(f"{name}: a damaged Parquet file", *kinds):
         file = pq.ParquetFile(io.BytesIO(data), **checks)
-        texts = _check_parquet(name, data, file, limits)
+        texts = _check_parquet(name, data, file=file, limits=limits)
         # One text may stand in a million rows: those columns are read as codes.
         file = pq.ParquetFile(io.BytesIO(data), read_dictionary=texts, **checks)
         arrow = file.read(use_threads=False)
@@ -500,7 +521,8 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
     """Refuse what is too large or not a plain table; the names of the columns of texts."""
     import pyarrow as pa
 
-    meta, known = file.metadata, pa.types
+    meta = file.metadata
+    known = pa.types
     limits.check_cells(name, meta.num_rows, max(meta.num_columns, 1))
     texts = []
     for column in file.schema_arrow:
@@ -527,7 +549,8 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
             pages.seek(at)
             while pages.tell() < end:
                 header = _page_header(pages)
-                large, small = header[2], header[3]
+                large = header[2]
+                small = header[3]
                 if min(large, small) < 0 or pages.seek(small, io.SEEK_CUR) > end:
                     raise ValueError("pages do not fill their column")
                 total += large
@@ -541,7 +564,8 @@ def _page_header(data: io.BytesIO, depth: int = 0) -> dict[int, int]:
     last = 0
     while (head := data.read(1)[0]) != 0:
         # A step of 0, which is followed by a number, is in no header.
-        last, kind = last + (head >> 4), head & 15 if head >> 4 else 0
+        last = last + (head >> 4)
+        kind = head & 15 if head >> 4 else 0
         if kind in (4, 5, 6):
             value = _integer(data)
             fields[last] = (value >> 1) ^ -(value & 1)
@@ -557,7 +581,8 @@ def _page_header(data: io.BytesIO, depth: int = 0) -> dict[int, int]:
 def _integer(data: io.BytesIO) -> int:
     value = shift = 0
     while (byte := data.read(1)[0]) > 127 and shift < 63:
-        value, shift = value | (byte & 127) << shift, shift + 7
+        value = value | (byte & 127) << shift
+        shift = shift + 7
     return value | byte << shift
 
 
@@ -571,12 +596,16 @@ _PLACE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}")
 
 
 def _workbook(
-    name: str, data: bytes, limits: Limits, header: IsHeader | None, chosen: str | None
+    name: str,
+    data: bytes,
+    limits: Limits,
+    header: IsHeader | None,
+    chosen: str | None,
 ) -> RawFile:
     """Cells of the one sheet that holds data, or of the one that is chosen."""
     # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
     with _damaged(f"{name}: a damaged workbook, or a zip file that is not one", Exception):
-        _check_parts(name, data, limits)
+        _check_parts(name, data, limits=limits)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
@@ -584,7 +613,7 @@ def _workbook(
             if chosen is not None and chosen not in sheets:
                 raise DataError(f"{name}: no sheet {quoted(chosen)}", f"it has {listed(sheets)}")
             wanted = [chosen] if chosen is not None else list(sheets)
-            held = {t: found for t in wanted if (found := _rows(name, sheets[t], limits))[0]}
+            held = {t: found for t in wanted if (found := _rows(name, sheets[t], limits=limits))[0]}
     if chosen is not None and not held:
         raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}")
     if len(held) != 1:
@@ -601,8 +630,15 @@ def _workbook(
     if header is not None:
         at = next((i for i, (_, row) in enumerate(rows[:_HEADER_WITHIN]) if header(row)), 0)
     (top, names), below = rows[at], rows[at + 1 :]
-    cells, numbers = filled(name, names, below, limits)
-    return RawFile(name, cells, numbers, "row", "xlsx", blank_rows=last - top - len(below))
+    cells, numbers = filled(name, names, rows=below, limits=limits)
+    return RawFile(
+        name,
+        cells,
+        rows=numbers,
+        row_word="row",
+        kind="xlsx",
+        blank_rows=last - top - len(below),
+    )
 
 
 def _check_parts(name: str, data: bytes, limits: Limits) -> None:
@@ -640,7 +676,8 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
     file = sheet = ""
 
     def parse_cell(self, element: Any) -> Any:
-        kind, place = element.get("t"), element.get("r")
+        kind = element.get("t")
+        place = element.get("r")
         inside = [child.tag for child in element]
         if place is not None and not _PLACE.fullmatch(place):
             self.refuse(place, "has a place that is not one")
@@ -655,7 +692,8 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
 
     def check(self, element: Any, inside: list[str]) -> None:
         """Refuse a cell that holds something else than a value, where it is not what it says."""
-        kind, place = element.get("t"), element.get("r")
+        kind = element.get("t")
+        place = element.get("r")
         if inside.count(VALUE_TAG) > 1:
             self.refuse(place, "has two values")
         if kind != "inlineStr" and INLINE_STRING in inside:
@@ -682,10 +720,16 @@ def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[s
     with sheet._get_source() as source:
         # Shared texts by number: a list would take -1 for its last.
         shared = dict(enumerate(sheet._shared_strings))
-        parser = _Cells(source, shared, data_only=True, epoch=book.epoch,
-                        date_formats=book._date_formats,
-                        timedelta_formats=book._timedelta_formats)  # fmt: skip
-        parser.file, parser.sheet = name, plain(sheet.title)
+        parser = _Cells(
+            source,
+            shared,
+            data_only=True,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        parser.file = name
+        parser.sheet = plain(sheet.title)
         for number, row in parser.parse():
             if not last < number <= 1_048_576:
                 raise ValueError(f"row {number} after row {last}")

@@ -39,9 +39,17 @@ INDICATORS: tuple[str, ...] = (
 )
 #: Columns of the table of counties, in order.
 COUNTY_COLUMNS = (
-    "release", "fips", "state", "county", "month", "deaths", "status", "percent_pending",
-    "completeness_note", "urban",
-)  # fmt: skip
+    "release",
+    "fips",
+    "state",
+    "county",
+    "month",
+    "deaths",
+    "status",
+    "percent_pending",
+    "completeness_note",
+    "urban",
+)
 #: Codes of how urban a county is, from large central metro to noncore; blank where not said.
 URBAN = ("1", "2", "3", "4", "5", "6", "")
 
@@ -63,12 +71,20 @@ class _Layout(NamedTuple):
 @cache
 def _layout(counties: bool) -> _Layout:
     if counties:
-        known = {"status": ("ok", "suppressed", "missing"), "urban": URBAN,
-                 "fips": sorted(by_fips())}  # fmt: skip
-        return _Layout(COUNTY_COLUMNS, ("deaths", "percent_pending"), known, ("fips", "month"))
+        known = {
+            "status": ("ok", "suppressed", "missing"),
+            "urban": URBAN,
+            "fips": sorted(by_fips()),
+        }
+        return _Layout(
+            COUNTY_COLUMNS,
+            ("deaths", "percent_pending"),
+            known=known,
+            key=("fips", "month"),
+        )
     numbers = ("reported", "predicted", "percent_complete", "percent_pending")
     known = {"state": _STATES, "indicator": INDICATORS, "status": STATUSES}
-    return _Layout(TABLE_COLUMNS, numbers, known, ("indicator", "state", "month"))
+    return _Layout(TABLE_COLUMNS, numbers, known=known, key=("indicator", "state", "month"))
 
 
 def to_date(value: object) -> dt.date:
@@ -125,7 +141,8 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
         ranks[name] = pd.Index(known).get_indexer(columns[name])
         if (wrong := np.flatnonzero(ranks[name] < 0)).size:
             raise DataError(f"row {wrong[0]}: unknown {name} {quoted(columns[name][wrong[0]])}")
-    counted, status = layout.numbers[0], columns["status"]
+    counted = layout.numbers[0]
+    status = columns["status"]
     if (wrong := np.flatnonzero(np.isnan(columns[counted]) == (status == "ok"))).size:
         row = wrong[0]
         said = f"row {row}: {counted} {columns[counted][row]} with status {status[row]!r}"
@@ -145,7 +162,9 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
     if "fips" in found:
         state = found["fips"].map({fips: county.state for fips, county in by_fips().items()})
         if (wrong := np.flatnonzero(state != found["state"])).size:
-            fips, right, said = found["fips"][wrong[0]], state[wrong[0]], found["state"][wrong[0]]
+            fips = found["fips"][wrong[0]]
+            right = state[wrong[0]]
+            said = found["state"][wrong[0]]
             raise DataError(f"{fips} lies in {right}, not in {said}")
     elif (found["location"].to_numpy() != location_codes(found["state"].to_numpy())).any():
         raise DataError("location and state contradict each other")

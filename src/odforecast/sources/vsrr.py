@@ -45,24 +45,24 @@ def _period(text: str) -> str | BadCell:
     return text if ending else BadCell("is not '12 month-ending'", "keep only such rows")
 
 
-_STATUS = columns.among(STATUSES, "is not a status", f"use {', '.join(STATUSES)}")
+_STATUS = columns.among(STATUSES, "is not a status", hint=f"use {', '.join(STATUSES)}")
 COLUMNS = (
-    Column("state", "State", columns.state),
-    Column("name", "State Name", columns.state, ("jurisdiction",)),
-    Column("location", "Location", columns.state),
-    Column("year", "Year", columns.years(2015)),
+    Column("state", "State", parse=columns.state),
+    Column("name", "State Name", parse=columns.state, headers=("jurisdiction",)),
+    Column("location", "Location", parse=columns.state),
+    Column("year", "Year", parse=columns.years(2015)),
     Column("month", "Month"),
-    Column("period", "Period", _period),
-    Column("indicator", "Indicator", _indicator),
-    Column("reported", "Data Value", columns.count),
-    Column("predicted", "Predicted Value", columns.count),
-    Column("percent_complete", "Percent Complete", columns.percent),
-    Column("percent_pending", "Percent Pending Investigation", columns.percent),
+    Column("period", "Period", parse=_period),
+    Column("indicator", "Indicator", parse=_indicator),
+    Column("reported", "Data Value", parse=columns.count),
+    Column("predicted", "Predicted Value", parse=columns.count),
+    Column("percent_complete", "Percent Complete", parse=columns.percent),
+    Column("percent_pending", "Percent Pending Investigation", parse=columns.percent),
     Column("footnote", "Footnote"),
     Column("symbol", "Footnote Symbol"),
     Column("release", "Release"),
-    Column("status", "Status", _STATUS),
-)  # fmt: skip
+    Column("status", "Status", parse=_STATUS),
+)
 _NEEDS = (("state", "name", "location"), "month", "indicator", ("reported", "predicted"))
 
 
@@ -118,9 +118,14 @@ def check_sums(table: pd.DataFrame) -> SumCheck:
     example = None
     if not wrong.empty:
         indicator, month = wrong.index[0]
-        total, us = wrong["sum"].iloc[0], wrong["reported"].iloc[0]
+        total = wrong["sum"].iloc[0]
+        us = wrong["reported"].iloc[0]
         example = f"{indicator}, {month:%Y-%m}: jurisdictions {total:,.0f}, US {us:,.0f}"
-    return SumCheck(checked=len(both), failed=len(wrong), example=example)
+    return SumCheck(
+        checked=len(both),
+        failed=len(wrong),
+        example=example,
+    )
 
 
 @dataclass(frozen=True)
@@ -185,9 +190,12 @@ def read_vsrr(
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     """Canonical table of raw cells; see :func:`read_vsrr`."""
     table = Table(
-        raw, COLUMNS, needs=_NEEDS, key=("state", "year", "month", "indicator"),
+        raw,
+        COLUMNS,
+        needs=_NEEDS,
+        key=("state", "year", "month", "indicator"),
         what="CDC's table of provisional drug overdose counts (xkb8-kh2a)",
-    )  # fmt: skip
+    )
     notes = list(raw.notes)
     if "reported" not in table:
         notes.append("no column Data Value: reported counts are all missing")
@@ -195,26 +203,30 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     states = table.texts(first)
     for name in others:
         table.agree(name, states, "contradicts the state", "correct one of them")
-    months, indicators = table.months("2015-01"), table.texts("indicator")
+    months = table.months("2015-01")
+    indicators = table.texts("indicator")
     if "period" in table:
         table.texts("period")
-    values, counted = {}, indicators != PERCENT_SPECIFIED
+    values = {}
+    counted = indicators != PERCENT_SPECIFIED
     for name in ("reported", "predicted"):
         counts = table.values(name, only=counted)
         values[name] = np.where(counted, counts, table.values(name, columns.share, only=~counted))
     values |= {name: table.values(name) for name in ("percent_complete", "percent_pending")}
     _check_headers(table, values)
-    _check_open_end(table, values, states, indicators)
-    status = _statuses(table, values["reported"], notes)
-    date = _release(table, release, notes)
+    _check_open_end(table, values, states=states, indicators=indicators)
+    status = _statuses(table, values["reported"], notes=notes)
+    date = _release(table, release, notes=notes)
     late = (months + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(date, "D")
-    why, hint = f"ends after the release date {date}", "correct the release date or the month"
+    why = f"ends after the release date {date}"
+    hint = "correct the release date or the month"
     table.refuse(late, "month", why, hint)
-    rows = pd.DataFrame({"state": states, "month": months, "indicator": indicators, **values,
-                         "status": status})  # fmt: skip
+    rows = pd.DataFrame(
+        {"state": states, "month": months, "indicator": indicators, **values, "status": status}
+    )
     exact = rows.duplicated()
     rows = rows[~exact]
-    _check_conflicts(table, rows, int(exact.sum()))
+    _check_conflicts(table, rows, repeats=int(exact.sum()))
     rows["location"] = rows["state"].map({key: place.code for key, place in BY_KEY.items()})
     rows["release"] = np.datetime64(date, "ns")
     kept = canonical(rows)
@@ -224,34 +236,62 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
         notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
     bounds = [table.matches(name, "[+]$").sum() for name in values if name.startswith("percent")]
     report = LoadReport(
-        file=printable(raw.file), sha256=raw.sha256, kind=raw.kind, release=date,
-        rows_read=len(table), exact_duplicates=int(exact.sum()), blank_rows=raw.blank_rows,
-        lower_bounds=int(sum(bounds)), notes=(*notes, *_table_notes(kept, figures)), **figures,
-    )  # fmt: skip
+        file=printable(raw.file),
+        sha256=raw.sha256,
+        kind=raw.kind,
+        release=date,
+        rows_read=len(table),
+        exact_duplicates=int(exact.sum()),
+        blank_rows=raw.blank_rows,
+        lower_bounds=int(sum(bounds)),
+        notes=(*notes, *_table_notes(kept, figures)),
+        **figures,
+    )
     return Loaded(kept, report)
 
 
 def _check_headers(table: Table, values: dict[str, Floats]) -> None:
     """Refuse a release whose values show that two headers are swapped."""
-    complete, pending = values["percent_complete"], values["percent_pending"]
+    complete = values["percent_complete"]
+    pending = values["percent_pending"]
     for lower, upper, fewest, said, hint in (
-        (complete, pending, 0, "Percent Complete is below Percent Pending Investigation",
-         "are their headers swapped? Percent complete is near 100, pending near 0"),
-        (complete, _HALF, 0, f"Percent Complete is below {_HALF:g}",
-         "another column's header? Percent complete is near 100"),
-        (values["predicted"], values["reported"], 5, "Predicted Value is below Data Value",
-         "are their headers swapped? CDC's predicted value adds what is not yet reported"),
-    ):  # fmt: skip
-        below, above = int((lower < upper).sum()), int((lower > upper).sum())
+        (
+            complete,
+            pending,
+            0,
+            "Percent Complete is below Percent Pending Investigation",
+            "are their headers swapped? Percent complete is near 100, pending near 0",
+        ),
+        (
+            complete,
+            _HALF,
+            0,
+            f"Percent Complete is below {_HALF:g}",
+            "another column's header? Percent complete is near 100",
+        ),
+        (
+            values["predicted"],
+            values["reported"],
+            5,
+            "Predicted Value is below Data Value",
+            "are their headers swapped? CDC's predicted value adds what is not yet reported",
+        ),
+    ):
+        below = int((lower < upper).sum())
+        above = int((lower > upper).sum())
         if below > max(above, fewest):
             rows = f"in most rows ({below:,} of {below + above:,} that differ)"
             raise DataError(f"{table.name}: {said} {rows}", hint)
-    why, hint = f"is above {_HALF:g}, as in no release", "a changed cell, or another header?"
+    why = f"is above {_HALF:g}, as in no release"
+    hint = "a changed cell, or another header?"
     table.refuse(pending > _HALF, "percent_pending", why, hint)
 
 
 def _check_open_end(
-    table: Table, values: dict[str, Floats], states: Texts, indicators: Texts
+    table: Table,
+    values: dict[str, Floats],
+    states: Texts,
+    indicators: Texts,
 ) -> None:
     """Refuse a blank at the end of a file that may be a value cut off."""
     if table.raw.open_end:
@@ -266,7 +306,8 @@ def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
     blank = np.isnan(reported)
     if "status" in table:
         status = table.texts("status")
-        why, hint = "contradicts the reported value", "ok exactly where there is one"
+        why = "contradicts the reported value"
+        hint = "ok exactly where there is one"
         table.refuse(blank == (status == "ok"), "status", why, hint)
         return status
     status = np.where(blank, "missing", "ok").astype(object)
@@ -323,8 +364,9 @@ def _check_conflicts(table: Table, rows: pd.DataFrame, repeats: int) -> None:
     raise DataError(
         f"{table.name}: {len(conflict.drop_duplicates()):,} keys have two different values, e.g. "
         f"{table.raw.row_word}s {one} and {other}: {key['state']}, {key['month']:%Y-%m}, "
-        f"{key['indicator']}: {'; '.join(said)} (besides {repeats:,} exact duplicates)", hint,
-    )  # fmt: skip
+        f"{key['indicator']}: {'; '.join(said)} (besides {repeats:,} exact duplicates)",
+        hint,
+    )
 
 
 def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:

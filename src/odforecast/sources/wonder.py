@@ -53,19 +53,23 @@ def _month(text: str) -> np.datetime64 | BadCell:
 
 
 COLUMNS = (
-    Column("notes", "Notes", among(("", "Total"), "is a note that is not known", _AGAIN)),
+    Column(
+        "notes",
+        "Notes",
+        parse=among(("", "Total"), "is a note that is not known", hint=_AGAIN),
+    ),
     Column("place", "State", headers=("residencestate", "occurrencestate")),
     Column("code", "State Code", headers=("residencestatecode", "occurrencestatecode")),
-    Column("month", "Month", _month),
+    Column("month", "Month", parse=_month),
     Column("month_code", "Month Code"),
     Column("year", "Year"),
     Column("year_code", "Year Code"),
     Column("cause", "Multiple Cause of death"),
     Column("cause_code", "Multiple Cause of death Code"),
-    Column("deaths", "Deaths", _count),
-    Column("population", "Population", _rate),
-    Column("rate", "Crude Rate", _rate),
-    Column("adjusted", "Age Adjusted Rate", _rate),
+    Column("deaths", "Deaths", parse=_count),
+    Column("population", "Population", parse=_rate),
+    Column("rate", "Crude Rate", parse=_rate),
+    Column("adjusted", "Age Adjusted Rate", parse=_rate),
 )
 
 #: New York State with New York City, as CDC code and as hub code.
@@ -123,7 +127,8 @@ def us_months(export: Wonder) -> pd.DataFrame:
     low = known + suppressed
     high = known + 9.0 * (suppressed + absent)
     exact = export.totals.reindex(known.index)
-    low, high = exact.fillna(low), exact.fillna(high)
+    low = exact.fillna(low)
+    high = exact.fillna(high)
     return pd.DataFrame({"deaths": (low + high) / 2.0, "low": low, "high": high})
 
 
@@ -218,9 +223,11 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     content = read_content(path, limits or LIMITS)
     raw, footer = _read_export(content.name, utf8(content.name, content.data))
     table = Table(
-        raw, COLUMNS, needs=("month", "month_code", "deaths"),
+        raw,
+        COLUMNS,
+        needs=("month", "month_code", "deaths"),
         what="a CDC WONDER export grouped by month (and state)",
-    )  # fmt: skip
+    )
     by_occurrence = any("occurrence" in str(header).lower() for header in raw.cells.columns)
     by_state = "place" in table
     if by_state != ("code" in table):
@@ -242,14 +249,19 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     table.refuse(small, "deaths", "is 1 to 9, which WONDER never shows", _AGAIN)
     cause = _cause(table, total)
     definition, official = (footer.definition, footer.official) if footer else (cause, False)
-    rows = pd.DataFrame({
-        "location": [_code(code) for code in state], "state": state,
-        "month": month.astype("datetime64[ns]"), "deaths": deaths,
-        "status": np.where(suppressed, "suppressed", "ok").astype(object),
-        "provisional": table.matches("month", r"\(.*\)$"),
-        "partial": table.matches("month", r"\(.*partial\)$"), "definition": definition,
-        "query_date": np.datetime64(footer.query_date if footer else "NaT", "ns"),
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "location": [_code(code) for code in state],
+            "state": state,
+            "month": month.astype("datetime64[ns]"),
+            "deaths": deaths,
+            "status": np.where(suppressed, "suppressed", "ok").astype(object),
+            "provisional": table.matches("month", r"\(.*\)$"),
+            "partial": table.matches("month", r"\(.*partial\)$"),
+            "definition": definition,
+            "query_date": np.datetime64(footer.query_date if footer else "NaT", "ns"),
+        }
+    )
     totals = rows.loc[total, ["state", "month", "deaths"]]
     rows = rows[~total]
     exact = rows.duplicated()
@@ -257,7 +269,7 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     second = rows.index[rows.duplicated(["state", "month"])]
     table.refuse(second, "deaths", "is a second value for its state and month", _AGAIN)
     rows = rows.sort_values(["state", "month"], ignore_index=True)
-    by_month = _check_totals(table, rows, totals)
+    by_month = _check_totals(table, rows, totals=totals)
     places = tuple(dict.fromkeys(rows["state"]))
     hidden = len(places) * rows["month"].nunique() - len(rows)
     cells = f"{hidden} cells of {len(places)} places by month have no row"
@@ -268,18 +280,24 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
         f"not the official definition of overdose deaths: {definition}": not official,
     }
     report = WonderReport(
-        file=raw.name, total_rows=int(total.sum()), duplicates=int(exact.sum()), hidden=hidden,
-        places=places, counted_by="occurrence" if by_occurrence else "residence", footer=footer,
-        definition=definition, official=official,
+        file=raw.name,
+        total_rows=int(total.sum()),
+        duplicates=int(exact.sum()),
+        hidden=hidden,
+        places=places,
+        counted_by="occurrence" if by_occurrence else "residence",
+        footer=footer,
+        definition=definition,
+        official=official,
         notes=tuple(note for note, holds in notes.items() if holds),
-    )  # fmt: skip
-    return Wonder(rows, by_month, report)
+    )
+    return Wonder(rows, by_month, report=report)
 
 
 def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
     """Cells of an export, and its footer."""
     tab = b"\t" in data.lstrip(b"\r\n").split(b"\n", 1)[0]
-    lines = delimited(name, data, "\t" if tab else ",")
+    lines = delimited(name, data, separator="\t" if tab else ",")
     cells = [[cell.strip() for cell in line] for line in islice(lines, _MOST_ROWS)]
     if next(lines, None) is not None:
         hint = "is it an export of CDC WONDER?"
@@ -299,7 +317,7 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
             raise DataError(said, f"the file is cut off or damaged; {_AGAIN}")
     if not rows:
         raise DataError(f"{name}: a header but no rows", _AGAIN)
-    return RawFile(name, *filled(name, header, rows, LIMITS), "row", "csv"), footer
+    return RawFile(name, *filled(name, header, rows=rows, limits=LIMITS), "row", "csv"), footer
 
 
 def _code(state: str) -> str:
@@ -356,16 +374,19 @@ def _cause(table: Table, total: Bools) -> str:
 
 def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.Series:
     """Compare each Total row with the rows it adds up; totals by month."""
-    by_state, months = "place" in table, rows["month"].nunique()
+    by_state = "place" in table
+    months = rows["month"].nunique()
     once = totals.drop_duplicates()
     second = once.index[once.duplicated(["state", "month"])]
     table.refuse(second, "deaths", "is a second total for the same rows", _AGAIN)
     for i, (state, month, deaths) in totals.iterrows():
-        of_state, of_month = by_state and bool(state), not pd.isna(month)
+        of_state = by_state and bool(state)
+        of_month = not pd.isna(month)
         part = rows[rows["state"] == state] if of_state else rows
         part = part[part["month"] == month] if of_month else part
         cells = (51 if by_state and not of_state else 1) * (1 if of_month else months)
-        known, blank = part["deaths"].sum(), cells - part["deaths"].notna().sum()
+        known = part["deaths"].sum()
+        blank = cells - part["deaths"].notna().sum()
         if not known <= deaths <= known + 9 * blank:
             why = f"is a total that its rows do not give ({known:g}, {blank} cells not shown)"
             table.refuse([i], "deaths", why, _AGAIN)

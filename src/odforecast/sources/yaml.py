@@ -14,7 +14,8 @@ class BadYamlError(ValueError):
     """What is wrong with a text, and in which line."""
 
     def __init__(self, at: Any, why: str) -> None:
-        self.line, self.why = at if isinstance(at, int) else _line(at), why
+        self.line = at if isinstance(at, int) else _line(at)
+        self.why = why
         super().__init__(f"line {self.line}: {why}")
 
 
@@ -22,7 +23,8 @@ class Loader(yaml.SafeLoader):
     """PyYAML's safe loader, which makes plain values only, with its kindnesses refused."""
 
     #: Most lists and mappings within one another, and tags that a text may have.
-    deepest, tags = 60, frozenset[str]()
+    deepest = 60
+    tags = frozenset[str]()
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:

@@ -32,7 +32,9 @@ from odforecast.seeds import Streams
 from odforecast.testing.zoo import ORDINARY, rows, scrambled, until
 from odforecast.testing.zoo import zoo as all_panels
 
-HORIZON, DRAWS, SEED = 12, 40, 1
+HORIZON = 12
+DRAWS = 40
+SEED = 1
 #: An object shown by where it lies in memory: other text in each process.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _OURS = Spec("").origin
@@ -170,7 +172,9 @@ class Kept:
 
 def _declared(model: Model) -> Iterator[str]:
     """What is wrong with a model's spec; asked once, of no panel."""
-    spec, pairs, least = model.spec, model.spec.parameters, model.spec.min_months
+    spec = model.spec
+    pairs = model.spec.parameters
+    least = model.spec.min_months
     axes = isinstance(spec.joint, frozenset) and spec.joint <= {LOCATION, MONTH}
     whole = isinstance(least, int) and not isinstance(least, bool) and least >= 1
     texts = isinstance(pairs, tuple) and all(
@@ -232,7 +236,12 @@ class Case:
     def raw(self) -> Forecast:
         """What the author's code returns, before the wrapper looks at it."""
         panel = self.panel
-        streams = Streams(SEED, panel.dataset, panel.indicator, str(panel.last_month))
+        streams = Streams(
+            SEED,
+            panel.dataset,
+            indicator=panel.indicator,
+            last_month=str(panel.last_month),
+        )
         return self.fitted.inner.draw(HORIZON, DRAWS, streams)
 
     @cached_property
@@ -257,14 +266,17 @@ def _rule(table: dict[str, Rule]) -> Callable[[Rule], None]:
 
 def _answered(case: Case) -> Iterator[tuple[str, str]]:
     """What of the answer is not what was asked for, by rule."""
-    made, panel, spec = case.raw, case.panel, case.model.spec
-    yield from faults(made, panel, spec, HORIZON, DRAWS)
+    made = case.raw
+    panel = case.panel
+    spec = case.model.spec
+    yield from faults(made, panel, spec=spec, horizon=HORIZON, draws=DRAWS)
     if lost := [s for s in panel.locations if s not in made.locations and not made.skipped.get(s)]:
         yield "places", f"{', '.join(lost)} is neither forecast nor skipped with a reason"
     if both := sorted(set(made.locations) & set(made.skipped)):
         yield "places", f"{', '.join(both)} is forecast and skipped"
     yield from (("joint", what) for what in _not_joint(case) if LOCATION in spec.joint)
-    months, why = panel.months.size + 11, {}
+    months = panel.months.size + 11
+    why = {}
     if panel.dataset != COUNTIES:
         why = panel.usable(spec.min_months)[1]
     elif months < spec.min_months:  # a hidden, lost or missing count is forecast all the same
@@ -275,7 +287,9 @@ def _answered(case: Case) -> Iterator[tuple[str, str]]:
 
 def _not_joint(case: Case) -> Iterator[str]:
     """Why draws are not joint over locations, as the spec has it: sums of places are the sums."""
-    made, by, counties = case.raw, case.model.spec.by, case.panel.dataset == COUNTIES
+    made = case.raw
+    by = case.model.spec.by
+    counties = case.panel.dataset == COUNTIES
     if by is not None and not (by == "state" and counties):
         yield f"declares draws joint over locations, and forecasts each {by} by itself"
     if (found := whole_and_parts(made.locations)) is not None:
@@ -295,7 +309,8 @@ def _repeats(case: Case) -> Iterator[str]:
 @_rule(EVERYWHERE)
 def _known(case: Case) -> Iterator[str]:
     """12-month counts are the panel's months and the drawn ones, added."""
-    made, panel = case.first, case.panel
+    made = case.first
+    panel = case.panel
     if made.target != TARGET_MONTH:
         return
     whole = whole_and_parts(made.locations) if LOCATION in made.joint else None
@@ -303,7 +318,13 @@ def _known(case: Case) -> Iterator[str]:
     rows_of = [panel.locations.index(made.locations[i]) for i in places]
     first = int((made.months[0] - panel.month_grid[0]).astype(int))
     before = panel.monthly[rows_of, first - 11 : first]
-    same = np.isclose(made.known[..., places, :], before, rtol=1e-6, atol=1e-6, equal_nan=True)
+    same = np.isclose(
+        made.known[..., places, :],
+        before,
+        rtol=1e-6,
+        atol=1e-6,
+        equal_nan=True,
+    )
     if made.known.ndim > 2:
         closed = panel.final_through - 12 * ONE_MONTH
         same = same | (made.months[0] - np.arange(11, 0, -1) * ONE_MONTH > closed)
@@ -322,7 +343,9 @@ def _saves(case: Case) -> Iterator[str]:
 
 def _panel_stays(case: Case) -> Iterator[str]:
     """A model changes nothing in its panel; asked last, of the panel that all others used."""
-    fresh, held = replace(case.panel), case.panel  # the first computes hash and months anew
+    # the first computes hash and months anew
+    fresh = replace(case.panel)
+    held = case.panel
     same = np.array_equal(fresh.monthly, held.monthly, equal_nan=True)
     if fresh.data_hash != held.data_hash or not same:
         yield "the panel is not what it was before"
@@ -372,7 +395,12 @@ def _global_state() -> tuple[Any, Any]:
 def _order(case: Case) -> Iterator[str]:
     """The order of places does not matter."""
     back = case.again(rows(case.panel, case.panel.locations[::-1]))
-    yield from _differs(case, back, case.first.locations, "when places are in another order")
+    yield from _differs(
+        case,
+        back,
+        asked=case.first.locations,
+        when="when places are in another order",
+    )
 
 
 @_rule(ONCE)
@@ -385,7 +413,7 @@ def _alone(case: Case) -> Iterator[str]:
         state = by_fips()[places[0]].state
         places = tuple(s for s in case.panel.locations if by_fips()[s].state == state)
     lone = case.again(rows(case.panel, places))
-    yield from _differs(case, lone, places, "when it is asked for alone")
+    yield from _differs(case, lone, asked=places, when="when it is asked for alone")
 
 
 def _differs(case: Case, other: Forecast, asked: tuple[str, ...], when: str) -> Iterator[str]:
@@ -507,7 +535,7 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     found = [("declares", ordinary, what) for what in _declared(checked)]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
-        for rule, what in _found(checked, panel, ONCE if name == ordinary else {}):
+        for rule, what in _found(checked, panel, once=ONCE if name == ordinary else {}):
             if rule == "refuses" and name != ordinary and what:
                 refused[name] = what
                 continue
@@ -516,7 +544,7 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
             found.append((rule, name, what))
     if found:
         raise ContractError(checked.label, [Breach(*each, hints[each[0]]) for each in found])
-    return Kept(checked.label, RULES, tuple(panels), refused)
+    return Kept(checked.label, RULES, panels=tuple(panels), refused=refused)
 
 
 def _as_model(model: object) -> Model:
@@ -548,7 +576,7 @@ def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tup
     panel = replace(panel)  # nothing a model does to it reaches another panel's check
     _ = panel.data_hash, panel.monthly
     try:
-        case = Case(model, panel, model.fit(panel))
+        case = Case(model, panel, fitted=model.fit(panel))
     except PanelError as error:
         yield "refuses", error.message
         return

@@ -74,10 +74,10 @@ def zoo(dataset: str = STATES) -> dict[str, Panel]:
         "without-pending": _blank(whole, "pending", "complete"),
         "without-beside": replace(whole, beside={}, triangle=None),
         "later-published": replace(whole, as_of=late, release=late),
-        "suppressed": _hidden(whole, ["WY"], slice(12), 1.0, 9.0),
-        "gap": _hidden(whole, ["WY"], slice(10, 12)),
-        "one-location-late": _hidden(whole, ["AZ"], slice(-2, None)),
-        "one-location-short": _hidden(whole, ["WV"], slice(None, -5)),
+        "suppressed": _hidden(whole, ["WY"], when=slice(12), low=1.0, high=9.0),
+        "gap": _hidden(whole, ["WY"], when=slice(10, 12)),
+        "one-location-late": _hidden(whole, ["AZ"], when=slice(-2, None)),
+        "one-location-short": _hidden(whole, ["WV"], when=slice(None, -5)),
         "short": _shortened(whole, 30),
         "very-short": _shortened(whole, 6),
         "long": made(PLACES, n_sums=130),
@@ -93,7 +93,8 @@ def zoo(dataset: str = STATES) -> dict[str, Panel]:
 def _of_counties() -> dict[str, Panel]:
     """All panels of counties by name, the ordinary one first."""
     whole = ordinary_counties()
-    first, states = whole.locations[:1], whole.beside[STATES]
+    first = whole.locations[:1]
+    states = whole.beside[STATES]
     of = {s: [c.fips for c in counties_of(s)] for s in FEW}
     no_deaths = whole.reported.copy()
     no_deaths[[whole.index(s) for s in of["NH"]]] = 0.0
@@ -103,11 +104,11 @@ def _of_counties() -> dict[str, Panel]:
         "clean": replace(whole, final_through=LAST),
         "one-county-state": rows(whole, of["DC"]),
         "one-state": rows(whole, of["RI"]),
-        "all-hidden": _hidden(whole, of["NH"], _ALWAYS, 1.0, 9.0),
+        "all-hidden": _hidden(whole, of["NH"], when=_ALWAYS, low=1.0, high=9.0),
         "no-deaths": replace(whole, reported=no_deaths),
-        "never-seen": _hidden(whole, first, _ALWAYS, 1000.0, np.inf),
-        "missing": _hidden(whole, first, _ALWAYS),
-        "gap": _hidden(whole, first, slice(10, 12)),
+        "never-seen": _hidden(whole, first, when=_ALWAYS, low=1000.0, high=np.inf),
+        "missing": _hidden(whole, first, when=_ALWAYS),
+        "gap": _hidden(whole, first, when=slice(10, 12)),
         "with-people": replace(whole, residents=people),
         "without-urban": replace(whole, urban={}),
         "states-end-earlier": replace(whole, beside={STATES: states.cut(LAST - 2 * ONE_MONTH)}),
@@ -117,7 +118,10 @@ def _of_counties() -> dict[str, Panel]:
 
 
 def made(
-    places: Mapping[str, float], n_sums: int = 70, growth: float = 0.006, spread: float = 0.05
+    places: Mapping[str, float],
+    n_sums: int = 70,
+    growth: float = 0.006,
+    spread: float = 0.05,
 ) -> Panel:
     """Counts with trend, seasons and noise, all final, and nothing else."""
     n = n_sums + 11
@@ -134,7 +138,8 @@ def made(
 
 def _panel(places: tuple[str, ...], sums: Floats, **more: Any) -> Panel:
     """A panel of counts alone, all final."""
-    empty, day = np.full(sums.shape, np.nan), publication_date(LAST)
+    empty = np.full(sums.shape, np.nan)
+    day = publication_date(LAST)
     about: dict[str, Any] = {"as_of": day, "release": day, "final_through": LAST}
     about |= dict.fromkeys(("predicted", "complete", "pending"), empty)
     about |= {"months": LAST - np.arange(sums.shape[1])[::-1] * ONE_MONTH, "reported": sums}
@@ -144,7 +149,8 @@ def _panel(places: tuple[str, ...], sums: Floats, **more: Any) -> Panel:
 def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
     """A panel as a release would be: the last counts incomplete, with all CDC says about them."""
     true = made(places)
-    sums, n_time = true.reported, true.months.size
+    sums = true.reported
+    n_time = true.months.size
     # A sum lacks what its own newest months lack.
     lacking = np.zeros(n_time)
     lacking[-LATE.size :] = [LATE[k:].sum() / 12 for k in range(LATE.size)][::-1]
@@ -159,13 +165,25 @@ def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
         said[r, :, n_time - back - 16 : n_time - back] = pending[:, -16:]
     days = tuple(true.release - dt.timedelta(days=30 * k) for k in (3, 2, 1))
     all_deaths = np.round(35 * np.broadcast_to(sums[:, -13], (3, len(sums))))
-    triangle = Triangle(days, earlier, said, np.round(earlier * 1.01), all_deaths)
+    triangle = Triangle(
+        days,
+        earlier,
+        pending=said,
+        predicted=np.round(earlier * 1.01),
+        all_deaths=all_deaths,
+    )
     everyone = replace(_with_reported(true, np.round(35 * reported)), final_through=FINAL)
     beside = {"all-deaths": replace(everyone, indicator=ALL_DEATHS)}
     complete = 100.0 - lacking * 100 + np.zeros(sums.shape)
-    return replace(_with_reported(true, reported), predicted=predicted, pending=pending,
-                   complete=complete, beside=beside, triangle=triangle,
-                   final_through=FINAL)  # fmt: skip
+    return replace(
+        _with_reported(true, reported),
+        predicted=predicted,
+        pending=pending,
+        complete=complete,
+        beside=beside,
+        triangle=triangle,
+        final_through=FINAL,
+    )
 
 
 def nation() -> Panel:
@@ -177,7 +195,9 @@ def nation() -> Panel:
 
 def ordinary_counties(n_sums: int = 30) -> Panel:
     """Counties of four states as a release would be: hidden counts, a lost one, not final."""
-    states, sums, urban = nation(), [], {}
+    states = nation()
+    sums = []
+    urban = {}
     places = sorted((c for state in FEW for c in counties_of(state)), key=lambda c: c.fips)
     for county in places:
         rng = np.random.default_rng(seed_from("zoo", "county", county.fips))
@@ -188,12 +208,24 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
         sums.append(rolling_sums(rng.poisson(months * np.exp(-0.9 * rank) / whole)))
         urban[county.fips] = str(min(2 + rank, 6))
     counts = np.array(sums)
-    few, lost = (counts >= 1) & (counts <= 9), counts >= 1000
-    bounds = {"low": np.select([few, lost], [1.0, 1000.0], counts),
-              "high": np.select([few, lost], [9.0, np.inf], counts)}  # fmt: skip
-    shown, fips = np.where(few | lost, np.nan, counts), tuple(c.fips for c in places)
-    return _panel(fips, shown, dataset=COUNTIES, basis=RESIDENCE, beside={STATES: states},
-                  final_through=FINAL, urban=urban, **bounds)  # fmt: skip
+    few = (counts >= 1) & (counts <= 9)
+    lost = counts >= 1000
+    bounds = {
+        "low": np.select([few, lost], [1.0, 1000.0], counts),
+        "high": np.select([few, lost], [9.0, np.inf], counts),
+    }
+    shown = np.where(few | lost, np.nan, counts)
+    fips = tuple(c.fips for c in places)
+    return _panel(
+        fips,
+        shown,
+        dataset=COUNTIES,
+        basis=RESIDENCE,
+        beside={STATES: states},
+        final_through=FINAL,
+        urban=urban,
+        **bounds,
+    )
 
 
 def rows(panel: Panel, places: Sequence[str]) -> Panel:
@@ -208,8 +240,15 @@ def until(panel: Panel, month: np.datetime64) -> Panel:
     day = publication_date(month)
     beside = {name: until(other, month) for name, other in panel.beside.items()}
     kept = _months(panel, slice(int((month - panel.months[0]).astype(int)) + 1))
-    return replace(panel, as_of=day, release=day, beside=beside, triangle=None,
-                   final_through=month - 6 * ONE_MONTH, **kept)  # fmt: skip
+    return replace(
+        panel,
+        as_of=day,
+        release=day,
+        beside=beside,
+        triangle=None,
+        final_through=month - 6 * ONE_MONTH,
+        **kept,
+    )
 
 
 def scrambled(panel: Panel, month: np.datetime64) -> Panel:
@@ -247,7 +286,11 @@ def _with_reported(panel: Panel, reported: Floats) -> Panel:
 
 
 def _hidden(
-    panel: Panel, places: Sequence[str], when: slice, low: float = np.nan, high: float = np.nan
+    panel: Panel,
+    places: Sequence[str],
+    when: slice,
+    low: float = np.nan,
+    high: float = np.nan,
 ) -> Panel:
     """A panel without some counts, which lie between two numbers, or are missing."""
     layers = {name: getattr(panel, name).copy() for name in ("reported", "low", "high")}

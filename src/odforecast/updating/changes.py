@@ -40,10 +40,17 @@ from odforecast.updating.record import FORECAST, made_by
 #: Columns of :attr:`Change.revised`.
 REVISED = ("location", "name", "month", "reported_before", "reported_now", "revision")
 HEAD = (
-    "Place", "Before", "Now", "Change", "From revisions", "From new months", "From the model",
-)  # fmt: skip
+    "Place",
+    "Before",
+    "Now",
+    "Change",
+    "From revisions",
+    "From new months",
+    "From the model",
+)
 #: Places besides the first in the table on the screen, and on the page; the file has them all.
-SHOWN, ON_PAGE = 5, 15
+SHOWN = 5
+ON_PAGE = 15
 #: Below the table.
 NOTE = "±: two standard errors, from the number of draws"
 _DEFINITION = (
@@ -58,15 +65,32 @@ _SIDES = [0.05, 0.5, 0.95]
 _BEFORE = {"low_90": "before_low", "median": "before", "high_90": "before_high"}
 #: Settings that a recorded forecast names, and what a change of them is called.
 SETTINGS = {
-    "model": "model", "spec": "specification", "version": "version of odforecast",
-    "seed": "seed", "draws": "number of draws",
+    "model": "model",
+    "spec": "specification",
+    "version": "version of odforecast",
+    "seed": "seed",
+    "draws": "number of draws",
     "data": "what the archive holds of that release or the ones before",
-}  # fmt: skip
+}
 _COLUMNS = [
-    "location", "name", "month", "horizon", "before", "before_low", "before_high", "now", "low",
-    "high", "change", "change_error", "model", "revisions", "revisions_error", "new_months",
+    "location",
+    "name",
+    "month",
+    "horizon",
+    "before",
+    "before_low",
+    "before_high",
+    "now",
+    "low",
+    "high",
+    "change",
+    "change_error",
+    "model",
+    "revisions",
+    "revisions_error",
+    "new_months",
     "new_months_error",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +164,7 @@ def compared(
     facts: dict[str, Any] = {
         "before": release,
         "recorded": not recorded.empty,
-        "settings": _settings(recorded, now, earlier),
+        "settings": _settings(recorded, now, earlier=earlier),
         "lost": tuple(str(s) for s in before if s not in now.locations),
     }
     if earlier is None:
@@ -149,24 +173,30 @@ def compared(
     facts |= {
         "new_months": panel.months[panel.months > earlier.last_month],
         "counts": _counts(panel, earlier),
-        "revised": _revised(panel, earlier, now.locations),
+        "revised": _revised(panel, earlier, locations=now.locations),
         "final": panel.final_through if panel.final_through > earlier.final_through else None,
     }
     how = (int(now.horizons[-1]), len(now.draws), int(now.provenance["seed"]))
     try:
-        again, left = forecast_from(model, earlier, locations, *how), without_newest(panel, earlier)
+        again = forecast_from(model, earlier, locations, *how)
+        left = without_newest(panel, earlier)
         revised = now if left is panel else forecast_from(model, left, locations, *how)
     except OdforecastError as error:
         why = f"release {release} cannot be forecast again: {error.message}"
         return Change(**facts, table=_table(recorded, now), why_not=why)
-    return Change(**facts, table=_table(recorded, now, again, revised))
+    return Change(**facts, table=_table(recorded, now, again=again, revised=revised))
 
 
 # ------------------------------------------------------------------------------------- forecasts
 
 
 def whole_forecast(
-    model: Model, panel: Panel, locations: tuple[str, ...], horizon: int, draws: int, seed: int
+    model: Model,
+    panel: Panel,
+    locations: tuple[str, ...],
+    horizon: int,
+    draws: int,
+    seed: int,
 ) -> Forecast:
     """A forecast of the locations asked for, among all that the model forecasts with them."""
     whole = panel if model.spec.by is None else panel.select(locations)
@@ -179,11 +209,19 @@ def chosen(made: Forecast, locations: tuple[str, ...]) -> Forecast:
 
 
 def forecast_from(
-    model: Model, panel: Panel, locations: tuple[str, ...], horizon: int, draws: int, seed: int
+    model: Model,
+    panel: Panel,
+    locations: tuple[str, ...],
+    horizon: int,
+    draws: int,
+    seed: int,
 ) -> Forecast:
     """A forecast of those of some locations that a release has and a model forecasts."""
     there = tuple(s for s in locations if s in panel.locations) or locations
-    return chosen(whole_forecast(model, panel, there, horizon, draws, seed), there)
+    return chosen(
+        whole_forecast(model, panel, locations=there, horizon=horizon, draws=draws, seed=seed),
+        there,
+    )
 
 
 def without_newest(panel: Panel, like: Panel) -> Panel:
@@ -237,15 +275,20 @@ def _counts(panel: Panel, earlier: Panel) -> dict[str, int]:
 
 def _revised(panel: Panel, earlier: Panel, locations: Sequence[str]) -> pd.DataFrame:
     """What became of the counts that were last before."""
-    month, now = pd.Timestamp(str(earlier.last_month)), _reported(panel)
+    month = pd.Timestamp(str(earlier.last_month))
+    now = _reported(panel)
     before = _reported(earlier).reindex(index=[s for s in locations if s in earlier.locations])
     if month not in now:
         return pd.DataFrame(columns=list(REVISED))
     table = pd.DataFrame(
-        {"name": [called(s) for s in before.index], "month": month,
-         "reported_before": before[month], "reported_now": now[month].reindex(before.index)},
+        {
+            "name": [called(s) for s in before.index],
+            "month": month,
+            "reported_before": before[month],
+            "reported_now": now[month].reindex(before.index),
+        },
         before.index,
-    )  # fmt: skip
+    )
     revision = table["reported_now"] - table["reported_before"]
     return table.assign(revision=revision).rename_axis("location").reset_index()
 
@@ -254,7 +297,8 @@ def _settings(recorded: pd.DataFrame, now: Forecast, earlier: Panel | None) -> t
     """Settings of the recorded forecast that are others now."""
     if recorded.empty:
         return ()
-    old, new = recorded[recorded["kind"] == FORECAST].iloc[0], made_by(now)
+    old = recorded[recorded["kind"] == FORECAST].iloc[0]
+    new = made_by(now)
     if earlier is not None:
         new["data"] = earlier.data_hash
     return tuple(
@@ -276,7 +320,8 @@ def _table(
     """The table of a :class:`Change`; without the forecasts between, the change is not split."""
     old = recorded[(recorded["horizon"] >= 1) & recorded["location"].isin(now.locations)]
     if again is None or revised is None:
-        months, places = [to_month(m) for m in sorted(old["month"].unique())], list(now.locations)
+        months = [to_month(m) for m in sorted(old["month"].unique())]
+        places = list(now.locations)
     else:
         months = list(again.months[again.months > again.last_month])
         places = [s for s in now.locations if s in again.locations]
@@ -284,7 +329,7 @@ def _table(
     for month in months if places else []:
         if month > now.months[-1]:
             continue
-        c = _at(now, places, month)  # shape (D, L); NaN where a count is not known
+        c = _at(now, places, month=month)  # shape (D, L); NaN where a count is not known
         part: dict[str, Any] = {
             "location": places,
             "month": month.astype("datetime64[s]"),
@@ -292,17 +337,19 @@ def _table(
             **dict(zip(("low", "now", "high"), np.quantile(c, _SIDES, axis=0))),
         }
         if again is not None and revised is not None:
-            a, b = _at(again, places, month), _at(revised, places, month)
+            a = _at(again, places, month=month)
+            b = _at(revised, places, month=month)
             part |= dict(zip(_BEFORE.values(), np.quantile(a, _SIDES, axis=0)))
-            middle, same = np.median(b, axis=0), revised is now
+            middle = np.median(b, axis=0)
+            same = revised is now
             paired = revised.last_month == again.last_month
             part |= {
                 "again": part["before"],
                 "revisions": middle - part["before"],
-                "revisions_error": _error(a, b, paired),
+                "revisions_error": _error(a, b, paired=paired),
                 "new_months": part["now"] - middle,
-                "new_months_error": 0.0 if same else _error(b, c, False),
-                "change_error": _error(a, c, paired and same),
+                "new_months_error": 0.0 if same else _error(b, c, paired=False),
+                "change_error": _error(a, c, paired=paired and same),
             }
         parts.append(pd.DataFrame(part))
     if not parts:
@@ -368,7 +415,8 @@ def sentences(change: Change, place: str = NATION) -> list[str]:
     why_not = f"{change.why_not[:1].upper()}{change.why_not[1:]}."
     if change.before is None:
         return [why_not]
-    said, table = [_data(change, place)], _of_month(change)
+    said = [_data(change, place)]
+    table = _of_month(change)
     mine = table[table["location"] == place]
     there = change.recorded or not change.why_not
     if table.empty:
@@ -442,7 +490,8 @@ def _reasons(change: Change, row: pd.Series) -> str:
     parts = [("revisions of earlier months", "revisions")]
     if change.new_months.size:
         parts.append(("the new month" + "s" * (change.new_months.size > 1), "new_months"))
-    words, step = [], _step(row["change_error"])
+    words = []
+    step = _step(row["change_error"])
     for name, key in parts:
         error = row[f"{key}_error"]
         text = f"{signed(row[key], step)} from {name}"
@@ -451,7 +500,8 @@ def _reasons(change: Change, row: pd.Series) -> str:
             chance = ", so it may be chance" if abs(row[key]) < 2 * error else ""
             text += f" (standard error {small}{chance})"
         words.append(text)
-    other, settings = row["model"], "; ".join(change.settings)
+    other = row["model"]
+    settings = "; ".join(change.settings)
     if np.isfinite(other) and other != 0:
         why = settings or "the same settings give other numbers now: libraries?"
         words.append(f"{signed(other, step)} from the model ({why})")
@@ -459,8 +509,11 @@ def _reasons(change: Change, row: pd.Series) -> str:
     if len(words) == 1:
         text = f"The change is {words[0]}."
     if change.recorded and other == 0:
-        text += f" Different now, without effect here: {settings}." if settings else (
-            " The model and its settings are the same.")  # fmt: skip
+        text += (
+            f" Different now, without effect here: {settings}."
+            if settings
+            else (" The model and its settings are the same.")
+        )
     return text
 
 
@@ -489,9 +542,10 @@ def table_of(change: Change, place: str = NATION, most: int | None = None) -> li
 
 def on_page(change: Change, place: str, all_of_it: str) -> tuple[list[str], list[Table]]:
     """What the page says: paragraphs, and the table of the places whose change is largest."""
-    said, tables = sentences(change, place), []
+    said = sentences(change, place)
+    tables = []
     if places := len(_of_month(change)):
-        heads, *rows = table_of(change, place, ON_PAGE)
+        heads, *rows = table_of(change, place, most=ON_PAGE)
         caption = f"Medians for the 12 months ending in {month_of(change):%B %Y}. {NOTE}."
         if places > 1 + ON_PAGE:
             caption += (
@@ -499,7 +553,7 @@ def on_page(change: Change, place: str, all_of_it: str) -> tuple[list[str], list
                 f"interval; {all_of_it}"
             )
         said.append(_DEFINITION)
-        tables = [Table(heads, rows, len(heads) - 1, caption)]
+        tables = [Table(heads, rows, numbers=len(heads) - 1, caption=caption)]
     return said, tables
 
 

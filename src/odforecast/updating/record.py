@@ -40,20 +40,42 @@ from odforecast.vintage import Archive, ledger
 DIGITS = 16
 #: Months from the end of a period to the release that settles its count.
 SETTLED_AGE = 12
-FORECAST, CAME, WITHDRAWN = "forecast", "came", "withdrawn"
-PROVISIONAL, SETTLED = "provisional", "settled"
+FORECAST = "forecast"
+CAME = "came"
+WITHDRAWN = "withdrawn"
+PROVISIONAL = "provisional"
+SETTLED = "settled"
 #: Levels of the five columns of deaths.
 LEVELS = {"low_90": 0.05, "low_50": 0.25, "median": 0.5, "high_50": 0.75, "high_90": 0.95}
 #: Columns of the file before the check of the line.
 COLUMNS = (
-    "batch", "lines", "kind", "on", "release", "location", "month", "horizon",
-    *LEVELS, "count", "status", "model", "spec", "version", "data", "seed", "draws",
-)  # fmt: skip
+    "batch",
+    "lines",
+    "kind",
+    "on",
+    "release",
+    "location",
+    "month",
+    "horizon",
+    *LEVELS,
+    "count",
+    "status",
+    "model",
+    "spec",
+    "version",
+    "data",
+    "seed",
+    "draws",
+)
 #: Heads of :func:`past_forecasts`.
 RECORD_HEAD = (
-    "Forecast on", "12 months ending", "Months ahead", "Median (90% interval)", "Final count",
+    "Forecast on",
+    "12 months ending",
+    "Months ahead",
+    "Median (90% interval)",
+    "Final count",
     "Inside the 90% interval",
-)  # fmt: skip
+)
 #: What makes a forecast the same forecast; another line for it is not written.
 KEY = ["release", "location", "month", "spec", "version", "data", "seed", "draws"]
 _HEAD = ",".join((*COLUMNS, "check"))
@@ -105,19 +127,22 @@ def _checked(path: Path) -> _Lines:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     *pieces, rest = content.split(b"\n")
-    lines, before, size = [], "", 0
+    lines = []
+    before = ""
+    size = 0
     for number, piece in enumerate(pieces, 1):
-        if (text := _whole(piece, number, before)) is None:
+        if (text := _whole(piece, number, before=before)) is None:
             raise _edited(path, number)
-        before, size = link(before, text), size + len(piece) + 1
+        before = link(before, text)
+        size = size + len(piece) + 1
         lines.append(text)
     # Not one whole line: the very first write was cut off, or this is another file.
     if not lines and not _HEAD.encode().startswith(rest):
         raise _edited(path, 1)
     # A last line without its end is whole if its check fits: some editors take the end away.
-    if lines and rest and (text := _whole(rest, len(lines) + 1, before)) is not None:
-        return _Lines([*lines[1:], text], link(before, text), len(content), ended=False)
-    return _Lines(lines[1:], before, size, torn=bool(rest))
+    if lines and rest and (text := _whole(rest, len(lines) + 1, before=before)) is not None:
+        return _Lines([*lines[1:], text], link(before, text), size=len(content), ended=False)
+    return _Lines(lines[1:], before, size=size, torn=bool(rest))
 
 
 def _edited(path: Path, number: int) -> DataError:
@@ -184,13 +209,16 @@ def append(path: str | os.PathLike[str], new: pd.DataFrame) -> None:
     """
     if new.empty:
         return
-    path, text = Path(path), io.StringIO()
+    path = Path(path)
+    text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([_cell(name, row[name]) for name in COLUMNS] for row in new.to_dict("records"))
     held = _checked(path)
-    before, parts = held.link, [] if held.ended else ["\n"]
+    before = held.link
+    parts = [] if held.ended else ["\n"]
     if not held.size:
-        before, parts = link("", _HEAD), [f"{_HEAD}\n"]
+        before = link("", _HEAD)
+        parts = [f"{_HEAD}\n"]
     for line in text.getvalue().splitlines():
         before = link(before, line)
         parts.append(f"{line},{before}\n")
@@ -247,7 +275,9 @@ def batch_of(table: pd.DataFrame, parts: Iterable[pd.DataFrame], on: dt.date) ->
         return table.iloc[:0]
     number = 1 if table.empty else int(table["batch"].max()) + 1
     made = joined(parts).assign(
-        batch=number, lines=sum(map(len, parts)), on=pd.Timestamp(on).as_unit("s")
+        batch=number,
+        lines=sum(map(len, parts)),
+        on=pd.Timestamp(on).as_unit("s"),
     )
     return made.astype(table.dtypes.to_dict())
 
@@ -261,19 +291,30 @@ def lines_of(table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date)
     ``panel`` is the release behind the forecast, with all locations. Without rows if nothing is
     new.
     """
-    made, held = forecast_lines(forecast, panel), standing(table)
+    made = forecast_lines(forecast, panel)
+    held = standing(table)
     there = held.loc[held["kind"] == FORECAST, KEY]
     if not there.empty:
-        both = made[KEY].merge(there.drop_duplicates(), on=KEY, how="left", indicator=True)
+        both = made[KEY].merge(
+            there.drop_duplicates(),
+            on=KEY,
+            how="left",
+            indicator=True,
+        )
         made = made[(both["_merge"] == "left_only").to_numpy()]
-    return batch_of(table, [_new_counts(held, panel), made], on)
+    return batch_of(table, [_new_counts(held, panel), made], on=on)
 
 
 def made_by(forecast: Forecast) -> dict[str, Any]:
     """What a forecast was made by, as the record names it."""
     said = forecast.provenance
-    return {"model": said["label"], "spec": said["spec_hash"], "version": said["odforecast"],
-            "seed": int(said["seed"]), "draws": len(forecast.draws)}  # fmt: skip
+    return {
+        "model": said["label"],
+        "spec": said["spec_hash"],
+        "version": said["odforecast"],
+        "seed": int(said["seed"]),
+        "draws": len(forecast.draws),
+    }
 
 
 def forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
@@ -305,7 +346,7 @@ def _new_counts(held: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     there = set(map(tuple, held.loc[held["kind"] == CAME, _COUNT].to_numpy()))
     rows = []
     for place, stamp, ahead in wanted.itertuples(index=False):
-        count, status = count_in(panel, place, stamp)
+        count, status = count_in(panel, place, stamp=stamp)
         # A provisional count of horizon 0 was published before anything was forecast.
         late = status == SETTLED or ahead >= 1
         if late and np.isfinite(count) and (place, stamp, status) not in there:
@@ -327,7 +368,15 @@ def count_in(panel: Panel, place: str, stamp: pd.Timestamp) -> tuple[float, str]
 def _count_lines(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     """Lines of counts, from their release, location, month, count and status."""
     found = pd.DataFrame(rows, columns=["release", "location", "month", "count", "status"])
-    return typed(found.assign(kind=CAME, model="", spec="", version="", data=""))
+    return typed(
+        found.assign(
+            kind=CAME,
+            model="",
+            spec="",
+            version="",
+            data="",
+        )
+    )
 
 
 # ------------------------------------------------------------------------ what is read out of it
@@ -345,9 +394,13 @@ def standing(table: pd.DataFrame) -> pd.DataFrame:
     kept = (table["kind"] != WITHDRAWN).to_numpy(dtype=bool)
     place = np.arange(len(table))
     for at in np.flatnonzero(~kept):
-        release, data = table["release"].iloc[at], table["data"].iloc[at]
-        of = (table["kind"] == FORECAST) & (table["data"] == data) if data else (
-            table["kind"] == CAME)  # fmt: skip
+        release = table["release"].iloc[at]
+        data = table["data"].iloc[at]
+        of = (
+            (table["kind"] == FORECAST) & (table["data"] == data)
+            if data
+            else (table["kind"] == CAME)
+        )
         kept &= ~((of & (table["release"] == release)).to_numpy(dtype=bool) & (place < at))
     return table[kept]
 
@@ -418,11 +471,13 @@ def corrections(table: pd.DataFrame, archive: Archive, on: dt.date) -> pd.DataFr
         """A release as it counts now."""
         return archive.as_of(release).panel()
 
-    log, there = archive.log[archive.log["dataset"] == STATES], sorted(archive.releases())
+    log = archive.log[archive.log["dataset"] == STATES]
+    there = sorted(archive.releases())
     gone: list[tuple[pd.Timestamp, str]] = []
     held = standing(table)
     for stamp in sorted(held["release"].unique()):
-        date, lines = pd.Timestamp(stamp).date(), held[held["release"] == stamp]
+        date = pd.Timestamp(stamp).date()
+        lines = held[held["release"] == stamp]
         events = log[log["release"] == date]
         unmade = events[events["event"].isin([ledger.RETRACTED, ledger.REPLACED])]
         if unmade.empty:
@@ -431,13 +486,21 @@ def corrections(table: pd.DataFrame, archive: Archive, on: dt.date) -> pd.DataFr
             gone += [(stamp, str(d)) for d in lines.loc[lines["kind"] == FORECAST, "data"].unique()]
             gone += [(stamp, "")] * bool((lines["kind"] == CAME).any())
         elif _other_figures(events):
-            wrong = _wrong(lines, panel(date), str(unmade["at"].max()))
+            wrong = _wrong(lines, panel(date), at=str(unmade["at"].max()))
             gone += [(stamp, data) for data in wrong]
     rows = pd.DataFrame(gone, columns=["release", "data"])
-    taken = typed(rows.assign(kind=WITHDRAWN, status="", model="", spec="", version="",
-                              location=""))  # fmt: skip
+    taken = typed(
+        rows.assign(
+            kind=WITHDRAWN,
+            status="",
+            model="",
+            spec="",
+            version="",
+            location="",
+        )
+    )
     whole = joined([table, taken]) if len(taken) else table
-    return batch_of(table, [taken, _count_lines(list(_restored(whole, there, panel)))], on)
+    return batch_of(table, [taken, _count_lines(list(_restored(whole, there, panel=panel)))], on=on)
 
 
 def _other_figures(events: pd.DataFrame) -> bool:
@@ -457,7 +520,7 @@ def _wrong(lines: pd.DataFrame, now: Panel, at: str) -> Iterator[str]:
     yield from (str(d) for d in made["data"].unique() if d != now.data_hash)
     came = lines[lines["kind"] == CAME]
     counts = zip(came["location"], came["month"], came["count"])
-    if any(count_in(now, place, month)[0] != count for place, month, count in counts):
+    if any(count_in(now, place, stamp=month)[0] != count for place, month, count in counts):
         yield ""
 
 
@@ -465,7 +528,8 @@ def _restored(
     table: pd.DataFrame, releases: Sequence[dt.date], panel: Callable[[dt.date], Panel]
 ) -> Iterator[tuple[Any, ...]]:
     """Counts that were withdrawn, as the first release from theirs on has them by now."""
-    held, came = standing(table), table[table["kind"] == CAME]
+    held = standing(table)
+    came = table[table["kind"] == CAME]
     stands = set(map(tuple, held.loc[held["kind"] == CAME, _COUNT].to_numpy()))
     wanted = held[held["kind"] == FORECAST].groupby(_COUNT[:2])["release"].min().to_dict()
     for row in came.drop_duplicates(_COUNT, keep="last").to_dict("records"):
@@ -476,7 +540,7 @@ def _restored(
         for date in releases:
             if date < row["release"].date() or date <= first:
                 continue
-            count, is_now = count_in(panel(date), place, month)
+            count, is_now = count_in(panel(date), place, stamp=month)
             if is_now == status and np.isfinite(count):
                 yield pd.Timestamp(date), place, month, count, status
                 break
@@ -486,7 +550,10 @@ def _restored(
 
 
 def past_forecasts(
-    table: pd.DataFrame, place: str = NATION, rows: int = 12, model: str | None = None
+    table: pd.DataFrame,
+    place: str = NATION,
+    rows: int = 12,
+    model: str | None = None,
 ) -> list[list[str]]:
     """The record of one place as rows of texts under :data:`RECORD_HEAD`, the newest first.
 
@@ -505,11 +572,14 @@ def past_forecasts(
     out = []
     for row in shown.to_dict("records"):
         step = step_of(row["low_90"], row["high_90"])
-        count, inside = "not yet", ""
+        count = "not yet"
+        inside = ""
         if row["came_status"] == SETTLED:
-            count, inside = f"{row['came']:,.0f}", "yes" if row["inside_90"] else "no"
+            count = f"{row['came']:,.0f}"
+            inside = "yes" if row["inside_90"] else "no"
         elif np.isfinite(row["came"]):
-            count, inside = f"{row['came']:,.0f} (first count, too low)", "not scored yet"
+            count = f"{row['came']:,.0f} (first count, too low)"
+            inside = "not scored yet"
         middle = f"{rounded(row['median'], step)} ({between(row['low_90'], row['high_90'], step)})"
         dates = [day_name(row["on"]), month_name(row["month"]), str(row["horizon"])]
         out.append([*dates, middle, count, inside])
@@ -576,7 +646,7 @@ def record_markdown(
     table = read(path)
     if table.empty:
         return "The record has no forecasts yet."
-    body = past_forecasts(table, location, rows, model)
+    body = past_forecasts(table, location, rows=rows, model=model)
     name = place_name(code_of(location))
     if not body:
         return f"The record has no forecasts of {name} yet."

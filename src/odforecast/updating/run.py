@@ -48,7 +48,10 @@ if TYPE_CHECKING:
     from odforecast.report.site import Section
 
 #: The record, in the folder of all updates, and files in that of a release.
-RECORD, PAGE, MANIFEST, CHANGES = "record.csv", "index.html", "update.json", "changes.csv"
+RECORD = "record.csv"
+PAGE = "index.html"
+MANIFEST = "update.json"
+CHANGES = "changes.csv"
 #: Flags of a release that the page lists.
 FLAGS = 30
 _LEFT_OVER = re.compile(r"\.\d{4}-\d{2}-\d{2}\.[0-9a-f]{8}\.(part|old)")
@@ -117,7 +120,7 @@ class Update:
         shown = ["name", "month", "before", "now", "change", "revisions", "new_months", "model"]
         said = " ".join(changes.sentences(self.change, self.place))
         title = f"Update from release {self.release}: what changed"
-        return html_table(table[shown].round(0), title, said)
+        return html_table(table[shown].round(0), title, note=said)
 
     @property
     def release(self) -> dt.date:
@@ -174,7 +177,12 @@ class Update:
         """The forecast of these places among all that the model forecasts with them."""
         s = self.settings
         return whole_forecast(
-            self.model, self.panel, self.locations, DEFAULT_HORIZON, s.draws, s.seed
+            self.model,
+            self.panel,
+            locations=self.locations,
+            horizon=DEFAULT_HORIZON,
+            draws=s.draws,
+            seed=s.seed,
         )
 
     @cached_property
@@ -198,11 +206,19 @@ class Update:
     @cached_property
     def change(self) -> Change:
         """The forecast against the one before, with counts and reasons."""
-        dates, held = [d for d in self.archive.releases() if d < self.release], self._recorded
+        dates = [d for d in self.archive.releases() if d < self.release]
+        held = self._recorded
         if len(held):
             dates = [d for d in dates if d == held["release"].iloc[0].date()]
         earlier = self.archive.as_of(dates[-1]).panel() if dates else None
-        return compared(self.forecast, self.panel, earlier, self.model, held, self.locations)
+        return compared(
+            self.forecast,
+            self.panel,
+            earlier=earlier,
+            model=self.model,
+            recorded=held,
+            locations=self.locations,
+        )
 
     @property
     def changed(self) -> pd.DataFrame:
@@ -254,7 +270,8 @@ class Update:
 
     def _manifest_to_be(self, on: dt.date) -> dict[str, Any]:
         """What ``update.json`` will say."""
-        made, label = self.forecast, self.model.label
+        made = self.forecast
+        label = self.model.label
         left = [x for x in self.locations if x not in made.locations]
         return {
             "release": str(self.release),
@@ -273,7 +290,8 @@ class Update:
 
     def _done(self) -> dt.date | None:
         """The day the release was forecast in full: the record has what page and hub file say."""
-        kept, held = self._forecasts, self._manifest
+        kept = self._forecasts
+        held = self._manifest
         places = held.get("locations")
         if not isinstance(places, list):
             return None
@@ -288,23 +306,32 @@ class Update:
 
     def _otherwise(self) -> list[str]:
         """What the forecast that was made has otherwise than this one would."""
-        held, words = (
-            self._manifest,
-            changes.SETTINGS | {"asked": "locations", "data": "data with hash"},
-        )
-        return [f"{words[key]} {held.get(key)}, not {value}"
-                for key, value in self._identity.items() if held.get(key) != value]  # fmt: skip
+        held = self._manifest
+        words = changes.SETTINGS | {"asked": "locations", "data": "data with hash"}
+        return [
+            f"{words[key]} {held.get(key)}, not {value}"
+            for key, value in self._identity.items()
+            if held.get(key) != value
+        ]
 
     def _clocks(self, on: dt.date, again: bool) -> tuple[Track, ...]:
         """The clocks of the scenarios, written; with ``again`` also those that are there."""
         s = self.settings
-        if not (again or lacking(s.scenarios, self.out, self.release)):
+        if not (again or lacking(s.scenarios, self.out, release=self.release)):
             return ()
         place = NATION if NATION in self.locations else self.locations[0]
         return tuple(
-            tracked(s.scenarios, self.out, self.archive, on=on, location=place, model=self.model,
-                    series=s.series, seed=s.seed)
-        )  # fmt: skip
+            tracked(
+                s.scenarios,
+                self.out,
+                archive=self.archive,
+                on=on,
+                location=place,
+                model=self.model,
+                series=s.series,
+                seed=s.seed,
+            )
+        )
 
     # ------------------------------------------------------------------------------- the work
 
@@ -328,12 +355,13 @@ class Update:
 
     def _correct(self, on: dt.date) -> Iterator[str]:
         """Take back what was recorded from figures that count no more; notes on it."""
-        new = records.corrections(self.lines, self.archive, on)
+        new = records.corrections(self.lines, self.archive, on=on)
         if new.empty:
             return
         self._refuse_clock(on)
         records.append(self.record_file, new)
-        self.lines, self.added = self.record, len(new)
+        self.lines = self.record
+        self.added = len(new)
         gone = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime("%Y-%m-%d").unique()
         there = {str(date) for date in self.archive.releases()}
         for date in gone:
@@ -376,10 +404,10 @@ class Update:
         self._refuse_clock(on)
         _check_folder(self.folder)
         self.tracks = self._clocks(on, again=True)
-        new = records.lines_of(self.lines, self.forecast, self.panel, on)
+        new = records.lines_of(self.lines, self.forecast, panel=self.panel, on=on)
         record = records.joined([part for part in (self.lines, new) if len(part)] or [new])
         # The page first: killed between the two, the next run finds lines missing and writes them.
-        _write_folder(self, record, self._manifest_to_be(on))
+        _write_folder(self, record, manifest=self._manifest_to_be(on))
         records.append(self.record_file, new)
         self.new, self.notes, self.added = True, tuple(told), self.added + len(new)
         return self
@@ -467,11 +495,13 @@ def update(
     releases = default_folder() if archive is None else Path(archive)
     target = default_out() if out is None else Path(out)
     settings = Settings(
-        model, locations if isinstance(locations, str) else tuple(locations),
-        whole("draws", draws, 1), whole("seed", seed, 0),
-        (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios),
-        (series,) if isinstance(series, Series) else tuple(series),
-    )  # fmt: skip
+        model,
+        locations if isinstance(locations, str) else tuple(locations),
+        draws=whole("draws", draws, least=1),
+        seed=whole("seed", seed, least=0),
+        scenarios=(scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios),
+        series=(series,) if isinstance(series, Series) else tuple(series),
+    )
     get_model(model)  # a wrong name before the work, not after it
     with contextlib.ExitStack() as stack:
         try:
@@ -479,19 +509,24 @@ def update(
         except BacktestError as error:
             raise DataError(error.message, hint=error.hint) from error
         _clear(target)
-        lines, notes = records.read(target / RECORD), []
+        lines = records.read(target / RECORD)
+        notes = []
         if records.is_torn(target / RECORD):
             notes.append(f"{RECORD}: the last line was cut off while it was written; left out")
         if fetch:
             one = stack.enter_context(Socrata()) if client is None else client
             try:
-                notes.append(fetch_release("vsrr", releases, one, progress=progress).why)
+                notes.append(fetch_release("vsrr", releases, client=one, progress=progress).why)
             except DownloadError as error:
                 hint = "or go on with the releases in hand: --no-fetch"
                 both = hint if error.hint is None else f"{error.hint}, {hint}"
                 raise DownloadError(error.message, hint=both) from error
         held = own_archive(archive)
-        return Update(held, target, settings, lines)._do(notes, again=again, fetched=fetch)
+        return Update(held, target, settings=settings, lines=lines)._do(
+            notes,
+            again=again,
+            fetched=fetch,
+        )
 
 
 # ------------------------------------------------------------------ the folder of a release
@@ -503,18 +538,24 @@ def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]
     ``record`` has this update's lines too. Refused if it cannot be written, or what is there is
     not ours (:func:`_check_folder`); then nothing is there, or what was there before.
     """
-    forecast, target = update.forecast, update.folder
+    forecast = update.forecast
+    target = update.folder
     try:
         with replacing_folder(target) as part:
             parts = sections(update, record)
-            write_page(part / PAGE, update.whole, forecast.locations, parts)
+            write_page(part / PAGE, update.whole, locations=forecast.locations, parts=parts)
             hub = [to_hub(forecast, targets=[TARGET_12MO]), to_hub(forecast, output_type="pmf")]
             write_hub(pd.concat(hub, ignore_index=True), part / manifest["hub_file"])
             table = update.change.table
             table = table.assign(
                 month=pd.to_datetime(table["month"], format="ISO8601").dt.strftime("%Y-%m")
             )
-            table.to_csv(part / CHANGES, index=False, float_format="%.1f", lineterminator="\n")
+            table.to_csv(
+                part / CHANGES,
+                index=False,
+                float_format="%.1f",
+                lineterminator="\n",
+            )
             text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
             (part / MANIFEST).write_text(text, encoding="utf-8")
             _check_folder(target)  # a forecast takes its time
@@ -523,12 +564,20 @@ def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]
 
 
 def write_page(
-    path: Path, whole: Forecast, locations: Sequence[str], parts: Sequence[Section]
+    path: Path,
+    whole: Forecast,
+    locations: Sequence[str],
+    parts: Sequence[Section],
 ) -> None:
     """Write the page of an update: what it says first, then the report of the forecast."""
     from odforecast.report.site import write_report
 
-    write_report(path, forecast=whole, locations=list(locations), sections=parts)
+    write_report(
+        path,
+        forecast=whole,
+        locations=list(locations),
+        sections=parts,
+    )
 
 
 def _check_folder(target: Path) -> None:
@@ -584,10 +633,16 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
     """What the page has beside the forecast, the newest first; what is empty is left out."""
     from odforecast.report.site import Section
 
-    change, place, made = update.change, update.place, []
+    change = update.change
+    place = update.place
+    made = []
     if change.before is not None:
-        said, tables = changes.on_page(change, place, f"{CHANGES} has all places and months.")
-        made.append(Section("What changed since the previous forecast", said, tables))
+        said, tables = changes.on_page(
+            change,
+            place,
+            all_of_it=f"{CHANGES} has all places and months.",
+        )
+        made.append(Section("What changed since the previous forecast", said, tables=tables))
     made += clocks(update.tracks)
     there = {NATION, *update.forecast.locations}
     shown = [f for f in update.flags if f.severity != "note" and f.location in there]
@@ -595,15 +650,19 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
         left = f" The first {FLAGS} of {len(shown)} are shown." if len(shown) > FLAGS else ""
         cells = [[called(f.location), f.month or "", f.code, f.message] for f in shown[:FLAGS]]
         paragraph = f"{checked(update.flags)} The command odforecast data check lists them all."
-        table = Table(("Place", "From", "Flag", "Finding"), cells, 0,
-                      f"Errors and warnings.{left}")  # fmt: skip
-        made.append(Section("Problems found in the release", [paragraph], [table]))
+        table = Table(
+            ("Place", "From", "Flag", "Finding"),
+            cells,
+            numbers=0,
+            caption=f"Errors and warnings.{left}",
+        )
+        made.append(Section("Problems found in the release", [paragraph], tables=[table]))
     model = str(update.forecast.provenance["label"])
     if past := records.past_forecasts(record, place, model=model):
         title = f"12-month counts, {place_name(place)}"
-        table = Table(records.RECORD_HEAD, past, 0, title)
+        table = Table(records.RECORD_HEAD, past, numbers=0, caption=title)
         sentence = records.coverage_sentence(record, model)
-        made.append(Section("Past forecasts and final counts", [sentence], [table]))
+        made.append(Section("Past forecasts and final counts", [sentence], tables=[table]))
     return made
 
 

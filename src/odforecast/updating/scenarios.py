@@ -46,8 +46,14 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Scenari
     path = out / FOLDER / scenario.name / FROZEN
     held = _read(path)
     if held is not None:
-        onset = next((held["onset"].get(x.name, (onset,))[0]
-                      for x in scenario.interventions if x.onset is None), onset)  # fmt: skip
+        onset = next(
+            (
+                held["onset"].get(x.name, (onset,))[0]
+                for x in scenario.interventions
+                if x.onset is None
+            ),
+            onset,
+        )
     closed = scenario.at(onset)
     stated = closed.to_dict()
     if held is None:
@@ -60,7 +66,7 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Scenari
                 for x in closed.interventions
             },
             "scenario": stated,
-            "check": _check(str(on), closed.hash, stated),
+            "check": _check(str(on), closed.hash, stated=stated),
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,13 +107,16 @@ def tracked(
     for scenario in given:
         only(scenario)
     made = []
-    for closed in [freeze(s, out, on, str(to_month(newest) + ONE_MONTH)) for s in given]:
+    for closed in [freeze(s, out, on=on, onset=str(to_month(newest) + ONE_MONTH)) for s in given]:
         found = track(closed, archive, location=location, model=model, series=series, **how)
         folder = out / FOLDER / closed.name
         try:
             (folder / f"{newest}.json").write_text(found.to_json(), encoding="utf-8")
             found.to_frame().to_csv(
-                folder / f"{newest}.csv", index=False, float_format="%.4f", lineterminator="\n"
+                folder / f"{newest}.csv",
+                index=False,
+                float_format="%.4f",
+                lineterminator="\n",
             )
             plot.save(plot.chances(found), folder / f"{newest}.svg")
         except OSError as error:
@@ -138,10 +147,16 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
         ]
         worlds = found.expected["world"].map({"works": "it works"}).fillna("it does not")
         tables = [
-            _table(found.chances, "Release", days, True, "The chances so far"),
-            _table(found.expected, "If", list(worlds), False, "Where the chances should go"),
+            _table(found.chances, "Release", names=days, first=True, caption="The chances so far"),
+            _table(
+                found.expected,
+                "If",
+                names=list(worlds),
+                first=False,
+                caption="Where the chances should go",
+            ),
         ]
-        made.append(Section(title, found.text().split("\n"), tables, (drawn,)))
+        made.append(Section(title, found.text().split("\n"), tables=tables, pictures=(drawn,)))
     return made
 
 
@@ -150,10 +165,11 @@ def _table(rows: pd.DataFrame, head: str, names: list[str], first: bool, caption
     cells = []
     for name, row in zip(names, rows.to_dict("records")):
         pair = [name, str(row["month"])]
-        cells.append([*(pair if first else pair[::-1]),
-                      *(chance(row[key], short=True) for key in THREE)])  # fmt: skip
+        cells.append(
+            [*(pair if first else pair[::-1]), *(chance(row[key], short=True) for key in THREE)]
+        )
     heads = (head, "Counts through") if first else ("Counts through", head)
-    return Table((*heads, "Works", "Does nothing", "Backfires"), cells, 3, caption)
+    return Table((*heads, "Works", "Does nothing", "Backfires"), cells, numbers=3, caption=caption)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -166,7 +182,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise DataError(f"cannot read {path}: {error}", hint=_DAMAGED) from error
     if not isinstance(held, dict) or not all(key in held for key in _KEYS):
         raise DataError(f"{path} is not a frozen scenario", hint=_DAMAGED)
-    if _check(held["on"], held["hash"], held["scenario"]) != held["check"]:
+    if _check(held["on"], held["hash"], stated=held["scenario"]) != held["check"]:
         raise DataError(f"{path} was edited: its check does not fit", hint=_DAMAGED)
     return held
 
@@ -183,10 +199,10 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
             # Regions had lags of their own once, which no clock read.
             if name != "lag_spread" and (key or name not in ("title", "question")):
                 inner = f"{key}.{name}" if key else name
-                yield from _differences(before.get(name), now.get(name), inner)
+                yield from _differences(before.get(name), now.get(name), key=inner)
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for i, (a, b) in enumerate(zip(before, now), 1):
-            yield from _differences(a, b, f"{key} {i}")
+            yield from _differences(a, b, key=f"{key} {i}")
     elif before != now:
         yield f"{key} was {_short(before)}, and is {_short(now)}"
 

@@ -61,7 +61,8 @@ class Kept:
 
         with _readable(file), pq.ParquetFile(file) as handle:
             meta = json.loads((handle.schema_arrow.metadata or {})[_META])
-            groups, expected = list(range(handle.num_row_groups)), meta["data_hash"]
+            groups = list(range(handle.num_row_groups))
+            expected = meta["data_hash"]
             right = expected == self.event.data_hash
             if indicator is not None:
                 groups = [i for i, name in enumerate(meta["parts"]) if name == indicator]
@@ -109,7 +110,8 @@ def _write_parquet(handle: Any, table: pd.DataFrame, meta: dict[str, Any]) -> No
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    dataset, slices = of_table(table), [slice(0, len(table))]
+    dataset = of_table(table)
+    slices = [slice(0, len(table))]
     if dataset.part:
         names = table[dataset.part].to_numpy()
         # A canonical table is sorted by indicator: each is one slice.
@@ -121,10 +123,13 @@ def _write_parquet(handle: Any, table: pd.DataFrame, meta: dict[str, Any]) -> No
     # Of states hardly a number comes twice: as streams of bytes they take a quarter less.
     apart = [f.name for f in arrow.schema if dataset.part and pa.types.is_floating(f.type)]
     with pq.ParquetWriter(
-        handle, arrow.schema, compression="zstd", compression_level=9,
+        handle,
+        arrow.schema,
+        compression="zstd",
+        compression_level=9,
         use_dictionary=[name for name in arrow.schema.names if name not in apart],
         use_byte_stream_split=apart,
-    ) as writer:  # fmt: skip
+    ) as writer:
         for s in slices:
             writer.write_table(arrow.slice(s.start, s.stop - s.start))
 
@@ -202,7 +207,7 @@ class Folder:
         try:
             # Its name has the figures' hash: whoever else writes it now writes the same.
             with replacing(kept.file) as part, part.open("wb") as handle:
-                _write_parquet(handle, table, meta)
+                _write_parquet(handle, table, meta=meta)
                 handle.flush()
                 os.fsync(handle.fileno())
         except OSError as error:
@@ -210,7 +215,8 @@ class Folder:
 
 
 #: Contradictions that a message names; the ledger has more of them.
-_SHOWN, _KEPT = 3, 50
+_SHOWN = 3
+_KEPT = 50
 _EVER = dt.date.max
 
 
@@ -278,7 +284,8 @@ class Archive:
 
     @steady
     def __repr__(self) -> str:
-        dates, counties = self.releases(), self.releases(COUNTIES)
+        dates = self.releases()
+        counties = self.releases(COUNTIES)
         empty = "no release of the states yet" if counties else "empty: no release yet"
         ask = ".as_of(), .as_of('2024-12-11'), .to_frame(), .log, .add(file)"
         return card(
@@ -299,7 +306,7 @@ class Archive:
         idle = [c for c, usual in (("dataset", STATES), ("note", "")) if (table[c] == usual).all()]
         title = f"Archive {self.path or 'in memory'}: {number_of(len(rows), 'release')}"
         hint = "newest first; next: .as_of(), .to_frame()"
-        return html_table(table.drop(columns=idle), title, hint)
+        return html_table(table.drop(columns=idle), title, note=hint)
 
     def to_frame(self) -> pd.DataFrame:
         """Every release that counts, oldest first; each is read for it.
@@ -330,15 +337,34 @@ class Archive:
         rows = []
         for dataset in DATASETS:
             for date, held in sorted(self._kept(dataset).items()):
-                table, origin = held.read(), self.origin(date, dataset)
+                table = held.read()
+                origin = self.origin(date, dataset)
                 counted = table[SETS[dataset].counts].notna()
                 last = table.loc[counted, "month"].max()
                 rows.append(
-                    (np.datetime64(date, "s"), dataset, last, len(table), len(indicators(table)),
-                     origin.kind, origin.basis, self.reason(date, dataset), held.event.data_hash)
-                )  # fmt: skip
-        names = ["release", "dataset", "last_month", "rows", "indicators", "kind", "basis",
-                 "note", "data_hash"]  # fmt: skip
+                    (
+                        np.datetime64(date, "s"),
+                        dataset,
+                        last,
+                        len(table),
+                        len(indicators(table)),
+                        origin.kind,
+                        origin.basis,
+                        self.reason(date, dataset),
+                        held.event.data_hash,
+                    )
+                )
+        names = [
+            "release",
+            "dataset",
+            "last_month",
+            "rows",
+            "indicators",
+            "kind",
+            "basis",
+            "note",
+            "data_hash",
+        ]
         table = pd.DataFrame(rows, columns=names)
         return table.astype({"release": "datetime64[s]", "last_month": "datetime64[s]"})
 
@@ -388,7 +414,8 @@ class Archive:
 
     def quarantined(self) -> pd.DataFrame:
         """Releases that are quarantined, never used: rows of :attr:`log`."""
-        columns, apart = ["dataset", "release", "data_hash"], self._changed().state.apart
+        columns = ["dataset", "release", "data_hash"]
+        apart = self._changed().state.apart
         held = [(*key, digest) for key, found in apart.items() for digest in found]
         last = self._own().log.drop_duplicates(columns, keep="last").set_index(columns, drop=False)
         return last[last.index.isin(held)].reset_index(drop=True)
@@ -428,7 +455,10 @@ class Archive:
         return self._held(date, dataset).event.data_hash
 
     def release(
-        self, date: str | dt.date, indicator: str | None = None, dataset: str = STATES
+        self,
+        date: str | dt.date,
+        indicator: str | None = None,
+        dataset: str = STATES,
     ) -> pd.DataFrame:
         """The table of one release.
 
@@ -471,9 +501,11 @@ class Archive:
         ArchiveError
             If the archive holds nothing of the states that old.
         """
-        dates, apart = self.releases(), self._apart()
+        dates = self.releases()
+        apart = self._apart()
         if not dates:
-            where, others = self.path or "the archive", self.releases(COUNTIES)
+            where = self.path or "the archive"
+            others = self.releases(COUNTIES)
             if self.path is not None and not self.path.is_dir():
                 raise ArchiveError(
                     f"there is no folder {where}", hint="check the path of the archive"
@@ -493,7 +525,8 @@ class Archive:
                 f"nothing was known on {day}: the first release of the archive is {dates[0]}",
                 hint=f"ask for {dates[0]} or later, or add an older release",
             )
-        date, age = known[-1], (day - known[-1]).days
+        date = known[-1]
+        age = (day - known[-1]).days
         note = ""
         if day > date == last:
             note = f"the newest stored release, {date}, is used for {day}"
@@ -503,8 +536,8 @@ class Archive:
                 "archive lacks the releases between"
             )
         after = date + dt.timedelta(days=1)
-        notes = [note, self._said_apart(STATES, after, until), self.reason(date)]
-        return Vintage(self, day, date, "; ".join(filter(None, notes)) or None)
+        notes = [note, self._said_apart(STATES, after, last=until), self.reason(date)]
+        return Vintage(self, day, date=date, note="; ".join(filter(None, notes)) or None)
 
     def reason(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Why figures that contradict themselves, or replaced others, count; else empty."""
@@ -573,7 +606,8 @@ class Archive:
 
     def _kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
         """The figures that count, by date."""
-        kept, gone = self._folder.kept(dataset), self._folder.state.retracted(dataset)
+        kept = self._folder.kept(dataset)
+        gone = self._folder.state.retracted(dataset)
         for lower in self._beneath:
             kept = {d: k for d, k in lower._kept(dataset).items() if d not in gone} | kept
             gone |= ledger.fold(lower._events()).retracted(dataset)
@@ -587,19 +621,24 @@ class Archive:
             none = "it is empty" if dataset == STATES else f"it has none of {dataset}"
             raise ArchiveError(
                 f"{self.path or 'the archive'} holds no {SETS[dataset].called(date)}",
-                hint=self._said_apart(dataset, date, date)
+                hint=self._said_apart(dataset, date, last=date)
                 or (none if near is None else f"the nearest is {near}"),
             )
         return kept[date]
 
     def _apart(self, dataset: str = STATES) -> list[dt.date]:
         """Dates of which figures are quarantined, quarantined or retracted, and none count."""
-        apart, kept = ledger.fold(self._events()).apart, self._kept(dataset)
-        return sorted(d for (name, d), held in apart.items()
-                      if name == dataset and held and d not in kept)  # fmt: skip
+        apart = ledger.fold(self._events()).apart
+        kept = self._kept(dataset)
+        return sorted(
+            d for (name, d), held in apart.items() if name == dataset and held and d not in kept
+        )
 
     def _said_apart(
-        self, dataset: str = STATES, first: dt.date = dt.date.min, last: dt.date = dt.date.max
+        self,
+        dataset: str = STATES,
+        first: dt.date = dt.date.min,
+        last: dt.date = dt.date.max,
     ) -> str:
         """One line on releases of a time that are quarantined; empty if there are none."""
         dates = [d for d in self._apart(dataset) if first <= d <= last]
@@ -646,10 +685,13 @@ class Archive:
         """
         loaded, table = _read(loaded)
         source = {} if origin is None else origin.source
-        return self._put(table, source | source_of(loaded), accept)
+        return self._put(table, source | source_of(loaded), accept=accept)
 
     def replace(
-        self, loaded: Release | str | os.PathLike[str], reason: str, accept: str | None = None
+        self,
+        loaded: Release | str | os.PathLike[str],
+        reason: str,
+        accept: str | None = None,
     ) -> bool:
         """Replace wrong figures; the wrong ones stay in the archive, unused.
 
@@ -678,7 +720,7 @@ class Archive:
         old = self._own().data_hash(loaded.release, dataset_of(loaded))
         if old == table_hash(table):
             return False
-        return self._put(table, source_of(loaded), accept, instead=(old, reason_of(reason)))
+        return self._put(table, source_of(loaded), accept=accept, instead=(old, reason_of(reason)))
 
     def _put(
         self,
@@ -690,15 +732,23 @@ class Archive:
         instead: tuple[str, str] = ("", ""),
     ) -> bool:
         """Add the figures of a canonical table; ``instead``: of which hash, and why."""
-        dataset, day = of_table(table), table["release"].iloc[0].date()
-        store, called = self._changed(), dataset.called(day)
-        event = Event(ledger.ADDED, dataset.name, day, table_hash(table), source=source)
+        dataset = of_table(table)
+        day = table["release"].iloc[0].date()
+        store = self._changed()
+        called = dataset.called(day)
+        event = Event(
+            ledger.ADDED,
+            dataset.name,
+            release=day,
+            data_hash=table_hash(table),
+            source=source,
+        )
         digest, (old, why) = event.data_hash, instead
         accept = None if accept is None else reason_of(accept)
         held = store.kept(dataset.name).get(day)
         if held is not None and held.event.data_hash != old:
             if held.event.data_hash != digest:
-                raise _other(held, table, digest)
+                raise _other(held, table, digest=digest)
             if held.file is None or held.file.exists():
                 return False
             store.write(table, event)  # somebody deleted the file
@@ -725,20 +775,27 @@ class Archive:
             event = replace(event, reason=taken)
         else:
             why += f"; accepted: {taken}" if taken else ""
-            event = replace(event, event=ledger.REPLACED, replaces=old, reason=why)
+            event = replace(
+                event,
+                event=ledger.REPLACED,
+                replaces=old,
+                reason=why,
+            )
         event = store.append(event)
         now = store.state.current.get(event.key)
         if now is None:  # another process retracted it just now
             raise ArchiveError(f"{called} was retracted meanwhile", hint="see data releases --log")
         if now.event.data_hash != digest:  # another process was first
-            raise _other(store.kept(dataset.name)[day], table, digest)
+            raise _other(store.kept(dataset.name)[day], table, digest=digest)
         return now.event == event
 
     def _wrong(self, table: pd.DataFrame) -> list[Contradiction]:
         """What a release contradicts in itself, the one before and, for counties, the states."""
-        dataset, day = of_table(table).name, table["release"].iloc[0].date()
+        dataset = of_table(table).name
+        day = table["release"].iloc[0].date()
         # Also what lies beneath: the first release of one's own is compared with the bundled one.
-        kept, states = self._kept(dataset), None
+        kept = self._kept(dataset)
+        states = None
         earlier = [d for d in kept if d < day]
         if dataset == COUNTIES:
             known = {d: k for d, k in self._kept().items() if d <= day}
@@ -761,14 +818,21 @@ class Archive:
         ArchiveError
             If there is no such release, or no reason.
         """
-        date, own = to_date(date), self._own()
+        date = to_date(date)
+        own = self._own()
         if date in set(self.releases(dataset)) - set(own.releases(dataset)):
             raise ArchiveError(
                 f"release {date} ships with odforecast, and is not in your archive",
                 hint="to leave it out, use an archive of your own: --archive DIR",
             )
         digest = own.data_hash(date, dataset)
-        event = Event(ledger.RETRACTED, dataset, date, digest, reason_of(reason))
+        event = Event(
+            ledger.RETRACTED,
+            dataset,
+            release=date,
+            data_hash=digest,
+            reason=reason_of(reason),
+        )
         self._changed().append(event)
 
     def accept(self, date: str | dt.date, reason: str, dataset: str = STATES) -> None:
@@ -788,7 +852,9 @@ class Archive:
             If none of that date is quarantined, several do, another one counts already, or there
             is no reason.
         """
-        date, reason, dataset = to_date(date), reason_of(reason), dataset_named(dataset)
+        date = to_date(date)
+        reason = reason_of(reason)
+        dataset = dataset_named(dataset)
         store = self._changed()
         apart = store.state.apart.get((dataset, date), {})
         if (dataset, date) in store.state.current:
@@ -802,7 +868,7 @@ class Archive:
             )
         digest, event = next(iter(apart.items()))
         store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them
-        store.append(Event(ledger.ACCEPTED, dataset, date, digest, reason))
+        store.append(Event(ledger.ACCEPTED, dataset, release=date, data_hash=digest, reason=reason))
 
 
 def _span(dates: tuple[dt.date, ...]) -> str:

@@ -78,7 +78,8 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     """
     if path is None:
         return Archive(default_folder()).above(bundled())
-    found, fill = Archive(path), f"odforecast data add FILE... --archive {path}"
+    found = Archive(path)
+    fill = f"odforecast data add FILE... --archive {path}"
     if not Path(path).is_dir():
         raise ArchiveError(f"there is no folder {path}", f"check the path; to begin there: {fill}")
     if found.last_seen is None and not found.releases(COUNTIES):

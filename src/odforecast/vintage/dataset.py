@@ -53,19 +53,41 @@ class Dataset:
 _FIELDS = ("state", "year", "month", "indicator", "data_value")
 SETS = {
     STATES: Dataset(
-        STATES, "vsrr", "xkb8-kh2a", "state", "reported", "indicator", OCCURRENCE, 45,
-        ("location", "state", "indicator", "status"),
+        STATES,
+        "vsrr",
+        id="xkb8-kh2a",
+        place="state",
+        counts="reported",
+        part="indicator",
+        basis=OCCURRENCE,
+        stale=45,
+        texts=("location", "state", "indicator", "status"),
         needs=_FIELDS,
-        knows=(*_FIELDS, "period", "percent_complete", "percent_pending_investigation",
-               "state_name", "footnote", "footnote_symbol", "predicted_value"),
+        knows=(
+            *_FIELDS,
+            "period",
+            "percent_complete",
+            "percent_pending_investigation",
+            "state_name",
+            "footnote",
+            "footnote_symbol",
+            "predicted_value",
+        ),
     ),
     # The API cuts off the long names of its columns: the reader says what it lacks.
     COUNTIES: Dataset(
-        COUNTIES, "county", "gb4e-yj24", "fips", "deaths", "", RESIDENCE, 135,
-        ("fips", "state", "county", "status", "completeness_note", "urban"),
+        COUNTIES,
+        "county",
+        id="gb4e-yj24",
+        place="fips",
+        counts="deaths",
+        part="",
+        basis=RESIDENCE,
+        stale=135,
+        texts=("fips", "state", "county", "status", "completeness_note", "urban"),
         needs=("year", "month", "fips", "footnote"),
     ),
-}  # fmt: skip
+}
 
 
 def of_table(table: pd.DataFrame) -> Dataset:
@@ -111,7 +133,10 @@ ORDER = {state: i for i, state in enumerate(PLACES)}
 
 
 def laid_out(
-    rows: pd.DataFrame, places: tuple[str, ...], months: Months, values: dict[str, Floats]
+    rows: pd.DataFrame,
+    places: tuple[str, ...],
+    months: Months,
+    values: dict[str, Floats],
 ) -> dict[str, Floats]:
     """Values of rows as places × months; rows elsewhere are left out, and NaN is where none is."""
     row = pd.Index(places).get_indexer(pd.Index(rows[of_table(rows).place]))
@@ -156,7 +181,11 @@ class Grid:
         lost = lost_counts(rows).to_numpy(dtype=bool) if dataset.name == COUNTIES else hidden
         for edge, small, large in zip(("low", "high"), SUPPRESSED, (LOST, np.inf)):
             values[edge] = np.where(hidden, small, np.where(lost, large, values["reported"]))
-        return cls(tuple(places), months, **laid_out(rows, tuple(places), months, values))
+        return cls(
+            tuple(places),
+            months,
+            **laid_out(rows, tuple(places), months=months, values=values),
+        )
 
     @property
     def shown(self) -> Grid:

@@ -27,7 +27,8 @@ BACK = 48
 PREDECESSORS = 3
 #: Largest and smallest share of a month's count that is late; what is beyond is put to the month
 #: before. A few months of one to five deaths need it.
-MOST, LEAST = 0.95, -1.0
+MOST = 0.95
+LEAST = -1.0
 #: Counts before the late ones from which the recursion starts, months before the last.
 _START = 36
 
@@ -122,7 +123,9 @@ def _aligned(panel: Panel, settled: Panel) -> tuple[Floats, Floats, tuple[str, .
     """What a release's counts lack of the settled ones, the settled months, and the places."""
     offset = int((panel.months[0] - settled.months[0]).astype(int))
     at = np.arange(settled.months.size) - offset
-    deficits, months, places = [], [], []
+    deficits = []
+    months = []
+    places = []
     for state in (NATION, *JURISDICTIONS):
         if state not in panel.locations or state not in settled.locations:
             continue
@@ -228,10 +231,15 @@ def parsed(text: str) -> tuple[Donor, ...]:
         first = rows.iloc[0]
         found.append(
             Donor(
-                release=dt.date.fromisoformat(str(release)), age=int(first["age"]),
-                locations=tuple(rows["location"].unique()), final_back=int(first["final_back"]),
-                deaths=deaths[:, 0].copy(), late=late, ratio=ratio, pending=pending,
+                release=dt.date.fromisoformat(str(release)),
+                age=int(first["age"]),
+                locations=tuple(rows["location"].unique()),
+                final_back=int(first["final_back"]),
+                deaths=deaths[:, 0].copy(),
+                late=late,
+                ratio=ratio,
+                pending=pending,
                 complete=complete,
             )
-        )  # fmt: skip
+        )
     return linked(found)

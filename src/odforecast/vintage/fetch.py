@@ -92,12 +92,17 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         notify: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.url, self.most_bytes = url.rstrip("/"), most_bytes
+        self.url = url.rstrip("/")
+        self.most_bytes = most_bytes
         #: Whether the server has ever answered.
         self.heard = False
-        self._timeout, self._limit, self._attempts = timeout, limit, attempts
-        self._sleep, self._notify = sleep, notify
-        self._session, self._token = requests.Session(), ""
+        self._timeout = timeout
+        self._limit = limit
+        self._attempts = attempts
+        self._sleep = sleep
+        self._notify = notify
+        self._session = requests.Session()
+        self._token = ""
         self._session.headers["User-Agent"] = f"odforecast/{version('odforecast')}"
         self._session.headers["Accept-Encoding"] = "gzip"
 
@@ -137,7 +142,12 @@ class Client:
         try:
             # No redirects: they would carry a token, or the request, to another server.
             with self._session.request(
-                method, url, timeout=self._timeout, stream=True, allow_redirects=False, **sent
+                method,
+                url,
+                timeout=self._timeout,
+                stream=True,
+                allow_redirects=False,
+                **sent,
             ) as answer:
                 content = self._body(answer, shown)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -154,12 +164,13 @@ class Client:
                 raise _AgainError(said) from error
             raise DownloadError(said, hint="check the address") from error
         self.heard = True
-        self._check(answer, content, shown)
+        self._check(answer, content, shown=shown)
         return content
 
     def _check(self, answer: requests.Response, content: bytes, shown: str) -> None:
         """Refuse an answer that is not 200, or ask again where it may pass."""
-        status, headers = answer.status_code, answer.headers
+        status = answer.status_code
+        headers = answer.headers
         said = f"{shown}: answer {status}{self._said(content)}"
         if status in (408, 429) or status >= 500:
             after = _retry_after(headers.get("Retry-After"))
@@ -278,7 +289,8 @@ class Socrata(Client):
         **options: Any,
     ) -> None:
         super().__init__(url, attempts=attempts, **options)
-        self.page_size, self.soda3 = page_size, soda3
+        self.page_size = page_size
+        self.soda3 = soda3
         self._token = (os.environ.get(TOKEN_VARIABLE, "") if token is None else token).strip()
         if soda3 and not self._token:
             raise DownloadError(
@@ -301,12 +313,10 @@ class Socrata(Client):
 
     def metadata(self, dataset: str) -> Metadata:
         """What the catalogue says about a data set, ``"xkb8-kh2a"``."""
-        entry = self._json("GET", "/api/views/{}.json", dataset)
+        entry = self._json("GET", "/api/views/{}.json", dataset=dataset)
         try:
-            updated, fields = (
-                entry["rowsUpdatedAt"],
-                [str(c["fieldName"]) for c in entry["columns"]],
-            )
+            updated = entry["rowsUpdatedAt"]
+            fields = [str(c["fieldName"]) for c in entry["columns"]]
             good = type(updated) is int and 0 < updated < _YEAR_2100 and entry["id"] == dataset
         except (LookupError, TypeError):
             good = False
@@ -319,7 +329,7 @@ class Socrata(Client):
 
     def count(self, dataset: str, where: str | None = None) -> int:
         """Number of rows; ``where``: a condition in SoQL, ``"year >= 2020"``."""
-        found = self._query(dataset, "count(*) as n", where)
+        found = self._query(dataset, "count(*) as n", where=where)
         try:
             return int(found[0]["n"])
         except (LookupError, TypeError, ValueError) as error:
@@ -328,7 +338,7 @@ class Socrata(Client):
 
     def page(self, dataset: str, number: int, where: str | None = None) -> Rows:
         """One page of rows, the first is 0, in the order of their identifiers."""
-        return self._query(dataset, "*", where, number)
+        return self._query(dataset, "*", where=where, page=number)
 
     def _query(self, dataset: str, select: str, where: str | None, page: int | None = None) -> Rows:
         """Rows of a data set, all or those of a page, in either form of the server's interface."""
@@ -338,12 +348,12 @@ class Socrata(Client):
             query += "" if page is None else " ORDER BY :id"
             pages = {"pageNumber": 1 + (page or 0), "pageSize": size}
             content = {"query": query, "page": pages, "includeSynthetic": False}
-            found = self._json("POST", "/api/v3/views/{}/query.json", dataset, json=content)
+            found = self._json("POST", "/api/v3/views/{}/query.json", dataset=dataset, json=content)
         else:
             params = {"$select": select} | ({"$where": where} if where else {})
             if page is not None:
                 params |= {"$order": ":id", "$limit": str(size), "$offset": str(page * size)}
-            found = self._json("GET", "/resource/{}.json", dataset, params=params)
+            found = self._json("GET", "/resource/{}.json", dataset=dataset, params=params)
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
             got = self._plain(found)
             raise DataError(f"{self.url}: asked for rows of {dataset}, got {got}")
@@ -396,7 +406,11 @@ class Fetched:
 
 
 def fetch(
-    dataset: str, folder: str | Path, client: Socrata, *, progress: Progress | None = None
+    dataset: str,
+    folder: str | Path,
+    client: Socrata,
+    *,
+    progress: Progress | None = None,
 ) -> Fetched:
     """Download the present release of a data set, and add it to the archive in a folder.
 
@@ -421,7 +435,8 @@ def fetch(
     ArchiveError
         If the archive holds other numbers for that date.
     """
-    kind, store = _dataset(dataset), Archive(folder)
+    kind = _dataset(dataset)
+    store = Archive(folder)
     meta = client.metadata(kind.id)
     kept = Path(folder) / "downloads"
     name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
@@ -429,14 +444,24 @@ def fetch(
         origin = store.origin(meta.release, kind.name)
         if origin.file == name:
             why = f"release {meta.release} was there already, unchanged"
-            return Fetched(meta.release, kept / name, origin.sha256, 0, 0, False, why)
+            return Fetched(
+                meta.release,
+                kept / name,
+                sha256=origin.sha256,
+                rows=0,
+                resumed=0,
+                added=False,
+                why=why,
+            )
     rows = resumed = 0
     if (kept / name).exists():
         loaded = read_release(kept / name, meta.release)
     else:
         partial = Path(folder) / ".partial"
-        found = download(dataset, partial, client, meta=meta, progress=progress)
-        meta, rows, resumed = found.meta, len(found.rows), found.resumed
+        found = download(dataset, partial, client=client, meta=meta, progress=progress)
+        meta = found.meta
+        rows = len(found.rows)
+        resumed = found.resumed
         name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
         try:
             # A folder of its own: another process may remove the pages when it is done with them.
@@ -447,7 +472,8 @@ def fetch(
                 os.replace(Path(whole) / name, kept / name)
         finally:
             shutil.rmtree(found.folder, ignore_errors=True)
-    same, added = _same_as_last(store, kind, loaded), False
+    same = _same_as_last(store, kind, loaded=loaded)
+    added = False
     if same is not None:
         why = f"the numbers are those of release {same}: nothing added"
     else:
@@ -456,10 +482,23 @@ def fetch(
         done = "added" if added else "was there already, the same numbers"
         why = f"release {meta.release} {done}"
     digest = source_of(loaded)["sha256"]
-    return Fetched(meta.release, kept / name, digest, rows, resumed, added, why, loaded)
+    return Fetched(
+        meta.release,
+        kept / name,
+        sha256=digest,
+        rows=rows,
+        resumed=resumed,
+        added=added,
+        why=why,
+        loaded=loaded,
+    )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Download:
     """All rows of a data set at one moment."""
 
@@ -503,7 +542,8 @@ def download(
     """
     kind = _dataset(dataset)
     where = None if since is None else f"year >= {since}"
-    meta, progress = meta or client.metadata(kind.id), progress or (lambda *_: None)
+    meta = meta or client.metadata(kind.id)
+    progress = progress or (lambda *_: None)
     problem = ""
     for _ in range(_TRIES):
         _check_columns(kind, meta)
@@ -548,7 +588,7 @@ def download(
         elif not rows:
             raise DataError(f"{kind.id} has no rows{f' where {where}' if where else ''}")
         else:
-            return Download(meta, rows, resumed, folder)
+            return Download(meta, rows, resumed=resumed, folder=folder)
         shutil.rmtree(folder, ignore_errors=True)
         meta = after
     raise DownloadError(f"{problem} ({_TRIES} tries)", hint="try again in an hour")

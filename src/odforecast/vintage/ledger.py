@@ -224,7 +224,8 @@ def _parsed(line: str, where: str) -> Event | None:
         raise ArchiveError(f"{where} was changed: no JSON", hint=_RESTORE) from error
     if not isinstance(values, dict) or values.pop("check", None) != _check(values):
         raise ArchiveError(f"{where} is not as it was written", hint=_RESTORE)
-    kind, dataset = str(values.get("event")), str(values.get("dataset"))
+    kind = str(values.get("event"))
+    dataset = str(values.get("dataset"))
     if kind not in EVENTS or dataset not in DATASETS or set(values) - {*_MORE} != _FIELDS:
         raise ArchiveError(
             f"{where}: this version does not know the event {kind!r} of the data set {dataset!r}",

@@ -94,9 +94,12 @@ class Copy:
         """Refuse bytes that are not those listed."""
         if content.startswith(_POINTER):
             raise DataError("a pointer to large-file storage (git LFS), not the file", _UNUSED)
-        name, listed, found = "SHA-256", self.sha256, sha256(content)
+        name = "SHA-256"
+        listed = self.sha256
+        found = sha256(content)
         if not listed:
-            name, listed = "git blob hash", self.git_blob
+            name = "git blob hash"
+            listed = self.git_blob
             found = git_blob(content, "sha256" if len(listed) == 64 else "sha1")
         if listed and found != listed:
             raise DataError(
@@ -167,10 +170,16 @@ def past_copies() -> tuple[Copy, ...]:
 
 def read_copies(file: str | os.PathLike[str]) -> tuple[Copy, ...]:
     """Copies of a list in the columns of odforecast's own, :data:`COLUMNS`."""
-    columns = [Column(name, name, parse) for name, parse in _COLUMNS.items()]
+    columns = [Column(name, name, parse=parse) for name, parse in _COLUMNS.items()]
     what = "a list of copies of past releases"
     columns.append(Column("note", "note"))
-    table = Table(read_raw(Path(file)), columns, needs=COLUMNS, what=what, others=True)
+    table = Table(
+        read_raw(Path(file)),
+        columns,
+        needs=COLUMNS,
+        what=what,
+        others=True,
+    )
     twice = table.cells.duplicated(["repository", "commit", "path"])
     table.refuse(twice, "path", "is there twice at that commit", "leave one out")
     rows = zip(*(table.texts(column.name) for column in columns), strict=True)
@@ -196,7 +205,8 @@ def settle(
                 return exported, "known"
         raise
     if isinstance(loaded, Counties):
-        date, basis = loaded.data_as_of, "inferred"
+        date = loaded.data_as_of
+        basis = "inferred"
     else:
         last = loaded.report.last_month
         if copy.settled and last != copy.last_month:
@@ -208,7 +218,8 @@ def settle(
         if date > bound and copy.last_month:
             raise DataError(f"ends in {last}, which CDC publishes about {date}", _UNUSED)
         known = bool(same) and same[0].basis == "known" and date <= bound
-        date, basis = min(date, bound), "known" if known else "last month"
+        date = min(date, bound)
+        basis = "known" if known else "last month"
     return (loaded if loaded.release == date else read(date)), basis
 
 
@@ -287,7 +298,7 @@ def fetch_past(
 ) -> tuple[Outcome, ...]:
     """Download copies of past releases, check them, and add them to an archive."""
     asked = wanted(past_copies() if copies is None else copies, release)
-    run = _Intake(archive, client, (*(copies or ()), *past_copies()), dataset)
+    run = _Intake(archive, client, listed=(*(copies or ()), *past_copies()), dataset=dataset)
     done: list[Outcome] = []
     progress = progress or (lambda *_: None)
     for number, copy in enumerate(asked):
@@ -327,7 +338,8 @@ def missing(outcomes: Sequence[Outcome]) -> tuple[dt.date, ...]:
 
 def states(archive: Archive | str | os.PathLike[str], copies: Sequence[Copy]) -> list[str]:
     """What is here of each copy: ``"there"``, ``"apart"``, ``"kept"`` (bytes), or ``"-"``."""
-    run, marks = _Intake(archive), {"there": "there", QUARANTINED: "apart"}
+    run = _Intake(archive)
+    marks = {"there": "there", QUARANTINED: "apart"}
     seen = ((c, run.seen.get(c.place)) for c in copies)
     return [marks[of[0]] if of else "kept" if run.kept(c) else "-" for c, of in seen]
 
@@ -354,8 +366,11 @@ class _Intake:
                 "past releases are downloaded into a folder, and this archive is in memory",
                 hint="give a folder",
             )
-        self.client, self.listed, self.dataset = client, listed, dataset
-        self.own, self.folder = Archive(self.archive.path), self.archive.path / "downloads" / "past"
+        self.client = client
+        self.listed = listed
+        self.dataset = dataset
+        self.own = Archive(self.archive.path)
+        self.folder = self.archive.path / "downloads" / "past"
         self.seen = {
             self.own.origin(date, name).place: ("there", date)
             for name in DATASETS
@@ -373,22 +388,22 @@ class _Intake:
         """Download a copy, check it, read it, and add or compare it."""
         if copy.place in self.seen:
             status, held = self.seen[copy.place]
-            return Outcome(copy, status, held, _SEEN[status])
+            return Outcome(copy, status, release=held, words=_SEEN[status])
         assert self.client is not None
         date = copy.release if copy.last_month else None
         try:
             file = self.kept(copy) or self._keep(copy, self.client.get(copy))
             loaded, basis = self._read(copy, file)
             date = loaded.release
-            return self._take(copy, loaded, basis)
+            return self._take(copy, loaded, basis=basis)
         except UnreachableError:
             raise  # there is no network: one error for all copies
         except DownloadError as error:
-            return Outcome(copy, "gone", date, f"not available: {error.message}")
+            return Outcome(copy, "gone", release=date, words=f"not available: {error.message}")
         except QuarantineError as error:
-            return Outcome(copy, QUARANTINED, date, str(error))
+            return Outcome(copy, QUARANTINED, release=date, words=str(error))
         except (DataError, ArchiveError) as error:
-            return Outcome(copy, "refused", date, f"refused: {error}")
+            return Outcome(copy, "refused", release=date, words=f"refused: {error}")
 
     def kept(self, copy: Copy) -> Path | None:
         """The bytes of an earlier try, if they are whole."""
@@ -418,8 +433,9 @@ class _Intake:
         try:
             raw = read_raw(file)
             raw.file = PurePosixPath(copy.path).name
-            raw.name, raw.sha256 = plain(raw.file), sha256(_unpacked(file))
-            loaded, basis = settle(copy, lambda day: interpret(raw, day), self.listed)
+            raw.name = plain(raw.file)
+            raw.sha256 = sha256(_unpacked(file))
+            loaded, basis = settle(copy, lambda day: interpret(raw, day), listed=self.listed)
             found = dataset_of(loaded)
             if self.dataset not in (None, found):
                 raise DataError(f"these are counts of {found}, and {self.dataset} were asked for")
@@ -431,7 +447,8 @@ class _Intake:
 
     def _take(self, copy: Copy, loaded: Release, basis: str) -> Outcome:
         """Add a release that is not there; compare one that is."""
-        date, of = loaded.release, SETS[dataset_of(loaded)]
+        date = loaded.release
+        of = SETS[dataset_of(loaded)]
         if (held := self._twin(loaded, of.name)) is not None:
             cells, differ, example = compare(self.own.release(held, None, of.name), loaded.table)
             said = f"all {cells:,} reported counts equal"
@@ -439,22 +456,22 @@ class _Intake:
                 said = f"{differ:,} of {cells:,} reported counts differ, e.g. {example} here; "
                 said += "the first is kept"
             words = f"second copy of release {held}, {said}"
-            return Outcome(copy, "differs" if differ else "equal", held, words)
+            return Outcome(copy, "differs" if differ else "equal", release=held, words=words)
         if why := self.retracted.get((date, table_hash(loaded.table))):
             words = f"not used again, these figures were {why}"
-            return Outcome(copy, "retracted", date, words)
+            return Outcome(copy, "retracted", release=date, words=words)
         checks = ", ".join(filter(None, (copy.check, "structure")))
-        origin = Origin("past", copy.place, basis, checks)
+        origin = Origin("past", copy.place, basis=basis, checks=checks)
         added = self.archive.add(loaded, origin=origin)
         self.seen[copy.place] = ("there", date)
         if not added:  # another process was first
-            return Outcome(copy, "there", date, "was there already")
+            return Outcome(copy, "there", release=date, words="was there already")
         guess = f" (listed as {copy.release}, by its last month)" if copy.last_month else ""
         words = (
             f"added, {len(loaded.table):,} rows to {loaded.table['month'].max():%Y-%m}"
             f"{guess if date != copy.release else ''}; date: {basis}; checked: {checks}"
         )
-        return Outcome(copy, "added", date, words)
+        return Outcome(copy, "added", release=date, words=words)
 
     def _twin(self, loaded: Release, dataset: str) -> dt.date | None:
         """The same release in the archive, though its date may be another day's."""
@@ -502,7 +519,9 @@ class History:
     ) -> None:
         self.url, self.name = _address(url)
         self.heard = False
-        self._limit, self._most_bytes, self._most_clone = limit, most_bytes, most_clone
+        self._limit = limit
+        self._most_bytes = most_bytes
+        self._most_clone = most_clone
         program = shutil.which("git")
         if program is None:
             raise DownloadError(
@@ -518,9 +537,17 @@ class History:
             made = TemporaryDirectory(prefix="odforecast-git-", ignore_cleanup_errors=True)
             self._folder = Path(stack.enter_context(made))
             self._git(
-                "clone", "--bare", "--quiet", "--filter=blob:none", "--no-local", "--template=",
-                "--", self.url, str(self._folder / "clone"), most=self._most_clone,
-            )  # fmt: skip
+                "clone",
+                "--bare",
+                "--quiet",
+                "--filter=blob:none",
+                "--no-local",
+                "--template=",
+                "--",
+                self.url,
+                str(self._folder / "clone"),
+                most=self._most_clone,
+            )
             self._open = stack.pop_all()
         return self
 
@@ -549,7 +576,7 @@ class History:
                     raise DataError(
                         f"{quoted(path)} is a folder in {self.name}", hint="give one file of it"
                     )
-                copy = Copy(_day_of(seconds), self.name, commit, path, git_blob=blob)
+                copy = Copy(_day_of(seconds), self.name, commit=commit, path=path, git_blob=blob)
                 found.setdefault(blob, copy)
         if not found:
             raise DataError(
@@ -572,7 +599,8 @@ class History:
     def _git(self, *words: str, local: bool = False, most: int = 1 << 30) -> bytes:
         """Run git within limits of time and disk; what it prints."""
         where = [] if words[0] == "clone" else [f"--git-dir={self._folder / 'clone'}"]
-        out, err = self._folder / "out", self._folder / "err"
+        out = self._folder / "out"
+        err = self._folder / "err"
         room = _size(self._folder) + 2 * most  # what is fetched, and what is printed of it
         end = time.monotonic() + self._limit
         with (

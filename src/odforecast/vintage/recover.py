@@ -65,7 +65,11 @@ def recovered_months(
         raise DataError(f"the release has no reported counts of {indicator!r}", f"it has {there}")
     every = pd.date_range(rows["month"].min(), rows["month"].max(), freq="MS")
     sums, status = (
-        rows.pivot(index="state", columns="month", values=name).reindex(columns=every)
+        rows.pivot(
+            index="state",
+            columns="month",
+            values=name,
+        ).reindex(columns=every)
         for name in ("reported", "status")
     )
     hidden = status == "suppressed"
@@ -80,7 +84,7 @@ def recovered_months(
     wanted = list(dict.fromkeys([*states, *(["US"] if "US" in sums.index else [])]))
     first = np.datetime64(every[0], "M") - np.timedelta64(11, "M")
     stamps = pd.date_range(pd.Timestamp(first), every[-1], freq="MS")
-    known = _known(wonder, wanted, stamps)
+    known = _known(wonder, wanted, stamps=stamps)
     pinned = pin_months(
         sums.loc[wanted].to_numpy(dtype=float),
         first,
@@ -108,7 +112,7 @@ def recovered_months(
         notes.append("WONDER has New York State as a whole: NY and YC are pinned by season only")
     if "US" in states and not np.isnan(level["US"]):
         notes.append(f"US: {level['US']:.4f} deaths by occurrence for each of WONDER's residents")
-    return RecoveredMonths(months, level, tuple(notes))
+    return RecoveredMonths(months, level, notes=tuple(notes))
 
 
 def _known(wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex) -> pd.DataFrame:
@@ -123,7 +127,11 @@ def _known(wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex
                 hint="export underlying cause X40-X44, X60-X64, X85, Y10-Y14 by residence",
             )
         table = export.table[~export.table["provisional"] & export.table["deaths"].notna()]
-        wide = table.pivot(index="state", columns="month", values="deaths")
+        wide = table.pivot(
+            index="state",
+            columns="month",
+            values="deaths",
+        )
         if "US" in states and (len(report.places) == 51 or not export.totals.empty):
             final = us_months(export)["deaths"].reindex(table["month"].unique())
             wide.loc["US"] = final.reindex(wide.columns)

@@ -38,7 +38,11 @@ type Cells = NDArray[np.intp]
 _OF = "the table of revisions"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class Revisions:
     """One indicator in every release: releases × locations × months.
 
@@ -93,7 +97,7 @@ class Revisions:
         }
         title = f"{self.indicator}, {called(place)}: last count of each release"
         hint = "12-month-ending deaths, newest release first"
-        return html_table(pd.DataFrame(columns).iloc[::-1], title, hint)
+        return html_table(pd.DataFrame(columns).iloc[::-1], title, note=hint)
 
     def to_frame(self) -> pd.DataFrame:
         """Every published count, tidy: one row per location, month and release that has one.
@@ -115,7 +119,7 @@ class Revisions:
         """
         there = np.isfinite(self.reported) | np.isfinite(self.predicted)
         place, m, r = np.nonzero(np.moveaxis(there, 0, 2))
-        table = self._cells(r, place, m, "s").assign(predicted=self.predicted[r, place, m])
+        table = self._cells(r, place, m=m, unit="s").assign(predicted=self.predicted[r, place, m])
         table.insert(1, "name", table["location"].map({s: called(s) for s in self.locations}))
         return table
 
@@ -229,10 +233,11 @@ class Revisions:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = self.reported[:-1] / final[None]
         r, place, m = np.nonzero(np.isfinite(ratio))
-        return self._cells(r, place, m, "ns").assign(
-            final=final[place, m], completeness=ratio[r, place, m],
+        return self._cells(r, place, m=m, unit="ns").assign(
+            final=final[place, m],
+            completeness=ratio[r, place, m],
             final_release=pd.Timestamp(release),
-        )  # fmt: skip
+        )
 
     def _index(self, location: str) -> int:
         (state,) = pick([location], self.locations, _OF)
@@ -269,7 +274,7 @@ def revisions(
     if indicator not in INDICATORS:
         raise UnknownNameError(
             f"unknown indicator {indicator!r}",
-            hint=one_of(indicator, INDICATOR_NAMES, INDICATOR_SAID) + ", or as CDC spells it",
+            hint=one_of(indicator, INDICATOR_NAMES, also=INDICATOR_SAID) + ", or as CDC spells it",
         )
     every = isinstance(locations, str) and locations.strip().lower() == "all"
     states = (NATION, *JURISDICTIONS) if every else resolve(locations)
@@ -295,7 +300,8 @@ def revisions(
             f"no release has a reported count of {indicator!r} for {', '.join(states)}",
             hint="is it the right indicator?",
         )
-    first, last = min(g.months[0] for g in kept.values()), max(g.months[-1] for g in kept.values())
+    first = min(g.months[0] for g in kept.values())
+    last = max(g.months[-1] for g in kept.values())
     months = np.arange(first, last + ONE_MONTH)
     return Revisions(
         indicator=indicator,
@@ -310,7 +316,10 @@ def revisions(
 
 
 def compare(
-    archive: Archive, a: str | dt.date, b: str | dt.date, indicator: str | None = None
+    archive: Archive,
+    a: str | dt.date,
+    b: str | dt.date,
+    indicator: str | None = None,
 ) -> pd.DataFrame:
     """Differences between two releases.
 
@@ -329,16 +338,24 @@ def compare(
         ``percent`` (of a), ``status_a``, ``status_b`` (``"absent"`` where a release has no such
         row) and ``kind``: ``"changed"``, ``"appeared"`` or ``"vanished"``.
     """
-    keys, said = ["indicator", "state", "month"], ["reported", "status"]
+    keys = ["indicator", "state", "month"]
+    said = ["reported", "status"]
     sides = [
         archive.release(d, indicator)[[*keys, *said]].astype({"status": object}) for d in (a, b)
     ]
-    found = sides[0].merge(sides[1], on=keys, how="outer", suffixes=("_a", "_b"))
+    found = sides[0].merge(
+        sides[1],
+        on=keys,
+        how="outer",
+        suffixes=("_a", "_b"),
+    )
     found = found.fillna({"status_a": "absent", "status_b": "absent"})
-    one, two = found["reported_a"], found["reported_b"]
+    one = found["reported_a"]
+    two = found["reported_b"]
     blank = one.isna() & two.isna() & (found["status_a"] == found["status_b"])
     found = found[~((one == two) | blank)].copy()
-    one, two = found["reported_a"], found["reported_b"]
+    one = found["reported_a"]
+    two = found["reported_b"]
     found["change"] = two - one
     found["percent"] = (100 * found["change"] / one).where(one != 0)
     kinds = [one.isna() & two.notna(), one.notna() & two.isna()]
@@ -347,8 +364,18 @@ def compare(
     found = found.sort_values(
         keys, key=lambda c: c.map(rank[str(c.name)]) if c.name in rank else c
     ).reset_index(drop=True)
-    names = ["state", "month", "indicator", "reported_a", "reported_b", "change", "percent",
-             "status_a", "status_b", "kind"]  # fmt: skip
+    names = [
+        "state",
+        "month",
+        "indicator",
+        "reported_a",
+        "reported_b",
+        "change",
+        "percent",
+        "status_a",
+        "status_b",
+        "kind",
+    ]
     return found[names]
 
 
@@ -370,6 +397,9 @@ def completeness(units: pd.DataFrame, by: Iterable[str] = ("location",)) -> pd.D
     """
     grouped = units.groupby([*by, "age"], sort=True)["completeness"]
     curve = grouped.agg(
-        n="size", median="median", low=lambda x: x.quantile(0.05), high=lambda x: x.quantile(0.95)
+        n="size",
+        median="median",
+        low=lambda x: x.quantile(0.05),
+        high=lambda x: x.quantile(0.95),
     )
     return curve.reset_index()

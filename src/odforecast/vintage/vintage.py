@@ -107,7 +107,7 @@ class Vintage:
             "earlier releases": f"{len(earlier)}, from {earlier[0]}" if earlier else "none",
             "note": self.note or "",
         }
-        return html_facts(facts, "What was known on a day", "next: .panel(), .to_frame()")
+        return html_facts(facts, "What was known on a day", note="next: .panel(), .to_frame()")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -242,7 +242,11 @@ class Vintage:
         """
         from odforecast.vintage.revisions import revisions
 
-        return revisions(self._archive.until(self.as_of), location, indicator_name(indicator))
+        return revisions(
+            self._archive.until(self.as_of),
+            location,
+            indicator=indicator_name(indicator),
+        )
 
     def panel(self, indicator: str = "all-drugs", dataset: str = STATES) -> Panel:
         """One target as it was known that day, all locations.
@@ -273,29 +277,52 @@ class Vintage:
             return self._counties(indicator)
         name = indicator_name(indicator)
         rows = self._there(indicator)
-        panel = state_panel(rows, name, self.as_of, self.date, (self.note,) if self.note else ())
+        panel = state_panel(
+            rows,
+            name,
+            as_of=self.as_of,
+            release=self.date,
+            notes=(self.note,) if self.note else (),
+        )
         triangle = self._triangle(panel)
         earlier = () if triangle is None else map(self._archive.reason, triangle.releases)
         notes = (*panel.notes, *filter(None, earlier))
-        return replace(panel, beside=self._beside(name), triangle=triangle, notes=notes)
+        return replace(
+            panel,
+            beside=self._beside(name),
+            triangle=triangle,
+            notes=notes,
+        )
 
     def _counties(self, indicator: str) -> Panel:
         _all_drugs_only(indicator)
         date = self.release(COUNTIES)
         first = np.datetime64(date, "M") - TRIANGLE_MONTHS * ONE_MONTH
-        days = [d for d in self._archive.releases(COUNTIES)
-                if d < date and np.datetime64(d, "M") >= first]  # fmt: skip
+        days = [
+            d
+            for d in self._archive.releases(COUNTIES)
+            if d < date and np.datetime64(d, "M") >= first
+        ]
         own, *tables = (self._archive.release(d, None, COUNTIES) for d in (date, *days))
         last, *lasts = (t.loc[t["deaths"].notna(), "month"].max() for t in (own, *tables))
-        again = self._again(dict(zip(days, lasts)), last, COUNTIES)
+        again = self._again(dict(zip(days, lasts)), last, dataset=COUNTIES)
         before = {d: t for d, t in zip(days, tables) if d not in again}
         age = (self.as_of - date).days
         notes = [self._archive.reason(d, COUNTIES) for d in (date, *before)]
         if age > SETS[COUNTIES].stale:
-            notes.insert(0, f"release {date} of counties was {age} days old on {self.as_of}; CDC "
-                         "publishes every quarter")  # fmt: skip
+            notes.insert(
+                0,
+                f"release {date} of counties was {age} days old on {self.as_of}; CDC "
+                "publishes every quarter",
+            )
         told = tuple(filter(None, notes))
-        return county_panel(own, self.as_of, self.panel(), told, list(before.values()))
+        return county_panel(
+            own,
+            self.as_of,
+            states=self.panel(),
+            notes=told,
+            earlier=list(before.values()),
+        )
 
     def _beside(self, indicator: str) -> dict[str, Panel]:
         out = {}
@@ -306,12 +333,12 @@ class Vintage:
             for date in () if name == indicator else (self.date, *reversed(dates)):
                 rows = self._archive.release(date, name)
                 if rows["reported"].notna().any():
-                    out[short] = state_panel(rows, name, self.as_of, date, ())
+                    out[short] = state_panel(rows, name, as_of=self.as_of, release=date, notes=())
                     break
         if indicator in _PARTS:
             rows = self.rows(ALL_DRUGS)
             if rows["reported"].notna().any():
-                whole = state_panel(rows, ALL_DRUGS, self.as_of, self.date, ())
+                whole = state_panel(rows, ALL_DRUGS, as_of=self.as_of, release=self.date, notes=())
                 out["all-drugs"] = replace(whole, triangle=self._triangle(whole))
         return out
 
@@ -319,7 +346,10 @@ class Vintage:
         return [d for d in self._archive.releases() if d < self.date]
 
     def _again(
-        self, ends: dict[dt.date, np.datetime64], last: np.datetime64, dataset: str = STATES
+        self,
+        ends: dict[dt.date, np.datetime64],
+        last: np.datetime64,
+        dataset: str = STATES,
     ) -> set[dt.date]:
         """Earlier releases that are copies: of one another, or of this one, which ends ``last``."""
         return {*self._archive.copies(ends, dataset), *(d for d in ends if ends[d] == last)}
@@ -348,7 +378,8 @@ class Vintage:
                     said = grid.on(panel.locations, panel.months, layer)
                     layers.append(np.where(recent, said, np.nan))
                 layers.append(known[places])
-            told[date], ends[date] = layers, last
+            told[date] = layers
+            ends[date] = last
         again = self._again(ends, panel.last_month)
         kept = {date: layers for date, layers in told.items() if date not in again}
         return Triangle(tuple(kept), *map(np.stack, zip(*kept.values()))) if kept else None
@@ -363,7 +394,11 @@ def _all_drugs_only(indicator: str) -> None:
 
 
 def state_panel(
-    rows: pd.DataFrame, indicator: str, as_of: dt.date, release: dt.date, notes: tuple[str, ...]
+    rows: pd.DataFrame,
+    indicator: str,
+    as_of: dt.date,
+    release: dt.date,
+    notes: tuple[str, ...],
 ) -> Panel:
     """A panel of one indicator's rows of one release."""
     grid = Grid.of(rows)
@@ -371,9 +406,17 @@ def state_panel(
         parts = [grid.places.index(s) for s in JURISDICTIONS]
         whole = grid.reported[parts].sum(axis=0)
         # Predicted counts do not add up, and percentages are no sums.
-        layers = {name: np.concatenate([
-            (whole if name in ("reported", "low", "high") else np.full(whole.size, np.nan))[None],
-            getattr(grid, name)]) for name in _LAYERS}  # fmt: skip
+        layers = {
+            name: np.concatenate(
+                [
+                    (whole if name in ("reported", "low", "high") else np.full(whole.size, np.nan))[
+                        None
+                    ],
+                    getattr(grid, name),
+                ]
+            )
+            for name in _LAYERS
+        }
         grid = Grid((NATION, *grid.places), grid.months, **layers)
         notes += (f"release {release} has no US row: the US is the sum of the 52 jurisdictions",)
     keep = np.flatnonzero(~np.isnan(grid.reported).all(axis=0))
@@ -384,8 +427,16 @@ def state_panel(
         )
     # Months after the last one any location reports say nothing about the counts.
     span = slice(keep[0], keep[-1] + 1)
-    return _panel(grid, span, STATES, indicator=indicator, as_of=as_of, release=release,
-                  final_through=final_through(release), notes=notes)  # fmt: skip
+    return _panel(
+        grid,
+        span,
+        dataset=STATES,
+        indicator=indicator,
+        as_of=as_of,
+        release=release,
+        final_through=final_through(release),
+        notes=notes,
+    )
 
 
 def county_panel(
@@ -402,16 +453,27 @@ def county_panel(
         notes += (f"release {release} lost every count of 1,000 and more",)
     notes += tuple(f"release {release} has {text}" for text in absent(table))
     codes = table.drop_duplicates("fips").set_index("fips")["urban"]
-    triangle = Triangle(
-        tuple(t["release"].iloc[0].date() for t in earlier),
-        np.stack([Grid.of(t).on(grid.places, grid.months) for t in earlier]),
-    ) if earlier else None  # fmt: skip
+    triangle = (
+        Triangle(
+            tuple(t["release"].iloc[0].date() for t in earlier),
+            np.stack([Grid.of(t).on(grid.places, grid.months) for t in earlier]),
+        )
+        if earlier
+        else None
+    )
     return _panel(
-        grid, slice(None), COUNTIES, indicator=ALL_DRUGS, as_of=as_of, release=release,
-        beside={} if states is None else {STATES: states}, triangle=triangle,
-        final_through=min(final_through(release), grid.months[-1]), notes=notes,
+        grid,
+        slice(None),
+        dataset=COUNTIES,
+        indicator=ALL_DRUGS,
+        as_of=as_of,
+        release=release,
+        beside={} if states is None else {STATES: states},
+        triangle=triangle,
+        final_through=min(final_through(release), grid.months[-1]),
+        notes=notes,
         urban={s: str(codes[s]) for s in grid.places if codes[s]},
-    )  # fmt: skip
+    )
 
 
 _LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
@@ -421,9 +483,14 @@ def _panel(grid: Grid, span: slice, dataset: str, **about: Any) -> Panel:
     """The panel of a grid's months."""
     layers = {name: getattr(grid, name)[:, span] for name in _LAYERS}
     return Panel(
-        vintage=VINTAGE_REAL, locations=grid.places, months=grid.months[span], dataset=dataset,
-        basis=SETS[dataset].basis, **layers, **about,
-    )  # fmt: skip
+        vintage=VINTAGE_REAL,
+        locations=grid.places,
+        months=grid.months[span],
+        dataset=dataset,
+        basis=SETS[dataset].basis,
+        **layers,
+        **about,
+    )
 
 
 #: What a release said of an indicator, and its deaths from all causes in the order of ``PLACES``;
@@ -449,7 +516,13 @@ def _all_deaths(kept: Kept) -> Floats | None:
     rows = kept.read(ALL_DEATHS)
     if not rows["reported"].notna().any():
         return None
-    whole = state_panel(rows, ALL_DEATHS, kept.event.release, kept.event.release, ())
+    whole = state_panel(
+        rows,
+        ALL_DEATHS,
+        as_of=kept.event.release,
+        release=kept.event.release,
+        notes=(),
+    )
     beside = replace(whole, beside={"all-deaths": whole}).all_deaths
     out = np.full(len(PLACES), np.nan)
     out[[PLACES.index(s) for s in whole.locations]] = beside

@@ -33,11 +33,15 @@ def _group(*functions: str) -> list[Known]:
     return [c for c in CHECKS if c.applies_to in functions and not c.optional]
 
 
-_TIME, _FILE = _group("validate_submission_time"), _group("validate_model_file")
-_DATA, _METADATA = _group("validate_model_data"), _group("validate_model_metadata")
-_TARGET_FILE, _TARGET_DATA = _group("validate_target_file"), _group("validate_target_data")
+_TIME = _group("validate_submission_time")
+_FILE = _group("validate_model_file")
+_DATA = _group("validate_model_data")
+_METADATA = _group("validate_model_metadata")
+_TARGET_FILE = _group("validate_target_file")
+_TARGET_DATA = _group("validate_target_data")
 _TARGET_SET = _group("validate_target_dataset")
-_SUBMISSION, _TARGET = [*_FILE, *_DATA], [*_TARGET_FILE, *_TARGET_SET, *_TARGET_DATA]
+_SUBMISSION = [*_FILE, *_DATA]
+_TARGET = [*_TARGET_FILE, *_TARGET_SET, *_TARGET_DATA]
 #: Optional checks that are run here; the hub's workflow runs the other two.
 _OPTIONAL = [c for c in CHECKS if c.optional and hasattr(Submission, c.name)]
 
@@ -84,7 +88,8 @@ def check(
         raise DataError(
             f"path is {plain(repr(path), 300)}", hint="give the folder of a hub, or a file of it"
         )
-    given, whole = Path(path), Path(os.path.abspath(path))
+    given = Path(path)
+    whole = Path(os.path.abspath(path))
     root = next((x for x in (whole, *whole.parents) if (x / CONFIG).is_dir()), None)
     if root is None:
         what = "not part of a hub" if os.path.lexists(path) else "no such file or folder"
@@ -102,15 +107,15 @@ def check(
     judges = read_schemas(None if schemas is None else Path(schemas))
     now = _moment(submission_time)
     files, wrong, no_schema = judge(root, judges)
-    config = Outcome.of("valid_config", CONFIG, wrong)
+    config = Outcome.of("valid_config", CONFIG, found=wrong)
     if wrong:
         reasons = dict.fromkeys(BY_NAME, "stopped by valid_config, which failed")
-        return Checks(str(path), (config,), reasons)
+        return Checks(str(path), (config,), reasons=reasons)
     if no_schema:
-        config = Outcome("valid_config", "not run", CONFIG, no_schema)
-    run = _Run(Hub.of(root, files), now, extra_dates)
+        config = Outcome("valid_config", "not run", file=CONFIG, reason=no_schema)
+    run = _Run(Hub.of(root, files), now, extra_dates=extra_dates)
     run.path(whole)
-    return Checks(str(path), (config, *run.outcomes), run.reasons)
+    return Checks(str(path), (config, *run.outcomes), reasons=run.reasons)
 
 
 def _moment(asked: bool | str | dt.datetime) -> dt.date | None:
@@ -135,7 +140,9 @@ class _Run:
     """Outcomes of the checks of one hub as they come in, of one file after the other."""
 
     def __init__(self, hub: Hub, now: dt.date | None, extra_dates: bool) -> None:
-        self.hub, self.now, self.extra_dates = hub, now, extra_dates
+        self.hub = hub
+        self.now = now
+        self.extra_dates = extra_dates
         self.optional, self.no_optional = read_optional(hub.root)
         self.asked = [c for c in _OPTIONAL if c.function in self.optional]
         self.outcomes: list[Outcome] = []
@@ -152,14 +159,19 @@ class _Run:
             name = known.name
             # The place of a metadata file is looked at whatever its ending is.
             if stop and (stop, name) != ("metadata_file_ext", "metadata_file_location"):
-                one = Outcome(name, "not run", file, f"stopped by {stop}, which failed")
+                one = Outcome(name, "not run", file=file, reason=f"stopped by {stop}, which failed")
             else:
                 try:
-                    one = Outcome.of(name, file, getattr(subject, name)(), notes.get(name, ""))
+                    one = Outcome.of(
+                        name,
+                        file,
+                        found=getattr(subject, name)(),
+                        note=notes.get(name, ""),
+                    )
                 except Unreadable as error:
-                    one = Outcome.of(name, file, [Finding(str(error))])
+                    one = Outcome.of(name, file, found=[Finding(str(error))])
                 except NotRun as error:
-                    one = Outcome(name, "not run", file, str(error))
+                    one = Outcome(name, "not run", file=file, reason=str(error))
             self.outcomes.append(one)
             # hubValidations says of a missing column of round ids twice that it is missing.
             if one.status == "failed" and (known.stops or name == "valid_round_id_col"):
@@ -168,7 +180,8 @@ class _Run:
 
     def path(self, path: Path) -> None:
         """Run the checks of a path, which need not exist."""
-        root, output = self.hub.root, self.hub.model_output_dir
+        root = self.hub.root
+        output = self.hub.model_output_dir
         kinds = {
             "a submission": (output, self.submissions, [*_SUBMISSION, *_TIME]),
             "metadata": (root / MODEL_METADATA, self.metadata, _METADATA),
@@ -195,23 +208,25 @@ class _Run:
     def submissions(self, where: Path) -> None:
         """Run the checks of submissions."""
         for path in _files(where, self.hub.model_output_dir):
-            one, file = Submission(path, self.hub, self.now, self.optional), self.hub.relative(path)
-            stop = self.run(one, _FILE, file)
+            one = Submission(path, self.hub, now=self.now, optional=self.optional)
+            file = self.hub.relative(path)
+            stop = self.run(one, _FILE, file=file)
             if self.now is not None:
-                self.run(one, _TIME, file, stop)
-            self.run(one, (*_DATA, *self.asked), file, stop)
+                self.run(one, _TIME, file=file, stop=stop)
+            self.run(one, (*_DATA, *self.asked), file=file, stop=stop)
         self.never([*_SUBMISSION, *_TIME], "the hub holds no submissions")
         self.never(self.asked, "no file in which it could be run")
 
     def metadata(self, where: Path) -> None:
         """Run the checks of models' metadata."""
         for path in _files(where, self.hub.root / MODEL_METADATA):
-            self.run(Metadata(path, self.hub), _METADATA, self.hub.relative(path))
+            self.run(Metadata(path, self.hub), _METADATA, file=self.hub.relative(path))
         self.never(_METADATA, "the hub holds no metadata of models")
 
     def targets(self, where: Path) -> None:
         """Run the checks of target data: of one file, one data set, or both."""
-        base, hub = self.hub.root / TARGETS, self.hub
+        base = self.hub.root / TARGETS
+        hub = self.hub
         inside = where.relative_to(base).parts
         kinds: Sequence[str] = inside or TARGET_TYPES
         if len(inside) > 1 or not {*kinds} <= {*TARGET_TYPES}:
@@ -225,10 +240,11 @@ class _Run:
                 self.target_file(path, kind)
             self.never(_TARGET_SET, "one file, and not the data set")
             return
-        there, stop = [kind for kind in kinds if data_sets(hub, kind)], ""
+        there = [kind for kind in kinds if data_sets(hub, kind)]
+        stop = ""
         # Where nothing is named as it must be, that is what is wrong.
         for kind in there or (kinds[:1] if inside or files_below(base) else ()):
-            stop = self.run(TargetSet(kind, hub), _TARGET_SET, f"{TARGETS}/{kind}")
+            stop = self.run(TargetSet(kind, hub), _TARGET_SET, file=f"{TARGETS}/{kind}")
             for path in (p for one in data_sets(hub, kind) for p in files_of(one)):
                 self.target_file(path, kind)
         reason = f"stopped by {stop}, which failed" if stop else "the hub holds no target data"
@@ -236,9 +252,10 @@ class _Run:
 
     def target_file(self, path: Path, kind: str) -> None:
         """Run the checks of one file of target data."""
-        one, file = TargetFile(path, kind, self.hub, self.extra_dates), self.hub.relative(path)
-        stop = self.run(one, _TARGET_FILE, file)
-        self.run(one, _TARGET_DATA, file, stop)
+        one = TargetFile(path, kind, hub=self.hub, extra_dates=self.extra_dates)
+        file = self.hub.relative(path)
+        stop = self.run(one, _TARGET_FILE, file=file)
+        self.run(one, _TARGET_DATA, file=file, stop=stop)
 
 
 def _files(path: Path, folder: Path) -> list[Path]:

@@ -33,7 +33,8 @@ def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
     """The hubverse's schemas of a folder, by name; empty without a folder."""
     if folder is None:
         return {}
-    path, found = folder, {}
+    path = folder
+    found = {}
     try:
         for name in FILES:
             path = folder / f"{name}-schema.json"
@@ -46,7 +47,8 @@ def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
 
 def judge(root: Path, schemas: Files) -> tuple[Files, list[Finding], str]:
     """A configuration, what is wrong with it, and why the hubverse's schemas did not judge it."""
-    found, wrong = {}, []
+    found = {}
+    wrong = []
     for name in (*FILES, METADATA_SCHEMA):
         path = root / CONFIG / f"{name}.json"
         # That there is a schema of metadata is a check of its own; target data need none.
@@ -54,7 +56,7 @@ def judge(root: Path, schemas: Files) -> tuple[Files, list[Finding], str]:
             try:
                 found[name] = read_json(path, root)
             except Unreadable as error:
-                wrong.append(Finding(str(error), None, path.name))
+                wrong.append(Finding(str(error), None, column=path.name))
     files = {name: config for name, config in found.items() if name in FILES}
     versions = {f"{name}.json": version_of(config) for name, config in files.items()}
     if len(set(versions.values())) > 1 and not wrong:
@@ -62,11 +64,11 @@ def judge(root: Path, schemas: Files) -> tuple[Files, list[Finding], str]:
         wrong = [_at("schema_version", f"written for different schema versions: {text}")]
     no_schema = ""
     if not wrong:
-        no_schema = _version_differs(root, files, schemas)
+        no_schema = _version_differs(root, files, schemas=schemas)
         shape = json.loads(Path(__file__).with_name("shape.json").read_text(encoding="utf-8"))
         for stage in (schemas if not no_schema else {}, {n: shape | shape[n] for n in FILES}):
             for name, config in files.items() if stage and not wrong else ():
-                wrong += by_schema(config, stage[name], f"{name}.json: ")
+                wrong += by_schema(config, stage[name], before=f"{name}.json: ")
         wrong = wrong or list(_rules(found))
     if METADATA_SCHEMA in found:
         wrong += _metadata_schema(found[METADATA_SCHEMA])
@@ -107,14 +109,16 @@ def by_schema(
     from referencing.exceptions import Unresolvable
 
     judges = _validator(schema)(
-        schema, format_checker=FormatChecker(("email", "date")), registry=Registry()
+        schema,
+        format_checker=FormatChecker(("email", "date")),
+        registry=Registry(),
     )
     findings = []
     try:
         for error in sorted(judges.iter_errors(found), key=lambda e: e.json_path):
             best = best_match([error]) or error
             where = before + (best.json_path.removeprefix("$").lstrip(".") or "the file")
-            findings.append(Finding(plain(best.message, 200), None, where))
+            findings.append(Finding(plain(best.message, 200), None, column=where))
     except Unresolvable as error:
         findings.append(Finding(f"the schema points to {plain(error.ref)}, which is not at hand"))
     except (RecursionError, re.error) as error:
@@ -155,8 +159,11 @@ def read_optional(root: Path) -> tuple[dict[str, dict[str, Any]], str]:
     except Unreadable as error:
         return {}, f"validations.yml: {error}"
     entries = [x for group in _dicts(groups) for x in _dicts(group)]
-    return {x["fn"]: x["args"] if isinstance(x.get("args"), dict) else {} for x in entries
-            if isinstance(x.get("fn"), str)}, ""  # fmt: skip
+    return {
+        x["fn"]: x["args"] if isinstance(x.get("args"), dict) else {}
+        for x in entries
+        if isinstance(x.get("fn"), str)
+    }, ""
 
 
 def _dicts(found: object) -> list[dict[str, Any]]:
@@ -169,18 +176,20 @@ def _dicts(found: object) -> list[dict[str, Any]]:
 
 
 def _at(where: str, message: str, value: object = None) -> Finding:
-    return Finding(message, None, where, None if value is None else str(value))
+    return Finding(message, None, column=where, value=None if value is None else str(value))
 
 
 def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the parts of a configuration of the right shape."""
-    config, at = found["tasks"], "tasks.json: "
+    config = found["tasks"]
+    at = "tasks.json: "
     for i, entry in enumerate(config["rounds"]):
-        where, column = f"{at}rounds[{i}]", entry["round_id"]
+        where = f"{at}rounds[{i}]"
+        column = entry["round_id"]
         first = entry["model_tasks"][0]["task_ids"]
         for j, task in enumerate(entry["model_tasks"]):
             yield from _task_rules(task, f"{where}.model_tasks[{j}]")
-        yield from _derived(entry, [entry], f"{where}.")
+        yield from _derived(entry, [entry], at=f"{where}.")
         for j, task in enumerate(entry["model_tasks"] if entry["round_id_from_variable"] else ()):
             place = f"{where}.model_tasks[{j}].task_ids"
             if column not in task["task_ids"]:
@@ -196,14 +205,14 @@ def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
         for name in round_.ids:
             if not _ROUND_ID.match(name):
                 rule = "a round ID is a day (2024-07-31) or letters, digits and _"
-                yield _at(f"{at}rounds[{i}].round_id", rule, name)
+                yield _at(f"{at}rounds[{i}].round_id", rule, value=name)
     for name in _twice(tasks.round_ids):
-        yield _at(f"{at}rounds", "this round ID is in more than one round", name)
+        yield _at(f"{at}rounds", "this round ID is in more than one round", value=name)
     for name in tasks.task_ids:
         if all(not t.choice(name).values for t in tasks.model_tasks):
             where = f"{at}rounds[*].model_tasks[*].task_ids.{name}"
             yield _at(where, "this task ID has no value in any model task")
-    yield from _derived(config, config["rounds"], at)
+    yield from _derived(config, config["rounds"], at=at)
     if "target-data" in found:
         yield from _target_rules(found["target-data"], tasks)
 
@@ -214,10 +223,11 @@ def _twice(values: Iterable[str]) -> list[str]:
 
 
 def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
-    task_ids, outputs = task["task_ids"], task["output_type"]
+    task_ids = task["task_ids"]
+    outputs = task["output_type"]
     for name in task_ids:
         if name in ("model_id", *STANDARD):
-            yield _at(f"{at}.task_ids", "the name is a column of every hub file", name)
+            yield _at(f"{at}.task_ids", "the name is a column of every hub file", value=name)
     lists = {f"{at}.task_ids.{name}": choice for name, choice in task_ids.items()}
     lists |= {f"{at}.output_type.{k}": x.get("output_type_id", {}) for k, x in outputs.items()}
     for where, choice in lists.items():
@@ -225,12 +235,17 @@ def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
             yield _at(where, f"{listed(again, 3)} twice")
     params = outputs.get("sample", {}).get("output_type_id_params", {})
     where = f"{at}.output_type.sample.output_type_id_params"
-    least, most = params.get("min_samples_per_task", 0), params.get("max_samples_per_task", 0)
+    least = params.get("min_samples_per_task", 0)
+    most = params.get("max_samples_per_task", 0)
     if most < least:
         yield _at(where, f"min_samples_per_task {least} is more than max_samples_per_task {most}")
     for name in params.get("compound_taskid_set") or ():
         if name not in task_ids:
-            yield _at(f"{where}.compound_taskid_set", "is not a task ID of the model task", name)
+            yield _at(
+                f"{where}.compound_taskid_set",
+                "is not a task ID of the model task",
+                value=name,
+            )
     yield from _target_keys(task, f"{at}.target_metadata")
 
 
@@ -246,35 +261,40 @@ def _target_keys(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
             if name not in task["task_ids"]:
                 yield _at(where, "is not a task ID of the model task")
             elif value not in values_of(task["task_ids"][name]):
-                yield _at(where, "is not a value of this task ID in the model task", value)
+                yield _at(where, "is not a value of this task ID in the model task", value=value)
         if len(pairs) == 1 and target.get("target_id") not in pairs.values():
             rule = "target_id must be the value of its target key"
-            yield _at(f"{at}[{k}].target_id", rule, target.get("target_id"))
+            yield _at(f"{at}[{k}].target_id", rule, value=target.get("target_id"))
     for name in keys[0] if keys else ():
         for value in values_of(task["task_ids"].get(name, {})):
             if value not in [k[name] for k in keys]:
-                yield _at(at, f"no target_keys say {name} is this", value)
+                yield _at(at, f"no target_keys say {name} is this", value=value)
 
 
 def _derived(config: Mapping[str, Any], rounds: list[Any], at: str) -> Iterator[Finding]:
     tasks = [task["task_ids"] for round_ in rounds for task in round_["model_tasks"]]
     for name in config.get("derived_task_ids") or ():
         if not any(name in task_ids for task_ids in tasks):
-            yield _at(f"{at}derived_task_ids", "is not a task ID", name)
+            yield _at(f"{at}derived_task_ids", "is not a task ID", value=name)
         elif any(task_ids.get(name, {}).get("required") for task_ids in tasks):
-            yield _at(f"{at}derived_task_ids", "a derived task ID has no required values", name)
+            yield _at(
+                f"{at}derived_task_ids",
+                "a derived task ID has no required values",
+                value=name,
+            )
 
 
 def _target_rules(config: Mapping[str, Any], tasks: Tasks) -> Iterator[Finding]:
-    day, at = config["date_col"], "target-data.json: "
+    day = config["date_col"]
+    at = "target-data.json: "
     if tasks.types.get(day, "Date") != "Date":
-        yield _at(f"{at}date_col", "this task ID holds no days", day)
+        yield _at(f"{at}date_col", "this task ID holds no days", value=day)
     series = config.get("time-series") or {}
     for level, part in (("", config), *((f"{k}.", config.get(k) or {}) for k in TARGET_TYPES)):
         for name in part.get("observable_unit") or ():
             if name not in (*tasks.task_ids, day):
-                yield _at(f"{at}{level}observable_unit", "is not a task ID or date_col", name)
+                yield _at(f"{at}{level}observable_unit", "is not a task ID or date_col", value=name)
     for name in series.get("non_task_id_schema") or ():
         if name in (*tasks.task_ids, day, *_RESERVED):
             rule = "is a task ID, date_col or a reserved column"
-            yield _at(f"{at}time-series.non_task_id_schema", rule, name)
+            yield _at(f"{at}time-series.non_task_id_schema", rule, value=name)

@@ -112,10 +112,17 @@ type Found = Iterable[Finding | int]
 
 
 def broken(
-    bad: object, message: str, column: str | None = None, value: object = None
+    bad: object,
+    message: str,
+    column: str | None = None,
+    value: object = None,
 ) -> list[Finding]:
     """One place, if it is broken."""
-    return [Finding(message, None, column, None if value is None else str(value))] if bad else []
+    return (
+        [Finding(message, None, column=column, value=None if value is None else str(value))]
+        if bad
+        else []
+    )
 
 
 class NotRun(Exception):
@@ -160,8 +167,15 @@ class Outcome:
         places = [x for x in every if isinstance(x, Finding)]
         count = len(places) + sum(x for x in every if isinstance(x, int))
         if not places:
-            return cls(name, "passed", file, note)
-        return cls(name, "failed", file, "", tuple(places[:SHOWN]), count)
+            return cls(name, "passed", file=file, reason=note)
+        return cls(
+            name,
+            "failed",
+            file=file,
+            reason="",
+            findings=tuple(places[:SHOWN]),
+            count=count,
+        )
 
     def lines(self) -> list[str]:
         """The broken places, a line each, and how many more there are."""
@@ -233,7 +247,8 @@ class Checks:
 
     def reason(self, name: str) -> str:
         """What the table says beside the status: files, or why it was not run."""
-        outcomes, status = self.of(name), self.status(name)
+        outcomes = self.of(name)
+        status = self.status(name)
         same = [x for x in outcomes if x.status == status]
         notes = list(dict.fromkeys(x.reason for x in same if x.reason))
         if status == "not run":
@@ -263,11 +278,12 @@ class Checks:
                 "why": self.reason(c.name),
                 "stops": c.stops,
                 "optional": c.optional,
-                "files": [{k: v for k, v in asdict(x).items() if k != "name"}
-                          for x in self.of(c.name)],
+                "files": [
+                    {k: v for k, v in asdict(x).items() if k != "name"} for x in self.of(c.name)
+                ],
             }
             for c in CHECKS
-        ]  # fmt: skip
+        ]
         return {"path": self.path, "ok": self.ok, "checks": checks}
 
     def __str__(self) -> str:
@@ -296,17 +312,26 @@ class Checks:
             lines += ["", *_wrapped(f"{name} failed: {self.reason(name)}")]
             for line in (f"Tests: {BY_NAME[name].says}", *places, f"To fix: {BY_NAME[name].fix}"):
                 lines += _wrapped(f"  {line}")
-        counts = (f"{len(x)} {y}" for x, y in (
-            (self.passed, "passed"), (self.failed, "failed"), (self.not_run, "not run"),
-        ))  # fmt: skip
+        counts = (
+            f"{len(x)} {y}"
+            for x, y in (
+                (self.passed, "passed"),
+                (self.failed, "failed"),
+                (self.not_run, "not run"),
+            )
+        )
         return "\n".join([*lines, "", f"{len(CHECKS)} checks: {', '.join(counts)}"]).lstrip("\n")
 
 
 def _wrapped(line: str, indent: int = 4) -> list[str]:
     return textwrap.wrap(
-        line, _WIDTH, subsequent_indent=" " * indent, break_long_words=False,
-        break_on_hyphens=False, replace_whitespace=False,
-    ) or [line]  # fmt: skip
+        line,
+        _WIDTH,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    ) or [line]
 
 
 #: Most bytes of a YAML file.
@@ -325,7 +350,8 @@ def why_not(path: Path, root: Path) -> str:
     """Why nothing is read from a path; empty where all is well."""
     try:
         status = path.stat()
-        real, top = path.resolve(), root.resolve()
+        real = path.resolve()
+        top = root.resolve()
     except FileNotFoundError:
         return "a link to nowhere" if path.is_symlink() else "no such file"
     except (OSError, RuntimeError, ValueError) as error:
@@ -474,9 +500,12 @@ class Rows:
         return {name: self.words[name][int(self.codes[name].to_numpy()[i])] for name in names}
 
     def broken(
-        self, at: Any, message: str | Callable[[int], str], column: str | None = None,
+        self,
+        at: Any,
+        message: str | Callable[[int], str],
+        column: str | None = None,
         names: Sequence[str] = (),
-    ) -> Found:  # fmt: skip
+    ) -> Found:
         """Rows that are broken: the first few, and how many more there are.
 
         Of one message for all, rows of different texts are named, unless ``names`` tell them apart.
@@ -484,13 +513,14 @@ class Rows:
         rows = self.codes.loc[at]
         named = rows if names or column is None else rows.drop_duplicates(column)
         for i in map(int, named.index[:SHOWN]):
-            text, value = message, None
+            text = message
+            value = None
             if not isinstance(text, str):
                 text = text(i)
             elif column is not None:
                 value = self.row([column], i)[column] or "NA"
             text += f": {values_text(self.row(names, i))}" if names else ""
-            yield Finding(text, int(self.numbers[i]), column, value)
+            yield Finding(text, int(self.numbers[i]), column=column, value=value)
         yield len(rows) - min(len(named), SHOWN)
 
     def bad_cells(self, types: Mapping[str, str]) -> Found:
@@ -498,7 +528,7 @@ class Rows:
         for name, kind in types.items():
             if self.kinds.get(name) == "text" and kind != "character":
                 bad = ~self.each(name, lambda w, kind=kind: fits(w, kind))  # type: ignore[misc]
-                yield from self.broken(bad, f"is not a {_CALLED.get(kind, kind)}", name)
+                yield from self.broken(bad, f"is not a {_CALLED.get(kind, kind)}", column=name)
 
     def bad_types(self, types: Mapping[str, str]) -> Found:
         """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
@@ -524,7 +554,7 @@ class Rows:
             good = self.among(name, values) | named
             numbers = {number(w): w for w in values if w is not None and fits(w, "double")}
             listing = listed([na(w) for w in values], 6)
-            for x in self.broken(~good, "", name):
+            for x in self.broken(~good, "", column=name):
                 if isinstance(x, Finding):
                     text = f"is not a value of this hub's {name} ({listing})"
                     if near := numbers.get(number(x.value)):
@@ -537,7 +567,10 @@ class Rows:
         return [*found, int((~legal).sum()) - len(found)]
 
     def repeated(
-        self, names: Sequence[str], what: str, where: Callable[[int], str] | None = None
+        self,
+        names: Sequence[str],
+        what: str,
+        where: Callable[[int], str] | None = None,
     ) -> Found:
         """Rows that repeat an earlier one in all these columns; ``where`` names that one."""
         again = self.codes.duplicated(list(names)).to_numpy()
@@ -552,15 +585,21 @@ class Rows:
         return self.broken(again, message, names=names)
 
     def falling(
-        self, mine: np.ndarray, names: Sequence[str], column: str, ids: Sequence[Word]
+        self,
+        mine: np.ndarray,
+        names: Sequence[str],
+        column: str,
+        ids: Sequence[Word],
     ) -> np.ndarray:
         """Mask of the rows whose value lies below that of the id before, in the order of ids."""
         place = {w: i for i, w in enumerate(ids)}
-        table = pd.DataFrame({
-            "key": row_key(self.codes[mine], names),
-            "place": self.each("output_type_id", lambda w: place.get(w, -1))[mine],
-            "value": self.each(column, number)[mine],
-        }).sort_values(["key", "place"])  # fmt: skip
+        table = pd.DataFrame(
+            {
+                "key": row_key(self.codes[mine], names),
+                "place": self.each("output_type_id", lambda w: place.get(w, -1))[mine],
+                "value": self.each(column, number)[mine],
+            }
+        ).sort_values(["key", "place"])
         fell = (table["value"].diff() < 0) & (table["key"].diff() == 0)
         return np.isin(self.codes.index, table.index[fell])
 
@@ -571,7 +610,10 @@ class Rows:
         sums = pd.Series(np.bincount(key, self.each(column, number)[mine])[key], key.index)
         bad = sums[~key.duplicated() & ~((sums - 1).abs() <= _SLACK)]
         return self.broken(
-            bad.index, lambda i: f"its probabilities add up to {bad[i]:g}, not 1", column, names
+            bad.index,
+            lambda i: f"its probabilities add up to {bad[i]:g}, not 1",
+            column=column,
+            names=names,
         )
 
 
@@ -591,7 +633,7 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
     parts = parts or {}
     coded |= {n: (np.zeros(len(raw.rows), dtype=np.intp), [w]) for n, w in parts.items()}
     kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts, "text")
-    return rows_of(coded, kinds, raw.rows, ("", "NA") if ending == ".csv" else ())
+    return rows_of(coded, kinds, numbers=raw.rows, nothing=("", "NA") if ending == ".csv" else ())
 
 
 def rows_of(
@@ -606,4 +648,9 @@ def rows_of(
         none = np.array([*(w is None or w in nothing for w in known), True])
         codes[name] = np.where(none[at], -1, at)
     table = pd.DataFrame(codes, index=range(len(numbers)))
-    return Rows(table, {n: [*known, None] for n, (_, known) in coded.items()}, kinds, numbers)
+    return Rows(
+        table,
+        {n: [*known, None] for n, (_, known) in coded.items()},
+        kinds=kinds,
+        numbers=numbers,
+    )

@@ -93,9 +93,16 @@ class Submission:
     """A file of model-output."""
 
     def __init__(
-        self, path: Path, hub: Hub, now: dt.date | None, optional: Mapping[str, Any]
+        self,
+        path: Path,
+        hub: Hub,
+        now: dt.date | None,
+        optional: Mapping[str, Any],
     ) -> None:
-        self.path, self.hub, self.now, self.optional = path, hub, now, optional
+        self.path = path
+        self.hub = hub
+        self.now = now
+        self.optional = optional
         self.round_id = self.model_id = ""
 
     # validate_model_file
@@ -132,7 +139,8 @@ class Submission:
 
     def file_n(self) -> Found:
         """No other file is of the same round and model."""
-        stem, name = self.path.name.split(".")[0], self.path.name
+        stem = self.path.name.split(".")[0]
+        name = self.path.name
         others = [f for f in os.listdir(self.path.parent) if f != name and f.split(".")[0] == stem]
         text = f"one file for each round and model; beside it is {listed(sorted(others), 3)}"
         return broken(others, text)
@@ -202,7 +210,7 @@ class Submission:
     def valid_round_id_col(self) -> Found:
         """There is a column of round ids."""
         column = self._round_column()
-        return broken(column not in self.rows, "the column of round IDs is missing", column)
+        return broken(column not in self.rows, "the column of round IDs is missing", column=column)
 
     def unique_round_id(self) -> Found:
         """It holds one round."""
@@ -210,7 +218,7 @@ class Submission:
         ids = self.rows.distinct(column)
         shown = ", ".join("NA" if w is None else quoted(w, 40) for w in ids[:4])
         text = f"holds {len(ids)} round IDs: {shown}; one is needed"
-        return broken(len(ids) != 1, text, column)
+        return broken(len(ids) != 1, text, column=column)
 
     def match_round_id(self) -> Found:
         """It is the round of the file's name."""
@@ -272,7 +280,8 @@ class Submission:
 
     def _sample_ids(self, params: Samples, mine: np.ndarray) -> Found:
         """Ids of samples that are not of the type and length of the configuration."""
-        whole, most = params.type == "integer", params.max_length
+        whole = params.type == "integer"
+        most = params.max_length
         text = "sample IDs are whole numbers"
         if not whole:
             text = "a sample has an ID" if most is None else f"at most {most} characters"
@@ -289,7 +298,8 @@ class Submission:
         if not derived:
             raise NotRun("the round has no derived task IDs")
         if all(n in self.rows for n in _DAYS):
-            key, wrong = row_key(self.rows.codes, _DAYS), {}
+            key = row_key(self.rows.codes, _DAYS)
+            wrong = {}
             for i in key.index[~key.duplicated()]:
                 days = (w or "" for w in self.rows.row(_DAYS, i).values())
                 if why := self.hub.wrong_end(*days):
@@ -309,7 +319,7 @@ class Submission:
         sent = self.rows.distinct("output_type")
         for task, output, mine in self.parts:
             if output.is_required or output.kind in sent:
-                yield from self._missing(task, output, mine)
+                yield from self._missing(task, output, mine=mine)
 
     def _missing(self, task: ModelTask, output: OutputType, mine: np.ndarray) -> Found:
         """Rows that one output type of a model task lacks."""
@@ -402,7 +412,9 @@ class Submission:
             usual = Counter(sets).most_common(1)[0][0]
             text = f"model task {task.number}"
             names = [str(self.rows.words[_ID][code]) for code in one.index]
-            found.append(Drawn(text, codes, known, params, names, sets, usual))
+            found.append(
+                Drawn(text, codes, known=known, params=params, names=names, sets=sets, usual=usual)
+            )
         if not found:
             raise NotRun("the file holds no samples")
         return found
@@ -416,22 +428,26 @@ class Submission:
         for name, tasks in where.items():
             if len(tasks) > 1:
                 text = f"is a sample of model tasks {listed(tasks)}; number them apart"
-                yield Finding(text, None, _ID, name)
+                yield Finding(text, None, column=_ID, value=name)
 
     def spl_compound_taskid_set(self) -> Found:
         """All samples of a model task have one set of compound task ids: the hub's or coarser."""
         for group in self.samples:
-            usual, known = _names(group.usual), _names(group.known)
+            usual = _names(group.usual)
+            known = _names(group.known)
             finer = [n for n in group.usual if n not in group.known]
             for name, compound in zip(group.names, group.sets):
                 if compound != group.usual:
-                    text = (f"within this sample {_names(compound)} have one value, within most "
-                            f"{usual}")  # fmt: skip
-                    yield Finding(f"{group.task}: {text}", None, _ID, name)
+                    text = (
+                        f"within this sample {_names(compound)} have one value, within most {usual}"
+                    )
+                    yield Finding(f"{group.task}: {text}", None, column=_ID, value=name)
             if len(set(group.sets)) == 1 and finer:
-                text = (f"every sample has one {_names(finer)}, and must be joint over it: the "
-                        f"compound task IDs are {known}")  # fmt: skip
-                yield Finding(f"{group.task}: {text}", None, _ID)
+                text = (
+                    f"every sample has one {_names(finer)}, and must be joint over it: the "
+                    f"compound task IDs are {known}"
+                )
+                yield Finding(f"{group.task}: {text}", None, column=_ID)
                 yield len(group.names) - 1
 
     def spl_compound_tid(self) -> Found:
@@ -451,15 +467,18 @@ class Submission:
             example = keys.index(usual)
             for name, key, size in zip(group.names, keys, sizes):
                 if key != usual:
-                    text = (f"this sample has {size} rows over {_names(others)}, and not the "
-                            f"combinations of most samples ({sizes[example]} rows, such as sample "
-                            f"{plain(group.names[example])})")  # fmt: skip
-                    yield Finding(f"{group.task}: {text}", None, _ID, name)
+                    text = (
+                        f"this sample has {size} rows over {_names(others)}, and not the "
+                        f"combinations of most samples ({sizes[example]} rows, such as sample "
+                        f"{plain(group.names[example])})"
+                    )
+                    yield Finding(f"{group.task}: {text}", None, column=_ID, value=name)
 
     def spl_n(self) -> Found:
         """Every combination of compound task ids has the samples asked for, as many everywhere."""
         for group in self.samples:
-            least, most = group.params.min_samples_per_task, group.params.max_samples_per_task
+            least = group.params.min_samples_per_task
+            most = group.params.max_samples_per_task
             unit = row_key(group.codes.drop_duplicates(_ID), group.usual)
             counts = unit.value_counts(sort=False)
             usual = counts.mode().max()  # of two, the larger: one is missing
@@ -474,9 +493,9 @@ class Submission:
     def opt_check_tbl_counts_lt_popn(self) -> Found:
         """Predicted values are less than the location's population."""
         asked = self.optional["opt_check_tbl_counts_lt_popn"]
-        place = _argument(asked, "location_col", "location")
-        file = _argument(asked, "popn_file_path", "auxiliary-data/locations.csv")
-        column = _argument(asked, "popn_col", "population")
+        place = _argument(asked, "location_col", default="location")
+        file = _argument(asked, "popn_file_path", default="auxiliary-data/locations.csv")
+        column = _argument(asked, "popn_col", default="population")
         targets = asked.get("targets") or {}
         if not isinstance(targets, Mapping):
             found = _LIST.match(str(targets).strip())
@@ -502,15 +521,18 @@ class Submission:
     def opt_check_tbl_horizon_timediff(self) -> Found:
         """Two dates are as far apart as the horizon says."""
         asked = self.optional["opt_check_tbl_horizon_timediff"]
-        first, last = _argument(asked, "t0_colname"), _argument(asked, "t1_colname")
-        horizon, days = _argument(asked, "horizon_colname", "horizon"), 7
+        first = _argument(asked, "t0_colname")
+        last = _argument(asked, "t1_colname")
+        horizon = _argument(asked, "horizon_colname", default="horizon")
+        days = 7
         if (period := asked.get("timediff")) is not None:
             found = _PERIOD.match(str(period).strip())
             if not found:
                 raise NotRun(f"timediff {plain(period, 60)} is not weeks(n) or days(n)")
             days = {"weeks": 7, "days": 1}[found[1]] * int(found[2] or 1)
         _need(self.rows, "", first, last, horizon)
-        begins, ends = self.rows.each(first, _day_number), self.rows.each(last, _day_number)
+        begins = self.rows.each(first, _day_number)
+        ends = self.rows.each(last, _day_number)
         off = begins + days * self.rows.each(horizon, number) - ends
         text = f"must be {days} days x {horizon} after {first}"
         yield from self.rows.broken(np.isfinite(off) & (off != 0), text, last)
@@ -543,7 +565,8 @@ class Metadata:
     """A file of model-metadata: ``validate_model_metadata``."""
 
     def __init__(self, path: Path, hub: Hub) -> None:
-        self.path, self.hub = path, hub
+        self.path = path
+        self.hub = hub
 
     def metadata_schema_exists(self) -> Found:
         """The hub has a schema of metadata."""

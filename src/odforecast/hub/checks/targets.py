@@ -59,14 +59,16 @@ def _read(path: Path, hub: Hub) -> Rows:
         if _SEGMENT.match(text):
             name, _, value = text.partition("=")
             parts[name] = None if value in _NOTHING else unquote(value)
-    return read_rows(path, hub.root, parts)
+    return read_rows(path, hub.root, parts=parts)
 
 
 class TargetSet:
     """A data set of target data as a whole: ``validate_target_dataset``."""
 
     def __init__(self, kind: str, hub: Hub) -> None:
-        self.kind, self.hub, self.found = kind, hub, data_sets(hub, kind)
+        self.kind = kind
+        self.hub = hub
+        self.found = data_sets(hub, kind)
 
     def target_dataset_exists(self) -> Found:
         """There is one."""
@@ -93,8 +95,9 @@ class TargetSet:
             except Unreadable as error:
                 raise NotRun(f"{file}: {error}") from None
         drop = ("observation",) if self.kind == SERIES else ("oracle_value", "as_of")
-        columns = [n for n in dict.fromkeys(n for t in tables.values() for n in t.kinds)
-                   if n not in drop]  # fmt: skip
+        columns = [
+            n for n in dict.fromkeys(n for t in tables.values() for n in t.kinds) if n not in drop
+        ]
         places = [(file, int(n)) for file, t in tables.items() for n in t.numbers]
         if not columns:
             return
@@ -103,8 +106,9 @@ class TargetSet:
             return
         coded = {}
         for n in columns:
-            cells = [t.each(n, lambda w: w) if n in t else np.full(len(t), None)
-                     for t in tables.values()]  # fmt: skip
+            cells = [
+                t.each(n, lambda w: w) if n in t else np.full(len(t), None) for t in tables.values()
+            ]
             coded[n] = pd.factorize(np.concatenate(cells))
 
         def where(i: int) -> str:
@@ -112,7 +116,7 @@ class TargetSet:
             file, row = places[i]
             return f"row {row:,} of {quoted(file, 200)}"
 
-        rows = rows_of(coded, {}, np.arange(len(places)))
+        rows = rows_of(coded, {}, numbers=np.arange(len(places)))
         for x in rows.repeated(columns, "values", where):
             if isinstance(x, Finding):
                 file, row = places[x.row or 0]
@@ -124,15 +128,22 @@ class TargetFile:
     """A file of target data: ``validate_target_file`` and ``validate_target_data``."""
 
     def __init__(self, path: Path, kind: str, hub: Hub, extra_dates: bool) -> None:
-        self.path, self.kind, self.hub = path, kind, hub
-        self.config, self.tasks, self.value = hub.target_data, hub.asked, _VALUE[kind]
+        self.path = path
+        self.kind = kind
+        self.hub = hub
+        self.config = hub.target_data
+        self.tasks = hub.asked
+        self.value = _VALUE[kind]
         inside = path.relative_to(hub.root / TARGET_DATA).parts
         self.segments = [part for part in inside if "=" in part]
         # A series reaches back before the first round, so it may have any day.
         free = (self.config or {}).get("date_col") if extra_dates and kind == SERIES else None
         self.free_day = free
-        self.notes = {"target_tbl_values": f"any day in {free} (extra dates)"
-                      if free in self.tasks.task_ids else ""}  # fmt: skip
+        self.notes = {
+            "target_tbl_values": f"any day in {free} (extra dates)"
+            if free in self.tasks.task_ids
+            else ""
+        }
 
     def target_file_exists(self) -> Found:
         """The file is one, inside the hub."""
@@ -208,16 +219,22 @@ class TargetFile:
     def target_tbl_coltypes(self) -> Found:
         """Columns have their types, and one beside as_of holds days."""
         found = list(self.rows.bad_types(self.types))
-        days = [name for name, kind in self.rows.kinds.items() if name != "as_of" and "Date" in
-                (kind, self.types.get(name) if kind == "text" else "")]  # fmt: skip
+        days = [
+            name
+            for name, kind in self.rows.kinds.items()
+            if name != "as_of" and "Date" in (kind, self.types.get(name) if kind == "text" else "")
+        ]
         return found or broken(not days, "no column of days beside as_of")
 
     def target_tbl_ts_targets(self) -> Found:
         """Targets of a time series are step-ahead and of a type that is a number."""
         if self.kind == ORACLE:
             raise NotRun("not of oracle-output")
-        good = {str(t.target_id): bool(t.is_step_ahead) and t.target_type in _OF_SERIES
-                for task in self.tasks.model_tasks for t in task.targets}  # fmt: skip
+        good = {
+            str(t.target_id): bool(t.is_step_ahead) and t.target_type in _OF_SERIES
+            for task in self.tasks.model_tasks
+            for t in task.targets
+        }
         column = self.tasks.target_column
         rule = f"a time series needs a target that is step-ahead and {listed(_OF_SERIES)}"
         if column is None:
@@ -230,11 +247,11 @@ class TargetFile:
 
     def target_tbl_rows_unique(self) -> Found:
         """Each observation is there once, in each version."""
-        series, unit = self.kind == SERIES, self._setting("observable_unit", ())
+        series = self.kind == SERIES
+        unit = self._setting("observable_unit", ())
         columns = [*unit, *["as_of"] * bool(series and self._setting("versioned", False)), *_IDS]
         if self.config is None:
-            columns = [c for c in self.rows.kinds if c != self.value and
-                       (series or c != "as_of")]  # fmt: skip
+            columns = [c for c in self.rows.kinds if c != self.value and (series or c != "as_of")]
         return self.rows.repeated([c for c in columns if c in self.rows], "observation")
 
     def target_tbl_values(self) -> Found:
@@ -246,9 +263,10 @@ class TargetFile:
         # Many rounds have the same model tasks: each kind is looked at once.
         kinds = {
             (output, tuple(t.choice(c).allowed for c in columns), _output_ids(t, output))
-            for output in outputs for t in self.tasks.model_tasks
+            for output in outputs
+            for t in self.tasks.model_tasks
             if not has_types or output in t.outputs
-        }  # fmt: skip
+        }
         for output, choices, ids in kinds:
             asked = {**dict(zip(columns, choices)), "output_type": (output,), "output_type_id": ids}
             good = [self.rows.among(n, words) for n, words in asked.items() if n in self.rows]
@@ -303,7 +321,8 @@ class TargetFile:
 
     def target_tbl_oracle_value(self) -> Found:
         """Values of a cdf or pmf are 0 or 1; a cdf does not fall, and a pmf has one 1."""
-        mine, value = self._distributions(), "oracle_value"
+        mine = self._distributions()
+        value = "oracle_value"
         if not mine.any():
             raise NotRun("no cdf or pmf in the file")
         bad = mine & ~np.isin(self.rows.each(value, number), (0, 1))

@@ -119,7 +119,8 @@ class Counts:
     def _remainders(self) -> tuple[Floats, Bools]:
         """State less its counties shown, where one lost a count; and whether all of it is known."""
         # (L, T), (L,): its count is known and all of its counties are here.
-        rest, whole = np.full(self.lost.shape, np.nan), np.zeros(len(self.locations), dtype=bool)
+        rest = np.full(self.lost.shape, np.nan)
+        whole = np.zeros(len(self.locations), dtype=bool)
         beside = self.panel.beside.get(STATES)
         if beside is None or not self.lost.any():
             return rest, whole
@@ -149,7 +150,7 @@ def counts_of(panel: Panel, model: str) -> Counts:
     rows = np.flatnonzero(some.any(axis=1))
     locations = tuple(panel.locations[i] for i in rows)
     skipped = {panel.locations[i]: "no count in any month" for i in np.flatnonzero(~some.any(1))}
-    require_some(locations, skipped, panel, model)
+    require_some(locations, skipped, panel=panel, model=model)
     # A month without a count has that of the last month before it that has one, else the first.
     known = some[rows]
     at = np.where(known, np.arange(known.shape[1]), -1)
@@ -157,9 +158,18 @@ def counts_of(panel: Panel, model: str) -> Counts:
     at = np.where(at < 0, known.argmax(axis=1)[:, None], at)
     each = np.arange(rows.size)[:, None]
     reported = panel.reported[rows][each, at]
-    hidden, lost = panel.hidden[rows][each, at], panel.lost[rows][each, at]
+    hidden = panel.hidden[rows][each, at]
+    lost = panel.lost[rows][each, at]
     stale = tuple(s for s, there in zip(locations, known[:, -1]) if not there)
-    return Counts(panel, locations, skipped, reported, hidden, lost, stale)
+    return Counts(
+        panel,
+        locations,
+        skipped=skipped,
+        known=reported,
+        hidden=hidden,
+        lost=lost,
+        stale=stale,
+    )
 
 
 def enough(n_months: int, horizon: int, needed: int) -> tuple[int, float]:
@@ -189,7 +199,11 @@ def shown_roots(known: Floats) -> Floats:
     return np.sqrt(np.where(known >= SHOWN, known, np.nan))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class FittedCountyBaseline:
     """A county baseline bound to a panel."""
 
@@ -206,13 +220,14 @@ class FittedCountyBaseline:
         last = counts.drawn_last(hidden)
         out = np.empty((*last.shape, horizon), dtype=np.int32)
         if self.model == LAST:
-            self._pooled(out, last, levels)
+            self._pooled(out, last, levels=levels)
         else:
-            self._own(out, last, levels, hidden)
-        panel, warnings = counts.panel, counts.warnings
+            self._own(out, last, levels=levels, hidden=hidden)
+        panel = counts.panel
+        warnings = counts.warnings
         n_months = panel.months.size
         # A pooled spread has many counties in each pair of months.
-        own, stretch = enough(n_months, horizon, 1 if self.model == LAST else MIN_ERRORS)
+        own, stretch = enough(n_months, horizon, needed=1 if self.model == LAST else MIN_ERRORS)
         if stretch > 1.0:
             warnings += (
                 f"{n_months} months are too few for past changes over more than {own}: those, "
@@ -221,7 +236,7 @@ class FittedCountyBaseline:
         return Forecast.from_panel(
             panel,
             cast("Floats", out.transpose(1, 0, 2)),
-            counts.locations,
+            locations=counts.locations,
             # Months behind counts of counties are not recovered: what is hidden hides them.
             known=np.full((len(counts.locations), 11), np.nan),
             target=TARGET_12MO,
@@ -247,7 +262,8 @@ class FittedCountyBaseline:
 
     def _own(self, out: Whole, last: Whole, levels: Floats, hidden: Whole) -> None:
         counts = self.counts
-        ever, gone = counts.hidden.any(axis=1), counts.lost.any(axis=1)
+        ever = counts.hidden.any(axis=1)
+        gone = counts.lost.any(axis=1)
         # A row for every history: one of a county always shown, nine of one that was hidden.
         row = np.repeat(np.arange(ever.size), np.where(ever, HIDDEN.size, 1))
         first = np.searchsorted(row, np.arange(ever.size))
@@ -257,10 +273,10 @@ class FittedCountyBaseline:
         lost = {int(i): counts.drawn_history(int(i), hidden) for i in np.flatnonzero(gone)}
         each = np.arange(levels.shape[1])
         for h in range(1, out.shape[2] + 1):
-            own, stretch = enough(histories.shape[1], h, MIN_ERRORS)
-            error = at_levels(sorted_changes(histories, own), rows, levels)
+            own, stretch = enough(histories.shape[1], h, needed=MIN_ERRORS)
+            error = at_levels(sorted_changes(histories, own), rows, levels=levels)
             for i, history in lost.items():
-                error[i] = at_levels(sorted_changes(history, own), each, levels[i])
+                error[i] = at_levels(sorted_changes(history, own), each, levels=levels[i])
             out[:, :, h - 1] = np.maximum(last + np.rint(stretch * error), 0.0)
 
 

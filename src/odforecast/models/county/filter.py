@@ -17,7 +17,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 #: What is known of a sum.
-MISSING, EXACT, BETWEEN = 0, 1, 2
+MISSING = 0
+EXACT = 1
+BETWEEN = 2
 #: Below this, in deaths a year, a level is none: noise that follows the level needs some.
 LEAST = 1e-3
 #: A variance that is none, in deaths squared.
@@ -44,7 +46,8 @@ LEVELS: Final = {
 #: How far a state's levels are from these, as the sd of a logarithm.
 STATE: Final = 0.68
 #: Residence over occurrence before any count is seen: sd around 1, and sd of its change in a year.
-RESIDENCE_SD, RESIDENCE_STEP = 0.06, 0.018
+RESIDENCE_SD = 0.06
+RESIDENCE_STEP = 0.018
 #: sd of the logarithm of how much more, or less, complete counties are than their state.
 COMPLETENESS_SD: Final = 0.03
 
@@ -56,7 +59,10 @@ UNKNOWN = "5"
 
 
 def levels(
-    urban: list[str], people: Floats, low: Floats, high: Floats
+    urban: list[str],
+    people: Floats,
+    low: Floats,
+    high: Floats,
 ) -> tuple[Floats, Floats, float]:
     """Gamma prior of the levels of a state's counties."""
     # people (n,); low, high (n,) -> mean (n,), shape : ndarray, shape (n,)
@@ -69,7 +75,7 @@ def levels(
     if told.any():
         means = mean[told, None] * np.exp(FACTORS)
         shapes = np.broadcast_to(shape[told, None], means.shape)
-        fit = fit + log_likelihood(means, shapes, low[told], high[told]).sum(axis=0)
+        fit = fit + log_likelihood(means, shapes, low=low[told], high=high[told]).sum(axis=0)
     weight = np.exp(fit - fit.max())
     factor = float(np.exp((weight * FACTORS).sum() / weight.sum()))
     return mean * factor, shape, factor
@@ -163,7 +169,8 @@ def filtered(
     kind = np.where(low == high, EXACT, np.where(np.isnan(low), MISSING, BETWEEN)).astype(np.int64)
     closing = np.zeros(n_time, dtype=bool)
     closing[n_time - 1 :: -window] = True
-    level, shape = level.copy(), shape.copy()
+    level = level.copy()
+    shape = shape.copy()
     lost = kind == BETWEEN
     lost &= ~np.isfinite(high)
     never = lost.any(axis=1) & ~(kind == EXACT).any(axis=1)
@@ -175,14 +182,35 @@ def filtered(
         level[never] = np.maximum(rest, 1.2 * low[never].max(axis=1, initial=1000.0))
         shape[never] = LOST_SHAPE
     rho = np.array([1.0, RESIDENCE_SD**2, RESIDENCE_STEP**2 / 12.0])
-    mean, cov = np.zeros((n, window + 1)), np.zeros((n, window + 1, window + 1))
+    mean = np.zeros((n, window + 1))
+    cov = np.zeros((n, window + 1, window + 1))
     site = np.zeros((n, 4))
     loglik = filtered_state(
-        kind, np.nan_to_num(low), high, taken(kind == BETWEEN, kind == EXACT, window),
-        per_year(months, window), level, shape, total, closing, phi, step**2, rho, mean, cov, site,
-    )  # fmt: skip
+        kind,
+        np.nan_to_num(low),
+        high,
+        taken(kind == BETWEEN, kind == EXACT, window=window),
+        per_year(months, window),
+        level,
+        shape,
+        total,
+        closing,
+        phi,
+        step**2,
+        rho,
+        mean,
+        cov,
+        site,
+    )
     return CountyState(
-        kind[:, -1], low[:, -1], high[:, -1], mean, cov, site, (rho[0], rho[1]), loglik
+        kind[:, -1],
+        low[:, -1],
+        high=high[:, -1],
+        mean=mean,
+        cov=cov,
+        site=site,
+        rho=(rho[0], rho[1]),
+        loglik=loglik,
     )
 
 
@@ -258,7 +286,13 @@ def moments_between(mean: float, var: float, low: float, high: float) -> tuple[f
 
 @nb.njit(cache=True)
 def begun(
-    mean: Floats, cov: Floats, level: float, shape: float, e: Floats, count: float, spread: float
+    mean: Floats,
+    cov: Floats,
+    level: float,
+    shape: float,
+    e: Floats,
+    count: float,
+    spread: float,
 ) -> None:
     """State after its first sum, whose mean and variance are given; overwrites mean and cov."""
     # The level is gamma before (mean `level`, `shape`), the months are Poisson: given the sum,
@@ -365,8 +399,10 @@ def filtered_state(
     n, n_time = kind.shape
     w = mean.shape[1] - 1
     loglik = 0.0
-    started, whole = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    middle, spread = np.zeros(n), np.zeros(n)
+    started = np.zeros(n, dtype=np.bool_)
+    whole = np.zeros(n, dtype=np.bool_)
+    middle = np.zeros(n)
+    spread = np.zeros(n)
     for t in range(n_time):
         window = e[t : t + w]
         exposure = window.sum()
@@ -379,9 +415,13 @@ def filtered_state(
             else:
                 middle[i] = level[i] * exposure
                 spread[i] = middle[i] + middle[i] ** 2 / shape[i]
-            site[i, 0], site[i, 1], site[i, 2], site[i, 3] = middle[i], spread[i], 0.0, 0.0
+            site[i, 0] = middle[i]
+            site[i, 1] = spread[i]
+            site[i, 2] = 0.0
+            site[i, 3] = 0.0
             if here == EXACT:
-                after, var = low[i, t], 0.0
+                after = low[i, t]
+                var = 0.0
                 if t == 0:
                     whole[i] = after >= ENOUGH
                 elif whole[i]:
@@ -392,14 +432,16 @@ def filtered_state(
                 after, var = moments_between(middle[i], spread[i], low[i, t], high[i, t])
             else:
                 whole[i] = False
-                after, var = middle[i], spread[i]
+                after = middle[i]
+                var = spread[i]
             if take or (not started[i] and here == MISSING and t == n_time - 1):
                 if started[i]:
                     learned(mean[i], cov[i], after, var)
                 else:
                     begun(mean[i], cov[i], level[i], shape[i], window, after, var)
                     started[i] = True
-            middle[i], spread[i] = after, var
+            middle[i] = after
+            spread[i] = var
         if t > 0:
             rho[1] += rho[2] * rho[0] * rho[0]
         if not closing[t] or np.isnan(total[t]):
@@ -486,7 +528,9 @@ def drawn_county(
     root = root_of(cov)
     # Of every draw, since months are drawn one after the other over all draws: a shorter forecast
     # is then the beginning of a longer one.
-    kept, new, levels = np.zeros((draws, w)), np.zeros(draws), np.zeros(draws)
+    kept = np.zeros((draws, w))
+    new = np.zeros(draws)
+    levels = np.zeros(draws)
     fresh = np.zeros((draws, horizon))
     z = np.zeros(w + 1)
     p = np.zeros(1)
@@ -572,7 +616,8 @@ def raked(sums: Floats, expected: Floats, target: Floats, at: Floats) -> NDArray
     n, draws, horizon = sums.shape
     out = np.empty((draws, n, horizon), dtype=np.int32)
     for h in range(horizon):
-        whole, parts = sums[..., h].sum(axis=0), sums[..., h]
+        whole = sums[..., h].sum(axis=0)
+        parts = sums[..., h]
         if (none := whole <= 0.0).any():
             parts = np.where(none, expected[:, None], parts)
             whole = np.where(none, np.cumsum(expected)[-1], whole)

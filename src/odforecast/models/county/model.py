@@ -24,7 +24,8 @@ from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
 #: What a hidden count is taken for where only a ratio is looked at, and its variance.
-HIDDEN, HIDDEN_VAR = 3.5, 5.0
+HIDDEN = 3.5
+HIDDEN_VAR = 5.0
 #: Months of counts a county needs. Where nothing is known of it, its class and its state are.
 MIN_MONTHS = 12
 #: Counties are said to be behind their state from this share on.
@@ -59,7 +60,12 @@ class ModelPaths:
         return f"{self.model.label} {self.model.spec.hash}"
 
     def draw(
-        self, states: Panel, last_month: np.datetime64, horizon: int, draws: int, streams: Streams
+        self,
+        states: Panel,
+        last_month: np.datetime64,
+        horizon: int,
+        draws: int,
+        streams: Streams,
     ) -> Mapping[str, StatePath]:
         """Paths of all states after ``last_month``: the draws of a forecast of the states alone."""
         key = (states.data_hash, self.key, str(last_month), horizon, draws, streams.seed)
@@ -67,17 +73,21 @@ class ModelPaths:
         def drawn() -> Mapping[str, StatePath]:
             # The states' file is newer as a rule: then part of what is ahead is known.
             gap = int((last_month - states.last_month).astype(int))
-            fitted, own = self.model.fit(states), streams_of(states, streams.seed)
+            fitted = self.model.fit(states)
+            own = streams_of(states, streams.seed)
             made = fitted.draw(max(horizon + gap, 1), draws, own)
             said = str(getattr(fitted.inner, "delay_said", ""))
-            paths = _from_forecast(made, states, last_month, horizon)
+            paths = _from_forecast(made, states, last_month=last_month, horizon=horizon)
             return {s: replace(path, delay_said=said) for s, path in paths.items()}
 
         return _paths.get(key, drawn)
 
 
 def _from_forecast(
-    made: Forecast, states: Panel, last_month: np.datetime64, horizon: int
+    made: Forecast,
+    states: Panel,
+    last_month: np.datetime64,
+    horizon: int,
 ) -> dict[str, StatePath]:
     n_draws = len(made.draws)
     sums = made.samples(TARGET_12MO)
@@ -111,8 +121,8 @@ def _from_forecast(
         out[state] = StatePath(
             path[:, window].sum(axis=1),
             np.maximum(late, 0.0),
-            path[:, ahead].copy(),
-            year[:, ahead].copy(),
+            months=path[:, ahead].copy(),
+            sums=year[:, ahead].copy(),
         )
     return out
 
@@ -134,7 +144,12 @@ class Delay:
         return float(np.exp(self.behind))
 
     def drawn(
-        self, path: StatePath, state: str, streams: Streams, known: float, level: float
+        self,
+        path: StatePath,
+        state: str,
+        streams: Streams,
+        known: float,
+        level: float,
     ) -> tuple[Floats, Floats]:
         """What the last counts of the state's counties miss, in every draw."""
         # -> factor (D,), late (D, 12)
@@ -171,7 +186,9 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
     other = COMPLETENESS_SD**2 + noise
     kept = COMPLETENESS_SD**2 / (drift + other)
     return Delay(
-        float(total[-1]), float(kept * fell), float(np.sqrt(COMPLETENESS_SD**2 * (1.0 - kept)))
+        float(total[-1]),
+        float(kept * fell),
+        spread=float(np.sqrt(COMPLETENESS_SD**2 * (1.0 - kept))),
     )
 
 
@@ -209,7 +226,11 @@ class County:
             target=TARGET_12MO,
             min_months=MIN_MONTHS,
             corrects_delay=True,
-            parameters=as_parameters(paths=paths, phi=self.phi, step=self.step),
+            parameters=as_parameters(
+                paths=paths,
+                phi=self.phi,
+                step=self.step,
+            ),
             members=(states.model.spec,) if isinstance(states, ModelPaths) else (),
             dataset=COUNTIES,
             # Of somebody's own class it is not known: results that hang on it are not used again.
@@ -234,29 +255,39 @@ class County:
         skipped: dict[str, str] = {}
         for state, rows in members.items():
             if state in usable:
-                found[state] = self._state(panel, beside, state, rows)
+                found[state] = self._state(panel, beside, state=state, rows=rows)
             else:
                 reason = why.get(state, "it is not in the states' panel")
                 skipped |= {panel.locations[r]: f"its state {state}: {reason}" for r in rows}
-        require_some(list(found), skipped, panel, self.name)
-        return FittedCounty(panel, states, found, skipped, self.step)
+        require_some(list(found), skipped, panel=panel, model=self.name)
+        return FittedCounty(panel, states, states=found, skipped=skipped, step=self.step)
 
     def _state(self, panel: Panel, beside: Panel, state: str, rows: list[int]) -> FittedState:
         names = [panel.locations[r] for r in rows]
-        low, high = panel.low[rows], panel.high[rows]
+        low = panel.low[rows]
+        high = panel.high[rows]
         people = np.array([panel.residents.get(s, np.nan) for s in names], dtype=float)
         urban = [panel.urban.get(s, "") for s in names]
-        level, shape, factor = filtering.levels(urban, people, low[:, -1], high[:, -1])
+        level, shape, factor = filtering.levels(urban, people, low=low[:, -1], high=high[:, -1])
         # The state's months and counts on the counties' own.
         row = beside.index(state)
-        months = _on(panel.month_grid, beside.month_grid, beside.monthly[row])
-        total = _on(panel.months, beside.months, beside.reported[row])
+        months = _on(panel.month_grid, beside.month_grid, values=beside.monthly[row])
+        total = _on(panel.months, beside.months, values=beside.reported[row])
         open_ = panel.final_through < panel.last_month
-        delay = delay_of(low, high, total) if open_ else Delay()
+        delay = delay_of(low, high, total=total) if open_ else Delay()
         # What is left of the state, as complete as the counties are.
         reached = total * np.where(np.arange(total.size) < total.size - 1, 1.0, delay.as_complete)
-        known = filtering.filtered(low, high, level, shape, months, reached, self.phi, self.step)
-        return FittedState(names, known, months, factor, delay)
+        known = filtering.filtered(
+            low,
+            high,
+            level=level,
+            shape=shape,
+            months=months,
+            total=reached,
+            phi=self.phi,
+            step=self.step,
+        )
+        return FittedState(names, known, months=months, factor=factor, delay=delay)
 
 
 def _on(grid: Months, own: Months, values: Floats) -> Floats:
@@ -318,11 +349,16 @@ class FittedCounty:
                 hint="take a later date, or other paths",
             )
         for state, fitted in self.states.items():
-            sums, total = self._drawn(state, paths[state], streams)
+            sums, total = self._drawn(state, paths[state], streams=streams)
             expected = np.maximum(fitted.known.mean[:, -1], 1e-6)
             at = streams.generator("rounding", state).random(draws)
             rows = [row_of[s] for s in fitted.names]
-            out[:, rows] = filtering.raked(sums[..., first:], expected, total[:, first:], at)
+            out[:, rows] = filtering.raked(
+                sums[..., first:],
+                expected,
+                target=total[:, first:],
+                at=at,
+            )
         said = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
         far = [
             f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f}%"
@@ -336,7 +372,7 @@ class FittedCounty:
         return Forecast.from_panel(
             panel,
             cast("Floats", out),
-            kept,
+            locations=kept,
             first_month=panel.last_month + first * ONE_MONTH,
             known=np.full((len(kept), WINDOW - 1), np.nan),
             target=TARGET_12MO,
@@ -352,16 +388,27 @@ class FittedCounty:
         known = fitted.known
         draws, horizon = path.sums.shape
         ahead = np.ascontiguousarray(path.months) / filtering.per_year_total(fitted.months)
-        counted, level = known.mean[:, :-1].sum(), known.mean[:, -1].sum()
+        counted = known.mean[:, :-1].sum()
+        level = known.mean[:, -1].sum()
         factor, late = fitted.delay.drawn(path, state, streams, counted, level)
         n = len(fitted.names)
-        sums, last = np.empty((n, draws, 1 + horizon)), np.empty((n, draws))
+        sums = np.empty((n, draws, 1 + horizon))
+        last = np.empty((n, draws))
         for i, fips in enumerate(fitted.names):
             filtering.drawn_county(
-                streams.generator("county", fips), known.kind[i], known.low[i], known.high[i],
-                known.mean[i], known.cov[i], known.site[i], ahead, late, self.step**2,
-                last[i], sums[i],
-            )  # fmt: skip
+                streams.generator("county", fips),
+                known.kind[i],
+                known.low[i],
+                known.high[i],
+                known.mean[i],
+                known.cov[i],
+                known.site[i],
+                ahead,
+                late,
+                self.step**2,
+                last[i],
+                sums[i],
+            )
         walk = streams.generator("residence", state).standard_normal((horizon, draws)).T
         drift = np.exp(RESIDENCE_STEP / np.sqrt(12.0) * np.cumsum(walk, axis=1))
         now = last.sum(axis=0) * factor

@@ -109,7 +109,8 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
     here = [panel.locations.index(s) for s in JURISDICTIONS]
     there = [truth.locations.index(s) for s in JURISDICTIONS]
     column = np.searchsorted(truth.months, panel.months[-span:])
-    settled, reported = truth.reported[there][:, column], panel.reported[here][:, -span:]
+    settled = truth.reported[there][:, column]
+    reported = panel.reported[here][:, -span:]
     off = np.zeros((len(here), SPAN + 13))
     off[:, :span] = np.nan_to_num(settled - reported)[:, ::-1]
     late = np.zeros((len(here), SPAN + 12))
@@ -190,11 +191,11 @@ def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
     # Each is estimated given the other; twice is enough, for the old months are few.
     for _ in range(2):
         values |= _old(told, values | _spreads(told, values))
-        values["kappa"] = _slope(told, "pending", values.get("kappa_old", 1.0))
+        values["kappa"] = _slope(told, "pending", old=values.get("kappa_old", 1.0))
     # By leaving out each release: one of few moves it a good deal.
     n = len(told)
     old = values.get("kappa_old", 1.0)
-    others = [_slope([s for s in told if s is not each], "pending", old) for each in told]
+    others = [_slope([s for s in told if s is not each], "pending", old=old) for each in told]
     values["kappa_error"] = float(np.sqrt((n - 1) * np.var(others)) / values["kappa"])
     predicted = [s for s in found if np.isfinite(s.predicted).all()]
     if len(predicted) >= 2:
@@ -211,7 +212,8 @@ def _slope(found: Sequence[Seen], name: str, old: float = 1.0) -> float:
     up = down = 0.0
     for s in found:
         months = deficit.months_between(getattr(s, name)) * deficit.of_age(s.ages, old)
-        x, weight = months[:, :12].sum(axis=1), 1.0 / np.maximum(s.last, 1.0)
+        x = months[:, :12].sum(axis=1)
+        weight = 1.0 / np.maximum(s.last, 1.0)
         up += float((weight * x * s.missed).sum())
         down += float((weight * x * x).sum())
     return up / down
@@ -222,12 +224,14 @@ def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
     # Over what is expected of younger months.
     rows = []
     for s in found:
-        expected, profile, _ = _parts(s, own | {"kappa_old": 1.0}, own["revision_decay"])
+        expected, profile, _ = _parts(s, own | {"kappa_old": 1.0}, decay=own["revision_decay"])
         old = s.ages[: expected.shape[1]] >= OLD
-        expected, profile, late = expected[:, old], profile[:, old], s.late[:, : old.size][:, old]
+        expected = expected[:, old]
+        profile = profile[:, old]
+        late = s.late[:, : old.size][:, old]
         if not expected.sum() > 0:
             continue
-        variance = _alone(own, expected, profile, _WHOLE)
+        variance = _alone(own, expected, profile=profile, whole=_WHOLE)
         rows.append((late.sum(), expected.sum(), variance.sum()))
     if not rows:
         return {}
@@ -242,7 +246,7 @@ def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
             + _log_normal(error, "old_error")
         )
 
-    share, error = np.exp(_least(loss, np.log([1.0, 0.3]), [(-3, 1)] * 2))
+    share, error = np.exp(_least(loss, np.log([1.0, 0.3]), bounds=[(-3, 1)] * 2))
     return {"kappa_old": float(share), "old_error": float(error)}
 
 
@@ -288,9 +292,11 @@ def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]
     expected, profiled, left = np.zeros((3, len(found), len(JURISDICTIONS), width))
     held = np.zeros(left.shape, dtype=bool)
     for r, s in enumerate(found):
-        late, _, rest = _parts(s, given, 0.0)
+        late, _, rest = _parts(s, given, decay=0.0)
         n = late.shape[1]
-        expected[r, :, :n], profiled[r, :, :n], left[r, :, :n] = late, s.last[:, None], rest
+        expected[r, :, :n] = late
+        profiled[r, :, :n] = s.last[:, None]
+        left[r, :, :n] = rest
         held[r, :, :n] = True
     back = np.arange(held.shape[-1])
 
@@ -304,11 +310,18 @@ def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]
         profile = profiled * ((1.0 - decay) * decay**back)
         variance = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + _WHOLE
         loads = (own["sd_own"], own["revision_own"])
-        each = normal_loss(left, np.where(held, variance, 1.0), expected, profile, loads, shared)
+        each = normal_loss(
+            left,
+            np.where(held, variance, 1.0),
+            expected=expected,
+            profile=profile,
+            mine=loads,
+            ours=shared,
+        )
         return float(prior + each.sum())
 
     start = np.log([0.4, 0.4, 0.012, 0.008, 0.3, 0.008, 0.85 / 0.15])
-    own, _, decay = unpacked(_least(loss, start, [(-9, 2)] * 6 + [(0.0, 4.0)]))
+    own, _, decay = unpacked(_least(loss, start, bounds=[(-9, 2)] * 6 + [(0.0, 4.0)]))
     return own | {"revision_decay": decay}
 
 
@@ -330,15 +343,23 @@ def normal_loss(
     def product(x: Floats, y: Floats) -> Floats:
         return np.asarray((x * y * weight).sum(axis=-1))
 
-    ee, ep, pp = product(expected, expected), product(expected, profile), product(profile, profile)
-    el, pl, ll = product(expected, left), product(profile, left), product(left, left)
-    a, b, d = 1.0 + mine[0] ** 2 * ee, mine[0] * mine[1] * ep, 1.0 + mine[1] ** 2 * pp
+    ee = product(expected, expected)
+    ep = product(expected, profile)
+    pp = product(profile, profile)
+    el = product(expected, left)
+    pl = product(profile, left)
+    ll = product(left, left)
+    a = 1.0 + mine[0] ** 2 * ee
+    b = mine[0] * mine[1] * ep
+    d = 1.0 + mine[1] ** 2 * pp
     det = a * d - b * b
 
     def within(xy: Floats, xe: Floats, xp: Floats, ye: Floats, yp: Floats) -> Floats:
         # The same product once the row's factors are integrated out, summed over the rows.
-        up, down = mine[0] * xe, mine[1] * xp
-        left_up, left_down = mine[0] * ye, mine[1] * yp
+        up = mine[0] * xe
+        down = mine[1] * xp
+        left_up = mine[0] * ye
+        left_down = mine[1] * yp
         taken = d * up * left_up - b * (up * left_down + down * left_up) + a * down * left_down
         return np.asarray((xy - taken / det).sum(axis=-1))
 
@@ -346,7 +367,8 @@ def normal_loss(
     one = 1.0 + s * s * within(ee, ee, ep, ee, ep)
     two = 1.0 + t * t * within(pp, ep, pp, ep, pp)
     both = s * t * within(ep, ee, ep, ep, pp)
-    right, below = s * within(el, ee, ep, el, pl), t * within(pl, ep, pp, el, pl)
+    right = s * within(el, ee, ep, el, pl)
+    below = t * within(pl, ep, pp, el, pl)
     outer = one * two - both * both
     fitted = (two * right**2 - 2.0 * both * right * below + one * below**2) / outer
     quadratic = within(ll, el, pl, el, pl) - fitted
@@ -358,8 +380,8 @@ def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
     """What a release shares, by the likelihood of the nation's last counts."""
     rows = []
     for s in found:
-        expected, profile, left = _parts(s, own, own["revision_decay"])
-        variance = _alone(own, expected, profile, 0.0)
+        expected, profile, left = _parts(s, own, decay=own["revision_decay"])
+        variance = _alone(own, expected, profile=profile, whole=0.0)
         whole = profile.sum() / deficit.of_open(own["revision_decay"], min(s.n_open, 12))
         rows.append((left.sum(), expected.sum(), whole, variance.sum()))
     off, expected, profile, variance = np.array(rows).T
@@ -375,13 +397,15 @@ def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
             + _log_normal(revision, "revision_shared")
         )
 
-    sd, revision = np.exp(_least(loss, np.log([0.15, 0.004]), [(-9, 2)] * 2))
+    sd, revision = np.exp(_least(loss, np.log([0.15, 0.004]), bounds=[(-9, 2)] * 2))
     return {"sd_shared": float(sd), "revision_shared": float(revision)}
 
 
 def _closing(found: Sequence[Seen]) -> dict[str, float]:
     """How a year changes after its file has closed, from releases before its final file."""
-    cuts, others, nation = [], [], []
+    cuts = []
+    others = []
+    nation = []
     whole = cut = 0.0
     for s in found:
         if not s.closing or s.n_open > SPAN - 12:
@@ -392,7 +416,8 @@ def _closing(found: Sequence[Seen]) -> dict[str, float]:
         others += list(change[~is_cut])
         nation.append(float((change * year)[~is_cut].sum() / year.sum()))
         if s.closing > 0.4:  # in the others next to nothing is cut yet
-            whole, cut = whole + is_cut.size, cut + is_cut.sum()
+            whole = whole + is_cut.size
+            cut = cut + is_cut.sum()
             cuts += list(-change[is_cut] / s.closing)
     out: dict[str, float] = {}
     if cuts:
@@ -405,13 +430,16 @@ def _closing(found: Sequence[Seen]) -> dict[str, float]:
 
 def _by_age(found: Sequence[Seen]) -> dict[str, float]:
     """Late share of a month's deaths by its age, and how far single releases are from it."""
-    ages, shares = [], []
+    ages = []
+    shares = []
     for s in found:
         n = min(s.n_open, 12)
-        late, months = s.late[:, :n].sum(axis=0), np.nansum(s.months[:, :n], axis=0)
+        late = s.late[:, :n].sum(axis=0)
+        months = np.nansum(s.months[:, :n], axis=0)
         ages.append(s.newest + np.arange(n, dtype=float) - 6.0)
         shares.append(late / months)
-    age, share = np.concatenate(ages), np.concatenate(shares)
+    age = np.concatenate(ages)
+    share = np.concatenate(shares)
 
     def curve(theta: Floats, at: Floats) -> Floats:
         return np.asarray(np.exp(theta[0] - np.exp(theta[1]) * at))
@@ -419,8 +447,9 @@ def _by_age(found: Sequence[Seen]) -> dict[str, float]:
     def loss(theta: Floats) -> float:
         return float(np.square(share - curve(theta, age)).sum())
 
-    theta = _least(loss, np.array([np.log(0.1), -1.0]), None)
-    national, own = [], []
+    theta = _least(loss, np.array([np.log(0.1), -1.0]), bounds=None)
+    national = []
+    own = []
     for s, at in zip(found, ages, strict=True):
         n = at.size
         expected = (s.months[:, :n] * curve(theta, at)).sum(axis=1)
@@ -469,9 +498,11 @@ def learned_delays(panel: Panel) -> Learned:
     """A panel's constants, and what they rest on."""
     # The same for the same content, whatever the order in which releases came to the archive.
     (cutoff, without), sets = dated_key(panel), all_delays()
-    dated, source = sets[cutoff, ""], f"constants of {cutoff}"
+    dated = sets[cutoff, ""]
+    source = f"constants of {cutoff}"
     if (cutoff, without) in sets:
-        dated, source = sets[cutoff, without], f"{source}, without {without}"
+        dated = sets[cutoff, without]
+        source = f"{source}, without {without}"
     further = further_releases(panel)
     if not further:
         return Learned(dated, source)
@@ -491,7 +522,13 @@ def learned_delays(panel: Panel) -> Learned:
         ships = [s for s in known_by(cutoff, shipped_seen()) if s.release != without]
         constants, _ = estimate(sorted((*ships, *own), key=lambda s: s.release))
         also = f"{source}, and {number_of(len(own), 'release')} of the archive"
-        return Learned(constants, also, len(ships), tuple(s.release for s in own), left_out)
+        return Learned(
+            constants,
+            also,
+            shipped=len(ships),
+            own=tuple(s.release for s in own),
+            left_out=left_out,
+        )
 
     return _kept.get(key, made)
 
@@ -528,7 +565,8 @@ def further_releases(panel: Panel) -> tuple[int, ...]:
     of_all_drugs = (panel.indicator, panel.dataset) == (ALL_DRUGS, STATES)
     if triangle is None or triangle.pending is None or not of_all_drugs:
         return ()
-    day, today = min(panel.as_of, panel.release), deficit.seen_in(panel)
+    day = min(panel.as_of, panel.release)
+    today = deficit.seen_in(panel)
     until = np.datetime64(today - SETTLED * ONE_MONTH, "M")
     if not_final(today, panel.final_through) > EARLY:
         until = min(until, np.datetime64(panel.final_through - 12 * ONE_MONTH, "M"))

@@ -124,13 +124,16 @@ class Deficit:
 
 def deficit(panel: Panel, constants: Delays) -> Deficit:
     """What the last counts of a panel miss; the US is the sum of its parts if all are there."""
-    n_loc, n_open = len(panel.locations), open_months(panel)
-    is_open, us = slice(SPAN - n_open, SPAN), None
+    n_loc = len(panel.locations)
+    n_open = open_months(panel)
+    is_open = slice(SPAN - n_open, SPAN)
+    us = None
     if NATION in panel.locations:
         us = panel.locations.index(NATION)
     late, revised, noise, old = np.zeros((4, n_loc, SPAN))
     shared_told = float(np.hypot(constants.sd_shared, constants.kappa_error))
-    own, shared = np.full(n_loc, constants.sd_own), np.full(n_loc, shared_told)
+    own = np.full(n_loc, constants.sd_own)
+    shared = np.full(n_loc, shared_told)
     revision_own = np.full(n_loc, constants.revision_own)
     how = dict.fromkeys(panel.locations, "final")
     adds_up = _adds_up(panel)
@@ -141,18 +144,20 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         revised[:, is_open] = last[:, None] * profile[::-1]
         ages = _ages(panel, n_open)
         for i, state in enumerate(panel.locations):
-            arriving, how[state] = arriving_late(panel, i, n_open, constants)
+            arriving, how[state] = arriving_late(panel, i, n_open=n_open, constants=constants)
             if how[state] == "age":
                 share = np.minimum(constants.late * np.exp(-constants.late_decay * (ages - 6)), 0.5)
                 arriving = last[i] / 12.0 * share / (1.0 - share)
-                own[i], shared[i] = constants.late_own, constants.late_shared
+                own[i] = constants.late_own
+                shared[i] = constants.late_shared
             late[i, is_open] = arriving[::-1]
         if adds_up and us is not None:
             late = closed(late, panel.locations)
             parts = [s for s in JURISDICTIONS if how[s] != "age"]
             if how[NATION] == "age" and parts:  # a US row that was added up says nothing itself
                 how[NATION] = how[parts[0]]
-                own[us], shared[us] = constants.sd_own, shared_told
+                own[us] = constants.sd_own
+                shared[us] = shared_told
         noise = np.hypot(constants.noise * late, constants.revision_noise * revised)
         told = np.array([how[s] == "pending" for s in panel.locations])
         aged = told[:, None] & (ages >= OLD)[::-1]
@@ -163,7 +168,9 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
     # How much of what the last closed year gained after closing is in it, and the share of a change
     # of its count that falls on each month: zero where its file is final.
     weight = not_final(seen_in(panel), panel.final_through)
-    where, year, gained = np.zeros(SPAN), np.zeros(n_loc), None
+    where = np.zeros(SPAN)
+    year = np.zeros(n_loc)
+    gained = None
     if not (weight and 0 < n_open < panel.months.size):
         weight = 0.0
     else:
@@ -238,11 +245,11 @@ def of_open(decay: float, n_open: int) -> float:
 def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tuple[Floats, str]:
     """Late arrivals expected of a location's open months, the last first, and what tells them."""
     # NaN and `"age"` where nothing does.
-    sums = pending_deaths(panel, row, n_open)
+    sums = pending_deaths(panel, row, n_open=n_open)
     if sums is not None:
         months = months_between(constants.kappa * sums)
         return months * of_age(_ages(panel, n_open), constants.kappa_old), "pending"
-    sums = predicted_excess(panel, row, n_open)
+    sums = predicted_excess(panel, row, n_open=n_open)
     if sums is not None:
         return months_between(constants.kappa_predicted * sums), "predicted"
     return np.full(n_open, np.nan), "age"
@@ -334,10 +341,14 @@ class Factors:
 
 
 def prior_factors(
-    deficit: Deficit, rows: list[int], locations: tuple[str, ...], draws: int, streams: Streams
+    deficit: Deficit,
+    rows: list[int],
+    locations: tuple[str, ...],
+    draws: int,
+    streams: Streams,
 ) -> Factors:
     """Factors of some rows of a panel as they are before anything is forecast."""
-    found = shared_factors(deficit, rows, draws, streams)
+    found = shared_factors(deficit, rows, draws=draws, streams=streams)
     for k, i in enumerate(rows):
         late, revision = streams.generator("delay", locations[i]).standard_normal((2, draws))
         found.late[:, k] += deficit.own[i] * late
@@ -365,7 +376,8 @@ def late_draws(
 ) -> Floats:
     """Deaths that arrive late of some rows of a panel, by month of death; shape (D, L, SPAN)."""
     # Whole deaths, the last month at the end; negative where a closed year loses deaths.
-    draws, n = len(factors.late), len(rows)
+    draws = len(factors.late)
+    n = len(rows)
     us_cut, us_year = streams.generator("cut").standard_normal((2, draws))
     us_old = streams.generator("old").standard_normal(draws)
     common = np.exp(CUT_SHARED * us_cut)
@@ -389,10 +401,21 @@ def late_draws(
             size[k] = np.where(happens, rng.exponential(size=draws), 0.0) * common
     out = np.empty((draws, n, SPAN))
     _late_arrivals(
-        deficit.late[rows], deficit.revised[rows], deficit.noise[rows], deficit.year[rows],
-        deficit.cut[rows], deficit.old[rows], factors.late, factors.revision, us_old, single,
-        changed, size, chance, out,
-    )  # fmt: skip
+        deficit.late[rows],
+        deficit.revised[rows],
+        deficit.noise[rows],
+        deficit.year[rows],
+        deficit.cut[rows],
+        deficit.old[rows],
+        factors.late,
+        factors.revision,
+        us_old,
+        single,
+        changed,
+        size,
+        chance,
+        out,
+    )
     return out
 
 
@@ -435,8 +458,11 @@ def _late_arrivals(
     for d in range(n_draws):
         for i in range(n_loc):
             more = 1.0 + late_error[d, i]
-            shift, moved, lost = revision[d, i], changed[i, d], size[i, d]
-            run, before = chance[i, d], 0.0
+            shift = revision[d, i]
+            moved = changed[i, d]
+            lost = size[i, d]
+            run = chance[i, d]
+            before = 0.0
             for j in range(span):
                 value = late[i, j] * more
                 value += revised[i, j] * shift

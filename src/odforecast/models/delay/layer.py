@@ -59,10 +59,18 @@ class Delayed:
 
     def fit(self, panel: Panel) -> FittedDelayed:
         """Complete the last months and fit the model to the result."""
-        complete, source = panel, "counts are final"
+        complete = panel
+        source = "counts are final"
         if (missing := missing_from(panel)) is not None:
-            complete, source = deficit.corrected(panel, missing), learned_delays(panel).source
-        return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
+            complete = deficit.corrected(panel, missing)
+            source = learned_delays(panel).source
+        return FittedDelayed(
+            panel,
+            self.model.fit(complete),
+            missing=missing,
+            complete=complete,
+            delay=source,
+        )
 
 
 @dataclass(repr=False)
@@ -85,7 +93,9 @@ class FittedDelayed:
         inner = self.fitted.draw(horizon, draws, streams)
         if self.missing is None:
             return replace(inner, panel=self.panel)
-        panel, missing, skipped = self.panel, self.missing, dict(inner.skipped)
+        panel = self.panel
+        missing = self.missing
+        skipped = dict(inner.skipped)
         if inner.target != TARGET_MONTH:
             # A nowcast of counts completes each of the last twelve.
             for state in inner.locations:
@@ -94,11 +104,23 @@ class FittedDelayed:
                     month = panel.months[-AGES:][gaps][0]
                     skipped[state] = f"no reported count in {month}, so none to complete"
             kept = [s for s in inner.locations if s not in skipped]
-            require_some(kept, skipped, panel, self.fitted.model.label)
+            require_some(kept, skipped, panel=panel, model=self.fitted.model.label)
             inner = inner.select(kept)
         rows = [panel.locations.index(s) for s in inner.locations]
-        factors = deficit.prior_factors(missing, rows, panel.locations, draws, streams)
-        late = deficit.late_draws(missing, rows, panel.locations, factors, streams)
+        factors = deficit.prior_factors(
+            missing,
+            rows,
+            locations=panel.locations,
+            draws=draws,
+            streams=streams,
+        )
+        late = deficit.late_draws(
+            missing,
+            rows,
+            locations=panel.locations,
+            factors=factors,
+            streams=streams,
+        )
         if LOCATION in inner.joint:
             late = closed(late, inner.locations, axis=1)
         off = late[..., -AGES:].sum(axis=2) - missing.months[rows, -AGES:].sum(axis=1)
@@ -107,14 +129,18 @@ class FittedDelayed:
         relative = np.clip(relative, -MAX_ERROR, MAX_ERROR)
         warnings = list(inner.warnings)
         if inner.target == TARGET_MONTH:
-            what, counted, arriving = "months", panel.monthly, late
+            what = "months"
+            counted = panel.monthly
+            arriving = late
             future = inner.draws[..., -horizon:] * np.exp(LEVEL * relative)[..., None]
             future += self._shift(rows, horizon)
         else:  # 12-month counts move with the last one
-            what, counted, arriving = "counts", panel.reported, rolling_sums(late)
+            what = "counts"
+            counted = panel.reported
+            arriving = rolling_sums(late)
             future = inner.draws[..., -horizon:] * np.exp(relative)[..., None]
-        paths, below = deficit.with_nowcast(counted[rows], arriving, future)
-        warnings += below_zero(below, paths.size, what)
+        paths, below = deficit.with_nowcast(counted[rows], arriving, ahead=future)
+        warnings += below_zero(below, paths.size, what=what)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
         if far.any():
@@ -125,7 +151,7 @@ class FittedDelayed:
         return Forecast.from_panel(
             panel,
             paths,
-            inner.locations,
+            locations=inner.locations,
             first_month=panel.last_month - (AGES - 1) * ONE_MONTH,
             late=late[..., -2 * AGES + 1 : -AGES],
             joint=inner.joint,

@@ -49,7 +49,7 @@ def window_chance(counts: Any, mean: Any, alpha: Any) -> Any:
     # counts (C, n); mean, alpha (C,)
     there = counts >= 0
     y = pt.switch(there, counts, 0.0)
-    terms = negative_binomial(y, pt.log(mean)[:, None], alpha[:, None]) - pt.gammaln(y + 1.0)
+    terms = negative_binomial(y, pt.log(mean)[:, None], alpha=alpha[:, None]) - pt.gammaln(y + 1.0)
     return pt.logsumexp(pt.switch(there, terms, -1e30), axis=1)
 
 
@@ -68,7 +68,7 @@ def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
     variance = (extra**2)[:, None]
     ages = min(SPAN, n_time) if "late" in d else 0
     settled = slice(0, n_time - ages)
-    terms = negative_binomial(d["counts"][:, settled], log_mean[:, settled], 1.0 / variance)
+    terms = negative_binomial(d["counts"][:, settled], log_mean[:, settled], alpha=1.0 / variance)
     pm.Potential("likelihood", (d["seen"][:, settled] * terms).sum())
     if ages:
         completed = d["counts"][:, -ages:]
@@ -81,7 +81,7 @@ def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
         above = 0.5 * (completed + pt.sqrt(completed**2 + SMALL**2))
         changing = (d["late"] > 0) | (d["revised"] > 0)
         y = pt.switch(changing, above, d["counts"][:, -ages:])
-        terms = negative_binomial(y, log_mean[:, -ages:], 1.0 / (variance + d["slack"]))
+        terms = negative_binomial(y, log_mean[:, -ages:], alpha=1.0 / (variance + d["slack"]))
         # Here y! depends on parameters.
         terms = d["seen"][:, -ages:] * (terms - log_gamma(y + 1.0))
         pm.Potential("open_likelihood", terms.sum())
@@ -90,17 +90,19 @@ def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
         mean = (d["window"] * mu).sum(axis=1)
         square = (d["window"] * mu**2).sum(axis=1)
         alpha = mean**2 / (pt.dot(d["window_state"], extra**2) * square)
-        chance = window_chance(d["window_counts"], mean, alpha)
+        chance = window_chance(d["window_counts"], mean, alpha=alpha)
         pm.Potential("window_likelihood", chance.sum())
 
 
 def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
     """Data of the graph: counts, masks, memberships and the whitening map, all padded."""
     n_states, n_time, n_knots = inputs.shape
-    first, n = inputs.first, n_knots - 1
+    first = inputs.first
+    n = n_knots - 1
     design = inputs.weights @ laplace.path_basis(n_knots)
     design[:, 1 : 1 + first] = 0.0  # knots not in use
-    live, start = np.zeros(n), np.zeros(n)
+    live = np.zeros(n)
+    start = np.zeros(n)
     live[first:] = 1.0
     start[first] = 1.0
     data: dict[str, Floats] = {
@@ -134,7 +136,7 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
     for g, (level, scale) in enumerate(zip(guide.levels, scales)):
         skip = 1 if g == 0 else 0  # states have a level before their increments
         used = np.r_[np.arange(skip), skip + np.arange(first, n)]
-        data |= _map(f"{g}", level, scale, used, n + skip)
+        data |= _map(f"{g}", level, scale=scale, used=used, size=n + skip)
         if g == 0:
             data["base_0"] = data["backward_0"][:, :, 0] * guide.center[:, None]
         data[f"backward_{g}"] = np.ascontiguousarray(data[f"backward_{g}"][:, :, skip:])
@@ -143,12 +145,16 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
     if inputs.regions:
         data["region"] = inputs.region
     if guide.nation is not None:
-        data |= _national(inputs, guide.nation, guide.scales.nation)
+        data |= _national(inputs, guide.nation, scale=guide.scales.nation)
     return data
 
 
 def _map(
-    name: str, level: Level, scale: Floats, used: NDArray[np.int64], size: int
+    name: str,
+    level: Level,
+    scale: Floats,
+    used: NDArray[np.int64],
+    size: int,
 ) -> dict[str, Floats]:
     """The whitening map of a level, padded to ``size`` coordinates."""
     # `bend` is the prior precision in each direction as a polynomial of the damping: with it one
@@ -160,13 +166,18 @@ def _map(
     full["forward"][everywhere] = forward
     full["backward"][everywhere] = backward
     flat = {key: np.zeros((n_nodes, size)) for key in ("strength", "info")}
-    flat["strength"][:, used], flat["info"][:, used] = strength, info
+    flat["strength"][:, used] = strength
+    flat["info"][:, used] = info
     found = full | flat | {"reference": np.broadcast_to(scale, (n_nodes,)).copy()}
     if level.by_damping is not None:
         bend = np.zeros((3, n_nodes, size))
         bend[0] = 1.0
         bend[:, :, used] = np.einsum(
-            "ski,pskl,sli->psi", forward, level.by_damping, forward, optimize=True
+            "ski,pskl,sli->psi",
+            forward,
+            level.by_damping,
+            forward,
+            optimize=True,
         )
         found["bend"] = bend
     return {f"{k}_{name}": v for k, v in found.items()}
@@ -179,7 +190,7 @@ def _national(inputs: Inputs, nation: Nation, scale: float) -> dict[str, Floats]
     used = np.arange(begin, n_time - 1)
     own = np.linalg.inv(nation.level.prior[0])
     steps = replace(nation.level, prior=np.linalg.inv(own + nation.slope)[None])
-    data = _map("nation", steps, np.array(scale), used, n_time - 1)
+    data = _map("nation", steps, scale=np.array(scale), used=used, size=n_time - 1)
     del data["reference_nation"]
     # Share of the slope in the prior variance of each direction.
     white = data["backward_nation"][0][np.ix_(used, used)]
@@ -192,9 +203,11 @@ def _national(inputs: Inputs, nation: Nation, scale: float) -> dict[str, Floats]
     spread, turn = np.linalg.eigh(root @ root.T)
     square = np.ix_(used, used)
     there, back = np.zeros((2, n_time - 1, n_time - 1))
-    there[square], back[square] = turn.T * units, turn / units[:, None]
+    there[square] = turn.T * units
+    back[square] = turn / units[:, None]
     roots, live = np.zeros((2, n_time - 1))
-    roots[used], live[used] = np.sqrt(np.maximum(spread, 0.0)), 1.0
+    roots[used] = np.sqrt(np.maximum(spread, 0.0))
+    live[used] = 1.0
     quarter, bridge = between_knots(n_time, inputs.every)
     return data | {
         "reference_nation": np.array([scale]),
@@ -212,11 +225,30 @@ def _national(inputs: Inputs, nation: Nation, scale: float) -> dict[str, Floats]
 
 #: Variables kept in ``idata`` (whitened coordinates and other raw variables are not).
 KEPT = (
-    "level", "path", "increment", "scale", "scale_state", "scale_size", "scale_spread",
-    "damping", "extra", "noise", "noise_spread", "season", "season_scale", "common",
-    "shock_scale", "scale_region", "damping_region", "increment_region", "scale_nation",
-    "slope_ratio", "slope", "late_error", "revision_error",
-)  # fmt: skip
+    "level",
+    "path",
+    "increment",
+    "scale",
+    "scale_state",
+    "scale_size",
+    "scale_spread",
+    "damping",
+    "extra",
+    "noise",
+    "noise_spread",
+    "season",
+    "season_scale",
+    "common",
+    "shock_scale",
+    "scale_region",
+    "damping_region",
+    "increment_region",
+    "scale_nation",
+    "slope_ratio",
+    "slope",
+    "late_error",
+    "revision_error",
+)
 
 
 def _log_normal(name: str, **keywords: Any) -> Any:
@@ -248,10 +280,11 @@ def build(data: dict[str, Floats], *, tail: float) -> pm.Model:
     with pm.Model() as model:
         d = {name: pm.Data(name, value) for name, value in data.items()}
         freedom = pt.constant(float(tail))
-        parent, common = None, _season(d)
+        parent = None
+        common = _season(d)
         if n_states > 1:
-            steps = _nation(d, n_time, freedom)
-            common = common + _month(d, n_time, pt.dot(d["bridge_basis"], steps))[None]
+            steps = _nation(d, n_time, tail=freedom)
+            common = common + _month(d, n_time, bridge=pt.dot(d["bridge_basis"], steps))[None]
             parent = pt.dot(d["quarter"], steps)[None]
         if "region" in d:
             n_regions = data["region"].shape[1]
@@ -259,27 +292,44 @@ def build(data: dict[str, Floats], *, tail: float) -> pm.Model:
             damping = pm.Beta("damping_region", *laplace.DAMPING)
             parent = pt.repeat(parent, n_regions, axis=0)
             size = pt.ones(n_regions) * scale
-            _, deviation, parent = _node(d, "1", size, damping, freedom, parent, 0)
+            _, deviation, parent = _node(
+                d,
+                "1",
+                scale=size,
+                damping=damping,
+                tail=freedom,
+                parent=parent,
+                skip=0,
+            )
             pm.Deterministic("increment_region", deviation[:, -1])
             parent = pt.dot(d["region"], parent)
         elif parent is not None:
             parent = pt.repeat(parent, n_states, axis=0)
-        pooled, larger = _log_normal("scale_state"), 0.0
+        pooled = _log_normal("scale_state")
+        larger = 0.0
         if n_states > 2:
             size = pm.Deterministic(
                 "scale_size", laplace.SIZE_SD * pm.Normal("scale_size_raw", 0.0, 1.0)
             )
             larger = size * d["size"]
-        scale = _by_state("scale", pooled, "scale_spread", n_states, larger)
+        scale = _by_state("scale", pooled, spread="scale_spread", n_states=n_states, more=larger)
         damping = pm.Beta("damping", *laplace.DAMPING)
-        vector, deviation, _ = _node(d, "0", scale, damping, freedom, parent, 1)
+        vector, deviation, _ = _node(
+            d,
+            "0",
+            scale=scale,
+            damping=damping,
+            tail=freedom,
+            parent=parent,
+            skip=1,
+        )
         level = pm.Deterministic("level", vector[:, 0])
         pm.Potential("level_prior", (-0.5 * ((level - d["center"]) / laplace.LEVEL_SD) ** 2).sum())
         pm.Deterministic("increment", deviation[:, -1])
         pm.Deterministic("path", pt.dot(vector, laplace.path_basis(n_knots).T))
         eta = pt.dot(vector, d["design"].T) + common
-        extra = _by_state("extra", _log_normal("noise"), "noise_spread", n_states)
-        likelihood(d, eta, extra)
+        extra = _by_state("extra", _log_normal("noise"), spread="noise_spread", n_states=n_states)
+        likelihood(d, eta, extra=extra)
     return model
 
 
@@ -291,7 +341,7 @@ def _nation(d: dict[str, Any], n_time: int, tail: Any) -> Any:
     ratio = _log_normal("slope_ratio")
     prior = (scale / d["reference_nation"][:, None]) ** 2
     prior = prior * (1.0 + d["slope_part"] * ((ratio / laplace.SLOPE_RATIO) ** 2 - 1.0))
-    steps = _placed(d, "nation", 1.0 / prior, 0.0, d["live_nation"])[0]
+    steps = _placed(d, "nation", shrink=1.0 / prior, expected=0.0, alive=d["live_nation"])[0]
     # In these directions the slope is independent, of variance ratio² · root² beside 1 of what
     # stands between it and the steps.
     known = pt.dot(d["slope_turn"], steps) / scale
@@ -302,7 +352,7 @@ def _nation(d: dict[str, Any], n_time: int, tail: Any) -> Any:
     pm.Potential("density_slope", (-0.5 * unit**2 - 0.5 * pt.log(total)).sum())
     slope = scale * pt.dot(d["slope_back"], root * unit)
     pm.Deterministic("slope", slope[-1])
-    innovations = student_t((steps - slope) ** 2, scale, tail)
+    innovations = student_t((steps - slope) ** 2, scale, tail=tail)
     pm.Potential("innovations_nation", (d["live_nation"] * innovations).sum())
     return steps
 
@@ -331,11 +381,18 @@ def _placed(d: dict[str, Any], name: str, shrink: Any, expected: Any, alive: Any
 
 
 def _node(
-    d: dict[str, Any], name: str, scale: Any, damping: Any, tail: Any, parent: Any, skip: int
+    d: dict[str, Any],
+    name: str,
+    scale: Any,
+    damping: Any,
+    tail: Any,
+    parent: Any,
+    skip: int,
 ) -> tuple[Any, Any, Any]:
     """Nodes of one level: (vector, deviations of increments from the parent, increments)."""
     # `skip` is 1 where a level stands before the increments.
-    live, start = d["live"], d["start"]
+    live = d["live"]
+    start = d["start"]
     alive = pt.concatenate([pt.ones(skip), live]) if skip else live
     bent = d[f"bend_{name}"]
     shrink = ((d[f"reference_{name}"] / scale) ** 2)[:, None]
@@ -343,12 +400,12 @@ def _node(
     expected = d["base_0"] if skip else 0.0
     if parent is not None:
         expected = expected + _multiply(d[f"backward_{name}"], parent)
-    vector = _placed(d, name, shrink, expected, alive)
+    vector = _placed(d, name, shrink=shrink, expected=expected, alive=alive)
     increments = vector[:, skip:]
     deviation = increments if parent is None else increments - parent
     later = (live - start)[1:]
     square = (deviation[:, 1:] - damping * deviation[:, :-1]) ** 2
-    density = (later * student_t(square, scale[:, None], tail)).sum()
+    density = (later * student_t(square, scale[:, None], tail=tail)).sum()
     spread = scale / pt.sqrt(1.0 - damping**2)
     density += (-0.5 * (pt.dot(deviation, start) / spread) ** 2 - pt.log(spread)).sum()
     pm.Potential(f"innovations_{name}", density)

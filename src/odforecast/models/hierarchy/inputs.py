@@ -117,12 +117,16 @@ def between_knots(n_months: int, every: int) -> tuple[Floats, Floats]:
 
 
 def from_panel(
-    panel: Panel, model: str, *, every: int = 3, missing: Deficit | None = None
+    panel: Panel,
+    model: str,
+    *,
+    every: int = 3,
+    missing: Deficit | None = None,
 ) -> tuple[Inputs, dict[str, str]]:
     """Arrays of a panel, and the locations that cannot be used with the reason."""
     # A nation shown together with some of its jurisdictions is modelled as those and the rest, so
     # that it is their sum. Months that are missing stay missing.
-    states, skipped = usable_locations(panel, model, MIN_MONTHS)
+    states, skipped = usable_locations(panel, model, min_months=MIN_MONTHS)
     parts = sorted(s for s in states if s in JURISDICTIONS or s == "PR")
     rows = {s: panel.monthly[panel.index(s)] for s in parts}
     if NATION in states:
@@ -133,13 +137,15 @@ def from_panel(
             skipped[NATION] = f"its counts contradict its jurisdictions': {error.message}"
         if rest is not None:
             rows[REST if rows else NATION] = rest
-    require_some(list(rows), skipped, panel, model)
+    require_some(list(rows), skipped, panel=panel, model=model)
     names = tuple(rows)
-    months, counts = panel.month_grid, np.stack(list(rows.values()))
-    cells = [c for i, s in enumerate(parts) for c in _before(panel, s, i, counts[i])]
+    months = panel.month_grid
+    counts = np.stack(list(rows.values()))
+    cells = [c for i, s in enumerate(parts) for c in _before(panel, s, row=i, months=counts[i])]
     begin = int(np.argmax((~np.isnan(counts)).any(axis=0)))
     begin = min([begin, *(start for _, start, _ in cells)])
-    months, counts = months[begin:], counts[:, begin:]
+    months = months[begin:]
+    counts = counts[:, begin:]
     unit = every * max(1, -(-PAD // every))
     n_time = 1 + unit * -(-(months.size - 1) // unit)
     early = n_time - months.size
@@ -164,7 +170,7 @@ def from_panel(
         windows=windows,
         window_row=np.array([row for row, _, _ in cells], dtype=np.int64),
         window_counts=np.array([values for _, _, values in cells]).reshape(-1, HIDDEN.size),
-        missing=None if missing is None else _missing_of(missing, panel, names),
+        missing=None if missing is None else _missing_of(missing, panel, names=names),
     )
     return inputs, skipped
 
@@ -191,7 +197,8 @@ def _missing_of(missing: Deficit, panel: Panel, names: tuple[str, ...]) -> Defic
     layers = ("late", "noise", "revised", "cut", "year")
     of = {k: getattr(missing, k)[rows].copy() for k in layers}
     if REST in names:
-        here, us = names.index(REST), panel.locations.index(NATION)
+        here = names.index(REST)
+        us = panel.locations.index(NATION)
         parts = [panel.locations.index(s) for s in names if s not in (REST, "PR")]
         for k in ("late", "revised", "cut", "year"):
             whole = getattr(missing, k)

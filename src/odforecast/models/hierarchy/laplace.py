@@ -109,12 +109,13 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
     guess = np.zeros(inputs.counts.shape)
     np.add.at(guess, inputs.window_row, inputs.windows)
     dark = (guess > 0) & ~inputs.seen
-    y, seen = np.where(dark, HIDDEN_MONTH, inputs.counts), inputs.seen | dark
+    y = np.where(dark, HIDDEN_MONTH, inputs.counts)
+    seen = inputs.seen | dark
     extra = inputs.slack + _factor_variance(inputs)
     center = level_center(y, seen)
     prior_mean = np.zeros((n_states, n))
     prior_mean[:, 0] = center
-    h = Scales(np.full(n_states, 0.05), np.full(n_states, 0.06), tail)
+    h = Scales(np.full(n_states, 0.05), np.full(n_states, 0.06), tail=tail)
     start = inputs.first * inputs.every
     quarter, bridge = (a[:, start:] for a in between_knots(n_time, inputs.every))
     quarter = quarter[inputs.first :]
@@ -122,7 +123,9 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
     slope = slope @ slope.T
     weights = [np.ones((n_states, n - 2)), *(np.ones((m.shape[1], n - 2)) for m in members)]
     heavy = np.ones(slope.shape[0])
-    shock, season, bridged = np.zeros(n_time), np.zeros(12), np.zeros(n_time)
+    shock = np.zeros(n_time)
+    season = np.zeros(12)
+    bridged = np.zeros(n_time)
     levels: list[Level] = []
     nation: Nation | None = None
     # Where the counts are linearised: at themselves first, then at the fit, in short steps
@@ -146,7 +149,11 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
         dampings = (h.damp_state, h.damp_region)
         priors = [at_damping(p, damping) for p, damping in zip(by_damping, dampings)]
         levels, above, says = upward(
-            data, (curve * path + score) @ design, priors, members, prior_mean
+            data,
+            (curve * path + score) @ design,
+            priors=priors,
+            members=members,
+            prior_mean=prior_mean,
         )
         parent = np.zeros((1, n - 1)), np.zeros((1, n - 1, n - 1))
         if inputs.pooled:
@@ -157,14 +164,14 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
             nation = _nation(
                 np.diag(heavy / h.nation**2),
                 quarter.T @ above @ quarter + (bridge.T * (share * total)) @ bridge,
-                quarter.T @ says + bridge.T @ (share * left),
-                (SLOPE_RATIO * h.nation) ** 2 * slope,
-                total,
-                left,
+                info=quarter.T @ says + bridge.T @ (share * left),
+                slope=(SLOPE_RATIO * h.nation) ** 2 * slope,
+                strength=total,
+                left=left,
             )
             parent = (nation.mean @ quarter.T)[None], (quarter @ nation.cov @ quarter.T)[None]
             bridged = bridge @ nation.mean
-        marginals = downward(levels, members, prior_mean, parent)
+        marginals = downward(levels, members, prior_mean=prior_mean, parent=parent)
         path_new = marginals[0].mean @ design.T
         # Backfitting: season first, then the month's own shock.
         left = (curve * (path + common - path_new) + score).sum(axis=0) - total * bridged
@@ -179,8 +186,8 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
         variance = np.einsum("tk,skl,tl->st", design, marginals[0].cov, design, optimize=True)
         mu = np.exp(np.clip(path_new + shock + hot @ season + bridged, -15, 16))
         h = replace(
-            _update(h, marginals, weights, second),
-            noise=_update_noise(h.noise, y, mu, variance - extra, seen),
+            _update(h, marginals, weights=weights, second=second),
+            noise=_update_noise(h.noise, y, mu=mu, variance=variance - extra, seen=seen),
             season=float(np.sqrt((season @ season + 3 * 0.02**2) / 14)),
         )
         if nation is not None:
@@ -194,7 +201,15 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
             )
         path = path + np.clip(path_new - path, -1.0, 1.0)
     levels = [replace(v, by_damping=p) for v, p in zip(levels, by_damping)]
-    return Approximation(h, tuple(levels), nation, center, basis, season, shock)
+    return Approximation(
+        h,
+        tuple(levels),
+        nation=nation,
+        center=center,
+        basis=basis,
+        season=season,
+        shock=shock,
+    )
 
 
 def _factor_variance(inputs: Inputs) -> Floats:
@@ -210,14 +225,19 @@ def _factor_variance(inputs: Inputs) -> Floats:
 
 
 def _nation(
-    prior: Floats, data: Floats, info: Floats, slope: Floats, strength: Floats, left: Floats
+    prior: Floats,
+    data: Floats,
+    info: Floats,
+    slope: Floats,
+    strength: Floats,
+    left: Floats,
 ) -> Nation:
     """The nation's steps given what the tree says about them; the slope is integrated out."""
     precision = np.linalg.inv(np.linalg.inv(prior) + slope)
     cov = np.linalg.inv(precision + data)
     cov = (cov + cov.T) / 2
-    level = Level(prior[None], data[None], info[None], cov[None])
-    return Nation(level, cov @ info, cov, slope, strength, left)
+    level = Level(prior[None], data[None], info=info[None], inverse=cov[None])
+    return Nation(level, cov @ info, cov=cov, slope=slope, strength=strength, left=left)
 
 
 def _national_squares(nation: Nation) -> Floats:
@@ -238,7 +258,8 @@ def level_center(counts: Floats, seen: Bools) -> Floats:
 
 def _tail_weights(marginals: Sequence[Marginal], h: Scales) -> tuple[list[Floats], list[Floats]]:
     """Weights of a t distribution as a scale mixture, and squared innovations (expected)."""
-    weights, second = [], []
+    weights = []
+    second = []
     for (dev, cov), (scale, damp) in zip(increments(marginals), h.by_level):
         operator = innovation_operator(dev.shape[1], damp)
         square = (dev @ operator.T) ** 2
@@ -249,7 +270,10 @@ def _tail_weights(marginals: Sequence[Marginal], h: Scales) -> tuple[list[Floats
 
 
 def _update(
-    h: Scales, marginals: Sequence[Marginal], weights: Sequence[Floats], second: Sequence[Floats]
+    h: Scales,
+    marginals: Sequence[Marginal],
+    weights: Sequence[Floats],
+    second: Sequence[Floats],
 ) -> Scales:
     own = weights[0] * second[0]
     pull = 20  # innovations' worth of shrinkage of a state's scale to the common one
@@ -260,7 +284,8 @@ def _update(
     h = replace(h, state=state, region=region)
     damping = [h.damp_state, h.damp_region]
     for g, ((dev, cov), w) in enumerate(zip(increments(marginals), weights)):
-        i, precision = np.arange(dev.shape[1] - 1), w / h.by_level[g][0] ** 2
+        i = np.arange(dev.shape[1] - 1)
+        precision = w / h.by_level[g][0] ** 2
         cross = (precision * (dev[:, 1:] * dev[:, :-1] + cov[:, i + 1, i])).sum()
         square = (precision * (dev[:, :-1] ** 2 + cov[:, i, i])).sum()
         damping[g] = float(np.clip((cross + 1.0) / (square + 3.0), 0.02, 0.95))
@@ -271,7 +296,8 @@ def _update_noise(noise: Floats, y: Floats, mu: Floats, variance: Floats, seen: 
     """Extra coefficient of variation, from squared residuals weighted by their precision."""
     weight = np.where(seen, (1.0 + mu * noise[:, None] ** 2) ** -2, 0.0)
     excess = weight * ((y - mu) ** 2 - mu + mu**2 * variance)
-    own, size = excess.sum(axis=1), (weight * mu**2).sum(axis=1)
+    own = excess.sum(axis=1)
+    size = (weight * mu**2).sum(axis=1)
     pull = 0.5 * float(np.median(size))
     shrunk = (own + pull * own.sum() / size.sum()) / (size + pull)
     return np.asarray(np.sqrt(np.maximum(shrunk, 0.015**2)))
@@ -344,7 +370,11 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
 
 
 def future(
-    posterior: Mapping[str, Floats], inputs: Inputs, tail: float, horizon: int, streams: Streams
+    posterior: Mapping[str, Floats],
+    inputs: Inputs,
+    tail: float,
+    horizon: int,
+    streams: Streams,
 ) -> tuple[Floats, float]:
     """Monthly deaths after the origin, joint over locations and months."""
     # New innovations and shocks are drawn for the nation in every month to come, new innovations
@@ -355,7 +385,10 @@ def future(
     steps = -(-horizon // inputs.every)
 
     def walk(
-        last: Floats, damping: Floats, scale: Floats, rngs: list[np.random.Generator]
+        last: Floats,
+        damping: Floats,
+        scale: Floats,
+        rngs: list[np.random.Generator],
     ) -> Floats:
         """Deviations' increments at the knots to come, summed: (D, N, steps + 1)."""
         path = np.zeros((*last.shape, steps + 1))
@@ -379,7 +412,12 @@ def future(
         total[..., knot] * (1.0 - share) + total[..., knot + 1] * share
     )
     if inputs.pooled:
-        path, shocks = _national_path(posterior, tail, horizon, streams.generator("nation"))
+        path, shocks = _national_path(
+            posterior,
+            tail,
+            horizon=horizon,
+            rng=streams.generator("nation"),
+        )
         eta += path[:, None]
     months = inputs.months[-1] + np.arange(1, horizon + 1).astype("timedelta64[M]")
     hot = month_one_hot(months)
@@ -390,17 +428,21 @@ def future(
     eta = np.minimum(eta, MAX_LOG_MEAN)
     extra = posterior["extra"]
     singles = [streams.generator("count", s) for s in inputs.locations]
-    drawn = [counts(eta[:, [i]], extra[:, [i]], g) for i, g in enumerate(singles)]
+    drawn = [counts(eta[:, [i]], extra[:, [i]], rng=g) for i, g in enumerate(singles)]
     return np.concatenate(drawn, axis=1), stopped
 
 
 def _national_path(
-    posterior: Mapping[str, Floats], tail: float, horizon: int, rng: np.random.Generator
+    posterior: Mapping[str, Floats],
+    tail: float,
+    horizon: int,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Change of the nation's log level in the months to come, and normals of its shocks."""
     # Each of shape (D, horizon).
     scale = posterior["scale_nation"]
-    slope, last = posterior["slope"], np.zeros(scale.size)
+    slope = posterior["slope"]
+    last = np.zeros(scale.size)
     out, shocks = np.empty((2, scale.size, horizon))
     for h in range(horizon):
         jump = rng.standard_t(tail, size=scale.size)
@@ -509,7 +551,7 @@ def upward(
     for g, prior in enumerate(priors):
         inverse = np.linalg.inv(data + prior)
         inverse = (inverse + inverse.transpose(0, 2, 1)) / 2
-        levels.append(Level(prior, data, info, inverse))
+        levels.append(Level(prior, data, info=info, inverse=inverse))
         # What a level says about its parents' increments once it is integrated out.
         pull = data @ inverse
         known = info + np.einsum("skl,sl->sk", prior, prior_mean) if g == 0 else info
@@ -534,11 +576,13 @@ def downward(
     for g in reversed(range(len(levels))):
         level = levels[g]
         link = members[g] if g < len(members) else np.ones((level.info.shape[0], 1))
-        mean, cov = link @ mean, np.einsum("nm,mkl->nkl", link, cov)
+        mean = link @ mean
+        cov = np.einsum("nm,mkl->nkl", link, cov)
         if g == 0:
             mean = np.concatenate([prior_mean[:, :1], mean], axis=1)
             cov = np.pad(cov, ((0, 0), (1, 0), (1, 0)))
-        follow, resist = level.inverse @ level.prior, level.inverse @ level.data
+        follow = level.inverse @ level.prior
+        resist = level.inverse @ level.data
         value = np.einsum(
             "skl,sl->sk", level.inverse, level.info + np.einsum("skl,sl->sk", level.prior, mean)
         )
@@ -550,7 +594,8 @@ def downward(
                 dev_cov=level.inverse + resist @ cov @ resist.transpose(0, 2, 1),
             )
         )
-        mean, cov = out[-1].mean, out[-1].cov
+        mean = out[-1].mean
+        cov = out[-1].cov
     return out[::-1]
 
 

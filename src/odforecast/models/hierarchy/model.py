@@ -83,18 +83,22 @@ def convergence(idata: xr.DataTree, limits: Limits | None = None) -> Convergence
         warnings.append(
             f"{divergent} divergent transitions: the draws may miss part of the posterior"
         )
-    return Convergence(table, divergent, tuple(warnings))
+    return Convergence(table, divergent, warnings=tuple(warnings))
 
 
 def predictive_table(
-    observed: Floats, seen: NDArray[np.bool_], replicated: Floats, locations: tuple[str, ...]
+    observed: Floats,
+    seen: NDArray[np.bool_],
+    replicated: Floats,
+    locations: tuple[str, ...],
 ) -> pd.DataFrame:
     """Statistics of the observed months against those of replicated ones."""
     # observed (S, n); seen (S, n); replicated (D, S, n)
     rows = []
     for i, state in enumerate(locations):
         keep = np.asarray(seen[i], dtype=bool)
-        real, fake = _statistics(observed[i, keep]), _statistics(replicated[:, i, keep])
+        real = _statistics(observed[i, keep])
+        fake = _statistics(replicated[:, i, keep])
         for name, value in real.items():
             draws = fake[name]
             low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95])
@@ -118,7 +122,10 @@ def _statistics(y: Floats) -> Mapping[str, Floats]:
         "sd of monthly log change": step.std(axis=-1),
         "largest monthly log change": np.abs(step).max(axis=-1),
         "lag-1 correlation of changes": np.divide(
-            echo, square, out=np.zeros_like(echo), where=square > 0
+            echo,
+            square,
+            out=np.zeros_like(echo),
+            where=square > 0,
         ),
     }
 
@@ -139,7 +146,11 @@ DIMS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class FittedHierarchical:
     """A fitted hierarchy."""
 
@@ -172,9 +183,17 @@ class FittedHierarchical:
         """Sample paths, joint over locations and months."""
         # The nation, if the panel has it, is the sum of its parts. Where counts are not final, the
         # last twelve months are drawn, too.
-        panel, missing, names = self.panel, self.inputs.missing, self.inputs.locations
+        panel = self.panel
+        missing = self.inputs.missing
+        names = self.inputs.locations
         rows = self._rows(draws, streams.generator("posterior"))
-        paths, stopped = laplace.future(rows, self.inputs, self.tail, horizon, streams)
+        paths, stopped = laplace.future(
+            rows,
+            self.inputs,
+            tail=self.tail,
+            horizon=horizon,
+            streams=streams,
+        )
         warnings = self.warnings
         if stopped:
             warnings += (
@@ -182,16 +201,23 @@ class FittedHierarchical:
             )
         states = [s for s in panel.locations if s in names or s == NATION]
         states = [s for s in states if s not in self.skipped]
-        first, earlier = panel.last_month + ONE_MONTH, None
+        first = panel.last_month + ONE_MONTH
+        earlier = None
         if missing is not None:
             factors = Factors(rows["late_error"], rows["revision_error"])
-            late = deficit.late_draws(missing, list(range(len(names))), names, factors, streams)
+            late = deficit.late_draws(
+                missing,
+                list(range(len(names))),
+                locations=names,
+                factors=factors,
+                streams=streams,
+            )
             # The completed months that were fitted were recovered afresh, and so differ from the
             # panel's with the late arrivals added by a constant for each calendar month.
             reported = self._recovered(list(range(len(names))))[:, -AGES:]
             shift = reported + missing.months[:, -AGES:] - self.inputs.counts[:, -AGES:]
             paths = paths + shift[:, np.arange(horizon) % AGES]
-            paths, below = deficit.with_nowcast(reported, late, paths)
+            paths, below = deficit.with_nowcast(reported, late, ahead=paths)
             warnings += tuple(below_zero(below, paths.size))
             first = first - AGES * ONE_MONTH
             earlier = late[..., -2 * AGES + 1 : -AGES]
@@ -214,7 +240,7 @@ class FittedHierarchical:
         result = Forecast.from_panel(
             panel,
             placed(paths, shifted),
-            states,
+            locations=states,
             first_month=first,
             late=None if earlier is None else placed(earlier, 0.0),
             skipped=dict(self.skipped),
@@ -233,7 +259,8 @@ class FittedHierarchical:
 
     def _recovered(self, rows: list[int]) -> Floats:
         """Months of some of the inputs' rows as the panel has them, shape (n, T)."""
-        names, months = self.inputs.locations, self.panel.monthly
+        names = self.inputs.locations
+        months = self.panel.monthly
         row = {s: i for i, s in enumerate(self.panel.locations)}
         held = {s: months[row[s]] for s in names if s != REST}
         if REST in names:
@@ -250,10 +277,11 @@ class FittedHierarchical:
         """Statistics of the months fitted, observed and replicated."""
         rng = streams_of(self.panel, seed).generator("replicated")
         rows = self._rows(draws, rng)
-        fake = laplace.counts(laplace.fitted_log_mean(rows, self.inputs), rows["extra"], rng)
+        fake = laplace.counts(laplace.fitted_log_mean(rows, self.inputs), rows["extra"], rng=rng)
         n = fake.shape[2]
-        observed, seen = self.inputs.counts[:, -n:], self.inputs.seen[:, -n:]
-        return predictive_table(observed, seen, fake, self.inputs.locations)
+        observed = self.inputs.counts[:, -n:]
+        seen = self.inputs.seen[:, -n:]
+        return predictive_table(observed, seen, replicated=fake, locations=self.inputs.locations)
 
 
 def container(
@@ -263,7 +291,8 @@ def container(
     # posterior (chain, draw, ...); stats (chain, draw)
     from arviz_base import from_dict
 
-    months, n_knots = inputs.months[inputs.begin :], inputs.weights.shape[1] - inputs.first
+    months = inputs.months[inputs.begin :]
+    n_knots = inputs.weights.shape[1] - inputs.first
     back = inputs.every * np.arange(n_knots - 1, -1, -1)
     coords = {
         "location": list(inputs.locations),
@@ -275,7 +304,12 @@ def container(
     groups = {"posterior": posterior} | ({} if stats is None else {"sample_stats": stats})
     seen = np.where(inputs.seen, inputs.counts, np.nan)[:, inputs.begin :]
     groups |= {"observed_data": {"deaths": seen}}
-    return from_dict(groups, coords=coords, dims=DIMS, check_conventions=False)
+    return from_dict(
+        groups,
+        coords=coords,
+        dims=DIMS,
+        check_conventions=False,
+    )
 
 
 APPROXIMATE = (
@@ -355,15 +389,16 @@ class Hierarchical:
         inputs, skipped = self.inputs(panel)
         streams = streams_of(panel)  # the posterior does not hang on a run
         guide = laplace.approximate(inputs, self.tail)
-        checks, stats = None, None
+        checks = None
+        stats = None
         if self._quick:
-            drawn = laplace.past(guide, inputs, 1000, streams)
+            drawn = laplace.past(guide, inputs, draws=1000, streams=streams)
             arrays = {k: v[None] for k, v in drawn.items()}
             warnings: tuple[str, ...] = (APPROXIMATE,)
         else:
-            arrays, stats = self._sample(inputs, guide, streams.number("posterior") % 2**31)
+            arrays, stats = self._sample(inputs, guide, seed=streams.number("posterior") % 2**31)
             warnings = ()
-        idata = container(inputs, arrays, stats)
+        idata = container(inputs, arrays, stats=stats)
         if stats is not None:
             checks = convergence(idata, self.limits)
             warnings = checks.warnings
@@ -371,7 +406,10 @@ class Hierarchical:
         return FittedHierarchical(*held)
 
     def _sample(
-        self, inputs: Inputs, guide: Any, seed: int
+        self,
+        inputs: Inputs,
+        guide: Any,
+        seed: int,
     ) -> tuple[dict[str, Floats], dict[str, Floats]]:
         import nutpie  # type: ignore[import-untyped]
 

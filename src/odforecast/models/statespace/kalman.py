@@ -27,7 +27,8 @@ BURN_IN = 24
 TAIL_DF = 5.0
 #: Of the pins: innovation variance of the level a month, as a share of its square, and growth of
 #: the noise variance with the squared age in years: those of `make constants`, 2018-12.
-LEVEL_VARIANCE, FORGET = 0.000125, 0.025
+LEVEL_VARIANCE = 0.000125
+FORGET = 0.025
 #: Nothing is incomplete: what the filter is given for it.
 COMPLETE = np.empty((0, 0))
 
@@ -50,7 +51,8 @@ class Scales:
     def of_the_nation(self) -> Scales:
         """Scales of the US as a single series: the parts' own innovations average out."""
         # Root of the summed squared shares of 52 jurisdictions and of 4 regions in deaths.
-        parts, regions = 0.19, 0.52
+        parts = 0.19
+        regions = 0.52
         return replace(
             self,
             level_own=parts * self.level_own,
@@ -90,7 +92,10 @@ class State:
 
 
 def filtered(
-    panel: Panel, states: tuple[str, ...], scales: Scales, missing: Deficit | None = None
+    panel: Panel,
+    states: tuple[str, ...],
+    scales: Scales,
+    missing: Deficit | None = None,
 ) -> State:
     """Filter the months of some locations together, up to the panel's last."""
     # Without what the last months miss, they are taken as they are.
@@ -105,7 +110,7 @@ def filtered(
     recovered[np.arange(n) < n - used[:, None]] = np.nan
     # Deaths per day: months differ by a tenth in length.
     lengths = month_lengths(panel.month_grid)
-    constants = repin(recovered, rough_level(recovered), lengths)
+    constants = repin(recovered, rough_level(recovered), lengths=lengths)
     months = np.maximum(recovered + constants[:, np.arange(n) % 12], 0.0) / lengths
     # The US and Puerto Rico have no region; alone in their filter, any index will do.
     names = [lookup(find(s).state).region or REGIONS[0] for s in states]  # a county's: its state's
@@ -131,7 +136,8 @@ def filtered(
         longer = np.zeros((size + spread.size, size + spread.size))
         longer[:size, :size] = cov
         longer[size:, size:] = np.diag(spread**2)
-        mean, cov = np.concatenate([mean, np.zeros(spread.size)]), longer
+        mean = np.concatenate([mean, np.zeros(spread.size)])
+        cov = longer
         late, revised, noise = np.zeros((3, len(rows), n))
         for out, array in (
             (late, missing.late),
@@ -141,7 +147,16 @@ def filtered(
             out[:, n - ages :] = array[rows, SPAN - ages :]
             out /= lengths
         kalman(months, region, theta, mean, cov, share, begin, late, revised, noise**2)
-    return State(states, mean, cov, scales, -constants, years, region, begin < n)
+    return State(
+        states,
+        mean,
+        cov=cov,
+        scales=scales,
+        shift=-constants,
+        years=years,
+        region=region,
+        incomplete=begin < n,
+    )
 
 
 def prior(months: Floats, theta: Floats) -> tuple[Floats, Floats]:
@@ -149,7 +164,8 @@ def prior(months: Floats, theta: Floats) -> tuple[Floats, Floats]:
     first = np.array([row[~np.isnan(row)][:12].mean() for row in months])
     mean = np.concatenate([np.log(first + 0.1), np.zeros(2)])
     variance = np.full(mean.size, 0.15**2)
-    slope, damp = theta[3], theta[4]
+    slope = theta[3]
+    damp = theta[4]
     variance[-2] = min(slope**2 / (1.0 - damp**2), 0.02**2)
     variance[-1] = 0.0
     return mean, np.diag(variance)
@@ -274,7 +290,15 @@ def repin(
     unsure = 1e4 * trend[:, 0] ** 2 * level_variance + 1e6 * trend[:, 0]
     walk[:, 0] = 0.0
     loads = np.broadcast_to(1.0 / lengths, months.shape)
-    return constants_of(months / lengths, loads, walk, trend, trend[:, 0], unsure, forget)
+    return constants_of(
+        months / lengths,
+        loads,
+        walk=walk,
+        noise=trend,
+        start=trend[:, 0],
+        unsure=unsure,
+        forget=forget,
+    )
 
 
 def constants_of(
@@ -293,9 +317,12 @@ def constants_of(
     # The filter is run on the values and, with the same gains, on the twelve calendar-month
     # dummies: the innovations are the whitened rows of the regression.
     n_loc, n = values.shape
-    products, level, uncertain = np.zeros((n_loc, 12, 13)), np.zeros((n_loc, 13)), unsure.copy()
+    products = np.zeros((n_loc, 12, 13))
+    level = np.zeros((n_loc, 13))
+    uncertain = unsure.copy()
     level[:, 12] = start
-    seen, values = (~np.isnan(values)).astype(float), np.nan_to_num(values)
+    seen = (~np.isnan(values)).astype(float)
+    values = np.nan_to_num(values)
     for t in range(n):
         uncertain += walk[:, t]
         age = (n - 1 - t) // 12
@@ -341,7 +368,10 @@ def years_averaged(n_months: Floats, *, forget: float = FORGET) -> Floats:
 
 
 def of_the_nation(
-    state: State, horizon: int, draws: int, streams: Streams
+    state: State,
+    horizon: int,
+    draws: int,
+    streams: Streams,
 ) -> tuple[Singles, Floats, Singles]:
     """The numbers that the nation of a filter draws; a location filtered alone has one, too."""
     # Standard normals of its slope at the origin (D,); the scale of its innovations (D,); standard
@@ -367,7 +397,11 @@ def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> S
 
 
 def drawn(
-    state: State, panel: Panel, horizon: int, draws: int, streams: Streams
+    state: State,
+    panel: Panel,
+    horizon: int,
+    draws: int,
+    streams: Streams,
 ) -> tuple[Floats, Factors | None, int, Singles]:
     """Joint draws of the months after the panel's last."""
     # Every location, region and the nation draw from streams of their own, one month after the
@@ -375,8 +409,11 @@ def drawn(
     # (the US without its parts, Puerto Rico) has a nation of its own, too.
     # -> paths (D, L, H), rise (D, L, H)
     f32 = np.float32
-    scales, n_loc, size, kept = state.scales, len(state.locations), state.size, state.kept
-    nation_start, tail, ahead = of_the_nation(state, horizon, draws, streams)
+    scales = state.scales
+    n_loc = len(state.locations)
+    size = state.size
+    kept = state.kept
+    nation_start, tail, ahead = of_the_nation(state, horizon, draws=draws, streams=streams)
     places = [streams.generator("location", s) for s in state.locations]
     root = np.linalg.cholesky(state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)).astype(f32)
     start = np.empty((draws, kept.size), dtype=f32)
@@ -390,7 +427,8 @@ def drawn(
     now = state.mean[kept].astype(f32) + start @ root.T
     factors = None
     if state.incomplete:
-        late, revision = now[:, size : size + n_loc], now[:, size + n_loc :]
+        late = now[:, size : size + n_loc]
+        revision = now[:, size + n_loc :]
         factors = Factors(late.astype(float), revision.astype(float))
 
     tail = tail.astype(f32)
@@ -398,8 +436,8 @@ def drawn(
     common = level_path(
         f32(scales.level_us) * tail * jumps,
         f32(scales.slope_us) * tail * turns,
-        now[:, n_loc],
-        scales.damp_us,
+        slope=now[:, n_loc],
+        damp=scales.damp_us,
     )
     common += f32(scales.shock) * shocks
     regional = {}
@@ -423,9 +461,16 @@ def drawn(
     out = np.empty((draws, n_loc, horizon))
     shift = np.ascontiguousarray(state.shift[:, calendar])
     below = draw_counts(
-        np.ascontiguousarray(now[:, :n_loc]), rise, lengths, scales.noise, pin, shift, noise,
-        uniform, out,
-    )  # fmt: skip
+        np.ascontiguousarray(now[:, :n_loc]),
+        rise,
+        lengths,
+        scales.noise,
+        pin,
+        shift,
+        noise,
+        uniform,
+        out,
+    )
     return out, factors, int(below), rise
 
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 #: Damping of the nation's slope a month, and factor on the sd of its level's innovations: chosen by
 #: the WIS of clean origins 2017-01..2020-12 (`python benchmarks/bench_nation.py`).
-NATION_DAMP, NATION_WIDTH = 0.95, 1.17
+NATION_DAMP = 0.95
+NATION_WIDTH = 1.17
 #: Short name of the panel that holds the whole.
 WHOLE = "all-drugs"
 #: Short names of the drug classes, in the order of the table: each has numbers of its own.
@@ -74,7 +75,12 @@ def whole_of(panel: Panel) -> tuple[Panel, str] | None:
     if whole is None or whole.indicator != ALL_DRUGS or whole.last_month != panel.last_month:
         return None
     others = {name: p for name, p in panel.beside.items() if name != WHOLE}
-    alone = replace(panel, beside={}, triangle=None, notes=())
+    alone = replace(
+        panel,
+        beside={},
+        triangle=None,
+        notes=(),
+    )
     made = replace(whole, beside={**others, short: alone})
     return (made, short) if short in classes_beside(made) else None
 
@@ -127,7 +133,11 @@ class Dlm:
     def spec(self) -> Spec:
         """What the model is."""
         scales = None if self.scales is None else astuple(self.scales)
-        parameters = as_parameters(scales=scales, dated=self.dated, delay=self.delay)
+        parameters = as_parameters(
+            scales=scales,
+            dated=self.dated,
+            delay=self.delay,
+        )
         return Spec(self.name, "5", parameters=parameters, corrects_delay=self.delay)
 
     def fit(self, panel: Panel) -> FittedDlm | FittedClass:
@@ -137,7 +147,7 @@ class Dlm:
         if (found := whole_of(panel)) is not None:
             whole = self._fit(found[0])
             if found[1] in whole.classes:
-                return FittedClass(panel, whole, found[1])
+                return FittedClass(panel, whole, short=found[1])
         return self._fit(panel)
 
     def _fit(self, panel: Panel) -> FittedDlm:
@@ -151,12 +161,19 @@ class Dlm:
         parts = tuple(s for s in JURISDICTIONS if s in usable)
         others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
         adds_up = "US" in others and len(parts) == len(JURISDICTIONS)
-        states = [kalman.filtered(panel, parts, known, missing)] if parts else []
+        states = [kalman.filtered(panel, parts, scales=known, missing=missing)] if parts else []
         for state in (s for s in others if s != NATION or not adds_up):
             scales = known.of_the_nation() if state == NATION else known
-            states.append(kalman.filtered(panel, (state,), scales, missing))
+            states.append(kalman.filtered(panel, (state,), scales=scales, missing=missing))
         growth = growth_of(panel) if adds_up else {}
-        return FittedDlm(panel, states, skipped, adds_up, missing, growth)
+        return FittedDlm(
+            panel,
+            states,
+            skipped=skipped,
+            adds_up=adds_up,
+            missing=missing,
+            growth=growth,
+        )
 
 
 @dataclass(repr=False)
@@ -175,7 +192,8 @@ class FittedDlm:
         """The drug classes beside all drugs, filtered once one is asked for."""
         from odforecast.models.statespace.share import Part, all_shares, share_inputs
 
-        of, found = (self.panel, self.states, self.adds_up, self.missing), {}
+        of = (self.panel, self.states, self.adds_up, self.missing)
+        found = {}
         for name in classes_beside(self.panel):
             scales = all_shares()[constants_for(self.panel.as_of).cutoff, name]
             if (inputs := share_inputs(name, *of, scales.late)) is not None:
@@ -225,7 +243,13 @@ class FittedDlm:
         rise: dict[str, Singles] = {}
         below = drawn_months = 0
         for state in self.states:
-            future, factors, clipped, up = kalman.drawn(state, self.panel, horizon, draws, streams)
+            future, factors, clipped, up = kalman.drawn(
+                state,
+                self.panel,
+                horizon=horizon,
+                draws=draws,
+                streams=streams,
+            )
             if self.growth and set(self.growth) <= set(state.locations):
                 growth = np.array([self.growth.get(s, 0.0) for s in state.locations])
                 future = tilted(future, growth)
@@ -235,15 +259,36 @@ class FittedDlm:
                 rows = [self.panel.locations.index(s) for s in state.locations]
                 names = self.panel.locations
                 if factors is None:
-                    factors = deficit.prior_factors(self.missing, rows, names, draws, streams)
+                    factors = deficit.prior_factors(
+                        self.missing,
+                        rows,
+                        locations=names,
+                        draws=draws,
+                        streams=streams,
+                    )
                 else:
-                    shared = deficit.shared_factors(self.missing, rows, draws, streams)
+                    shared = deficit.shared_factors(
+                        self.missing,
+                        rows,
+                        draws=draws,
+                        streams=streams,
+                    )
                     future *= np.exp(LEVEL * self._moved(shared, rows))[..., None]
                     factors = Factors(
                         factors.late + shared.late, factors.revision + shared.revision
                     )
-                arriving = deficit.late_draws(self.missing, rows, names, factors, streams)
-                future, more = deficit.with_nowcast(self.panel.monthly[rows], arriving, future)
+                arriving = deficit.late_draws(
+                    self.missing,
+                    rows,
+                    locations=names,
+                    factors=factors,
+                    streams=streams,
+                )
+                future, more = deficit.with_nowcast(
+                    self.panel.monthly[rows],
+                    arriving,
+                    ahead=future,
+                )
                 below += more
                 late.append(arriving[..., -2 * AGES + 1 : -AGES])
             drawn_months += future.size
@@ -261,7 +306,7 @@ class FittedDlm:
         made = Forecast.from_panel(
             self.panel,
             self._placed(ahead, locations),
-            locations,
+            locations=locations,
             first_month=first,
             late=self._placed(late, locations) if late else None,
             skipped=self.skipped,
@@ -273,7 +318,9 @@ class FittedDlm:
         def classes() -> dict[str, Forecast]:
             from odforecast.models.statespace.share import drawn_part
 
-            return {n: drawn_part(p, made, rise, streams) for n, p in self.classes.items()}
+            return {
+                n: drawn_part(p, made, rise=rise, streams=streams) for n, p in self.classes.items()
+            }
 
         return with_later_parts(made, classes)
 
@@ -287,8 +334,22 @@ class FittedDlm:
             mean = made.draws[:, rows].mean(axis=0)
             if made.known.ndim == 3:
                 mean = np.concatenate([made.known[:, rows].mean(axis=0), mean], axis=1)
-            _, scale, _ = kalman.of_the_nation(state, horizon, len(made.draws), streams)
-            found.append(log_months(state, self.panel, self.missing, mean, horizon, scale))
+            _, scale, _ = kalman.of_the_nation(
+                state,
+                horizon,
+                draws=len(made.draws),
+                streams=streams,
+            )
+            found.append(
+                log_months(
+                    state,
+                    self.panel,
+                    missing=self.missing,
+                    mean=mean,
+                    horizon=horizon,
+                    scale=scale,
+                )
+            )
         return found
 
 
@@ -353,7 +414,7 @@ def growth_of(panel: Panel) -> dict[str, float]:
         if state in beside.locations:
             part[i] = beside.reported[beside.locations.index(state), -n:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = relative_growth(deaths[1:], deaths[0], part[1:], part[0])
+        found = relative_growth(deaths[1:], deaths[0], part=part[1:], part_nation=part[0])
     return {s: float(g) for s, g in zip(JURISDICTIONS, found, strict=True) if g != 0.0}
 
 
@@ -388,7 +449,12 @@ def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
 
 
 def log_months(
-    state: State, panel: Panel, missing: Deficit | None, mean: Floats, horizon: int, scale: Floats
+    state: State,
+    panel: Panel,
+    missing: Deficit | None,
+    mean: Floats,
+    horizon: int,
+    scale: Floats,
 ) -> LogMonths:
     """How the logs of the months of a filter's places hang together: what own counts move."""
     # `mean` (L, n) is that of the draws of each month, the `horizon` months ahead at the end;
@@ -411,7 +477,8 @@ def log_months(
 
     n_loc, n = mean.shape
     before = n - horizon
-    scales, kept = state.scales, state.kept
+    scales = state.scales
+    kept = state.kept
     rows = [panel.locations.index(s) for s in state.locations]
     n_region = len(REGIONS)
     release = kept.size
@@ -424,12 +491,13 @@ def log_months(
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
 
     walk = np.tri(horizon)
-    of_nation = path_root(scales.level_us, scales.slope_us, scales.damp_us, horizon)
+    of_nation = path_root(scales.level_us, scales.slope_us, damp=scales.damp_us, horizon=horizon)
     for i in range(n_loc):
         # Deaths ahead are those of the level and what puts them on the panel's pins.
         level = np.maximum(mean[i, before:] - state.shift[i, calendar], HALF)
         share = level / (mean[i, before:] + HALF)
-        here, region = loads[i, before:], int(state.region[i])
+        here = loads[i, before:]
+        region = int(state.region[i])
         here[:, i] = 1.0
         here[:, n_loc] = (1.0 - scales.damp_us**ahead) / (1.0 - scales.damp_us)
         first = regional + region * horizon
@@ -444,7 +512,8 @@ def log_months(
     if missing is not None:
         # What arrives late, of months that CDC has counted and of the level ahead.
         size = state.size
-        late, revised = missing.late[rows], missing.revised[rows]
+        late = missing.late[rows]
+        revised = missing.revised[rows]
         common = float(np.exp(CUT_SHARED**2))
         for k, i in enumerate(rows):
             over = mean[k, :before] + HALF
@@ -485,4 +554,11 @@ def log_months(
     )
     root[release:, release:] = np.eye(loads.shape[2] - release)
     usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
-    return LogMonths(state.locations, loads @ root, own, nation, scale, usual)
+    return LogMonths(
+        state.locations,
+        loads @ root,
+        own=own,
+        nation=nation,
+        scale=scale,
+        usual=usual,
+    )

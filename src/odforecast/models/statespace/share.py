@@ -103,9 +103,18 @@ class Inputs:
         noise = (scales.late_own * self.late) ** 2
         noise += np.abs(self.late) * (1.0 - self.share)[:, None]
         loglik = share_filter(
-            self.parts, self.wholes, self.rise, first, self.own(scales), innovations,
-            mean, cov, 1.0 - 1.0 / np.maximum(self.years, 1.01), self.late, noise,
-        )  # fmt: skip
+            self.parts,
+            self.wholes,
+            self.rise,
+            first,
+            self.own(scales),
+            innovations,
+            mean,
+            cov,
+            1.0 - 1.0 / np.maximum(self.years, 1.01),
+            self.late,
+            noise,
+        )
         return mean, cov, float(loglik)
 
 
@@ -154,7 +163,8 @@ def share_inputs(
     places = [s for s in (*JURISDICTIONS, *sorted(held - {*JURISDICTIONS, NATION})) if s in held]
     # Months of all drugs, what they still miss, and those of the class, on one grid.
     wholes = closed(panel.monthly, panel.locations)
-    n, added = wholes.shape[1], np.zeros(wholes.shape)
+    n = wholes.shape[1]
+    added = np.zeros(wholes.shape)
     if missing is not None:
         ages = min(SPAN, n)
         added[:, n - ages :] = missing.months[:, SPAN - ages :]
@@ -168,7 +178,7 @@ def share_inputs(
         return months[[where.index(s) for s in names]]
 
     def rows(names: Sequence[str]) -> Rows:
-        return _rows(of(names, parts), of(names, wholes), of(names, added), ratio)
+        return _rows(of(names, parts), of(names, wholes), added=of(names, added), ratio=ratio)
 
     no_part = "its last months cannot be a part of those of all drugs"
     found = rows(places)
@@ -176,7 +186,8 @@ def share_inputs(
     places = [s for s, ok in zip(places, found["possible"]) if ok]
     found = {name: values[found["possible"]] for name, values in found.items()}
     others: tuple[str, ...] = ()
-    coherent, last = False, found
+    coherent = False
+    last = found
     if NATION in held:
         if adds_up:
             inside = [s for s in places if s in JURISDICTIONS]
@@ -187,12 +198,14 @@ def share_inputs(
                 coherent = not beyond.any()
             elif beyond.min() >= 0 and np.isfinite(rest[-MIN_MONTHS:]).all():
                 whole, late = (of(others, a).sum(axis=0)[None] for a in (wholes, added))
-                last = _rows(rest[None], whole, late, ratio)
+                last = _rows(rest[None], whole, added=late, ratio=ratio)
                 coherent = bool(last["possible"][0])
         if not coherent:
-            others, last = (), rows([NATION])
+            others = ()
+            last = rows([NATION])
             if not last["possible"][0]:
-                skipped[NATION], last = no_part, found
+                skipped[NATION] = no_part
+                last = found
         if last is not found:
             places = [*places, NATION]
             found = {name: np.concatenate([found[name], last[name]]) for name in last}
@@ -236,7 +249,8 @@ def _filled(part: Panel) -> Floats:
 
 def _usable(part: Panel, counts: Floats) -> tuple[list[str], dict[str, str]]:
     """Locations with enough counts, and why the others are left out."""
-    skipped, last = dict(part.problems), f"the last month ({part.last_month})"
+    skipped = dict(part.problems)
+    last = f"the last month ({part.last_month})"
     months = (~np.isnan(counts)).sum(axis=1) + 11
     for i, state in enumerate(part.locations):
         if part.hidden[i, -1]:
@@ -280,28 +294,40 @@ def _rows(parts: Floats, wholes: Floats, added: Floats, ratio: float) -> Rows:
     parts = np.where(np.arange(n) < gap[:, None], np.nan, parts)
     wholes = np.nan_to_num(wholes)
     year = slice(-12, None)
-    up, down = parts[:, year].sum(axis=1), wholes[:, year].sum(axis=1)
+    up = parts[:, year].sum(axis=1)
+    down = wholes[:, year].sum(axis=1)
     late = ratio * np.clip(up / np.maximum(down, 1.0), 0.0, 1.0)[:, None] * added
     full = np.maximum(wholes + added, 0.0)
     complete = np.clip(parts + late, None, full)
     # The constants under which the part most looks like a slowly moving share of the whole.
-    around, size = ratio_around(complete, full), np.maximum(full, 1.0)
+    around = ratio_around(complete, full)
+    size = np.maximum(full, 1.0)
     spread = around * (1.0 - around)
     walk = np.where(np.isnan(complete), 0.0, WALK**2 * spread * spread)
-    zero, one = np.zeros(len(parts)), np.ones(len(parts))
-    constants = kalman.constants_of(complete / size, 1.0 / size, walk, spread / size, zero, one)
+    zero = np.zeros(len(parts))
+    one = np.ones(len(parts))
+    constants = kalman.constants_of(
+        complete / size,
+        1.0 / size,
+        walk=walk,
+        noise=spread / size,
+        start=zero,
+        unsure=one,
+    )
     # Whole deaths, and in the last months between none and all.
     calendar = np.arange(n) % 12
-    low, high = np.empty(constants.shape), np.empty(constants.shape)
+    low = np.empty(constants.shape)
+    high = np.empty(constants.shape)
     for k in range(12):
         last = np.flatnonzero(calendar == k)[-2:]
         low[:, k] = -parts[:, last].min(axis=1)
         high[:, k] = (wholes - parts)[:, last].min(axis=1)
     possible = (low <= high).all(axis=1) & (low.sum(axis=1) <= 0) & (high.sum(axis=1) >= 0)
-    constants[possible] = within_bounds(constants[possible], low[possible], high[possible])
+    constants[possible] = within_bounds(constants[possible], low[possible], high=high[possible])
     bounds = np.concatenate([low, high], axis=1)
     whole = possible & (bounds == np.round(bounds)).all(axis=1)
-    values, near = constants[whole], np.round(constants[whole])
+    values = constants[whole]
+    near = np.round(constants[whole])
     values = np.where(np.abs(values - near) < 1e-6, near, values)
     constants[whole] = round_to_sum(values, np.zeros(len(values)))
     pins = constants[:, calendar]
@@ -321,7 +347,8 @@ def within_bounds(values: Floats, low: Floats, high: Floats) -> Floats:
     for _ in range(60):
         middle = 0.5 * (least + most)
         above = np.minimum(np.maximum(values - middle[:, None], low), high).sum(axis=1) > 0
-        least, most = np.where(above, middle, least), np.where(above, most, middle)
+        least = np.where(above, middle, least)
+        most = np.where(above, most, middle)
     return np.asarray(np.clip(values - (0.5 * (least + most))[:, None], low, high))
 
 
@@ -343,7 +370,8 @@ def smooth_rise(months: Floats, level: float, noise: float) -> Floats:
                 r = 1.0 / (max(x, 0.0) + 0.5) + noise * noise
                 if begin == n:
                     begin = t
-                    now, var = seen, r
+                    now = seen
+                    var = r
                 else:
                     var += level * level
                     gain = var / (var + r)
@@ -429,7 +457,10 @@ def share_filter(
 
 
 def drawn_part(
-    part: Part, whole: Forecast, rise: Mapping[str, Singles], streams: Streams
+    part: Part,
+    whole: Forecast,
+    rise: Mapping[str, Singles],
+    streams: Streams,
 ) -> Forecast:
     """A drug class in the draws of all drugs: between none and all of them in every month."""
     # The shared innovations come from the stream `share` of the class, each location's from its
@@ -437,8 +468,11 @@ def drawn_part(
     # level of all drugs since the origin, by location.
     assert whole.panel is not None
     f32 = np.float32
-    inputs, scales, n_loc = part.inputs, part.scales, len(part.inputs.units)
-    n_draws, horizon = len(whole.draws), int((whole.horizons > 0).sum())
+    inputs = part.inputs
+    scales = part.scales
+    n_loc = len(part.inputs.units)
+    n_draws = len(whole.draws)
+    horizon = int((whole.horizons > 0).sum())
     now = whole.months.size - horizon
     streams = replace(streams, indicator=inputs.panel.indicator)
     shared = streams.generator("share")
@@ -459,13 +493,16 @@ def drawn_part(
     tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws)).astype(f32)
     jumps, turns = shared.standard_normal((horizon, 2, n_draws), dtype=f32).swapaxes(0, 1)
     common = kalman.level_path(
-        f32(scales.us) * tail * jumps, f32(scales.slope) * tail * turns, state[:, n_loc],
-        scales.damp,
-    ).T  # fmt: skip
+        f32(scales.us) * tail * jumps,
+        f32(scales.slope) * tail * turns,
+        slope=state[:, n_loc],
+        damp=scales.damp,
+    ).T
 
     # Where the months of each unit stand in the whole, and where they go. A rest is a row of its
     # own after those of the whole, and goes nowhere.
-    places, others = part.locations, [whole.locations.index(s) for s in inputs.others]
+    places = part.locations
+    others = [whole.locations.index(s) for s in inputs.others]
     row = np.array([whole.locations.index(s) for s in inputs.units])
     place = np.array([places.index(s) for s in inputs.units])
     us = places.index(NATION) if inputs.adds_up else -1
@@ -478,15 +515,28 @@ def drawn_part(
         of_units[-1] = reported[others].sum(axis=0)
         rest = before[:, others].sum(axis=1), whole.draws[:, others].sum(axis=1)
         months = np.concatenate([months, np.concatenate(rest, axis=1)[:, None]], axis=1)
-        row[-1], place[-1] = months.shape[1] - 1, -1
+        row[-1] = months.shape[1] - 1
+        place[-1] = -1
     size = dict(zip(whole.locations, reported[:, -12:].sum(axis=1)))
     out = np.zeros((n_draws, len(places), 11 + now + horizon))
     draw_parts(
-        state[:, :n_loc], common, rise_of_units(inputs, rise, size),
-        f32(scales.late) * ratio, normal, np.array([scales.pull, scales.noise]),
-        inputs.own(scales), 1.0 / inputs.years, months, row, of_units,
-        inputs.shown[:, -11 - now :], place, us, inputs.inside, out,
-    )  # fmt: skip
+        state[:, :n_loc],
+        common,
+        rise_of_units(inputs, rise, size=size),
+        f32(scales.late) * ratio,
+        normal,
+        np.array([scales.pull, scales.noise]),
+        inputs.own(scales),
+        1.0 / inputs.years,
+        months,
+        row,
+        of_units,
+        inputs.shown[:, -11 - now :],
+        place,
+        us,
+        inputs.inside,
+        out,
+    )
     known = np.ascontiguousarray(out[..., :11])
     return replace(
         whole,
