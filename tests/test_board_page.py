@@ -26,7 +26,7 @@ def summary(results):
     said = board_numbers.task_summary(leaderboard(results), {"dlm": "plug-in"})
     real = board_numbers.task_not_run(Task.load("states-real"), "the archive lacks <releases>")
     lacking = [("quick", "auto-arima", "too slow")]
-    return board_numbers.summary_of([said, real], lacking, None, ["make x"])
+    return board_numbers.summary_of([said, real], lacking, ["make x"])
 
 
 @pytest.mark.slow

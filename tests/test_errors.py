@@ -106,7 +106,6 @@ SEEDED = {
     "a projection": lambda m, s: od.project(m.forecast, scenario.NULL, seed=s),
     "the past": lambda m, s: scenario.past("class-scheduled", m.archive, seed=s),
     "an update": lambda _, s: od.update("/nowhere", seed=s),
-    "joint scores": lambda m, s: scoring.joint_scores(m.forecast, m.truth, s),
 }
 LEVELS = {
     "a table": lambda m, v: m.forecast.to_frame([v]),
@@ -254,7 +253,6 @@ def test_a_wrong_call_says_what_was_given_and_what_to_do(error, call, words, mad
     ({"donors": "9"}, "donors is '9'"),
     ({"locations": 39}, "locations is 39"),
     *(({"seed": seed}, f"seed is {seed}, allowed: a whole num") for seed in (-1, None, 1.0)),
-    ({"joint": "yes"}, "joint is 'yes'"),
     ({"targets": 12}, "targets is 12"),
     ({"targets": ("deaths",)}, "unknown target"),
     ({"horizons": "6"}, "horizons has '6'"),

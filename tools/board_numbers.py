@@ -118,7 +118,6 @@ def task_not_run(task: Task, reason: str) -> dict[str, Any]:
 def summary_of(
     tasks: Sequence[Mapping[str, Any]],
     left_out: Sequence[tuple[str, str, str]] = (),
-    joint: Mapping[str, Any] | None = None,
     commands: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The numbers of the whole page.
@@ -129,9 +128,6 @@ def summary_of(
         Of :func:`task_summary` and :func:`task_not_run`; what decides comes first.
     left_out : sequence of (task, model, reason)
         Models that are not on a board, and why.
-    joint : mapping, optional
-        Sums of states' draws: ``task``, ``fingerprint``, ``origins`` and ``rows`` of
-        :func:`joint_rows`.
     commands : sequence of str
         What makes it again.
     """
@@ -142,7 +138,6 @@ def summary_of(
         "commands": list(commands),
         "tasks": [dict(t) for t in tasks],
         "left_out": [{"task": t, "model": m, "reason": r} for t, m, r in left_out],
-        "joint": None if joint is None else dict(joint),
     }
 
 
@@ -152,61 +147,6 @@ def rows_of(table: pd.DataFrame) -> Rows:
     for row in table.to_dict("records"):
         out.append({str(k): _plain(str(k), v) for k, v in row.items()})
     return out
-
-
-def joint_rows(joint: pd.DataFrame) -> Rows:
-    """What depends on draws being joint, per model, beside the control.
-
-    Parameters
-    ----------
-    joint : DataFrame
-        :attr:`Results.joint` of one or more models.
-
-    Returns
-    -------
-    list of dict
-        A row per model and statistic: ``sum`` of ``US`` and of the regions (``score``: WIS),
-        ``energy`` over places, and statistics of paths; ``score``, ``cover_90`` and the same of
-        the draws shuffled between places (``control_score``, ``control_cover_90``), ``n``, and
-        the places joined in a row: ``n_places`` the fewest, ``n_places_most``, ``n_places_mean``.
-        Models whose draws are not joint have a ``reason`` and no numbers.
-    """
-    table = joint.assign(
-        what=np.where(
-            joint["statistic"] == "sum",
-            np.where(joint["place"] == "US", "sum, nation", "sum, regions"),
-            joint["statistic"].astype(str),
-        )
-    )
-    table = table[~((table["statistic"] == "energy") & (table["place"] != "all"))]
-    paths = ~table["statistic"].isin(["sum", "energy"])
-    # Of paths those of the sums: a shuffle between places changes no single place.
-    table = table[~paths | ~table["place"].isin(JURISDICTIONS)]
-    out: Rows = []
-    for (model, what), part in table.groupby(["model", "what"], sort=False, observed=True):
-        good = part[part["scorable"].astype(bool)]
-        row: dict[str, Any] = {"model": str(model), "what": str(what), "n": 0, "reason": ""}
-        for control, name in ((False, ""), (True, "control_")):
-            mine = good[good["control"].astype(bool) == control]
-            row[f"{name}score"] = _round(mine["score"].mean(), 4)
-            row[f"{name}cover_90"] = _plain("coverage_90", mine["cover_90"].mean())
-        own = good[~good["control"].astype(bool)]
-        row["n"] = len(own)
-        row |= _places_joined(own)
-        if not row["n"]:
-            reasons = part["reason"].astype(str)
-            row["reason"] = str(reasons[reasons != ""].mode().iloc[0]) if len(reasons) else ""
-        out.append(row)
-    return out
-
-
-def _places_joined(rows: pd.DataFrame) -> dict[str, Any]:
-    """How many places a sum or vector is of: sums of fewer places are other numbers."""
-    n = rows["n_places"]
-    if n.empty:
-        return {"n_places": None, "n_places_most": None, "n_places_mean": None}
-    mean = _round(n.mean(), 4, decimals=True)
-    return {"n_places": int(n.min()), "n_places_most": int(n.max()), "n_places_mean": mean}
 
 
 def _models(board: Board, kinds: Mapping[str, str]) -> Rows:

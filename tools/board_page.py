@@ -82,7 +82,6 @@ def board_page(
     blocks = [_about(summary)]
     for task in run:
         blocks += _task(task, costs_of(task, timings))
-    blocks.append(_joint(summary["joint"]))
     blocks.append(_lacking(summary))
     blocks.append(_manifest(summary, timings))
     return page_of(
@@ -265,19 +264,6 @@ def _cut(label: str, most: int) -> str:
     return literal(label if len(label) <= most else f"{label[: most - 1]}…")
 
 
-def _joint(joint: Mapping[str, Any] | None) -> Block:
-    if joint is None:
-        return Block("joint-of", "Sums of the states' draws")
-    text = (
-        f"Task {joint['task']} ({joint['fingerprint'][:12]}), {joint['origins']} origins. Scores "
-        "of single places do not show whether places move together, and the energy score hardly; "
-        "sums and paths do."
-    )
-    return Block(
-        "joint-of", "Sums of the states' draws", (text,), (), _tables(joint_table(joint["rows"]))
-    )
-
-
 def _lacking(summary: Mapping[str, Any]) -> Block:
     found = lacking_table(summary["tasks"], summary["left_out"])
     said = "No model lacks a forecast." if found is None else (
@@ -453,93 +439,6 @@ def pairwise_table(task: Mapping[str, Any]) -> SortTable | None:
         f"counts; 90% intervals from {some['n_groups']} groups of consecutive origins."
     )
     return SortTable(f"{task['name']}-pairwise", caption, columns, cells, (), -1)
-
-
-def joint_table(rows: Rows) -> SortTable | None:
-    """What depends on draws being joint, beside the same draws shuffled between places."""
-    named = {
-        "sum, nation": "sum of the states, WIS",
-        "sum, regions": "sums of census regions, WIS",
-        "energy": "energy score over places, of logs",
-        "largest_rise": "largest rise on the way, WIS",
-        "largest_fall": "largest fall on the way, WIS",
-        "peak_month": "month of the peak, RPS",
-        "turn": "whether it turns, Brier",
-    }
-    kept = [r for r in rows if r["what"] in named]
-    if not kept:
-        return None
-    columns = [
-        Column("Model", numbers=False),
-        Column("Of what", numbers=False),
-        Column("Score"),
-        Column("Shuffled", "score of the control"),
-        Column("Share", "score / control"),
-        Column("90% coverage"),
-        Column("Shuffled", "90% coverage"),
-        Column("Scored"),
-        Column("Places", "in each", numbers=False),
-    ]
-    cells = []
-    usual = _usual(kept)
-    # A model without any number is a sentence, not seven rows of dashes.
-    scored = {r["model"] for r in kept if r["n"]}
-    without = {
-        r["model"]: r["reason"] or "nothing of it was scored"
-        for r in kept
-        if r["model"] not in scored
-    }
-    for r in kept:
-        if r["model"] in without:
-            continue
-        score, control = r["score"], r["control_score"]
-        both = score is not None and control
-        row = [
-            Cell(r["model"]),
-            Cell(named[r["what"]]),
-            _number(score) if r["n"] else Cell(r["reason"]),
-            _number(control),
-            _ratio_alone(score / control if both else None),
-            share(r["cover_90"]),
-            share(r["control_cover_90"]),
-            Cell(f"{r['n']:,}", float(r["n"])),
-            Cell(_places_in(r, usual.get(r["what"]))),
-        ]
-        cells.append(row)
-    caption = (
-        "Sums and paths. Shuffled: the same draws in another order for each place. Each place's "
-        "own forecast is unchanged, but places no longer move together."
-    )
-    caption += "".join(f" {name} has no row: {why}." for name, why in without.items())
-    if any(str(row[-1].text).endswith(_OTHERS) for row in cells):
-        caption += " Rows of different places or origins cannot be compared."
-    return SortTable("joint", caption, columns, cells, (), -1)
-
-
-def _extent(r: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Of how many places, and how often: the same in rows that may be compared."""
-    return r.get("n_places"), r.get("n_places_most"), r.get("n_places_mean"), r["n"]
-
-
-def _usual(rows: Rows) -> dict[str, tuple[Any, ...]]:
-    """By what is scored, the extent of the row that has most."""
-    out: dict[str, tuple[Any, ...]] = {}
-    for r in rows:
-        if r.get("n_places_mean") is None or not r["n"]:
-            continue
-        held = out.get(r["what"])
-        if held is None or (r["n_places_mean"], r["n"]) > (held[2], held[3]):
-            out[r["what"]] = _extent(r)
-    return out
-
-
-def _places_in(r: Mapping[str, Any], usual: tuple[Any, ...] | None) -> str:
-    """Places in a sum or vector, and whether another model's row is of others."""
-    if r.get("n_places_mean") is None or not r["n"]:
-        return NONE
-    low, high = r["n_places"], r["n_places_most"]
-    text = f"{low}" if low == high else f"{low}–{high}"
-    return text if usual is None or _extent(r) == usual else f"{text}, {_OTHERS}"
 
 
 def lacking_table(tasks: Sequence[Mapping[str, Any]], left_out: Rows) -> SortTable | None:

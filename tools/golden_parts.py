@@ -344,11 +344,11 @@ def scores() -> Values:
         two = task.run(models, executor=workers, progress=False)
     keys = ["model", "as_of", "donor", "location", "month"]
     first, second = (r.scores.sort_values(keys, ignore_index=True) for r in (one, two))
-    joint = od.backtest(["dlm", "ensemble-equal"], archive=od.bundled(), start="2021-01",
-                        end="2021-06", step=5, donors=1, draws=40, joint=True, progress=False,
+    other = od.backtest(["dlm", "ensemble-equal"], archive=od.bundled(), start="2021-01",
+                        end="2021-06", step=5, donors=1, draws=40, progress=False,
                         metrics=["crps_log", "log_score_binned"])  # fmt: skip
     board, dm = od.leaderboard(one), score.diebold_mariano
-    found = v.totals("scores", first) | v.totals("joint scores", joint.scores)
+    found = v.totals("scores", first) | v.totals("joint scores", other.scores)
     found |= {"one process as two": bool(first.equals(second)), "failures": len(one.failures)}
     found |= {"fingerprint": task.fingerprint} | v.totals("quantiles", one.quantiles)
     return found | tables(
@@ -356,7 +356,7 @@ def scores() -> Values:
         board_by_era=board.table(by=["era"]), entries=board.entries.drop(columns="where"),
         by_horizon=score.summarise(first, by=["model", "horizon"], baseline="hub-baseline"),
         by_place=score.summarise(score.per_100k(first), by=["model", "location"]),
-        joint=score.joint_summary(joint.joint), dm_dlm=dm(first, "dlm"),
+        dm_dlm=dm(first, "dlm"),
         dm_naive=dm(first, "naive+delay"), skill=score.relative_skill(first, by=["horizon_group"]),
     )  # fmt: skip
 

@@ -33,7 +33,6 @@ from pathlib import Path
 from typing import Any
 
 from board_numbers import (
-    joint_rows,
     markdown,
     read_timings,
     summary_of,
@@ -55,9 +54,8 @@ from odforecast.models import Model, get_model, model_names
 from odforecast.names import HUB_QUANTILES, STATES, VINTAGE_CLEAN, VINTAGE_REAL
 
 ROOT = Path(__file__).resolve().parents[1]
-#: What decides comes first. The last one is for sums of draws, and gives a table of its own.
+#: What decides comes first.
 TASKS = ("states-delayed", "states-real", "states-clean")
-JOINT = "states-joint"
 QUICK = ("dlm", "hub-baseline", "naive", "naive+delay", "outside")
 #: Seconds an origin on one core: as much as all other models together.
 SLOW = ("auto-arima", "auto-arima-sums")
@@ -71,8 +69,6 @@ _HIERARCHY_REASON = (
     "docs/models/hierarchical.md"
 )
 _NO_DELAY = "clean counts are complete, so +delay changes nothing"
-#: Models whose draws are tried for what places have in common.
-JOINT_MODELS = ("dlm", "ensemble", "naive+delay")
 OUTSIDE, SCRIPT = "outside", ROOT / "docs" / "how-to" / "outside_model.py"
 PLUGIN = ROOT / "tests" / "plugin" / "odforecast-example"
 PLUGGED = {"last-quarter", "steady-growth"}
@@ -197,21 +193,6 @@ def run_task(
     return folders, left_out
 
 
-def joint_of(task: Task, names: Sequence[str], out: Path, executor: Executor | None) -> Any:
-    """Sums of states' draws, beside the same draws shuffled between places."""
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        print(f"{task.name}: {name}", file=sys.stderr, flush=True)
-        results = task.run(name, out=out / task.name / name, executor=executor, progress=False)
-        rows += joint_rows(results.joint)
-    return {
-        "task": task.name,
-        "fingerprint": task.fingerprint,
-        "origins": len(task.origins),
-        "rows": rows,
-    }
-
-
 def seconds_of(task: Task, folders: Sequence[Path]) -> dict[str, Any]:
     """Seconds per origin of each model, as its run measured them."""
     entries = leaderboard(list(folders)).entries
@@ -262,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kinds = {name: kind for name, (kind, _) in adapted().items()}
         if wanted is None or not PLUGGED.isdisjoint(wanted):
             kinds |= dict.fromkeys(install_plugin(Path(apart)), "plug-in")
-        said, left_out, seconds, joint = [], [], {}, None
+        said, left_out, seconds = [], [], {}
         for name in names:
             task = Task.load(name)
             if task.definition["vintages"] == VINTAGE_REAL and real is not None:
@@ -280,10 +261,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             said.append(task_summary(leaderboard(list(folders)), kinds))
             if given.timings:
                 seconds[name] = seconds_of(task, folders)
-        if not given.quick and wanted is None:
-            joint = joint_of(Task.load(JOINT), JOINT_MODELS, given.out, executor)
     command = "make leaderboard" if not given.quick else "make leaderboard QUICK=1"
-    summary = summary_of(said, left_out, joint, [command])
+    summary = summary_of(said, left_out, [command])
     write(docs, given.out, summary, seconds, given)
 
 

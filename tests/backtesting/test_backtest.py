@@ -19,12 +19,11 @@ from odforecast.backtesting import Origin, Results, Workers, backtest, cuts, pla
 from odforecast.backtesting import run as blocks
 from odforecast.backtesting import unit as digest
 from odforecast.backtesting.store import UnitStore
-from odforecast.backtesting.unit import JOINT_LABELS, code_digest
+from odforecast.backtesting.unit import code_digest
 from odforecast.errors import BacktestError, ScoringError, UnknownNameError
 from odforecast.models import Model, Spec, get_model
 from odforecast.names import RESIDENCE, TARGET_12MO, TARGET_MONTH
 from odforecast.panel.pseudo import clean
-from odforecast.scoring.joint import JOINT_COLUMNS, joint_scores
 from odforecast.scoring.metrics import Metric
 from odforecast.seeds import content_hash
 
@@ -133,7 +132,6 @@ def test_a_unit_key_changes_with_everything_that_matters(panel, truth, found):
         {"truth": od.Truth(panel, min_age=0)}, {"seed": 2}, {"locations": ["US"]},
         {"targets": TARGET_MONTH},
         {"horizons": [3]}, {"horizons": [4]}, {"metrics": [one]}, {"metrics": [other]},
-        {"joint": True}, {"metrics": [one], "joint": True},
     ]  # fmt: skip
     (unit, *_) = plan(["naive"], found, truth)
     keys = [key(**change) for change in changes]
@@ -348,7 +346,7 @@ def setting(found, truth):
     return {"origins": found[:2], "truth": truth, "draws": 30, "progress": False}
 
 
-ALL = ("scores", "quantiles", "failures", "joint")
+ALL = ("scores", "quantiles", "failures")
 
 
 def test_a_metric_is_a_column_and_changes_no_other(setting):
@@ -356,7 +354,7 @@ def test_a_metric_is_a_column_and_changes_no_other(setting):
     more = backtest(MODELS, **setting, targets=BOTH, metrics=[FAR, MONTHS])
     assert [*more.scores][-2:] == ["far", "far_months"]
     same(more.scores[[*plain.scores]], plain.scores)
-    same(more, plain, ["quantiles", "failures", "joint"])
+    same(more, plain, ["quantiles", "failures"])
     assert more.manifest["metrics"] == ["far", "far_months"]
     assert "metrics" not in plain.manifest
     scores = more.scores
@@ -396,7 +394,7 @@ def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth)
 @pytest.mark.slow
 def test_workers_processes_and_threads_agree_to_the_last_bit(setting, tmp_path):
     models = [*MODELS, "auto-theta", "dlm"]
-    more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True, "locations": STATES[2:]}
+    more = {"targets": BOTH, "metrics": [FAR, MONTHS], "locations": STATES[2:]}
     here = backtest(models, **setting, **more)
     spawn = get_context("spawn")
     for name, pool in (("workers", Workers(2)), ("threads", ThreadPoolExecutor(2)),
@@ -425,37 +423,17 @@ def test_a_lambda_cannot_be_sent_and_is_refused_before_work(setting):
     assert "mine" in backtest("naive", **setting, metrics=[metric]).scores
 
 
-def test_joint_scores_are_those_of_each_forecast(setting):
-    results = backtest("naive", **setting, joint=True)
-    table = results.joint
-    assert ([*table], results.manifest["joint"]) == ([*JOINT_COLUMNS, *JOINT_LABELS], True)
-    assert set(table["data_hash"]) == {o.panel.data_hash for o in setting["origins"]}
-    for unit in plan("naive", setting["origins"], setting["truth"], draws=30, joint=True):
-        forecast = unit.model.fit(unit.seen).forecast(12, draws=30, seed=unit.seed)
-        want = joint_scores(forecast, unit.truth, seed=unit.seed)
-        mine = table[table["last_month"] == pd.Timestamp(str(unit.origin.panel.last_month))]
-        got = mine[[*JOINT_COLUMNS]].reset_index(drop=True)
-        want["month"] = want["month"].astype("datetime64[ms]")  # a file has no seconds
-        pd.testing.assert_frame_equal(got, want)
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_target_without_joint_scores_keeps_the_types_of_the_other(setting):
-    both = {"targets": ("deaths_12mo", "deaths_month"), "joint": True, "locations": ["US"]}
-    assert backtest("naive", **(setting | both)).failures.empty
-
-
-def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
+def test_a_folder_with_the_joint_scores_of_an_earlier_version_opens(setting, tmp_path):
     plain = backtest("naive", **setting, out=tmp_path)
-    table = tmp_path / "joint.parquet"
-    assert (table.exists(), "joint" in plain.manifest, plain.joint.empty) == (False, False, True)
-    assert [*plain.joint] == [*JOINT_COLUMNS, *JOINT_LABELS]
-    for joint in (True, False):
-        backtest("naive", **setting, out=tmp_path, joint=joint)
-        assert table.exists() == joint  # else it is no part of these results
-    assert Results.load(tmp_path).joint.empty
-    plain.save(tmp_path / "saved")
-    assert not (tmp_path / "saved" / "joint.parquet").exists()
+    table, manifest = tmp_path / "joint.parquet", tmp_path / "manifest.json"
+    table.write_bytes(b"rows of an earlier version")
+    said = json.loads(manifest.read_text())
+    said["files"]["joint"] = "0" * 64
+    manifest.write_text(json.dumps(said | {"joint": True}))
+    same(Results.load(tmp_path), plain)
+    # Another run into the folder leaves no table that its manifest does not name.
+    backtest("naive", **setting, out=tmp_path)
+    assert not table.exists()
 
 
 def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):

@@ -74,7 +74,7 @@ def test_the_deciding_task_is_the_default_backtest():
     assert [(o.donor, o.distance) for o in one] == [(o.donor, o.distance) for o in other]
     assert task.truth.data_hash == od.Truth(archive.as_of().panel()).data_hash
     said = task.arguments()
-    for name in ("horizon", "draws", "seed", "targets", "locations", "horizons", "joint"):
+    for name in ("horizon", "draws", "seed", "targets", "locations", "horizons"):
         assert said[name] == usual[name], name
     assert tuple(said["metrics"]) == tuple(usual["metrics"])
 
@@ -96,7 +96,7 @@ def test_a_run_has_the_numbers_of_the_same_backtest(small):
 
 @pytest.mark.parametrize("said", FIXED)
 def test_what_the_task_says_is_not_said_beside_it(small, said):
-    value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
+    value = {"start": "2020-01", "locations": ["US"]}.get(said, 7)
     for call in (partial(od.backtest, task=small), Task.load(small).run):
         with pytest.raises(BacktestError, match=f"{said} is set by task small"):
             call("drift", progress=False, **{said: value})
@@ -477,13 +477,12 @@ def test_what_is_not_asked_for_and_what_is_not_scored_is_said(task, tables):
     assert set(trend["output_type"]) == {"pmf"}
     # Months, a place, and a thirteenth month.
     other = (rows["location"] == "48") | (rows["horizon"] == 13) | (rows["target"] != "deaths_12mo")
-    scored = od.Task({**task.definition, "scores": {"metrics": ["se"], "joint": True}})
+    scored = od.Task({**task.definition, "scores": {"metrics": ["se"]}})
     results = score_submission(scored, {key: pd.concat([tables[key], rows[other], trend])}, "mine")
     for said in (
         # 2 places by 13 months of both targets, less 12 that are asked for.
         "40 forecasts that the task does not ask for were left out",
         f"{len(trend):,} rows of chances of a trend (pmf) were left out",
-        "joint scores were not made",
         "metrics of the task were not made (se)",
     ):
         assert any(note.startswith(said) for note in results.notes), said

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import ok, run
-from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
 
 import odforecast as od
@@ -21,7 +19,6 @@ from odforecast.forecast.trend import CATEGORIES as TREND
 from odforecast.geography.places import lookup
 from odforecast.hub import score
 from odforecast.hub import scores as rules
-from odforecast.hub.scores import energy_score
 from odforecast.hub.tables import known_panel, score_levels, score_trend
 from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.rules import ranked_probability_score
@@ -304,12 +301,6 @@ def test_columns_that_are_no_task_ids_are_not_keys(hub):
     submit(hub, "team-one", quantiles())
     series(hub, [("A", 1, "count", "Aland", 11)], "place,step,target,name,observation")
     assert score(hub).units["scorable"].all()
-
-
-@given(arrays(float, (6, 3), elements=NUMBERS), arrays(float, 3, elements=NUMBERS))
-def test_energy_score_is_that_of_the_formula(draws, came):
-    want = float(energy(came, draws, estimator="nrg"))
-    assert energy_score(draws, came) == pytest.approx(want, abs=1e-9)
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ from scipy import stats
 
 from odforecast import scoring as s
 from odforecast.names import HUB_QUANTILES
-from odforecast.scoring import rules
 from odforecast.scoring.columns import METRIC_COLUMNS
 from odforecast.scoring.metrics import METRICS, Metric, apply_metric, check_metrics
 from odforecast.scoring.rules import FLOOR, bias_sorted, bins_of, over_units
@@ -121,20 +120,6 @@ def test_golden_values_of_scoringrules(fair, estimator, monkeypatch):
     np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
     monkeypatch.setattr("odforecast.scoring.rules._BLOCK", 7)
     np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
-
-
-def test_distances_of_all_parts_at_once_are_those_of_each():
-    draws, y = RNG.normal(size=(41, 5, 3)), RNG.normal(size=(5, 3))
-    whole = np.array([True, True, False, True, True])
-    miss, apart = rules.miss_distances(draws, y, whole), rules.pair_distances(draws, whole)
-    got = {"by_month": [s.energy_score(draws[:, :, m], y[:, m]) for m in range(3)]}
-    got["by_place"] = [s.energy_score(draws[:, i], y[i]) for i in range(5)]
-    for name, want in got.items():
-        scores = np.asarray(getattr(miss, name)) - np.asarray(getattr(apart, name)) / 2
-        np.testing.assert_allclose(scores, want, rtol=1e-10)
-    flat = draws[:, whole].reshape(41, -1)
-    want = s.energy_score(flat, y[whole].ravel())
-    assert miss.both - apart.both / 2 == pytest.approx(want, rel=1e-10)
 
 
 def test_pit_by_hand_and_uniform_even_for_small_counts():

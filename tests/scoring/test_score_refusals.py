@@ -17,7 +17,7 @@ import odforecast as od
 from odforecast import scoring as s
 from odforecast.errors import ForecastError, ScoringError, UnknownNameError
 from odforecast.scoring.metrics import Metric, apply_metric, check_metrics
-from odforecast.scoring.rules import band, pair_distances
+from odforecast.scoring.rules import band
 from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
 from odforecast.vintage.donors import shipped
 
@@ -34,7 +34,7 @@ def w(panel: od.Panel) -> Any:
     truth = od.Truth(panel)
     w = SimpleNamespace(panel=panel, truth=truth, made=made, scores=scores, hub=od.to_hub(made))
     w.apart = replace(made, joint=frozenset({"location"}))
-    w.joint, w.observe, w.counties = s.joint_scores(made, truth), truth.observed, score_table(8)
+    w.observe, w.counties = truth.observed, score_table(8)
     w.elsewhere = scores.assign(location=scores["model"] + scores["location"])
     w.scenario = scores.assign(scenario_id="null")
     return w
@@ -76,11 +76,11 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
      "6 rows repeat a unit, for example as_of=2019-06-01"),
     (COMPARE[1:], lambda w, f: f(w.scores.assign(scorable=False), "b"), "no unit is scorable"),
     (("pairwise", "summarise"), lambda w, f: f("wis"), "scores is 'wis', no table; give a Data"),
-    (("score", "joint_scores", "turning_scores"), lambda w, f: f("x", "y"),
+    (("score", "turning_scores"), lambda w, f: f("x", "y"),
      "forecast is 'x', no Forecast"),
-    (("score", "joint_scores", "turning_scores"), lambda w, f: f(w.made, 2),
+    (("score", "turning_scores"), lambda w, f: f(w.made, 2),
      "truth is 2, not a Truth; give od.Truth(panel)"),
-    (("score", "joint_scores", "turning_scores"), lambda w, f: f(w.made, w.panel),
+    (("score", "turning_scores"), lambda w, f: f(w.made, w.panel),
      "truth is a Panel; make it one: od.Truth(panel)"),
     (COUNTY, lambda w, f: f(w.counties.drop(columns="twcrps")), "not scores of counties"),
     (COUNTY, lambda w, f: f(pd.concat([w.counties] * 2)), "rows repeat a unit"),
@@ -110,7 +110,7 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: s.summarise(w.scores.drop(columns="target").assign(reported=9.0)),
      "no column 'target'"),
     *(
-        (lambda w, h=h: s.joint_scores(w.made, w.truth, horizons=h), said)
+        (lambda w, h=h: s.score(w.made, w.truth, horizons=h), said)
         for h, said in (
             (3, "horizons is 3, no list; give a list of months ahead within 1 to 12, as [1, 6]"),
             ("3", "horizons is '3', no list"), (["3"], "horizon '3' is not a whole number"),
@@ -118,12 +118,6 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
             ([99], "horizons [99]: none of them is forecast"), ([], "horizons is empty"),
         )
     ),
-    (lambda w: s.joint_scores(replace(w.made, draws=w.made.draws[:1]), w.truth),
-     "1 draw has no joint scores; forecast with two"),
-    (lambda w: pair_distances(np.ones((1, 2, 2)), np.ones(2, bool)), "no distance to another"),
-    (lambda w: s.joint_summary(w.joint, by=["county"]), "no column 'county'"),
-    (lambda w: s.joint_summary(w.joint.iloc[:0]), "joint=True"),
-    (lambda w: s.joint_summary(w.joint.drop(columns="control")), "no column 'control'"),
     (lambda w: s.turning_scores(w.apart, w.truth), "not joint over months"),
     *(
         (lambda w, x=x: s.energy_score(*x), said)

@@ -24,7 +24,6 @@ from odforecast.backtesting.origin import Origin, as_dict
 from odforecast.backtesting.store import UnitStore
 from odforecast.backtesting.unit import (
     FAILURE_COLUMNS,
-    JOINT_LABELS,
     Outcome,
     Unit,
     code_digest,
@@ -38,7 +37,6 @@ from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES
 from odforecast.say import card, html_table, listed, number_of, steady
 from odforecast.scoring import Truth, county_leaderboard, horizon_group, summarise
-from odforecast.scoring.joint import JOINT_COLUMNS
 from odforecast.scoring.summary import COUNTY_BASELINE, is_of_counties
 from odforecast.seeds import content_hash
 from odforecast.version import __version__
@@ -46,8 +44,9 @@ from odforecast.version import __version__
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Files of a folder, without their ending; and one more, where a run was asked for it.
+#: Files of a folder, without their ending.
 TABLES = ("scores", "quantiles", "failures")
+#: A table that earlier versions wrote when they were asked for it: it is not read any more.
 JOINT = "joint"
 #: Of the long table of quantiles.
 QUANTILE_COLUMNS = (
@@ -89,7 +88,6 @@ def empty(name: str) -> pd.DataFrame:
     columns = {
         "quantiles": QUANTILE_COLUMNS,
         "failures": FAILURE_COLUMNS,
-        JOINT: (*JOINT_COLUMNS, *JOINT_LABELS),
     }
     return pd.DataFrame(columns=list(columns.get(name, ())))
 
@@ -98,16 +96,14 @@ def empty(name: str) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def written(
-    folder: Path, manifest: Mapping[str, object], names: Sequence[str]
-) -> Iterator[dict[str, Path]]:
+def written(folder: Path, manifest: Mapping[str, object]) -> Iterator[dict[str, Path]]:
     """Where to write each table; they, and then the manifest, take their places at the end."""
     try:
         # All are written before the first takes its place, the manifest takes its place last: a
         # full disk leaves an earlier run's files as they were.
         with contextlib.ExitStack() as stack:
             last = stack.enter_context(replacing(folder / "manifest.json"))
-            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in names}
+            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in TABLES}
             yield paths
             files = {}
             for name, part in paths.items():
@@ -115,8 +111,7 @@ def written(
                     files[name] = hashlib.file_digest(file, "sha256").hexdigest()
             last.write_text(json.dumps({**manifest, "files": files}, indent=1) + "\n")
             (folder / "manifest.json").unlink(missing_ok=True)
-            if JOINT not in names:  # of an earlier run
-                (folder / f"{JOINT}.parquet").unlink(missing_ok=True)
+            (folder / f"{JOINT}.parquet").unlink(missing_ok=True)
     except OSError as error:
         raise BacktestError(
             f"cannot write to {folder}: {error.strerror or error}",
@@ -179,9 +174,8 @@ def put_together(
             f"every unit failed; most often: {on_screen(first)}",
             hint="run one unit in Python to see its traceback",
         )
-    names = (*TABLES, *((JOINT,) if units[0].joint else ()))
     manifest = _manifest(units, outcomes, notes=[*notes, *store.notes], more=more)
-    with written(folder, manifest, names) as paths:
+    with written(folder, manifest) as paths:
         for name, path in paths.items():
             _write(name, path, finished=list(zip(units, outcomes)), store=store)
     results = Results.load(folder)
@@ -305,7 +299,6 @@ def _manifest(
         seed=first.seed,
         # Named only where there are some, as in the units' keys.
         **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
-        **({"joint": True} if first.joint else {}),
         **more,
     )
 
@@ -344,8 +337,6 @@ class Results:
         The 23 hub quantiles of every forecast, long.
     failures : DataFrame
         Models, targets or locations without a forecast, and why.
-    joint : DataFrame
-        Scores of draws that are joint, of a run with ``joint=True``; else without rows.
     manifest : dict
         What was run: models and their specs, what they warned of, origins, truth, data hashes,
         seed, library version, notes.
@@ -378,8 +369,6 @@ class Results:
         """A table, checked against its SHA-256 when it is first read."""
         if name in self._tables:
             return self._tables[name]
-        if name == JOINT and name not in self._names:
-            return empty(name)
         if self._folder is None:
             raise BacktestError(
                 f"these results have no table of {name}",
@@ -415,15 +404,10 @@ class Results:
         """Read the tables that have at most so many rows now, and not when they are asked for."""
         if self._folder is None:
             return
-        for name in self._names:
+        for name in TABLES:
             path = self._folder / f"{name}.parquet"
             if name not in self._tables and pq.read_metadata(path).num_rows <= at_most:
                 self._table(name)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The tables there are: that of joint scores only of a run that made some."""
-        return (*TABLES, *((JOINT,) if JOINT in {*self._files, *self._tables} else ()))
 
     def _rows(self, name: str) -> str:
         """Rows of a table: of one on disk, what the file says about itself; it is not read."""
@@ -458,11 +442,6 @@ class Results:
     def failures(self) -> pd.DataFrame:
         """What could not be forecast, and why."""
         return self._table("failures")
-
-    @property
-    def joint(self) -> pd.DataFrame:
-        """Scores of joint draws; without rows where the run was not asked for them."""
-        return self._table(JOINT)
 
     @steady
     def __repr__(self) -> str:
@@ -527,8 +506,6 @@ class Results:
             if not (table := self._table(name)).empty or name != "quantiles"
         }
         tables.setdefault("quantiles", self.quantiles)
-        if not (rows := self.joint).empty:  # of sums of places nothing is left
-            tables[JOINT] = rows[rows["place"].isin(states)].reset_index(drop=True)
         return Results(tables, {**self.manifest, "locations": states})
 
     def plot(
@@ -642,13 +619,13 @@ class Results:
         )
 
     def save(self, directory: str | Path) -> None:
-        """Write ``scores.parquet``, ``quantiles.parquet``, ``failures.parquet``, where there are
-        joint scores ``joint.parquet``, and ``manifest.json``; each file is complete or absent.
+        """Write ``scores.parquet``, ``quantiles.parquet``, ``failures.parquet`` and
+        ``manifest.json``; each file is complete or absent.
 
         The manifest names the SHA-256 of each table. It is written last, and that of earlier
         results is removed first, so that it never describes other tables than those there.
         """
-        with written(Path(directory), self.manifest, self._names) as paths:
+        with written(Path(directory), self.manifest) as paths:
             for name, part in paths.items():
                 self._table(name).to_parquet(part, index=False)
 
@@ -666,9 +643,9 @@ class Results:
         try:
             manifest = dict(json.loads((folder / "manifest.json").read_text()))
             files = manifest.pop("files", None)
-            if files is not None and (
-                not isinstance(files, dict) or set(files) - {JOINT} != set(TABLES)
-            ):
+            if isinstance(files, dict):
+                files.pop(JOINT, None)
+            if files is not None and (not isinstance(files, dict) or set(files) != set(TABLES)):
                 raise ValueError("its manifest does not name the checksums of its tables")
         except (OSError, ValueError, TypeError) as error:
             there = ("units", *(f"{t}.parquet" for t in TABLES))

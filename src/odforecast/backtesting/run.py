@@ -17,8 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from odforecast.backtesting.origin import Origin, usual_places
 from odforecast.backtesting.origin import origins as origins_of
 from odforecast.backtesting.results import Results, failed_everywhere, put_together
@@ -58,7 +56,6 @@ _PLANNED = (
     "targets",
     "horizons",
     "metrics",
-    "joint",
 )
 
 # -- A backtest -----------------------------------------------------------------------------------
@@ -85,7 +82,6 @@ def backtest(
     progress: bool | Callable[[Progress], None] = True,
     horizons: Iterable[int] | None = None,
     metrics: Sequence[Metric | str] = (),
-    joint: bool = False,
     task: Task | str | Path | None = None,
 ) -> Results:
     """Forecast from every origin with every model, and score against a named truth.
@@ -126,8 +122,6 @@ def backtest(
         Months ahead to score. Default: all and the nowcast; counties 3, 6, 9 and 12.
     metrics : sequence of Metric or str
         More scores, each a column (:class:`odforecast.scoring.metrics.Metric`).
-    joint : bool
-        Also run :func:`odforecast.scoring.joint.joint_scores`, into ``Results.joint``.
     task : Task, str or path, optional
         A task that sets origins, targets and scores; none of these may be given beside it.
 
@@ -424,7 +418,6 @@ def plan(
     targets: Sequence[str] = (TARGET_12MO,),
     horizons: Iterable[int] | None = None,
     metrics: Sequence[Metric | str] = (),
-    joint: bool = False,
 ) -> list[Unit]:
     """The units of a backtest, model by model, origins in order.
 
@@ -456,7 +449,7 @@ def plan(
     if isinstance(models, str | Model) or not isinstance(models, Iterable):
         models = [models]
     made = [get_model(m) if isinstance(m, str) else _model(m) for m in models]
-    _check_kinds(truth, locations, targets=targets, joint=joint)
+    _check_kinds(truth, locations, targets=targets)
     horizon = whole("horizon", horizon, least=1, error=BacktestError)
     draws = whole("draws", draws, least=2, error=BacktestError)
     seed = whole("seed", seed, least=0, error=BacktestError)
@@ -508,7 +501,6 @@ def plan(
         "horizons": _horizons(horizons, horizon, counties=counties),
         "levels": COUNTY_LEVELS if counties else HUB_QUANTILES,
         "metrics": check_metrics(metrics),
-        "joint": bool(joint),
     }
     return [
         Unit(model, origin, truth, part, tuple(targets), horizon, draws, seed, state, **more)
@@ -540,7 +532,7 @@ def _model(given: object) -> Model:
     raise BacktestError(f"models has a {kind}, which is not a model", hint=hint)
 
 
-def _check_kinds(truth: object, locations: object, targets: object, joint: object) -> None:
+def _check_kinds(truth: object, locations: object, targets: object) -> None:
     """Refuse what is of another kind than it must be, before it fails deep inside."""
     if not isinstance(truth, Truth):
         raise BacktestError(
@@ -554,8 +546,6 @@ def _check_kinds(truth: object, locations: object, targets: object, joint: objec
         )
     if not isinstance(targets, Iterable):
         raise BacktestError(f"targets is {targets!r}, allowed: targets", hint=one_of("", TARGETS))
-    if not isinstance(joint, bool | np.bool_):
-        raise BacktestError(f"joint is {joint!r}, allowed: True or False")
 
 
 def _horizons(asked: object, horizon: int, counties: bool) -> tuple[int, ...]:

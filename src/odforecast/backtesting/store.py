@@ -388,7 +388,7 @@ def _read_marker(path: Path) -> Marker:
         marker = msgspec.convert(body, Marker)
     except msgspec.ValidationError as error:
         raise ValueError(f"the marker: {error}") from error
-    marker.files.setdefault("joint", None)  # those of earlier versions know of no joint scores
+    marker.files.pop("joint", None)  # earlier versions stored joint scores, too
     if set(marker.files) != set(UNIT_TABLES):
         raise ValueError("the marker lacks the checksums of tables")
     if not all(math.isfinite(u.seconds) and u.seconds >= 0 for u in marker.units.values()):

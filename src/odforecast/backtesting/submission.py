@@ -289,8 +289,6 @@ def score_submission(
     if chances:
         said.append(f"{chances:,} rows of chances of a trend (pmf) were left out: not scored here")
     says = task.definition
-    if says["scores"]["joint"]:
-        said.append("joint scores were not made: they need draws of a forecast that is made here")
     if named := ", ".join(says["scores"]["metrics"]):
         said.append(f"metrics of the task were not made ({named}): they need a forecast made here")
     manifest = manifest_of(

@@ -77,7 +77,6 @@ FIXED = (
     "targets",
     "horizons",
     "metrics",
-    "joint",
 )
 
 #: Most bytes of a definition, and levels of nesting.
@@ -113,9 +112,10 @@ class Against(msgspec.Struct):
 
 
 class MoreScores(msgspec.Struct):
-    """Scores beyond the usual: metrics by their names, and joint ones."""
+    """Scores beyond the usual: metrics by their names."""
 
     metrics: list[str] = []
+    #: Always false: joint scores are gone. The key stays, for it is part of each fingerprint.
     joint: bool = False
 
 
@@ -286,6 +286,12 @@ class _File:
                     f"metrics is {_said(name)}",
                     hint=one_of(name, METRICS),
                 )
+        if made.scores.joint:
+            self.refuse(
+                ("scores", "joint"),
+                "joint scores are no longer made",
+                hint="leave the key out; od.scoring.energy_score scores several places at once",
+            )
         made.scores.metrics.sort(key=[*METRICS].index)
         made.targets.sort(key=get_args(Targets).index)
         made.indicator = indicator_name(made.indicator)
@@ -637,7 +643,6 @@ class Task:
             "seed": says["seed"],
             "targets": tuple(says["targets"]),
             "metrics": tuple(says["scores"]["metrics"]),
-            "joint": says["scores"]["joint"],
         }
 
     def run(self, models: str | Model | Sequence[str | Model] | None = None, **how: Any) -> Results:

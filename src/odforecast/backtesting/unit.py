@@ -47,13 +47,11 @@ if TYPE_CHECKING:
     from odforecast.scoring.metrics import Metric
 
 #: Tables of a unit.
-UNIT_TABLES = ("scores", "quantiles", "failures", "joint")
+UNIT_TABLES = ("scores", "quantiles", "failures")
 #: Columns of the failures table.
 FAILURE_COLUMNS = (*PROVENANCE_COLUMNS[:7], "location", "target", "reason", "detail")
 #: Columns of the quantile table with few distinct values, kept as categories in memory.
 QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
-#: What the rows of joint scores are labelled with, as those of scores are.
-JOINT_LABELS = tuple(name for name in PROVENANCE_COLUMNS if not name.startswith("truth"))
 #: How a reason begins where memory ran out: such a unit is tried once more, alone.
 NO_MEMORY = "MemoryError"
 #: Longest traceback kept, and longest reason on a screen, in characters.
@@ -132,8 +130,6 @@ class Unit:
         Quantile levels that are stored.
     metrics : tuple of Metric
         More scores, each a column.
-    joint : bool
-        Whether joint scores are made, too.
     """
 
     model: Model
@@ -148,7 +144,6 @@ class Unit:
     horizons: tuple[int, ...] = ()
     levels: tuple[float, ...] = HUB_QUANTILES
     metrics: tuple[Metric, ...] = ()
-    joint: bool = False
 
     @property
     def _panel(self) -> Panel:
@@ -180,7 +175,6 @@ class Unit:
             *(() if not self.horizons else ("horizons", self.horizons)),
             *(() if self.levels == HUB_QUANTILES else ("levels", self.levels)),
             *(() if not self.metrics else ("metrics", tuple(m.key for m in self.metrics))),
-            *(() if not self.joint else ("joint",)),
         )
 
     @property
@@ -241,9 +235,9 @@ class Outcome:
 
     Attributes
     ----------
-    scores, quantiles, failures, joint : DataFrame
-        One row per forecast unit; per quantile; per location or model that failed; per joint
-        score, where they were asked for. Without rows once they are in the tables of a block.
+    scores, quantiles, failures : DataFrame
+        One row per forecast unit; per quantile; per location or model that failed. Without rows
+        once they are in the tables of a block.
     seconds : float
         Time to fit and forecast, scoring left out.
     warnings : tuple of str
@@ -257,7 +251,6 @@ class Outcome:
     failures: pd.DataFrame = field(default_factory=pd.DataFrame)
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
-    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
     failed: str = ""
 
     @property
@@ -455,7 +448,7 @@ def same_text(text: str, n: int) -> pa.DictionaryArray:
 
 
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
-    """Scores, quantiles and joint scores: per target, places as they stand, months fastest."""
+    """Scores and quantiles: per target, places as they stand, months fastest."""
     horizons = unit.horizons or None
     donor = unit._panel.donor
     labels = unit._labels | {
@@ -463,7 +456,7 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
         "spec_hash": unit.model.spec.hash,
         "seed": unit.seed,
     }
-    made: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": [], "joint": []}
+    made: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": []}
     for target in targets:
         columns, values = score_columns(
             forecast,
@@ -479,17 +472,6 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
         made["quantiles"].append(
             _quantiles(unit, forecast, values=values, target=target, donor=donor)
         )
-        if unit.joint:
-            from odforecast.scoring.joint import joint_scores
-
-            rows = joint_scores(
-                forecast,
-                unit.truth,
-                seed=unit.seed,
-                target=target,
-                horizons=horizons,
-            )
-            made["joint"].append(rows.assign(**{name: labels[name] for name in JOINT_LABELS}))
     tables = {}
     for name, parts in made.items():  # an empty table would change the types of the others
         filled = [part for part in parts if len(part)] or [*parts, pd.DataFrame()][:1]

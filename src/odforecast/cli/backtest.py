@@ -58,7 +58,6 @@ _PLANNED = (
     "targets",
     "horizons",
     "metrics",
-    "joint",
 )
 _KINDS = {
     "real": (VINTAGE_REAL,),

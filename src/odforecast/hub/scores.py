@@ -23,7 +23,7 @@ from odforecast.hub.layout import HORIZON_HINT, Hub, TargetType
 from odforecast.names import COVERAGE_LEVELS
 from odforecast.say import quoted
 from odforecast.scoring import rules
-from odforecast.scoring.rules import Floats, quantiles_sorted
+from odforecast.scoring.rules import Floats, energy_score, quantiles_sorted
 
 #: Every score, in the order of the table's columns.
 SCORES: Final = (
@@ -664,7 +664,9 @@ class Block:
             if scale == "log" and (x < 0).any():
                 reason = _NEGATIVE
             else:
-                score = energy_score(*(np.log1p(x), np.log1p(y)) if scale == "log" else (x, y))
+                if scale == "log":
+                    x, y = np.log1p(x), np.log1p(y)
+                score = float(energy_score(x, y, fair=False))
         return {
             "n_samples": n,
             "n_units": len(where),
@@ -674,16 +676,6 @@ class Block:
             "scorable": reason == "",
             "reason": reason,
         }
-
-
-def energy_score(draws: Floats, came: Floats) -> float:
-    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007)."""
-    total = 0.0
-    # Row by row: n × n × d at once is too much for large hubs.
-    for i in range(len(draws) - 1):
-        total += float(np.linalg.norm(draws[i + 1 :] - draws[i], axis=1).sum())
-    near = np.linalg.norm(draws - came, axis=1).mean()
-    return float(near - total / len(draws) ** 2)
 
 
 @dataclass(frozen=True, eq=False)

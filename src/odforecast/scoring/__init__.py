@@ -4,7 +4,6 @@ A missing column or baseline, and shapes that do not match, are a ScoringError.
 """
 
 from odforecast.scoring.columns import horizon_group, regimes
-from odforecast.scoring.joint import joint_scores, joint_summary
 from odforecast.scoring.metrics import Metric, get_metric
 from odforecast.scoring.pairs import diebold_mariano, pairwise, relative_skill, relative_to_baseline
 from odforecast.scoring.rules import (
@@ -49,8 +48,6 @@ __all__ = [
     "interval_coverage",
     "interval_pit",
     "interval_score",
-    "joint_scores",
-    "joint_summary",
     "log_score_from_draws",
     "pairwise",
     "per_100k",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-import numba as nb
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -633,8 +632,6 @@ def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
 
 #: Draws whose distances to all draws are held at once: 8 MB for a thousand draws.
 _BLOCK = 1000
-#: Cyclic steps whose pairs stand for all pairs, see :func:`pair_distances`.
-STEPS = 64
 
 
 def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Floats:
@@ -660,7 +657,7 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     Notes
     -----
     It sees a wrong mean well and a wrong dependence hardly (Pinson and Tastu 2013). Read the
-    coverage of sums beside it (:func:`odforecast.scoring.joint.joint_scores`).
+    coverage of sums beside it.
 
     Examples
     --------
@@ -698,66 +695,6 @@ def _all_distances(unit: Floats) -> float:
         apart[own, start + own] = 0.0  # exactly: rounding would leave each draw away from itself
         total += float(np.sqrt(apart, out=apart).sum())
     return total
-
-
-class Distances(NamedTuple):
-    """Mean distances: over places at each month, over months at each place, and over both."""
-
-    by_month: Floats
-    by_place: Floats
-    both: float
-
-
-def pair_distances(draws: Floats, whole: NDArray[np.bool_], steps: int = STEPS) -> Distances:
-    """Mean distance between two different draws, for every part of an array at once."""
-    n = draws.shape[0]
-    if n < 2:
-        raise ScoringError(f"{n} draw has no distance to another", hint="two draws or more")
-    taken = n - 1 if 2 * steps >= n - 1 else steps
-    return Distances(*_circle(np.ascontiguousarray(draws), whole, taken))
-
-
-def miss_distances(draws: Floats, observed: Floats, whole: NDArray[np.bool_]) -> Distances:
-    """Mean distance from the observation; parameters as of :func:`pair_distances`."""
-    square = (draws - observed) ** 2
-    return Distances(
-        np.sqrt(square.sum(axis=1)).mean(axis=0),
-        np.sqrt(square.sum(axis=2)).mean(axis=0),
-        both=float(np.sqrt(square[:, whole].sum(axis=(1, 2))).mean()),
-    )
-
-
-@nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-def _circle(
-    draws: Floats, whole: NDArray[np.bool_], steps: int
-) -> tuple[Floats, Floats, float]:  # pragma: no cover
-    n, n_places, n_months = draws.shape
-    by_month = np.zeros(n_months)
-    by_place = np.zeros(n_places)
-    both = 0.0
-    month = np.empty(n_months)
-    for d in range(n):
-        for s in range(1, steps + 1):
-            e = d + s
-            if e >= n:
-                e -= n
-            month[:] = 0.0
-            total = 0.0
-            for i in range(n_places):
-                place = 0.0
-                for m in range(n_months):
-                    gap = draws[d, i, m] - draws[e, i, m]
-                    gap *= gap
-                    place += gap
-                    month[m] += gap
-                by_place[i] += np.sqrt(place)
-                if whole[i]:
-                    total += place
-            for m in range(n_months):
-                by_month[m] += np.sqrt(month[m])
-            both += np.sqrt(total)
-    pairs = n * steps
-    return by_month / pairs, by_place / pairs, both / pairs
 
 
 def interval_coverage(
