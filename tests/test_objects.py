@@ -152,7 +152,7 @@ def test_the_panels_table_goes_back_into_a_panel(objects):
 OF = {"Panel": "Ohio", "Vintage": "39", "Truth": "OH", "Revisions": "West Virginia"}
 OF |= {"Fitted": "ohio", "Results": "Ohio", "Projection": "Ohio"}
 PLOTTED = [(name, {"location": place}) for name, place in OF.items()]
-PLOTTED += [("Results", {"kind": kind}) for kind in ("errors", "coverage", "pit", "reliability")]
+PLOTTED += [("Results", {"kind": kind}) for kind in ("errors", "coverage", "pit")]
 PLOTTED += [("Results", {}), ("Projection", {"location": "US", "kind": "averted"})]
 
 

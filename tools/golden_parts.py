@@ -458,9 +458,8 @@ def figures() -> Values:
         "map": plot.map(county.select("Ohio/*")), "errors": plot.errors(results),
         "said": plot.said_and_came(results, "US", model="naive+delay"),
         "coverage": plot.coverage(results), "pit": plot.pit(results, "naive+delay"),
-        "reliability": plot.reliability(results), "nowcast": plot.nowcast(made, "US"),
+        "nowcast": plot.nowcast(made, "US"),
         "skill": plot.skill(results),
-        "pairwise": plot.pairwise(od.scoring.pairwise(results.scores)),
         "overlay": plot.overlay(projection, "Ohio"), "averted": plot.averted(projection, "Ohio"),
         "revisions": plot.revision_triangle(od.Archive("releases").as_of().revisions("US")),
     }  # fmt: skip

@@ -41,9 +41,6 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     pit = plot.pit(mixed, **made)
     n = np.histogram(ahead["pit"], bins=10, range=(0, 1))[0]
     np.testing.assert_allclose([b.get_height() for b in pit.patches], 10 * n / len(ahead))
-    reliability = plot.reliability(mixed, MODEL, vintage=asked)
-    half = 100 * (ahead["pit"] <= 0.5).mean()
-    assert line(reliability, MODEL).get_ydata()[9] == pytest.approx(half)
     errors = plot.errors(mixed, **made)
     middle = (100 * (mine["median"] / mine["observed"] - 1)).groupby(mine["horizon"]).median()
     np.testing.assert_allclose(line(errors, "median error").get_ydata(), middle)
@@ -54,7 +51,7 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     assert len(heads) == ends["last_month"].nunique()
     assert set(heads) <= set(ends["median"])
 
-    for axes in (coverage, pit, reliability, errors, said):
+    for axes in (coverage, pit, errors, said):
         assert WORDS[kind] in below(axes)
         assert WORDS[kind] in plot.alt_text(axes)
     assert f"{len(ahead):,} forecasts on {WORDS[kind]}" in plot.alt_text(coverage)

@@ -319,20 +319,8 @@ def scored(**columns) -> pd.DataFrame:
     return pd.DataFrame({**columns, **{k: v for k, v in same.items() if k not in columns}})
 
 
-def test_the_band_of_reliability_is_of_90_percent_where_there_are_enough_origins(results):
-    months = pd.date_range("2015-01-01", periods=60, freq="MS")
-    pits = np.concatenate([[0.25] * n + [0.75] * (12 - n) for n in (2, 5, 6, 9, 10)])
-    axes = plot.reliability(scored(pit=pits, month=months, last_month=months))
-    shares = np.array([2, 5, 6, 9, 10]) / 12
-    reach = 2.131847 * shares.std(ddof=1) / np.sqrt(5)  # Student's t with 4 degrees, 95%
-    (band,) = axes.collections
-    ends = sorted({round(y, 3) for x, y in band.get_paths()[0].vertices if np.isclose(x, 50)})
-    exact = [100 * (shares.mean() - reach), 100 * (shares.mean() + reach)]
-    assert ends == pytest.approx(exact, abs=0.01)
-    assert len(plot.reliability(results, "drift").collections) == 1  # five years
+def test_the_bars_of_pit_have_a_mean_of_1(results):
     assert np.mean([b.get_height() for b in plot.pit(results).patches]) == pytest.approx(1)
-    few = results.to_frame()
-    assert not plot.reliability(few[few["last_month"] < "2020-01-01"], "drift").collections
 
 
 def ahead(median, low, high) -> pd.DataFrame:
@@ -356,38 +344,7 @@ def test_misses_on_one_side_are_said_to_be(medians, side):
     assert (f", and the other counts were {side}" in plot.alt_text(axes)) == bool(side)
 
 
-def pairs(ratios, lower=0.9, upper=1.1, **columns):
-    rows = []
-    for (a, x), (b, y) in itertools.permutations(ratios.items(), 2):
-        ends = {"lower": lower * x / y, "upper": upper * x / y}
-        rows.append({"model": a, "other": b, "ratio": x / y, **ends})
-    return pd.DataFrame(rows).assign(n_common=100, n_groups=6, **columns)
-
-
-def cells(axes):
-    found = (t for t in axes.texts if t.get_text()[:1].isdigit())
-    return {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in found}
-
-
-def test_pairs_stand_best_first_and_say_their_ratios():
-    axes = plot.pairwise(pairs({"b": 2.0, "a": 1.0, "c": 2.1}, metric="wis", scale="log"))
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b", "c"]
-    assert (cells(axes)[(0, 1)], cells(axes)[(2, 1)]) == ("0.50", "1.05")
-    framed = [p for p in axes.patches if p.get_linewidth() > 0]
-    assert len(framed) == 4  # b and c are not told apart
-    says(axes, "Mean WIS of log counts of each of 3 models", "a over b 0.50, 0.45 to 0.55",
-         "6 groups of origins", "Fewest forecasts in common: 100.")  # fmt: skip
-    table = pairs({"a": 1.0, "b": 2.0, "c": 4.0})
-    table[["lower", "upper"]] = np.nan
-    table.loc[table["model"] == "c", "ratio"] = np.nan
-    axes = plot.pairwise(table, models=["a", "b", "c"])
-    assert not [p for p in axes.patches if p.get_linewidth() > 0]
-    assert len(cells(axes)) == 4
-    assert "a over b 0.50;" in plot.alt_text(axes)
-
-
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
-PAIRS = pairs({"a": 1.0, "b": 2.0})
 MONTH = pd.to_datetime(["2024-01"])
 HIDDEN = pd.DataFrame({"location": "39035", "month": MONTH, "reported": np.nan})
 REGION = pd.DataFrame({"location": ["09110"], "median": [90.0]})
@@ -448,9 +405,6 @@ REFUSED = [
      "no model is related to hub-baseline"),
     (lambda x: plot.skill(pd.concat([x.board, x.board]), "regime"), DataError,
      "several rows of hub-baseline for one regime"),
-    (lambda _: plot.pairwise(pd.concat([PAIRS, PAIRS])), DataError, "several rows"),
-    (lambda _: plot.pairwise(PAIRS, models=["a", "z"]), DataError, "'z' is not among the pairs"),
-    (lambda _: plot.pairwise(PAIRS, models="a"), DataError, "name two or more"),
     (lambda x: plot.nowcast(x.made, "NYC", kind="counts ever"), UnknownNameError,
      "kind is 'counts ever'"),
     (lambda _: plot.revision_triangle(triangle()[-3:]), ArchiveError,

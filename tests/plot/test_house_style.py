@@ -73,7 +73,7 @@ def test_letters_are_legible(panel, forecast, revising, results, projection):
     drawn = [
         plot.counts(panel, "Ohio"), plot.fan(revising, "NYC"), plot.tile_map({"OH": -3.0}),
         plot.said_and_came(results, "Ohio"), plot.errors(results), plot.coverage(results),
-        plot.pit(results), plot.reliability(results), plot.skill(results),
+        plot.pit(results), plot.skill(results),
         plot.nowcast(revising, "US"), plot.overlay(projection, "US"), plot.averted(projection),
         plot.prevented(projection),
         plot.small_multiples(forecast, ["US", "OH"])[0],

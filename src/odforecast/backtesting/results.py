@@ -63,7 +63,7 @@ QUANTILE_COLUMNS = (
 )
 BASELINE = "hub-baseline"
 #: Figures of results; see :meth:`Results.plot`.
-KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
+KINDS = ("said", "skill", "errors", "coverage", "pit")
 #: What a backtest of counties says of its files, on the screen and in the manifest.
 SMALL_COUNTS = (
     "files of a backtest of counties hold the model's own numbers, below 10 too: not for "
@@ -521,7 +521,7 @@ class Results:
         ----------
         location : str, optional
             One place; default: all of them.
-        kind : {"said", "skill", "errors", "coverage", "pit", "reliability"}, optional
+        kind : {"said", "skill", "errors", "coverage", "pit"}, optional
             ``"said"``: past medians and intervals with final counts, for one place. ``"skill"``:
             relative WIS by horizon. ``"errors"``: past errors by horizon. Others: calibration.
             Default: ``"said"`` for one place, else ``"skill"`` or ``"coverage"``.

@@ -24,15 +24,7 @@ from __future__ import annotations
 from odforecast.plot.files import alt_text, inline, save
 from odforecast.plot.maps import map, tile_map
 from odforecast.plot.scenarios import averted, chances, overlay, prevented
-from odforecast.plot.scores import (
-    coverage,
-    errors,
-    pairwise,
-    pit,
-    reliability,
-    said_and_came,
-    skill,
-)
+from odforecast.plot.scores import coverage, errors, pit, said_and_came, skill
 from odforecast.plot.series import counts, fan, nowcast, revision_triangle, small_multiples
 from odforecast.plot.style import sheet
 
@@ -48,10 +40,8 @@ __all__ = [
     "map",
     "nowcast",
     "overlay",
-    "pairwise",
     "pit",
     "prevented",
-    "reliability",
     "revision_triangle",
     "said_and_came",
     "save",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from odforecast.plot.frame import (
     models_of,
     months_in,
     of_kind,
-    of_level,
     origins_in,
     place_of,
     said_in,
@@ -47,8 +45,6 @@ from odforecast.plot.style import (
     TEXT,
     Head,
     Line,
-    blank,
-    canvas,
     days,
     drawn_on,
     height_of,
@@ -70,11 +66,6 @@ Floats = NDArray[np.float64]
 
 # Calibration
 
-#: Months of origins that are taken as one (12-month counts of nearer ones overlap); and how many
-#: of these an interval needs.
-_BLOCK = 12
-_FEWEST = 4
-_LEVELS = np.arange(1, 20) / 20
 _BINS = 10
 
 
@@ -188,11 +179,11 @@ def pit(
     >>> len(od.plot.pit(results).patches)
     10
     """
-    rows, name, whose = _pits(
-        scores_of(scores, ("pit",), vintage=vintage, hidden=True),
-        model,
-        level=level,
-    )
+    table = scores_of(scores, ("pit",), vintage=vintage, hidden=True)
+    rows, name, whose = chosen(table, model, level=level)
+    rows = ahead_of(rows).dropna(subset="pit")
+    if rows.empty:
+        raise DataError(f"{name} has no PIT", hint="only forecasts with draws have one")
     share = np.histogram(rows["pit"], bins=_BINS, range=(0, 1))[0] / len(rows)
     drawn = drawn_on(axes)
     drawn.bar((np.arange(_BINS) + 0.5) / _BINS, share * _BINS, 0.94 / _BINS, color=BLUE)
@@ -216,128 +207,10 @@ def pit(
     )
 
 
-def reliability(
-    scores: Any,
-    models: str | Sequence[str] | None = None,
-    *,
-    level: str | None = None,
-    vintage: str | None = None,
-    axes: Axes | None = None,
-) -> Axes:
-    """Share of final counts below each quantile of their forecast, against what it should be.
-
-    Parameters
-    ----------
-    scores : Results or DataFrame
-        Results of a backtest, or a score table with ``pit`` (0 to 1), and ``last_month`` for
-        intervals.
-    models : str or sequence of str, optional
-        Default: all, at most six.
-    level, vintage, axes
-        As for :func:`coverage`.
-
-    Returns
-    -------
-    Axes
-        A line per model; on the diagonal is right. Bands are 90%, from how the share differs
-        between blocks of twelve months of origins; with fewer than four there are none, and of
-        more than two models only the first has one.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
-    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> od.plot.reliability(results).get_xlabel()
-    'quantile of the forecast, %'
-    """
-    every = scores_of(scores, ("pit",), vintage=vintage)
-    names = models_of(of_level(every, level)[0], models)[: len(PALETTE)]
-    drawn = drawn_on(axes, 8.4, height=7.4)
-    drawn.plot(
-        [0, 100],
-        [0, 100],
-        color=MUTED,
-        lw=1,
-        ls=DOTTED,
-    )
-    said = []
-    labels = []
-    blocks = 0
-    for name, color, marker in zip(names, PALETTE, MARKERS):
-        rows, _, whose = _pits(every, name, level=level)
-        share = _below(rows["pit"].to_numpy())
-        band, n = _band(rows, share)
-        blocks = max(blocks, n)
-        if band is not None and (len(names) <= 2 or name == names[0]):
-            drawn.fill_between(
-                100 * _LEVELS,
-                *(100 * band),
-                color=color,
-                alpha=0.18,
-                lw=0,
-            )
-        drawn.plot(
-            100 * _LEVELS,
-            100 * share,
-            color=color,
-            marker=marker,
-            ms=4,
-            lw=1.6,
-            label=literal(name),
-        )
-        labels.append(named(100 * share[-1], name, color))
-        low, high = 100 * share[[0, -1]]
-        said.append(
-            f"{name} has {low:.0f}% of the final counts below its 5% quantile and {high:.0f}% "
-            "below its 95% quantile"
-        )
-    levels(drawn, "{:g}%".format, unit="of final counts below it", at=[0, 25, 50, 75, 100])
-    drawn.set(xlim=(0, 100), xlabel="quantile of the forecast, %")
-    band_of = f"Band of {names[0]}" if len(names) > 2 else "Bands"
-    note = f"{band_of}: 90%, {blocks} blocks of origins"
-    note = note if blocks >= _FEWEST else "No bands: too few blocks of origins"
-    title = "How many final counts lay below each quantile of their forecast"
-    head = _head(title, rows, whose=whose, note=f"Dotted: perfect calibration. {note}", many=False)
-    lead = joined(f"Reliability, {whose}", said_in(rows))
-    return finish(drawn, head, said=f"{lead}: {'; '.join(said)}.", labels=labels)
-
-
-def _pits(
-    scores: pd.DataFrame, model: str | None, level: str | None
-) -> tuple[pd.DataFrame, str, str]:
-    """Rows of a model that have a PIT, of months ahead; its name, and whose they are."""
-    rows, name, whose = chosen(scores, model, level=level)
-    rows = ahead_of(rows).dropna(subset="pit")
-    if rows.empty:
-        raise DataError(f"{name} has no PIT", hint="only forecasts with draws have one")
-    return rows, name, whose
-
-
-def _below(values: Floats) -> Floats:
-    """Share of PIT values at or below each level."""
-    return np.searchsorted(np.sort(values), _LEVELS, side="right") / values.size
-
-
-def _band(rows: pd.DataFrame, share: Floats) -> tuple[Floats | None, int]:
-    """Interval of the shares (2, K), and the blocks of origins that it rests on."""
-    if "last_month" not in rows:
-        return None, 0
-    months = rows["last_month"].to_numpy(dtype="datetime64[M]").astype(int)
-    block = (months - months.min()) // _BLOCK
-    pits = rows["pit"].to_numpy()
-    apart = np.array([_below(pits[block == b]) for b in np.unique(block)])
-    if len(apart) < _FEWEST:
-        return None, len(apart)
-    from scipy.stats import t
-
-    reach = t.ppf(0.95, len(apart) - 1) * apart.std(axis=0, ddof=1) / np.sqrt(len(apart))
-    return np.clip([share - reach, share + reach], 0.0, 1.0), len(apart)
-
-
-def _head(title: str, rows: pd.DataFrame, whose: str, note: str, many: bool = True) -> Head:
-    of = f"{len(rows):,} forecasts of {whose}" if many else capital(whose)
-    return Head(title, f"{note}. {joined(of, said_in(rows), origins_in(rows))}.")
+def _head(title: str, rows: pd.DataFrame, whose: str, note: str) -> Head:
+    """Title and caption of a figure of calibration."""
+    forecasts = f"{len(rows):,} forecasts of {whose}"
+    return Head(title, f"{note}. {joined(forecasts, said_in(rows), origins_in(rows))}.")
 
 
 # Past forecasts
@@ -686,8 +559,6 @@ _TITLES = {
     "era": "months from the last known one to its release",
 }
 _VALUES = {"rise": "rise\n(2020–21)", "fall": "fall\n(2023–24)", "other": "other\nyears"}
-_PAIRS = ("model", "other", "n_common", "n_groups", "ratio", "lower", "upper")
-_SCALES = {"natural": "", "log": " of log counts", "per_100k": " of rates"}
 
 
 def skill(
@@ -843,142 +714,3 @@ def _board(
             )
     board = board.sort_values(split, kind="stable")  # categories have an order of their own
     return board.astype({split: str, "model": str}), level or ""
-
-
-def pairwise(
-    table: Any, *, models: str | Sequence[str] | None = None, axes: Axes | None = None
-) -> Axes:
-    """Mean score of each model over that of each other, on the forecasts both made.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What :func:`odforecast.scoring.pairwise` gives, of one group.
-    models : str or sequence of str, optional
-        Default: all, the best first.
-    axes : Axes, optional
-
-    Returns
-    -------
-    Axes
-        Rows over columns: below 1 (blue) the model of the row is better. A frame marks those whose
-        interval leaves out 1.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> import pandas as pd
-    >>> rows = {"model": ["dlm", "drift"], "other": ["drift", "dlm"], "ratio": [0.8, 1.25],
-    ...         "lower": [0.7, 1.1], "upper": [0.9, 1.4], "n_common": 636, "n_groups": 6}
-    >>> print(od.plot.alt_text(od.plot.pairwise(pd.DataFrame(rows))))
-    Mean score of each of 2 models over each other, 6 groups of origins: dlm over drift 0.80, 0.70
-    to 0.90. Fewest forecasts in common: 636.
-    """
-    rows = table_of(table, _PAIRS, what="pairs of models")
-    if rows.duplicated(["model", "other"]).any():
-        raise DataError(
-            "a pair of models has several rows", hint="draw one group of them: one scale, one split"
-        )
-    names = _order(rows, models)
-    n = len(names)
-    kept = rows[rows["model"].isin(names) & rows["other"].isin(names)]
-    ratios = kept.set_index(["model", "other"])[["ratio", "lower", "upper"]].astype(float)
-    drawn = canvas(4.2 + 0.95 * n, 2.6 + 0.5 * n)[1] if axes is None else axes
-    blank(drawn)
-    for (y, model), (x, other) in product(enumerate(names), repeat=2):
-        if model == other:
-            drawn.text(
-                x + 0.5,
-                y + 0.5,
-                "–",
-                ha="center",
-                va="center",
-                color=MUTED,
-                fontsize=TEXT,
-            )
-        elif (model, other) in ratios.index:
-            _cell(drawn, x, y, *ratios.loc[[(model, other)]].to_numpy()[0])
-    shown = [literal(x) for x in names]
-    at = np.arange(n) + 0.5
-    drawn.set(xlim=(0, n), ylim=(n, 0))
-    drawn.set_xticks(
-        at,
-        shown,
-        rotation=40,
-        ha="right",
-        rotation_mode="anchor",
-    )
-    drawn.set_yticks(at, shown)
-    drawn.tick_params(
-        length=0,
-        labelsize=TEXT,
-        labelcolor=INK,
-    )
-    metric = str(rows["metric"].iloc[0]).replace("_", " ") if "metric" in rows else "score"
-    what = metric.upper() if metric in ("wis", "crps") else metric
-    scale = _SCALES.get(str(rows["scale"].iloc[0]), "") if "scale" in rows else ""
-    few = int(kept["n_groups"].min())
-    most = int(kept["n_groups"].max())
-    groups = f"{few}{f' to {most}' if few != most else ''} group{'' if most == 1 else 's'}"
-    below = (
-        "Blue, below 1: the row's model is better. Framed: its interval leaves out 1. On forecasts "
-        f"both made; {groups} of consecutive origins."
-    )
-    said = []
-    for other, ratio, low, high in ratios.loc[names[0]].reindex(names[1:]).itertuples():
-        ends = f", {low:.2f} to {high:.2f}" if np.isfinite(low + high) else ""
-        if np.isfinite(ratio):
-            said.append(f"{names[0]} over {other} {ratio:.2f}{ends}")
-    return finish(
-        drawn,
-        Head(f"Mean {what}{scale}, row over column", below),
-        said=f"Mean {what}{scale} of each of {n} models over each other, {groups} of origins: "
-        f"{'; '.join(said)}. Fewest forecasts in common: {int(kept['n_common'].min()):,}.",
-    )
-
-
-def _order(rows: pd.DataFrame, models: str | Sequence[str] | None) -> list[str]:
-    """Models to draw: those asked for, or all, by the geometric mean of their ratios."""
-    there = rows.assign(log=np.log(rows["ratio"])).groupby("model")["log"].mean()
-    if models is None:
-        return [str(m) for m in there.sort_values(kind="stable").index]
-    names = [models] if isinstance(models, str) else list(models)
-    if lacking := [m for m in names if m not in set(there.index)]:
-        raise DataError(
-            f"{lacking[0]!r} is not among the pairs", hint=f"there is: {', '.join(there.index)}"
-        )
-    if len(names) < 2:
-        raise DataError("one model is compared with none", hint="name two or more")
-    return list(dict.fromkeys(names))
-
-
-def _cell(axes: Any, column: int, row: int, ratio: float, low: float, high: float) -> None:
-    """A shaded cell: half, or twice, the error has the full color."""
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.patches import Rectangle
-
-    known = bool(np.isfinite(ratio) and ratio > 0)
-    ramp = LinearSegmentedColormap.from_list("pairs", [BLUE, "#f5f5f5", ORANGE])
-    share = 0.5 + 0.5 * float(np.clip(np.log2(ratio), -1, 1)) if known else 0.5
-    edge = 1.6 if known and (high < 1 or low > 1) else 0
-    cell = Rectangle(
-        (column + 0.04, row + 0.06),
-        0.92,
-        0.88,
-        facecolor=ramp(share),
-        lw=edge,
-        edgecolor=INK,
-        hatch=None if known else "////",
-    )
-    axes.add_patch(cell)
-    ink = "white" if abs(share - 0.5) > 0.3 else INK
-    text = f"{ratio:.2f}" if known else "?"
-    axes.text(
-        column + 0.5,
-        row + 0.5,
-        text,
-        ha="center",
-        va="center",
-        color=ink,
-        fontsize=TEXT,
-    )
