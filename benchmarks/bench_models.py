@@ -29,12 +29,11 @@ SHARED = Path(
     os.environ.get("ODFORECAST_SHARED", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
 CLEAN = [
-    "hub-baseline", "dlm", "ensemble", "ensemble-equal", "ensemble-linear", "auto-ets",
-    "auto-theta", "auto-ces", "auto-arima", "naive", "drift", "damped-trend", "auto-ets-sums",
-    "auto-theta-sums",
+    "hub-baseline", "dlm", "ensemble", "auto-ets", "auto-theta", "auto-ces", "auto-arima", "naive",
+    "drift", "damped-trend", "auto-ets-sums", "auto-theta-sums",
 ]  # fmt: skip
 #: Those that complete the last months themselves, and those that a layer does it for.
-KNOW_DELAY = ["dlm", "ensemble", "ensemble-equal"]
+KNOW_DELAY = ["dlm", "ensemble"]
 WITH_LAYER = ["auto-ets", "auto-theta", "naive", "drift", "hub-baseline"]
 
 

@@ -27,7 +27,6 @@ sys.path.insert(0, str(HERE))
 PAIRS = {
     "dlm": "dlm",
     "dlm-2026-11": "dlm",
-    "ensemble": "ensemble",
     "hub-baseline": "hub-baseline",
     "naive": "naive",
     "auto-ets": "auto-ets",

@@ -20,7 +20,7 @@ from odforecast.errors import OdforecastError, near, one_of
 from odforecast.evidence.validate import Setting, run_checks
 from odforecast.io import replacing
 from odforecast.models import registry
-from odforecast.models.baselines import Baseline
+from odforecast.models.baselines import Baseline, persistence
 
 FAMILY = [getattr(errors, name) for name in dir(errors) if name.endswith("Error")]
 
@@ -269,7 +269,7 @@ def test_a_wrong_call_says_what_was_given_and_what_to_do(error, call, words, mad
       for model, said in (
           (flat, "models has a function, .*@od.forecaster"),
           (Baseline, "models has a class Baseline.*od.register"),
-          (Baseline("hub-baseline"), "models has a Baseline.*od.register"),
+          (Baseline("hub-baseline", persistence), "models has a Baseline.*od.register"),
           (5, "models has a int.*od.models"),
           (None, "models has a NoneType"),
       )

@@ -50,7 +50,7 @@ MODELS = ROOT / "models"
 #: The registry and a decorated function's model, which other processes find by its name, load a
 #: module by name; packages are found by their distribution; dated constants are files of ours.
 ALLOWED = {
-    "registry.py": {"importlib", "importlib.metadata"},
+    "registry.py": {"importlib.metadata"},
     "content.py": {"importlib.metadata"},
     "model.py": {"importlib", "importlib.metadata"},
     "constants.py": {"importlib"},

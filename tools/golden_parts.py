@@ -298,7 +298,7 @@ def other_draws() -> Values:
         "T40.4": (dlm, od.bundled().as_of().panel("T40.4")),
         "own": (dlm, panel.with_counts(own, day=panel.as_of)),
         "own complete": (dlm, panel.with_counts(own, complete=True, day=panel.as_of)),
-        "own ensemble": (od.get_model("ensemble-equal"), panel.with_counts(own, day=panel.as_of)),
+        "own ensemble": (od.get_model("ensemble"), panel.with_counts(own, day=panel.as_of)),
         "without delay": (od.get_model("dlm", delay=False), delayed),
         "statsforecast": (od.models.from_statsforecast(AutoETS(season_length=1, model="AAN")), few),
         "decorated": (mine, few),
@@ -344,7 +344,7 @@ def scores() -> Values:
         two = task.run(models, executor=workers, progress=False)
     keys = ["model", "as_of", "donor", "location", "month"]
     first, second = (r.scores.sort_values(keys, ignore_index=True) for r in (one, two))
-    other = od.backtest(["dlm", "ensemble-equal"], archive=od.bundled(), start="2021-01",
+    other = od.backtest(["dlm", "ensemble"], archive=od.bundled(), start="2021-01",
                         end="2021-06", step=5, donors=1, draws=40, progress=False,
                         metrics=["crps_log", "log_score_binned"])  # fmt: skip
     board, dm = od.leaderboard(one), score.diebold_mariano
@@ -422,7 +422,7 @@ def make_files(folder: Path) -> None:
     od.scenario.write_scenarios(folder / "scenarios.yaml", named)
     for releases in ("releases", None):
         od.update(releases, folder / "updates", fetch=False, locations=two, draws=20)
-    made = od.get_model("ensemble-equal").fit(panel).forecast(3, draws=20).select("OH")
+    made = od.get_model("ensemble").fit(panel).forecast(3, draws=20).select("OH")
     (folder / "hub").mkdir()
     od.hub.write(made, folder / "hub" / f"{words['release']}-a-b.csv")
     od.hub.write(made, folder / "hub" / f"{words['release']}-a-c.parquet", output_type="sample")

@@ -102,7 +102,7 @@ def test_models_that_share_a_series_fit_it_once(panel, monkeypatch):
     few, ets = panel.select(["OH", "WV", "WY"]), get_model("auto-ets")
     classical._fitted.cache_clear()
     first, again = (ets.fit(p).forecast(draws=30) for p in (panel, few))
-    get_model("ensemble-equal", members=["auto-ets", "drift"], delay=False).fit(panel)
+    get_model("ensemble", members=["auto-ets", "drift"], delay=False).fit(panel)
     n = len(first.locations)
     assert sorted(fits) == ["auto-ets"] * n + ["drift"] * n
     ets.fit(few.cut("2021-03"))

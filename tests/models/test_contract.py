@@ -11,13 +11,17 @@ import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models import Fitted, get_model, model_names
-from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
 from odforecast.names import TARGET_12MO
 from odforecast.testing import check_forecaster, zoo
 
 #: Their contract takes more than a few seconds.
-SLOW = {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums",
-        "hierarchical-quick", "hierarchical-quick+delay"}  # fmt: skip
+SLOW = {
+    "ensemble",
+    "auto-arima",
+    "auto-arima-sums",
+    "hierarchical-quick",
+    "hierarchical-quick+delay",
+}
 #: Minutes of searching for orders; each panel says the same of such a model.
 FEW = {"auto-arima": ("ordinary", "one-location", "gap", "short", "suppressed", "small-counts")}
 FEW["auto-arima-sums"] = FEW["auto-arima"]
@@ -67,43 +71,6 @@ def one_thread():
     """Products of matrices are added up in another order on several threads."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-def plain_weights(past: Past, rows: np.ndarray, steps: int) -> np.ndarray:
-    n_members = past.quantiles.shape[0]
-    weights = np.full((n_members, MAX_HORIZON), 1.0 / n_members)
-    for h in range(MAX_HORIZON):
-        values = past.quantiles[..., rows, h]
-        truth = past.observed[:, rows, h]
-        good = np.isfinite(values).all(axis=(0, 2)) & np.isfinite(truth)
-        if good.sum() < 10:
-            continue
-        x = np.moveaxis(values, 2, -1)[:, good]
-        y = truth[good][:, None]
-        w = weights[:, h].copy()
-        scale = np.abs(np.diff(x, axis=0)).mean() + 1e-12 if n_members > 1 else 1.0
-        for _ in range(steps):
-            pooled = np.tensordot(w, x, axes=1)
-            slope = np.where(y < pooled, 1.0 - LEVELS, -LEVELS)
-            gradient = (slope * x).mean(axis=(1, 2)) / scale
-            w = w * np.exp(-2.0 * (gradient - gradient.mean()))
-            w /= w.sum()
-        weights[:, h] = 0.5 * w + 0.5 / n_members
-    return weights
-
-
-@pytest.mark.parametrize(("members", "cuts", "places"), [(3, 14, 9), (2, 9, 4), (1, 4, 4)])
-def test_weights_are_learned_in_the_same_steps(members: int, cuts: int, places: int) -> None:
-    rng = np.random.default_rng(members)
-    shape = (members, cuts, LEVELS.size, places, MAX_HORIZON)
-    quantiles = np.sort(rng.gamma(2, 50, shape), axis=2)
-    observed = rng.gamma(2, 50, (cuts, places, MAX_HORIZON))
-    quantiles[0, 0] = np.nan
-    observed[-1, :, 4:] = np.nan
-    rows = np.arange(1, places)
-    made = learn_weights(Past(quantiles, observed), rows, steps=60)
-    assert made.tobytes() == plain_weights(Past(quantiles, observed), rows, 60).tobytes()
-    assert members == 1 or np.ptp(made) > 0.01
 
 
 def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():

@@ -280,7 +280,11 @@ def two_states() -> tuple[od.Panel, np.ndarray]:
 
 
 def baseline(name: str, panel: od.Panel, draws: int = 200) -> od.Forecast:
-    return Model(CountyBaseline(name), name).fit(panel).draw(12, draws, SEED)
+    return (
+        Model(CountyBaseline(name, pooled=name == "county-last"), name)
+        .fit(panel)
+        .draw(12, draws, SEED)
+    )
 
 
 def hidden_numbers(fips, draws):

@@ -230,7 +230,7 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on():
         return chosen.fit(of).forecast(draws=20).provenance.get("delay")
 
     assert says("dlm") == says("naive+delay") == line
-    assert says("ensemble-equal", members=["naive", "drift"]) == line
+    assert says("ensemble", members=["naive", "drift"]) == line
     assert says("dlm", delay=False) is says("naive") is says(Model(Blind(), "blind")) is None
     final = replace(panel, final_through=panel.last_month)
     assert says("dlm", final) is says("naive+delay", final) is None

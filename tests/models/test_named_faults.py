@@ -4,7 +4,6 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from odforecast.models import Model, Spec, get_model
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import AGES, SHARED_DF, corrected, deficit
-from odforecast.models.ensemble import Pool
 from odforecast.models.hierarchy.laplace import future
 from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.months import ONE_MONTH, month_lengths
@@ -148,37 +146,6 @@ def too_sure(panel: od.Panel, horizon: int, draws: int, rng: np.random.Generator
     """Next year as the last one, give or take a thousandth."""
     level = panel.reported[:, -1] / 12
     return level[None, :, None] * (1 + 0.001 * rng.standard_normal((draws, 1, horizon)))
-
-
-def pooled(name: str, member: Model, panel: od.Panel) -> od.Forecast:
-    return Model(Pool(name, [member, member]), name).fit(panel).forecast(14, draws=101)
-
-
-def test_an_ensemble_learns_how_wide_it_should_have_been():
-    panel = cut_panel("2021-06", ("OH", "WV"))
-    both = (pooled(name, too_sure, panel) for name in ("ensemble", "ensemble-equal"))
-    width, equal = (np.subtract(*f.quantiles([0.9, 0.1]))[:, :6] for f in both)
-    assert (width > 2.0 * equal).all()
-
-
-def test_pooled_draws_keep_the_ranks_of_the_joint_member_and_are_not_comonotone():
-    panel = cut_panel("2021-06", FOUR)
-    joint = get_model("dlm", delay=False)
-    pool = Pool("ensemble-equal", [get_model("hub-baseline"), joint])
-    models = (Model(pool, "pool"), joint)
-    result, template = (m.fit(panel).forecast(6, draws=500).samples() for m in models)
-    np.testing.assert_array_equal(result.argsort(axis=0), template.argsort(axis=0))
-    for a, b in combinations(range(4), 2):
-        assert 0.1 < spearmanr(result[:, a, -1], result[:, b, -1]).statistic < 0.9
-
-
-@pytest.mark.parametrize("name", ["ensemble-equal", "ensemble-linear"])
-def test_two_identical_members_are_that_member(name):
-    panel = cut_panel("2021-06", ("OH", "WV"))
-    one = get_model("drift").fit(panel).forecast(14, draws=101)
-    two = pooled(name, get_model("drift"), panel)
-    np.testing.assert_allclose(two.samples(), one.samples(), rtol=1e-9)
-    np.testing.assert_allclose(two.draws, one.draws, rtol=1e-6)
 
 
 def test_the_hierarchys_future_has_its_season() -> None:
@@ -344,7 +311,7 @@ def test_every_field_of_a_spec_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["dlm", "ensemble", "ensemble-equal", "cdc-predicted", "drift+delay", "hierarchical"]
+    "name", ["dlm", "ensemble", "cdc-predicted", "drift+delay", "hierarchical"]
 )
 def test_the_delay_is_not_corrected_twice(name):
     with pytest.raises(UnknownNameError, match=rf"{re.escape(name)} corrects the delay") as caught:

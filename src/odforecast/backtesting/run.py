@@ -373,7 +373,6 @@ def bar(
 #: on clean pseudo-vintages, which do not hold it.
 DEFAULT_MODELS = (
     "dlm",
-    "ensemble",
     "hub-baseline",
     "cdc-predicted",
     "naive+delay",

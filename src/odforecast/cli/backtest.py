@@ -71,7 +71,7 @@ _KINDS = {
 @opt.together(
     opt.what(
         "--models NAMES",
-        help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
+        help="Models, with commas; 'all' for every one.  [default: dlm, the hub "
         "baseline and classical ones; for counties: county and its baselines]",
     ),
     opt.what(

@@ -17,31 +17,6 @@ from odforecast.errors import DataError, OdforecastError, UnknownNameError, one_
 from odforecast.io import replacing
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES
 
-#: What the built-in models are, in a line.
-LINES = {
-    "dlm": "trends of states, regions, nation, moving together",
-    "ensemble": "dlm, ETS, Theta combined, weighted by past accuracy",
-    "ensemble-equal": "the same three, equal weights, quantiles averaged",
-    "ensemble-linear": "the same three, equal weights, distributions mixed",
-    "hub-baseline": "last count, as uncertain as its past errors",
-    "damped-trend": "average change of the last quarter, fading out",
-    "cdc-predicted": "CDC's predicted count, carried forward",
-    "naive": "random walk of monthly deaths",
-    "drift": "random walk of monthly deaths with a slope",
-    "seasonal-naive": "same month of the year before",
-    "auto-ets": "exponential smoothing, form selected",
-    "auto-theta": "Theta method, form selected",
-    "auto-arima": "ARIMA, orders selected",
-    "auto-ces": "complex exponential smoothing, form selected",
-    "hierarchical": "Bayesian hierarchy fitted with PyMC (minutes)",
-    "hierarchical-quick": "the same, approximated (seconds)",
-    "county": "months and levels of a state's counties, and sum",
-    "county-hub-baseline": "last count, as uncertain as its past errors",
-    "county-last": "last count, one spread for all counties",
-}
-#: What is listed without --all.
-SHORT = (DEFAULT_MODEL, "ensemble", "hub-baseline", DEFAULT_COUNTY_MODEL)
-_SUMS = "-sums"
 _ENDINGS = (".yaml", ".toml")
 
 
@@ -58,14 +33,14 @@ def models(every: bool) -> Answer:
 
     for text in plugin_problems():
         note(text, "warning")
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for name in model_names():
         try:
             model = get_model(name)
         except (OdforecastError, ImportError):  # a plug-in that cannot be loaded: said above
             continue
         spec = model.spec
-        found.append(
+        rows.append(
             {
                 "model": name,
                 "default": name in (DEFAULT_MODEL, DEFAULT_COUNTY_MODEL),
@@ -75,60 +50,66 @@ def models(every: bool) -> Answer:
                 "target": spec.target,
                 "joint": sorted(spec.joint),
                 "origin": spec.origin,
-                "what": _line(name, model.inner, origin=spec.origin),
+                "what": _line(name, model.inner),
                 "spec_hash": spec.hash,
             }
         )
-    return Answer(lambda: _models_screen(found, every), found)
+    return Answer(lambda: _models_screen(rows, every), rows)
 
 
-def _models_screen(found: list[dict[str, Any]], every: bool) -> str:
+def _models_screen(rows: list[dict[str, Any]], every: bool) -> str:
     """The default models and those of one's own, or all of them."""
-    names = {model["model"] for model in found if model["origin"] == "odforecast"}
-    twins = [f"{name}{_SUMS}" for name in sorted(names) if f"{name}{_SUMS}" in names]
-    kept = [
-        m
-        for m in found
-        if m["model"] not in twins and (every or m["model"] in SHORT or m["origin"] != "odforecast")
-    ]
-    counties = [m for m in kept if m["dataset"] == COUNTIES]
-    lines = [listing([m for m in kept if m not in counties], _MODELS)]
+    from odforecast.models.registry import BUILT_IN
+
+    twins = sorted(name for name, row in BUILT_IN.items() if row.twin)
+    shown = []
+    for row in rows:
+        model = BUILT_IN.get(row["model"])
+        if model is None or (not model.twin and (every or model.listed)):
+            shown.append(row)
+    states = [row for row in shown if row["dataset"] != COUNTIES]
+    counties = [row for row in shown if row["dataset"] == COUNTIES]
+    lines = [listing(states, _MODELS)]
     if counties:
         lines += ["", "For counties, with --dataset counties:", listing(counties, _MODELS), ""]
     notes = [
         "*: the default. delay: whether the model completes the recent months, which are too "
         "low when published; NAME+delay does so for any other model."
     ]
-    if every and twins:
+    if every:
         notes.append(
-            f"{len(twins)} more models end in {_SUMS} ({', '.join(twins[:2])}, …): the "
+            f"{len(twins)} more models end in -sums ({', '.join(twins[:2])}, …): the "
             "same models, fitted to 12-month totals instead of months."
         )
-    if not every and len(kept) < len(found):
-        notes.append(f"{len(found) - len(kept)} more: odforecast models --all")
+    else:
+        notes.append(f"{len(rows) - len(shown)} more: odforecast models --all")
     return "\n".join([*lines, *map(wrapped, notes)])
 
 
-def _what(model: dict[str, str]) -> str:
+def _description(row: dict[str, str]) -> str:
     """What a model is, and whose, if it is not ours."""
-    ours = model["origin"] == "odforecast"
-    return model["what"] + ("" if ours else f" [{model['origin'] or 'yours'}]")
+    if row["origin"] == "odforecast":
+        return row["what"]
+    return f"{row['what']} [{row['origin'] or 'yours'}]"
 
 
 _MODELS = (
-    text_of("model", lambda model: model["model"] + " *" * model["default"]),
-    text_of("delay", lambda model: "yes" if model["knows_delay"] else "–"),
-    text_of("what it is", _what),
+    text_of("model", lambda row: row["model"] + " *" * row["default"]),
+    text_of("delay", lambda row: "yes" if row["knows_delay"] else "–"),
+    text_of("what it is", _description),
 )
 
 
-def _line(name: str, inner: object, origin: str) -> str:
+def _line(name: str, forecaster: object) -> str:
     """What a model is: ours, or the first line of what its author wrote."""
-    if origin == "odforecast":
-        base = name.removesuffix(_SUMS)
-        return LINES.get(base, "") + (", on 12-month totals" if base != name else "")
-    of = inner if inspect.getdoc(inner) and not isinstance(inner, type) else type(inner)
-    first = (inspect.getdoc(of) or "").partition("\n")[0].strip()
+    from odforecast.models.registry import BUILT_IN
+
+    if name in BUILT_IN:
+        return BUILT_IN[name].line
+    text = inspect.getdoc(forecaster)
+    if not text or isinstance(forecaster, type):
+        text = inspect.getdoc(type(forecaster)) or ""
+    first = text.partition("\n")[0].strip()
     return " ".join(first.split())[:200].rstrip(".")
 
 

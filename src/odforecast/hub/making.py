@@ -32,7 +32,7 @@ from odforecast.hub.layout import (
     values_of,
 )
 from odforecast.io import replacing, replacing_folder
-from odforecast.models import get_model, model_names
+from odforecast.models import get_model, model_names, registry
 from odforecast.months import ONE_MONTH, Months, month_end
 from odforecast.names import (
     ALL_DRUGS,
@@ -67,16 +67,6 @@ HORIZON_RULE: Final = (
 )
 #: Where a round says which month was the last one known, by origin.
 LAST_DATES: Final = "last_data_dates"
-#: Models that the dashboard draws: the recommended ones, and the baselines.
-_DESIGNATED: Final = ("dlm", "ensemble")
-_BASELINES: Final = (
-    "hub-baseline",
-    "damped-trend",
-    "cdc-predicted",
-    "naive",
-    "drift",
-    "seasonal-naive",
-)
 #: Horizons of months that were published already, and are revised.
 NOWCAST: Final = tuple(range(-11, 1))
 _ROUNDS: Final = {
@@ -90,7 +80,6 @@ _BY: Final = {
     "state": "It is fitted to each state separately.",
     "location": "It is fitted to each location separately.",
 }
-_SUMS = "-sums"
 _DELAY = "+delay"
 #: Files that are the same in every hub, and their folders.
 _PAGES: Final = {
@@ -187,7 +176,7 @@ def init(
     >>> hub.rounds[0]["additional_metadata"]["last_data_dates"]
     {'2025-09-17': '2025-04-30', '2026-01-14': '2025-08-31'}
     >>> len(hub.target_files("time-series")), len(hub.metadata_files())
-    (2, 9)
+    (2, 8)
     """
     from odforecast.backtesting.origin import KINDS, origins
     from odforecast.scoring import Truth
@@ -571,12 +560,6 @@ def with_origins(
 
 
 @cache
-def _methods() -> dict[str, dict[str, str]]:
-    """What the built-in models of states are: a name for people, and a line."""
-    return dict(yaml.safe_load(template("models.yml")))
-
-
-@cache
 def licences() -> tuple[str, ...]:
     """Licences that a model's output may have in a hub made here."""
     schema = json.loads(template("model-metadata-schema.json"))
@@ -585,15 +568,8 @@ def licences() -> tuple[str, ...]:
 
 def built_in(label: str) -> bool:
     """Whether a label is of a model of states that comes with the package."""
-    return _base(label) in _methods()
-
-
-def _base(label: str) -> str:
-    """A label without what is done to the months first."""
-    bare = label.removesuffix(_DELAY)
-    base = bare.removesuffix(_SUMS)
-    # Baselines on sums have no twin on months; the others come in both.
-    return base if base == bare or base.startswith(("naive", "drift", "seasonal", "auto")) else bare
+    row = registry.built_in(label)
+    return row is not None and row.dataset == STATES
 
 
 def all_labels() -> tuple[str, ...]:
@@ -609,17 +585,15 @@ def all_labels() -> tuple[str, ...]:
 
 def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
     """What a hub is to know of a built-in model."""
-    if not built_in(label):
+    row = registry.built_in(label)
+    if row is None or row.dataset != STATES:
         raise DataError(
             f"{label!r} is not a built-in model of states",
             hint=f"write its metadata by hand into {MODEL_METADATA}/TEAM-MODEL.yml",
         )
     spec = get_model(label).spec
-    base = _base(label)
-    name, methods = _methods()[base].values()
-    if _SUMS in label:
-        name = f"{name} of 12-month counts"
-        methods = f"{methods} Fitted to 12-month counts."
+    name = row.title
+    methods = row.methods
     if label.endswith(_DELAY):
         name = f"{name}, corrected for delay"
         methods = f"{methods} Recent months are first corrected for the reporting delay."
@@ -638,11 +612,11 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
         "model_abbr": abbr,
         "model_version": f"{spec.version} ({spec.hash})",
         "license": license,
-        "designated_model": label in _DESIGNATED or base in _BASELINES,
+        "designated_model": row.listed or row.baseline,  # what the dashboard draws
         "methods": methods,
         "methods_long": f"Label in odforecast: {label}. {methods} {_BY[spec.by]} {joint} "
         f"{paths}{late}",
-        "ensemble_of_models": bool(spec.members) and base.startswith("ensemble"),
+        "ensemble_of_models": len(spec.members) > 1,
     }
 
 

@@ -7,11 +7,10 @@ the package, for importing any module of it binds ``odforecast.models``.
 import sys
 import warnings
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from odforecast.models.adapters import from_sktime, from_statsforecast
-from odforecast.models.decorate import forecaster
 from odforecast.models.model import Drawer, Fitted, Forecaster, Model
 from odforecast.models.registry import (
     ENTRY_POINT_GROUP,
@@ -23,6 +22,10 @@ from odforecast.models.registry import (
 )
 from odforecast.models.spec import Spec
 from odforecast.names import STATES
+
+if TYPE_CHECKING:
+    from odforecast.models.adapters import from_sktime, from_statsforecast
+    from odforecast.models.decorate import forecaster
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -40,6 +43,19 @@ __all__ = [
     "plugin_problems",
     "register",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What makes models of functions and of other libraries' models, imported when needed."""
+    if name == "forecaster":
+        from odforecast.models.decorate import forecaster
+
+        return forecaster
+    if name in ("from_sktime", "from_statsforecast"):
+        from odforecast.models import adapters
+
+        return getattr(adapters, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _Callable(ModuleType):
@@ -67,17 +83,16 @@ class _Callable(ModuleType):
         """
         for text in plugin_problems():
             warnings.warn(text, stacklevel=2)
-        names = (*model_names("states"), *model_names("counties"))
-        made = {name: get_model(name).spec for name in names}
-        specs = {name: made[name] for name in model_names() if name in made}
+        usable = (*model_names("states"), *model_names("counties"))
+        specs = {name: get_model(name).spec for name in model_names() if name in usable}
         return pd.DataFrame(
             {
-                "dataset": [s.dataset or STATES for s in specs.values()],
-                "by": [s.by or "whole panel" for s in specs.values()],
-                "target": [s.target for s in specs.values()],
-                "joint": ["+".join(sorted(s.joint)) for s in specs.values()],
-                "corrects_delay": [s.corrects_delay for s in specs.values()],
-                "spec_hash": [s.hash for s in specs.values()],
+                "dataset": [spec.dataset or STATES for spec in specs.values()],
+                "by": [spec.by or "whole panel" for spec in specs.values()],
+                "target": [spec.target for spec in specs.values()],
+                "joint": ["+".join(sorted(spec.joint)) for spec in specs.values()],
+                "corrects_delay": [spec.corrects_delay for spec in specs.values()],
+                "spec_hash": [spec.hash for spec in specs.values()],
             },
             index=pd.Index(list(specs), name="model"),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,9 @@ REVISED_MONTHS = 6
 SETTLED_AFTER = 12
 #: Settled months compared.
 SETTLED_MONTHS = 24
+
+#: Takes sums (..., n) and a horizon; point forecasts from every month, shape (..., n, horizon).
+Rule = Callable[[Floats, int], Floats]
 
 
 def persistence(sums: Floats, horizon: int) -> Floats:
@@ -108,9 +111,14 @@ class FittedBaseline:
     """A baseline bound to a panel. There is nothing to estimate before the horizon is known."""
 
     spec: Spec
-    panel: Panel  # What it forecasts from
-    locations: tuple[str, ...]  # Usable locations
-    skipped: Mapping[str, str]  # The others, and why
+    #: Point forecasts, whose past errors are the spread.
+    rule: Rule
+    #: What it forecasts from.
+    panel: Panel
+    #: Usable locations.
+    locations: tuple[str, ...]
+    #: The other locations, and why they are left out.
+    skipped: Mapping[str, str]
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
@@ -162,8 +170,7 @@ class FittedBaseline:
         levels: Floats,
     ) -> tuple[Floats, int]:
         """Paths of sums, shape (D, G, H), and the first horizon whose spread is stretched."""
-        rule = damped_trend if self.spec.model == "damped-trend" else persistence
-        points = rule(sums, horizon)
+        points = self.rule(sums, horizon)
         spread, stretched = spreads(sums, points, levels=levels)
         if not self.spec.corrects_delay:
             spread += points[:, -1]
@@ -180,18 +187,20 @@ class FittedBaseline:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A rule on 12-month sums with its past errors; ``cdc-predicted``: CDC's own nowcast.
+    """A rule on 12-month sums with its past errors.
 
-    ``hub-baseline``: the median is the last 12-month-ending count; the spread at horizon h is
-    that of the location's past changes over h months, in both directions, as in the COVID-19
-    Forecast Hub's baseline but direct per horizon. ``damped-trend``: the last quarter's mean
-    monthly change goes on and dies away by 0.85 a month.
+    The median is what the rule says. The spread at horizon h is that of the rule's past errors
+    over h months, in both directions, as in the COVID-19 Forecast Hub's baseline but direct per
+    horizon.
 
-    >>> Baseline("hub-baseline").spec.target
+    >>> Baseline("hub-baseline", persistence).spec.target
     'deaths_12mo'
     """
 
     name: str
+    rule: Rule
+    #: Whether it starts from CDC's predicted counts, which complete the last months.
+    predicted: bool = False
 
     @property
     def spec(self) -> Spec:
@@ -202,13 +211,13 @@ class Baseline:
             by="location",
             target=TARGET_12MO,
             joint=frozenset({MONTH}),
-            corrects_delay=self.name == "cdc-predicted",
+            corrects_delay=self.predicted,
         )
 
     def fit(self, panel: Panel) -> FittedBaseline:
         """Bind to a panel."""
         states, skipped = usable_locations(panel, self.name)
-        if self.spec.corrects_delay:
+        if self.predicted:
             for state in states:
                 length = since_last_gap(panel.predicted[panel.index(state)]).size
                 gaps = settled_gaps(panel, state).size
@@ -223,4 +232,4 @@ class Baseline:
                     )
             states = [s for s in states if s not in skipped]
             require_some(states, skipped, panel=panel, model=self.name)
-        return FittedBaseline(self.spec, panel, locations=tuple(states), skipped=skipped)
+        return FittedBaseline(self.spec, self.rule, panel, locations=tuple(states), skipped=skipped)

@@ -106,16 +106,20 @@ _FITTERS: dict[str, Callable[[Floats], Paths]] = {
 
 @dataclass(frozen=True)
 class Classical:
-    """A classical model, on months or (name ending in ``-sums``) on 12-month sums.
+    """A classical model, on months or on 12-month sums.
 
     Each series is fitted by itself and draws from its own stream: the draws
     are joint over months, not over locations, and the US row is a series of its own.
 
-    >>> Classical("naive-sums").name
-    'naive-sums'
+    >>> Classical("naive-sums", "naive", sums=True).spec.target
+    'deaths_12mo'
     """
 
     name: str
+    #: One of `_FITTERS`.
+    form: str
+    #: Whether it is fitted to 12-month sums.
+    sums: bool = False
 
     @property
     def spec(self) -> Spec:
@@ -124,16 +128,15 @@ class Classical:
             self.name,
             "3",
             by="location",
-            target=TARGET_12MO if self.name.endswith("-sums") else TARGET_MONTH,
+            target=TARGET_12MO if self.sums else TARGET_MONTH,
             joint=frozenset({MONTH}),
         )
 
     def fit(self, panel: Panel) -> FittedSeries:
         """Fit every usable location of a panel."""
-        base = self.name.removesuffix("-sums")
 
         def fit(_: str, deaths: Floats) -> Paths:
-            return _fitted(base, np.log1p(deaths).tobytes())
+            return _fitted(self.form, np.log1p(deaths).tobytes())
 
         return fit_series(self.spec, panel, fit=fit)
 
@@ -141,12 +144,12 @@ class Classical:
 # Panels of a backtest share most of their series, and so do an ensemble and its members fitted
 # beside it. A series and its fit are some 2 KB.
 @lru_cache(maxsize=16_384)
-def _fitted(base: str, series: bytes) -> Paths:
+def _fitted(form: str, series: bytes) -> Paths:
     """The fit of a series, given as the bytes of its numbers."""
     y = np.frombuffer(series).copy()
     if np.ptp(y) == 0:
         raise PanelError("the series never changes, so it shows no spread")
-    fitted = _FITTERS[base](y)
+    fitted = _FITTERS[form](y)
     if not all(np.isfinite(number).all() for number in vars(fitted).values()):
         raise PanelError("the estimates are not finite")
     for number in vars(fitted).values():

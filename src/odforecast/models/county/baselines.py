@@ -18,7 +18,6 @@ from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-LAST = "county-last"
 #: Counts from which a release shows them: smaller ones tell nothing of a pooled spread.
 SHOWN = 10
 #: Months of counts that the baselines need: one change over 12 months.
@@ -207,8 +206,9 @@ def shown_roots(known: Floats) -> Floats:
 class FittedCountyBaseline:
     """A county baseline bound to a panel."""
 
-    model: str  # Name in the registry
-    counts: Counts  # Of its counties, and what is hidden or lost
+    counts: Counts
+    #: Whether all counties have one spread, that of the past changes of all.
+    pooled: bool
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
@@ -219,7 +219,7 @@ class FittedCountyBaseline:
         hidden = counts.drawn_hidden(draws, streams)
         last = counts.drawn_last(hidden)
         out = np.empty((*last.shape, horizon), dtype=np.int32)
-        if self.model == LAST:
+        if self.pooled:
             self._pooled(out, last, levels=levels)
         else:
             self._own(out, last, levels=levels, hidden=hidden)
@@ -227,7 +227,7 @@ class FittedCountyBaseline:
         warnings = counts.warnings
         n_months = panel.months.size
         # A pooled spread has many counties in each pair of months.
-        own, stretch = enough(n_months, horizon, needed=1 if self.model == LAST else MIN_ERRORS)
+        own, stretch = enough(n_months, horizon, needed=1 if self.pooled else MIN_ERRORS)
         if stretch > 1.0:
             warnings += (
                 f"{n_months} months are too few for past changes over more than {own}: those, "
@@ -282,13 +282,15 @@ class FittedCountyBaseline:
 
 @dataclass(frozen=True)
 class CountyBaseline:
-    """``county-hub-baseline`` and ``county-last``: the last count and past changes.
+    """The last count and past changes: a county's own, or those of all counties pooled.
 
     >>> CountyBaseline("county-hub-baseline").spec.target
     'deaths_12mo'
     """
 
     name: str
+    #: Whether all counties have one spread, that of the past changes of all.
+    pooled: bool = False
 
     @property
     def spec(self) -> Spec:
@@ -297,7 +299,7 @@ class CountyBaseline:
         return Spec(
             self.name,
             "1",
-            by=None if self.name == LAST else "state",
+            by=None if self.pooled else "state",
             target=TARGET_12MO,
             joint=frozenset({MONTH}),
             min_months=MIN_MONTHS,
@@ -307,10 +309,10 @@ class CountyBaseline:
     def fit(self, panel: Panel) -> FittedCountyBaseline:
         """Bind to a panel."""
         counts = counts_of(panel, self.name)
-        if self.name == LAST and np.isnan(np.diff(shown_roots(counts.known))).all():
+        if self.pooled and np.isnan(np.diff(shown_roots(counts.known))).all():
             raise PanelError(
                 f"{self.name} pools past changes of counties with {SHOWN} deaths and more, and "
                 "no county has two such counts, one after the other",
                 hint="take the whole panel, or county-hub-baseline",
             )
-        return FittedCountyBaseline(self.name, counts)
+        return FittedCountyBaseline(counts, self.pooled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -323,8 +323,7 @@ class Hierarchical:
 
     Parameters
     ----------
-    name : {"hierarchical", "hierarchical-quick"}
-        NUTS, or the Gaussian approximation.
+    name : str
     draws, tune, chains : int
         NUTS draws per chain, tuning steps, chains.
     cores : int, optional
@@ -336,14 +335,16 @@ class Hierarchical:
     limits : Limits
         What the sample must reach; otherwise the forecast carries a warning.
     delay : bool
-        Let the likelihood know what the last months still miss. False is for the ablation. The
-        approximation never does.
+        Let the likelihood know what the last months still miss. False is for the ablation.
 
     Examples
     --------
-    >>> Hierarchical("hierarchical-quick").name
-    'hierarchical-quick'
+    >>> Hierarchical(chains=2).spec.corrects_delay
+    True
     """
+
+    #: Whether the posterior is approximated and not sampled.
+    approximate: ClassVar[bool] = False
 
     name: str = "hierarchical"
     draws: int = 2500
@@ -361,10 +362,10 @@ class Hierarchical:
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
         # Once settings: the hash stays.
         shown |= {"season_state": False, "effects": [], "window": None}
-        shown["delay"] = corrects = self.delay and not self._quick
+        shown["delay"] = corrects = self.delay and not self.approximate
         parameters = as_parameters(**shown)
         # Version 4 samples in other coordinates: the same posterior, other draws of it.
-        version = "4" if self._quick else "5"
+        version = "4" if self.approximate else "5"
         return Spec(
             self.name,
             version,
@@ -373,14 +374,10 @@ class Hierarchical:
             corrects_delay=corrects,
         )
 
-    @property
-    def _quick(self) -> bool:
-        return self.name.endswith("-quick")
-
     def inputs(self, panel: Panel) -> tuple[Inputs, dict[str, str]]:
         """Arrays the model would be fitted to, and the locations left out with the reason."""
         missing = None
-        if self.delay and not self._quick and (missing := missing_from(panel)) is not None:
+        if self.delay and not self.approximate and (missing := missing_from(panel)) is not None:
             panel = deficit.corrected(panel, missing)
         return from_panel(panel, self.name, every=self.every, missing=missing)
 
@@ -391,7 +388,7 @@ class Hierarchical:
         guide = laplace.approximate(inputs, self.tail)
         checks = None
         stats = None
-        if self._quick:
+        if self.approximate:
             drawn = laplace.past(guide, inputs, draws=1000, streams=streams)
             arrays = {k: v[None] for k, v in drawn.items()}
             warnings: tuple[str, ...] = (APPROXIMATE,)
@@ -442,6 +439,19 @@ class Hierarchical:
         stats = trace["sample_stats"]
         keep = ("diverging", "n_steps", "step_size", "depth", "energy", "logp")
         return posterior, {k: np.asarray(stats[k].values) for k in keep if k in stats}
+
+
+@dataclass(frozen=True)
+class HierarchicalQuick(Hierarchical):
+    """The hierarchy by a Gaussian approximation, which takes the last months as they are.
+
+    >>> HierarchicalQuick().spec.corrects_delay
+    False
+    """
+
+    approximate: ClassVar[bool] = True
+
+    name: str = "hierarchical-quick"
 
 
 def _told(sample: Callable[..., Any]) -> dict[str, Any]:
