@@ -59,9 +59,9 @@ def test_default_models_and_origins(panel, found):
     # Of real releases, baselines with the delay layer and without; no other model with it.
     names = default_models(origins(od.bundled(), "real"))
     both = {"naive", "drift", "auto-ets", "auto-theta"}
-    others = {"dlm", "hub-baseline", "cdc-predicted", "ensemble"}
+    others = {"dlm", "hub-baseline", "cdc-predicted"}
     assert both | {f"{name}+delay" for name in both} | others <= set(names)
-    assert not {"dlm+delay", "ensemble+delay"} & set(names)
+    assert "dlm+delay" not in names
     assert len(set(names)) == len(names)
     assert names[0] == "dlm"
 
