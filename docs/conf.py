@@ -57,7 +57,7 @@ nb_execution_cache_path = str(
     notebooks.cache_folder(BUILD / "executed", Path(odforecast.__file__).parent)
 )
 nb_execution_in_temp = True
-nb_execution_timeout = 120
+nb_execution_timeout = -1  # a slow machine is no error
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
