@@ -25,14 +25,15 @@ from odforecast.models.baselines import Baseline, persistence
 FAMILY = [getattr(errors, name) for name in dir(errors) if name.endswith("Error")]
 
 
-@pytest.mark.parametrize("error", FAMILY)
-def test_message_then_hint_and_the_builtin_one_would_expect(error):
-    raised = error("row 3 has no month", hint="add one")
-    assert str(raised) == "row 3 has no month; add one"
-    assert (raised.message, raised.hint) == ("row 3 has no month", "add one")
-    assert str(error("row 3 has no month")) == "row 3 has no month"
+def test_message_then_hint_and_the_builtin_one_would_expect(subtests):
     special = {errors.UnknownNameError: LookupError, errors.DownloadError: ConnectionError}
-    assert error is OdforecastError or issubclass(error, special.get(error, ValueError))
+    for error in FAMILY:
+        with subtests.test(error=error):
+            raised = error("row 3 has no month", hint="add one")
+            assert str(raised) == "row 3 has no month; add one"
+            assert (raised.message, raised.hint) == ("row 3 has no month", "add one")
+            assert str(error("row 3 has no month")) == "row 3 has no month"
+            assert error is OdforecastError or issubclass(error, special.get(error, ValueError))
 
 
 @pytest.mark.slow
@@ -233,20 +234,20 @@ CALLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("error", "call", "words"), [(error, *call) for error, calls in CALLS.items() for call in calls]
-)
-def test_a_wrong_call_says_what_was_given_and_what_to_do(error, call, words, made, monkeypatch):
+def test_a_wrong_call_says_what_was_given_and_what_to_do(made, monkeypatch, subtests):
     monkeypatch.setattr(registry, "_REGISTERED", {})
-    with pytest.raises(error, match=words.replace("?", r"\?")) as caught:
-        call(made)
-    message = str(caught.value)
-    assert "Traceback" not in message
-    assert not re.search(r" at 0x[0-9a-f]+", message)
-    assert registry._REGISTERED == {}
+    for error, calls in CALLS.items():
+        for call, words in calls:
+            with subtests.test(words=words):
+                with pytest.raises(error, match=words.replace("?", r"\?")) as caught:
+                    call(made)
+                message = str(caught.value)
+                assert "Traceback" not in message
+                assert not re.search(r" at 0x[0-9a-f]+", message)
+                assert registry._REGISTERED == {}
 
 
-@pytest.mark.parametrize(("settings", "said"), [
+WRONG_BACKTESTS = [
     *(({"draws": x}, f"draws is {x!r}, allowed: a whole num.* 2") for x in ("20", True, 1)),
     ({"horizon": 0}, "horizon is 0"),
     *(({"step": step}, f"step is {step!r}") for step in ("4", 0)),
@@ -274,10 +275,14 @@ def test_a_wrong_call_says_what_was_given_and_what_to_do(error, call, words, mad
           (None, "models has a NoneType"),
       )
       for models in ([model], model)[: 1 + (model is not None)]),
-])  # fmt: skip
-def test_a_backtest_that_is_asked_for_wrongly(settings, said):
-    with pytest.raises(errors.BacktestError, match=said):
-        run(**settings)
+]  # fmt: skip
+
+
+def test_a_backtest_that_is_asked_for_wrongly(subtests):
+    for settings, message in WRONG_BACKTESTS:
+        refused = pytest.raises(errors.BacktestError, match=message)
+        with subtests.test(settings=settings), refused:
+            run(**settings)
 
 
 def test_what_is_right_although_it_looks_odd(made, monkeypatch):

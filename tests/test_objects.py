@@ -1,5 +1,6 @@
 """The objects a person meets: what they show, their tables, their figures, their places."""
 
+import itertools
 import pickle
 import re
 import xml.etree.ElementTree as ET
@@ -47,45 +48,47 @@ def objects():
     return dict(zip(NAMES, made, strict=True))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_repr_is_a_few_lines_that_say_what_it_is_and_what_can_be_done_next(objects, name):
-    shown = repr(objects[name])
-    *lines, last = shown.splitlines()
-    assert shown.startswith(f"<{name}")
-    assert shown.endswith(">")
-    assert len(lines) <= 8
-    assert max(map(len, (*lines, last))) <= 100
-    assert " at 0x" not in shown
-    assert last.startswith("  next: ")
-    methods = set(re.findall(r"(?<![\w')])\.(\w+)", last))
-    assert methods or name == "Scenario"
-    assert all(hasattr(objects[name], m) for m in methods), methods
+def test_a_repr_is_a_few_lines_that_say_what_it_is_and_what_can_be_done_next(objects, subtests):
+    for name in NAMES:
+        with subtests.test(name=name):
+            shown = repr(objects[name])
+            *lines, last = shown.splitlines()
+            assert shown.startswith(f"<{name}")
+            assert shown.endswith(">")
+            assert len(lines) <= 8
+            assert max(map(len, (*lines, last))) <= 100
+            assert " at 0x" not in shown
+            assert last.startswith("  next: ")
+            methods = set(re.findall(r"(?<![\w')])\.(\w+)", last))
+            assert methods or name == "Scenario"
+            assert all(hasattr(objects[name], m) for m in methods), methods
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_shows_one_table_that_is_whole_and_has_a_caption(objects, name):
-    page = objects[name]._repr_html_()
-    tree = ET.fromstring(page.replace("&nbsp;", " "))
-    captions = [c.text for c in tree.iter("caption")]
-    assert len(captions) == len(list(tree.iter("table"))) == 1
-    assert captions[0]
-    assert len(page) < 20_000
+def test_a_notebook_shows_one_table_that_is_whole_and_has_a_caption(objects, subtests):
+    for name in NAMES:
+        with subtests.test(name=name):
+            page = objects[name]._repr_html_()
+            tree = ET.fromstring(page.replace("&nbsp;", " "))
+            captions = [c.text for c in tree.iter("caption")]
+            assert len(captions) == len(list(tree.iter("table"))) == 1
+            assert captions[0]
+            assert len(page) < 20_000
 
 
-@pytest.mark.parametrize(
-    "cls", [c for c in CLASSES if c is not od.Forecast], ids=lambda c: c.__name__
-)
-def test_a_broken_object_is_shown_as_broken(cls):
-    broken = object.__new__(cls)
-    assert repr(broken).startswith(f"<{cls.__name__}")
-    assert "cannot be shown" in repr(broken)
-    assert "cannot be shown" in broken._repr_html_()
+def test_a_broken_object_is_shown_as_broken(subtests):
+    for cls in [c for c in CLASSES if c is not od.Forecast]:
+        with subtests.test(cls=cls):
+            broken = object.__new__(cls)
+            assert repr(broken).startswith(f"<{cls.__name__}")
+            assert "cannot be shown" in repr(broken)
+            assert "cannot be shown" in broken._repr_html_()
 
 
-@pytest.mark.parametrize("name", ["Panel", "Truth", "Model", "Fitted", "Scenario", "Projection"])
-def test_a_copy_in_another_process_shows_the_same(objects, name):
-    again, one = pickle.loads(pickle.dumps(objects[name])), objects[name]
-    assert (repr(again), again._repr_html_()) == (repr(one), one._repr_html_())
+def test_a_copy_in_another_process_shows_the_same(objects, subtests):
+    for name in ("Panel", "Truth", "Model", "Fitted", "Scenario", "Projection"):
+        with subtests.test(name=name):
+            again, one = pickle.loads(pickle.dumps(objects[name])), objects[name]
+            assert (repr(again), again._repr_html_()) == (repr(one), one._repr_html_())
 
 
 def test_what_comes_from_outside_is_escaped(objects):
@@ -118,29 +121,36 @@ def test_an_archive_shows_what_it_holds_or_that_it_is_empty_or_damaged(tmp_path)
     assert "cannot be shown (ArchiveError" in repr(od.Archive(tmp_path / "bad"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_column_of_a_table_is_documented(objects, name):
-    table = objects[name].to_frame()
-    assert len(table)
-    said = type(objects[name]).to_frame.__doc__
-    if name == "Results":
-        assert "SCORE_COLUMNS" in said
-        assert set(SCORE_COLUMNS) <= set(table)
-        return
-    assert [c for c in table if f"``{c}``" not in said] == []
-    if name in ("Panel", "Truth", "Revisions"):
-        assert table.loc[table["location"] == "OH", "name"].unique().tolist() == ["Ohio"]
-        assert table["month"].dtype == "datetime64[s]"
-        key = [c for c in ("location", "month", "release") if c in table]
-        assert not table.duplicated(key).any()
+def test_every_column_of_a_table_is_documented(objects, subtests):
+    for name in NAMES:
+        with subtests.test(name=name):
+            table = objects[name].to_frame()
+            assert len(table)
+            docstring = type(objects[name]).to_frame.__doc__
+            if name == "Results":
+                assert "SCORE_COLUMNS" in docstring
+                assert set(SCORE_COLUMNS) <= set(table)
+            else:
+                assert [c for c in table if f"``{c}``" not in docstring] == []
 
 
-@pytest.mark.parametrize("name", ["Archive", "Vintage", "Panel", "Revisions", "Results", "Truth"])
-def test_a_table_is_the_callers_own(objects, name):
-    table = objects[name].to_frame()
-    before = table.copy()
-    table.iloc[:, -1] = table.iloc[0, -1]
-    assert objects[name].to_frame().equals(before)
+def test_a_table_has_names_months_and_one_row_of_each(objects, subtests):
+    for name in ("Panel", "Truth", "Revisions"):
+        with subtests.test(name=name):
+            table = objects[name].to_frame()
+            assert table.loc[table["location"] == "OH", "name"].unique().tolist() == ["Ohio"]
+            assert table["month"].dtype == "datetime64[s]"
+            key = [c for c in ("location", "month", "release") if c in table]
+            assert not table.duplicated(key).any()
+
+
+def test_a_table_is_the_callers_own(objects, subtests):
+    for name in ("Archive", "Vintage", "Panel", "Revisions", "Results", "Truth"):
+        with subtests.test(name=name):
+            table = objects[name].to_frame()
+            before = table.copy()
+            table.iloc[:, -1] = table.iloc[0, -1]
+            assert objects[name].to_frame().equals(before)
 
 
 def test_the_panels_table_goes_back_into_a_panel(objects):
@@ -156,54 +166,57 @@ PLOTTED += [("Results", {"kind": kind}) for kind in ("errors", "coverage", "pit"
 PLOTTED += [("Results", {}), ("Projection", {"location": "US", "kind": "averted"})]
 
 
-@pytest.mark.parametrize(("name", "asked"), PLOTTED, ids=str)
-def test_axes_go_in_and_axes_come_out_or_are_made(objects, name, asked):
-    axes = Figure().subplots()
-    assert objects[name].plot(axes=axes, **asked) is axes
-    assert axes.has_data()
-    assert od.plot.alt_text(axes)
-    assert isinstance(objects["Panel"].plot(), Axes)
-    assert plt.get_fignums() == []  # pyplot knows nothing of it
+def test_axes_go_in_and_axes_come_out_or_are_made(objects, subtests):
+    for name, asked in PLOTTED:
+        with subtests.test(name=name, asked=asked):
+            axes = Figure().subplots()
+            assert objects[name].plot(axes=axes, **asked) is axes
+            assert axes.has_data()
+            assert od.plot.alt_text(axes)
+            assert isinstance(objects["Panel"].plot(), Axes)
+            assert plt.get_fignums() == []  # pyplot knows nothing of it
 
 
 SELECTS = {"Panel": errors.PanelError, "Revisions": UnknownNameError, "Truth": errors.ScoringError,
            "Results": errors.BacktestError, "Projection": errors.ForecastError}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*SELECTS, "Forecast"])
-@pytest.mark.parametrize("asked", ["OH", "Ohio", "ohio", "39", ["Ohio"], ("39",)], ids=str)
-def test_a_place_is_found_by_any_of_its_names(objects, name, asked):
-    found = objects[name].select(asked)
-    inner = {"Projection": "baseline", "Truth": "panel", "Results": "scores"}.get(name)
-    found = getattr(found, inner) if inner else found
-    assert set(found["location"] if name == "Results" else found.locations) == {"OH"}
+def test_a_place_is_found_by_any_of_its_names(objects, subtests):
+    names = ["OH", "Ohio", "ohio", "39", ["Ohio"], ("39",)]
+    for name, place in itertools.product([*SELECTS, "Forecast"], names):
+        with subtests.test(name=name, place=place):
+            selected = objects[name].select(place)
+            inner = {"Projection": "baseline", "Truth": "panel", "Results": "scores"}.get(name)
+            selected = getattr(selected, inner) if inner else selected
+            codes = selected["location"] if name == "Results" else selected.locations
+            assert set(codes) == {"OH"}
 
 
-@pytest.mark.parametrize("name", SELECTS)
-@pytest.mark.parametrize(
-    ("asked", "says"),
-    [
-        ("Ohoi", "unknown location 'Ohoi'; did you mean Ohio"),
-        ("Xanadu", "unknown location 'Xanadu'; use a postal code"),
-        ([], "locations is empty: no location is named"),
-        (["OH", "Ohio"], r"locations names OH twice \('OH' and 'Ohio'\)"),
-        ("Midwest", r"'Midwest': it is a census region.*\.region\('Midwest'\)"),
-        (5.5, r"locations is 5\.5, allowed: a name or a list of names"),
-    ],
-    ids=str,
-)
-def test_a_wrong_place_is_refused_in_the_same_words_everywhere(objects, name, asked, says):
-    with pytest.raises(UnknownNameError, match=says):
-        objects[name].select(asked)
+REFUSALS = [
+    ("Ohoi", "unknown location 'Ohoi'; did you mean Ohio"),
+    ("Xanadu", "unknown location 'Xanadu'; use a postal code"),
+    ([], "locations is empty: no location is named"),
+    (["OH", "Ohio"], r"locations names OH twice \('OH' and 'Ohio'\)"),
+    ("Midwest", r"'Midwest': it is a census region.*\.region\('Midwest'\)"),
+    (5.5, r"locations is 5\.5, allowed: a name or a list of names"),
+]
 
 
-@pytest.mark.parametrize("name", SELECTS)
-def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, name):
-    with pytest.raises(SELECTS[name], match=r"has no 39061; Hamilton County, Ohio .* ask for OH"):
-        objects[name].select("Hamilton, Ohio")
-    few = objects[name].select(["US", "OH"])
-    with pytest.raises(SELECTS[name], match=r"has no WY; it has: .*US"):
-        few.select("Wyoming")
+def test_a_wrong_place_is_refused_in_the_same_words_everywhere(objects, subtests):
+    for name, (place, message) in itertools.product(SELECTS, REFUSALS):
+        refused = pytest.raises(UnknownNameError, match=message)
+        with subtests.test(name=name, place=place), refused:
+            objects[name].select(place)
+
+
+def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, subtests):
+    for name, error in SELECTS.items():
+        with subtests.test(name=name):
+            with pytest.raises(error, match=r"has no 39061; Hamilton County, Ohio .* ask for OH"):
+                objects[name].select("Hamilton, Ohio")
+            few = objects[name].select(["US", "OH"])
+            with pytest.raises(error, match=r"has no WY; it has: .*US"):
+                few.select("Wyoming")
 
 
 def test_a_model_without_a_sample_says_which_have_one(objects):

@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "odforecast"
 #: What to avoid, and what to write instead.
@@ -55,10 +53,11 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     yield from enumerate(source.splitlines(), 1)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_texts_use_plain_words(path: Path) -> None:
+def test_texts_use_plain_words() -> None:
     faults = [
-        f"line {line + text[: match.start()].count('\n')}: {match[0]!r} (write: {better})"
+        f"{path.relative_to(ROOT).as_posix()}, line {line + text[: match.start()].count('\n')}: "
+        f"{match[0]!r} (write: {better})"
+        for path in FILES
         for line, text in texts(path)
         for pattern, better in AVOIDED.items()
         for match in pattern.finditer(text)
