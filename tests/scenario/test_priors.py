@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from odforecast import scenario as sc
 from odforecast.errors import ScenarioError
-from odforecast.scenario.priors import TOLERANCE
+from odforecast.scenario.distributions import TOLERANCE
 
 BAND = sc.Quantiles({0.05: -30, 0.5: -10})
 PLAIN = [sc.Normal(-0.45, 0.2), sc.LogNormal(6, 0.5), sc.Uniform(9, 15), sc.Beta(1.5, 4)]
@@ -180,10 +180,10 @@ def test_a_pool_rises_and_its_weights_have_no_scale(said, factor):
     values = one.ppf(LEVELS)
     np.testing.assert_allclose(other.ppf(LEVELS), values, rtol=1e-6, atol=1e-6)
     assert (np.diff(values) > 0).all()
-    own = np.array([one.of(x).ppf(LEVELS) for x in one.people])
+    own = np.array([one.fit(x).ppf(LEVELS) for x in one.people])
     assert (own.min(axis=0) <= values).all()
     assert (values <= own.max(axis=0)).all()
-    mixed = sum(w * one.of(x).cdf(values) for w, x in zip(one.weights, one.people))
+    mixed = sum(w * one.fit(x).cdf(values) for w, x in zip(one.weights, one.people))
     np.testing.assert_allclose(mixed, LEVELS, atol=1e-6)
 
 
@@ -194,14 +194,14 @@ def test_a_file_keeps_the_record():
     assert x.p_null == pytest.approx(pool((0.2, 0.35, 0.5), (0.1, 0.2, 0.3), weights=(1, 2),
                                           scale="unit").mean)  # fmt: skip
     assert x.owner == "The judgment of A and another"
-    assert [p.date for p in x.p_null.judgements.people] == ["2025-10-02", "2025-10-03"]
+    assert [p.date for p in x.judgements.people] == ["2025-10-02", "2025-10-03"]
     for suffix in (".yaml", ".toml"):
         text = sc.dump_scenarios(made, suffix)
         (back,) = sc.parse_scenarios(text, suffix)
         assert (back, back.hash) == (made, made.hash)
         assert sc.dump_scenarios(back, suffix) == text
-        assert back.interventions[0].p_null.judgements == x.p_null.judgements
-    assert pickle.loads(pickle.dumps(made)).interventions[0].p_null.judgements.people
+        assert back.interventions[0].judgements == x.judgements
+    assert pickle.loads(pickle.dumps(made)).interventions[0].judgements.people
 
 
 def test_judgements_in_python_are_those_of_a_file_and_the_hash_knows_no_names():

@@ -46,7 +46,7 @@ from odforecast.report.page import for_spreadsheets
 from odforecast.say import between, minus, rounded, step_of
 from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
-from odforecast.scenario.intervention import ALL
+from odforecast.scenario.grammar import ALL
 from odforecast.scenario.past import WHATEVER
 from odforecast.scenario.projection import HORIZON
 

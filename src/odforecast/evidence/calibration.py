@@ -21,10 +21,10 @@ from odforecast.evidence.check import CheckResult
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
 from odforecast.plot import checks
+from odforecast.scenario.distributions import Fixed, LogNormal, Normal, Uniform
 from odforecast.scenario.drawing import rise_and_fade
 from odforecast.scenario.effects import Estimator, Grid, geometric, random_timing, rotation
 from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.priors import Fixed, LogNormal, Normal, Uniform
 from odforecast.seeds import seed_from
 
 #: Points at which an empirical distribution is compared.

@@ -17,8 +17,10 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS
 from odforecast.panel import Floats, Panel
 from odforecast.plot import checks
+from odforecast.scenario.distributions import Fixed, Normal
 from odforecast.scenario.effects import Estimator, EventPosterior, EventSummary
-from odforecast.scenario.intervention import ALL, NATION, Intervention
+from odforecast.scenario.grammar import ALL
+from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.past import (
     MANY,
     PRIOR_OF,
@@ -28,7 +30,6 @@ from odforecast.scenario.past import (
     posterior_of,
     settled_through,
 )
-from odforecast.scenario.priors import Fixed, Normal
 from odforecast.scenario.projection import Projection
 
 #: The widest prior of a size that is allowed; what it says is taken off again.

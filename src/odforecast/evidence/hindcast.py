@@ -21,9 +21,9 @@ from odforecast.names import TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.plot import checks
 from odforecast.scenario.catalogue import events
+from odforecast.scenario.distributions import LogNormal, Normal, Uniform
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import NATION, NULL, Intervention, Scenario
-from odforecast.scenario.priors import LogNormal, Normal, Uniform
 from odforecast.scenario.projection import project
 
 SHOCK = "supply-shock-2023-like"

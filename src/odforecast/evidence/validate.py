@@ -19,8 +19,8 @@ from odforecast.evidence.placebo import (
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import NATION, NULL, Scenario
-from odforecast.scenario.priors import nearest
 from odforecast.scenario.projection import project
+from odforecast.scenario.values import did_you_mean
 
 STIMULANTS = "Psychostimulants with abuse potential (T43.6)"
 
@@ -140,7 +140,7 @@ def run_checks(
         ladder[check.name] = check
     if unknown := [n for n in names if n not in ladder]:
         raise ScenarioError(
-            f"unknown check {unknown[0]!r}{nearest(unknown[0], ladder)}, allowed: "
+            f"unknown check {unknown[0]!r}{did_you_mean(unknown[0], ladder)}, allowed: "
             f"{', '.join(ladder)}",
             hint="odforecast scenario show FILE checks a scenario file",
         )

@@ -84,8 +84,10 @@ def annex(
 def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
     """What people judged of a scenario: a row for each, and one for the pool."""
     for x in scenario.interventions:
-        for key, value in vars(x).items():
-            held = getattr(value, "judgements", getattr(value, "change", value))
+        priors = {**vars(x), "p_null": x.judgements}
+        del priors["judgements"]  # those of p_null
+        for key, value in priors.items():
+            held = getattr(value, "change", value)
             held = getattr(held, "elasticity", held)
             if not isinstance(held, Judgements):
                 continue
@@ -93,7 +95,7 @@ def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
             unit = "%" if times == 100 or isinstance(value, Percent) else ""
             named = [f"{p.who}, {day_name(date.fromisoformat(p.date))}" for p in held.people]
             weights = [f"{w:.0%}" for w in held.weights]
-            points = [times * prior.ppf(_LEVELS) for prior in (*map(held.of, held.people), held)]
+            points = [times * prior.ppf(_LEVELS) for prior in (*map(held.fit, held.people), held)]
             low, *_, high = pool = points[-1]
             scale = Scale.over([*pool, *np.ravel([p[1:4] for p in points])], unit)
             rows = []

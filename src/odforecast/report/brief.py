@@ -61,8 +61,9 @@ from odforecast.scenario.catalogue import (
     prior_names,
     prior_table,
 )
-from odforecast.scenario.intervention import ALL, ASKED, NATION, OURS, Intervention
-from odforecast.scenario.priors import PooledChance, Prior
+from odforecast.scenario.distributions import Prior
+from odforecast.scenario.grammar import ALL
+from odforecast.scenario.intervention import ASKED, NATION, OURS, Intervention
 
 #: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
@@ -310,8 +311,8 @@ def owners(found: Sequence[Option]) -> list[str]:
             said.append(f"Our judgment: that of {prior_judges()}.")
         elif x.owner == ASKED:
             said.append(f"{ASKED}: the author of the scenario file, which names nobody.")
-        elif not x.belief and isinstance(x.p_null, PooledChance):
-            days = sorted(dt.date.fromisoformat(p.date) for p in x.p_null.judgements.people)
+        elif not x.belief and x.judgements is not None:
+            days = sorted(dt.date.fromisoformat(p.date) for p in x.judgements.people)
             ends = " to ".join(dict.fromkeys(map(day_name, (days[0], days[-1]))))
             said.append(f"{x.owner}: given {ends}.")
     return list(dict.fromkeys(said))
@@ -604,7 +605,7 @@ def assumption(x: Intervention) -> list[str]:
 
     The size is the mean given that it works, with its 90% interval.
 
-    >>> from odforecast.scenario.priors import Fixed, Normal, Uniform
+    >>> from odforecast.scenario.distributions import Fixed, Normal, Uniform
     >>> shock = Intervention("shock", Normal(-0.45, 0.2), onset="2026-03", ramp=Uniform(9, 15))
     >>> assumption(shock)
     ['−35% (−54% to −13%)', '12 months', 'Lasts', 'none']

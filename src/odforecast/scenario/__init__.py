@@ -7,18 +7,7 @@ date: the counts cannot identify cooperation.
 from odforecast.scenario.apply import fentanyl_share, read_exposure
 from odforecast.scenario.catalogue import CAVEAT, cite, events, levers, prior_names, references
 from odforecast.scenario.clock import Series, read_series
-from odforecast.scenario.file import (
-    dump_scenarios,
-    json_schema,
-    named,
-    named_intervention,
-    parse_scenarios,
-    read_scenarios,
-    write_scenarios,
-)
-from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
-from odforecast.scenario.past import Past, past
-from odforecast.scenario.priors import (
+from odforecast.scenario.distributions import (
     Beta,
     Dose,
     Fixed,
@@ -31,6 +20,17 @@ from odforecast.scenario.priors import (
     Quantiles,
     Uniform,
 )
+from odforecast.scenario.file import (
+    dump_scenarios,
+    named,
+    named_intervention,
+    parse_scenarios,
+    read_scenarios,
+    write_scenarios,
+)
+from odforecast.scenario.grammar import json_schema
+from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
+from odforecast.scenario.past import Past, past
 from odforecast.scenario.projection import Projection, project
 from odforecast.scenario.sensitivity import attribution, cost_of_delay, tornado
 from odforecast.scenario.track import Track, track

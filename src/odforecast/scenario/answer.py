@@ -20,7 +20,8 @@ from odforecast.names import ALL_DRUGS
 from odforecast.say import about, chance, deaths_of, month_name, percent, two_digits
 from odforecast.scenario import drawing
 from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
-from odforecast.scenario.intervention import ALL, Intervention
+from odforecast.scenario.grammar import ALL
+from odforecast.scenario.intervention import Intervention
 
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast

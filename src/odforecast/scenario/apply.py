@@ -44,7 +44,8 @@ from odforecast.months import Months, to_month
 from odforecast.names import ALL_DEATHS, INDICATOR_NAMES, LOCATION, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.scenario import drawing
-from odforecast.scenario.intervention import ALL, REST, SCOPES, Exposure, Intervention, Scenario
+from odforecast.scenario.grammar import ALL, REST, SCOPES, Exposure
+from odforecast.scenario.intervention import Intervention, Scenario
 from odforecast.sources.columns import BadCell, Column, Table
 from odforecast.sources.read import read_raw
 

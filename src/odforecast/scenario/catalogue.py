@@ -17,7 +17,7 @@ import pandas as pd
 
 from odforecast.errors import UnknownNameError, one_of
 from odforecast.say import month_name
-from odforecast.scenario.priors import nearest, shown
+from odforecast.scenario.values import did_you_mean, show
 
 #: Who judged the chances of the named priors.
 DEVELOPERS = "the odforecast developers"
@@ -135,7 +135,7 @@ def _prior(name: str) -> Any:
     priors = library()["priors"]
     if name not in priors:
         raise UnknownNameError(
-            f"prior: unknown prior {shown(name)}{nearest(name, priors)}",
+            f"prior: unknown prior {show(name)}{did_you_mean(name, priors)}",
             hint=f"allowed: {', '.join(priors)}",
         )
     return priors[name]
@@ -193,7 +193,7 @@ def cite(key: str) -> str:
     """
     works = library()["references"]
     if key not in works:
-        raise UnknownNameError(f"unknown reference {shown(key)}", hint=one_of(key, works))
+        raise UnknownNameError(f"unknown reference {show(key)}", hint=one_of(key, works))
     item = works[key]
     title = item["title"] if item["title"].endswith("?") else f"{item['title']}."
     line = f"{item['authors']} ({item['year']}). {title} {item['journal']}."

@@ -37,7 +37,8 @@ from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
 from odforecast.say import number_of
 from odforecast.scenario.effects import GRID, EventPosterior, EventPrior, Grid, geometric
-from odforecast.scenario.intervention import ALL, Intervention
+from odforecast.scenario.grammar import ALL
+from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.past import BEFORE, Counts, eve_shares, felt_by
 from odforecast.seeds import Streams
 from odforecast.sources.columns import Column, Table, needed, number

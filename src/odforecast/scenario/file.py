@@ -4,15 +4,10 @@ A file holds one scenario, or several under ``scenarios``. It is data of strange
 repeat itself into a billion values, ask for an object, nest without end, or name a key twice;
 ``yes`` is a word. A mistake gives one line that names the file, the scenario, the key, what it is
 and what is allowed.
-
-The grammar of files is ``scenario.schema.json``, which editors read too: keys, words and limits
-are taken from it, for a file and for the classes alike. A number that looks like a percent where a
-share is asked for, or like a share where a percent is, is asked about, never guessed.
 """
 
 from __future__ import annotations
 
-import copy
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,39 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from odforecast.errors import ScenarioError
-from odforecast.say import of_path
-from odforecast.say import plain as plain_text
+from odforecast.say import of_path, plain
+from odforecast.scenario.distributions import Fixed, Judgements
+from odforecast.scenario.grammar import GONE, NOTHING, OLD_LAGS, SIZES
 from odforecast.scenario.intervention import (
     ASKED,
-    GONE,
-    KEYS,
-    NOTHING,
     NULL,
     OPEN,
-    SCHEMA,
-    SIZES,
-    TAKES,
+    READERS,
     Intervention,
     Scenario,
     named_keys,
 )
-from odforecast.scenario.priors import (
-    Fixed,
-    Judgements,
-    Mistakes,
-    check_keys,
-    located,
-    refused,
-    share,
-    shown,
-)
+from odforecast.scenario.values import Mistakes, check_keys, located, read_share, refusal, show
 
-#: What a region's own lag may have been in earlier files: nothing, or what named priors had.
-OLD_LAGS = KEYS["Intervention"]["lag_spread"]["enum"]
 #: Most bytes of a scenario file.
 MAX_BYTES = 200_000
-#: Characters of what a parser says that a message repeats.
-_SAID = 200
+#: Most characters of a parser's message that ours repeats.
+MAX_MESSAGE = 200
 
 
 def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
@@ -70,8 +50,8 @@ def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
         with path.open("rb") as handle:
             data = handle.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        why = getattr(error, "strerror", None) or error
-        raise ScenarioError(f"cannot read {of_path(path)}: {why}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ScenarioError(f"cannot read {of_path(path)}: {reason}") from error
     with located(f"{path}: "):
         if len(data) > MAX_BYTES:
             raise ScenarioError(f"more than {MAX_BYTES:,} bytes, as no scenario has")
@@ -104,37 +84,38 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
     try:
         loaded = load(text, suffix)
         if not isinstance(loaded, Mapping):
-            hint = f"allowed: {', '.join(TAKES['Scenario'])}"
+            hint = f"allowed: {', '.join(READERS['Scenario'])}"
             raise ScenarioError("a scenario file is a table of keys", hint=hint)
         if "scenarios" not in loaded:
-            return (_scenario(loaded),)
+            return (_read_scenario(loaded),)
         with located("a file of several scenarios: "):
             check_keys(loaded, ("scenarios",))
         items = loaded["scenarios"]
         if not isinstance(items, list) or not items:
-            raise refused("scenarios", items, allowed="a list of one or more")
-        return _distinct(_each(items, _scenario))
+            raise refusal("scenarios", items, allowed="a list of one or more")
+        return _distinct(_read_all(items, _read_scenario))
     except RecursionError as error:
         raise ScenarioError("nested deeper than any scenario is") from error
 
 
-def _each[T](items: Iterable[object], read: Callable[[Any], T]) -> tuple[T, ...]:
-    """What each item is read as; the mistakes of all of them are told together."""
+def _read_all[T](items: Iterable[object], read: Callable[[Any], T]) -> tuple[T, ...]:
+    """Every item as it is read; the mistakes of all of them are raised together."""
     mistakes = Mistakes()
-    found = []
+    values = []
     for item in items:
         with mistakes:
-            found.append(read(item))
-    mistakes.tell()
-    return tuple(found)
+            values.append(read(item))
+    mistakes.raise_all()
+    return tuple(values)
 
 
-def _distinct(found: tuple[Scenario, ...]) -> tuple[Scenario, ...]:
+def _distinct(scenarios: tuple[Scenario, ...]) -> tuple[Scenario, ...]:
     """The scenarios of one file, no two of one name."""
-    names = [s.name for s in found]
-    if twice := sorted({n for n in names if names.count(n) > 1}):
-        raise ScenarioError(f"name {shown(twice[0])} is given twice, allowed: distinct names")
-    return found
+    names = [scenario.name for scenario in scenarios]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ScenarioError(f"name {show(doubled[0])} is given twice, allowed: distinct names")
+    return scenarios
 
 
 def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yaml") -> str:
@@ -158,36 +139,26 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
     <BLANKLINE>
     """
     _check_suffix(suffix)
-    alone = isinstance(scenarios, Scenario)
-    given = (scenarios,) if isinstance(scenarios, Scenario) else scenarios
-    if not isinstance(given, Sequence) or not given:
-        given = (None,)  # type: ignore[assignment]
-    if not all(isinstance(s, Scenario) for s in given):
-        raise refused("scenarios", scenarios, allowed="a Scenario, or a list of one or more")
-    written = [
-        s.to_dict() if s.interventions else {**s.to_dict(), "interventions": NOTHING}
-        for s in _distinct(tuple(given))
-    ]
-    plain = written[0] if alone else {"scenarios": written}
+    several = [scenarios] if isinstance(scenarios, Scenario) else scenarios
+    is_list = isinstance(several, Sequence) and len(several) > 0
+    if not is_list or not all(isinstance(item, Scenario) for item in several):
+        raise refusal("scenarios", scenarios, allowed="a Scenario, or a list of one or more")
+    tables = [scenario.to_dict() for scenario in _distinct(tuple(several))]
+    for table in tables:
+        table["interventions"] = table["interventions"] or NOTHING
+    contents = tables[0] if isinstance(scenarios, Scenario) else {"scenarios": tables}
     if suffix == ".toml":
         import tomli_w
 
-        return tomli_w.dumps(plain)
+        return tomli_w.dumps(contents)
     import yaml
 
     class Dumper(yaml.SafeDumper):
         """Quotes what either YAML takes for another value than a text, such as 1e5."""
 
     _add_numbers(Dumper)
-    return str(
-        yaml.dump(
-            plain,
-            Dumper=Dumper,
-            sort_keys=False,
-            allow_unicode=True,
-            width=96,
-        )
-    )
+    text = yaml.dump(contents, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96)
+    return str(text)
 
 
 def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) -> Path:
@@ -220,7 +191,7 @@ def named_intervention(name: str, onset: object, **changes: object) -> Intervent
     >>> od.scenario.named_intervention("cooperation-resumed", onset="2026-03").p_null
     0.4
     """
-    return _intervention({"prior": name, "onset": onset, **changes}, name)
+    return _read_intervention({"prior": name, "onset": onset, **changes}, name)
 
 
 def named(name: str, onset: object | None = None, **changes: object) -> Scenario:
@@ -243,55 +214,68 @@ def named(name: str, onset: object | None = None, **changes: object) -> Scenario
     >>> od.scenario.named("supply-shock-2023-like").is_open
     True
     """
-    given = changes if onset is None else {"onset": onset, **changes}
-    return Scenario(name, (_intervention({"prior": name, **given}, name),))
+    table = {"prior": name, **changes}
+    if onset is not None:
+        table["onset"] = onset
+    return Scenario(name, (_read_intervention(table, name),))
 
 
-def _scenario(plain: object) -> Scenario:
+def _read_scenario(table: object) -> Scenario:
     """A scenario from its plain form, which says so where it assumes nothing."""
-    if not isinstance(plain, Mapping):
-        raise ScenarioError(f"a scenario is a table of keys, got {shown(plain)}")
-    with located(f"{plain_text(plain.get('name', 'scenario'), 40)}: "):
-        check_keys(plain, TAKES["Scenario"])
-    if "name" not in plain:
+    if not isinstance(table, Mapping):
+        raise ScenarioError(f"a scenario is a table of keys, got {show(table)}")
+    readers = READERS["Scenario"]
+    with located(f"{plain(table.get('name', 'scenario'), 40)}: "):
+        check_keys(table, readers)
+    if "name" not in table:
         raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
     # An unquoted null in YAML is not text, but its meaning is plain.
-    name = NULL.name if plain["name"] is None else TAKES["Scenario"]["name"](plain["name"], "name")
-    items = plain.get("interventions", NOTHING if name == NULL.name else None)
-    items = [] if items == NOTHING or (items == [] and name == NULL.name) else items or None
-    if not isinstance(items, list):
-        said = plain.get("interventions")
-        raise refused(f"{name}: interventions", said, allowed="a list, or none for the status quo")
-    numbered = enumerate(items, 1)
-    parts = _each(numbered, lambda x: _intervention(x[1], f"{name}, intervention {x[0]}"))
-    return Scenario(**{**plain, "name": name, "interventions": parts})
+    name = NULL.name if table["name"] is None else readers["name"](table["name"], "name")
+    is_null = name == NULL.name
+    items = table.get("interventions", NOTHING if is_null else None)
+    if items == NOTHING or (is_null and items == []):
+        items = []
+    elif not isinstance(items, list) or not items:
+        allowed = "a list, or none for the status quo"
+        raise refusal(f"{name}: interventions", items, allowed=allowed)
+
+    def read(numbered: tuple[int, object]) -> Intervention:
+        number, item = numbered
+        return _read_intervention(item, f"{name}, intervention {number}")
+
+    interventions = _read_all(enumerate(items, 1), read)
+    return Scenario(**{**table, "name": name, "interventions": interventions})
 
 
-def _intervention(plain: object, where: str) -> Intervention:
+def _read_intervention(table: object, where: str) -> Intervention:
     """An intervention from its plain form; ``prior`` fills in what is not given."""
-    if not isinstance(plain, Mapping):
-        raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
+    if not isinstance(table, Mapping):
+        raise ScenarioError(f"{where}: an intervention is a table of keys, got {show(table)}")
     with located(f"{where}: "):
-        return _filled(dict(plain))
+        return _from_keys(_with_prior(table))
 
 
-def _filled(given: dict[str, Any]) -> Intervention:
+def _with_prior(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a file, and those of the named prior for the rest."""
+    keys = {key: value for key, value in table.items() if key not in GONE}
+    check_keys(keys, READERS["Intervention"])
+    if "prior" in keys:
+        prior = named_keys(keys.pop("prior"))
+        if any(key in keys for key in SIZES):
+            prior = {key: value for key, value in prior.items() if key not in SIZES}
+        if "p_null" in keys:  # then the chances are no longer the library's
+            is_judged = isinstance(keys["p_null"], Mapping | Judgements)
+            prior["belief"] = "" if is_judged else ASKED
+        keys = prior | keys
+    _refuse_gone(table, keys.get("p_null", 0.0))
+    return keys
+
+
+def _from_keys(keys: dict[str, Any]) -> Intervention:
     """An intervention from the keys of a file."""
-    takes = TAKES["Intervention"]
-    gone = {key: given.pop(key) for key in GONE if key in given}
-    check_keys(given, takes)
-    if "prior" in given:
-        base = named_keys(given.pop("prior"))
-        if any(key in given for key in SIZES):
-            base = {key: value for key, value in base.items() if key not in SIZES}
-        if "p_null" in given:  # then the chances are no longer the library's
-            judged = isinstance(given["p_null"], Mapping | Judgements)
-            base = {**base, "belief": "" if judged else ASKED}
-        given = {**base, **given}
-    _refuse_gone(gone, given.get("p_null", 0.0))
-    if "name" not in given:
+    if "name" not in keys:
         raise ScenarioError("key 'name' is missing", hint="give it, or name a prior with prior =")
-    sizes = [key for key in SIZES if key in given]
+    sizes = [key for key in SIZES if key in keys]
     if len(sizes) > 1:
         raise ScenarioError(f"{' and '.join(sizes)} are given, allowed: one of them")
     if not sizes:
@@ -299,35 +283,36 @@ def _filled(given: dict[str, Any]) -> Intervention:
             "key 'size' is missing", hint="give size, percent or dose, or name a prior with prior ="
         )
     mistakes = Mistakes()
-    for key in [key for key in (*OPEN, *SIZES) if key in given]:
-        value = given.pop(key)
-        with mistakes:  # a file leaves nothing open
-            given[key] = takes[key](value, key)
-    given["size"] = given.pop(sizes[0], Fixed(0))
-    with mistakes, located("", f"{given['name']}: "):
-        made = Intervention(
-            **{f.name: given[f.name] for f in fields(Intervention) if f.name in given}
-        )
-    mistakes.tell()
-    return made
+    for key in (*OPEN, *sizes):  # a file leaves nothing open
+        if key in keys:
+            value = keys.pop(key)
+            with mistakes:
+                keys[key] = READERS["Intervention"][key](value, key)
+    keys["size"] = keys.pop(sizes[0], Fixed(0))
+    with mistakes, located("", f"{keys['name']}: "):
+        known = {f.name: keys[f.name] for f in fields(Intervention) if f.name in keys}
+        intervention = Intervention(**known)
+    mistakes.raise_all()
+    return intervention
 
 
-def _refuse_gone(gone: Mapping[str, Any], p_null: object) -> None:
+def _refuse_gone(table: Mapping[str, Any], p_null: object) -> None:
     """Keys of earlier files, which may only say what holds without them."""
-    sure = share(gone.get("probability", 1))
-    if sure != 1:
-        none = share(p_null)
+    chance = read_share(table.get("probability", 1))
+    if chance != 1:
         hint = "add the rest to p_null, the probability of no effect"
-        if sure is not None and none is not None and 0 <= sure <= 1:
-            hint = f"write p_null: {1 - sure * (1 - none):.6g}, the probability of no effect"
+        none = read_share(p_null)
+        if chance is not None and none is not None and 0 <= chance <= 1:
+            total = 1 - chance * (1 - none)
+            hint = f"write p_null: {total:.6g}, the probability of no effect"
         raise ScenarioError(
-            f"key 'probability' is {shown(gone['probability'])}, and is no longer taken",
+            f"key 'probability' is {show(table['probability'])}, and is no longer taken",
             hint=f"leave it out, and {hint}",
         )
-    spread = gone.get("lag_spread", 0)
+    spread = table.get("lag_spread", 0)
     if spread not in OLD_LAGS or isinstance(spread, bool):
         raise ScenarioError(
-            f"key 'lag_spread' is {shown(spread)}, and is no longer taken",
+            f"key 'lag_spread' is {show(spread)}, and is no longer taken",
             hint="leave it out: all census regions have the nation's lag, whose prior may be wider",
         )
 
@@ -342,11 +327,10 @@ def _toml(text: str) -> object:
     try:
         return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, and integers of 5,000 digits
-        said = " ".join(str(error).split())
-        again = re.match("Cannot (overwrite|declare|mutate)", said)
-        raise ScenarioError(
-            f"not TOML: {plain_text(said, _SAID)}", hint="write each key once" if again else None
-        ) from error
+        message = " ".join(str(error).split())
+        is_doubled = re.match("Cannot (overwrite|declare|mutate)", message)
+        hint = "write each key once" if is_doubled else None
+        raise ScenarioError(f"not TOML: {plain(message, MAX_MESSAGE)}", hint=hint) from error
 
 
 def _yaml(text: str) -> object:
@@ -380,47 +364,23 @@ def _loader() -> Any:
     return Words
 
 
-def _add_numbers(kind_of_yaml: Any) -> None:
+def _add_numbers(reader: Any) -> None:
     """Numbers and truths of YAML 1.2."""
-    for kind, rule, first in (
-        ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-        ("int", r"[-+]?(0|[1-9][0-9]{0,40})", "-+0123456789"),
-        (
-            "float",
-            r"[-+]?((\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)"
-            r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-            "-+0123456789.",
-        ),
-    ):
+    numbers = (
+        r"[-+]?((\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    )
+    rules = (
+        ("bool", "true|True|TRUE|false|False|FALSE", "tTfF"),
+        ("int", "[-+]?(0|[1-9][0-9]{0,40})", "-+0123456789"),
+        ("float", numbers, "-+0123456789."),
+    )
+    for kind, rule, first in rules:
         tag = f"tag:yaml.org,2002:{kind}"
-        kind_of_yaml.add_implicit_resolver(tag, re.compile(f"(?:{rule})$"), first)
+        reader.add_implicit_resolver(tag, re.compile(f"(?:{rule})$"), first)
 
 
 def _check_suffix(suffix: str) -> None:
     """Refuse a file of another kind."""
     if suffix not in (".yaml", ".yml", ".toml"):
-        raise refused("file type", suffix, allowed=".yaml, .yml or .toml")
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a scenario file, for editors and other programs.
-
-    In an editor with the YAML language server a first line
-    ``# yaml-language-server: $schema=scenario.schema.json`` turns it on, with the file beside the
-    scenario. A schema sees the form of a file; whether a distribution fits its range, a place
-    exists or two names are one is said when the file is read.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> schema = od.scenario.json_schema()
-    >>> schema["$schema"]
-    'https://json-schema.org/draft/2020-12/schema'
-    >>> schema["$defs"]["Intervention"]["properties"]["direction"]["enum"]
-    ['either', 'fall', 'rise']
-    """
-    return copy.deepcopy(SCHEMA)
+        raise refusal("file type", suffix, allowed=".yaml, .yml or .toml")

@@ -12,109 +12,36 @@ strength in every draw (with exposures that differ, c is 1 and the nation's effe
 rebound is a fraction of the success that it follows. The counts cannot identify "cooperation": the
 size is an assumption with a source and a grade, never an estimate from a step at a diplomatic date.
 
-The grammar of files is ``scenario.schema.json``, which editors read too: keys, words and limits
-are taken from it, for a file and for the classes alike. A text with a percent sign is a percent
-wherever one is meant. A number that looks like a percent where a share is asked for, or like a
-share where a percent is, is asked about, never guessed.
+Values are read as :mod:`odforecast.scenario.grammar` has it, from a file and in Python alike.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
-from importlib import resources
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError, UnknownNameError
+from odforecast.errors import ScenarioError
 from odforecast.geography import NATION as NATION
-from odforecast.geography.places import lookup
-from odforecast.months import to_month
 from odforecast.names import SCENARIO_ID
 from odforecast.say import card, html_table, steady
-from odforecast.scenario import drawing
+from odforecast.scenario import drawing, grammar
 from odforecast.scenario.catalogue import prior_table
-from odforecast.scenario.priors import (
-    LARGEST,
-    Dose,
-    Fixed,
-    Judgements,
-    Mistakes,
-    Percent,
-    PooledChance,
-    Prior,
-    Uniform,
-    as_prior,
-    bare,
-    check_keys,
-    hundredth,
-    is_number,
-    located,
-    nearest,
-    percent,
-    percent_of,
-    quantity,
-    refused,
-    share,
-    shown,
-    within,
-)
+from odforecast.scenario.distributions import Fixed, Judgements, Prior, Quantity, Uniform
+from odforecast.scenario.grammar import ALL, NOTHING, SIZES, Exposure, Take
+from odforecast.scenario.values import Mistakes, check_keys, located, refusal, show
 from odforecast.seeds import content_hash
 
-Exposure = float | str | Mapping[str, float]
-#: How a value is taken: from a file or Python, with where it stands; refused, or as it is held.
-Take = Callable[[Any, str], Any]
-
-#: JSON Schema of a file.
-SCHEMA: dict[str, Any] = json.loads(
-    resources.files("odforecast.scenario").joinpath("scenario.schema.json").read_text("utf-8")
-)
-#: Keys of each noun, with what the schema says of them.
-KEYS: dict[str, dict[str, Any]] = {
-    noun: SCHEMA["$defs"][noun]["properties"] for noun in ("Scenario", "Intervention", "Rebound")
-}
-_INTERVENTION = KEYS["Intervention"]
-
-#: Scope of an effect on all overdose deaths; the others are drug classes.
-ALL = "all-drugs"
-SCOPES = tuple(_INTERVENTION["scope"]["enum"])
-#: Whose judgement a chance is where nobody is named: of a named prior, and of a user's own numbers.
+#: Whose judgement a chance is where nobody is named: of a named prior.
 OURS = "Our judgment"
+#: And of a user's own numbers.
 ASKED = "The user's judgment"
-#: Exposure worked out from data.
-NAMED_EXPOSURES = tuple(_INTERVENTION["exposure"]["anyOf"][2]["enum"])
-#: The largest exposure.
-MOST_EXPOSED = float(_INTERVENTION["exposure"]["anyOf"][0]["maximum"])
-#: Log rate ratios whose middle lies outside are taken for a slip: 80% fewer, five times as many.
-LARGEST_SIZE = float(_INTERVENTION["size"]["anyOf"][0]["maximum"])
-#: Most characters of a text.
-MAX_TEXT = int(_INTERVENTION["note"]["maxLength"])
-
-#: Key of the rest in a table of exposures.
-REST = "default"
-#: First month behind CDC's counts, and the last month an onset may have.
-FIRST_MONTH = np.datetime64("2014-02", "M")
-LAST_MONTH = np.datetime64("2099-12", "M")
-
-#: What a file says in place of interventions, a rebound or a half-life where there is none.
-NOTHING = "none"
-#: Keys that give the size; one of them.
-SIZES = ("size", "percent", "dose")
 #: Keys that Python leaves open with None.
 OPEN = ("onset", "spread")
-#: Keys of earlier files.
-GONE = ("probability", "lag_spread")
-#: Units of what has a prior; the other quantities are in months.
-_UNITS = {
-    "spread": "sd of a log",
-    **dict.fromkeys(("residue", "share", "replaced", "fraction"), "share"),
-}
 
 #: Differences between states: at most half the effect's size (sd of the log, drawn once a draw).
 SPREAD = Uniform(0, 0.5)
@@ -125,280 +52,67 @@ _HALF_YEAR = Fixed(6)
 _YEAR = Fixed(12)
 
 
-# ---------------------------------------------------------------------------------------- values
-
-
-def _size(value: Any, key: str) -> Prior:
-    """A log rate ratio, a percent or a dose."""
-    if (number := percent_of(value)) is not None:
-        hint = f"or write percent: {number:g}"
-        raise refused(key, value, allowed="a log rate ratio, -0.36 for 30% fewer", hint=hint)
-    # A size in percent, or in doses, is one of deaths alone.
-    sized = isinstance(value, Percent | Dose)
-    prior: Prior = value if sized else as_prior(value, key)
-    within(prior, key, low=-5.0, high=5.0)
-    middle = float(prior.ppf(np.array(0.5)))
-    if abs(middle) > LARGEST_SIZE:
-        low, high = (round(float(100 * np.expm1(x))) for x in (-LARGEST_SIZE, LARGEST_SIZE))
-        raise ScenarioError(
-            f"{key} is {prior}, {100 * np.expm1(middle):+,.0f}% deaths at full effect",
-            hint=f"allowed: a median from {low} to {high} percent"
-            if sized
-            else "size is a log rate ratio, -0.36 for 30% fewer; or write percent: -30",
-        )
-    return prior
-
-
-def _percent(value: object, key: str) -> Percent:
-    """A size in percent; so small a number without its sign may be a share."""
-    if isinstance(value, Percent):
-        return value
-    unsigned = []
-
-    def read(number: object) -> float | None:
-        if found := bare(number):
-            unsigned.append(found)
-        return percent(number)
-
-    prior = as_prior(value, key, read=read, such="-30 or {normal: [-9, 5]}")
-    if unsigned and float(np.abs(prior.interval(0.99)).max()) < 1:
-        hint = "write the numbers in percent, or with % signs"
-        if isinstance(prior, Fixed):
-            much = f"{100 * prior.value:g}"
-            hint = f"write {much} for {much.lstrip('-')}%, or '{prior.value:g}%'"
-        raise ScenarioError(
-            f"{key} is {shown(value)}, less than 1%", hint=f"{hint} if so little is meant"
-        )
-    return Percent(prior)
-
-
-def _dose(value: object, key: str) -> Dose:
-    """A size as a change of dose times an elasticity."""
-    if isinstance(value, Dose):
-        return value
-    if not isinstance(value, Mapping) or set(value) != {"change", "elasticity"}:
-        hint = "such as {change: -40%, elasticity: {uniform: [0, 0.84]}}"
-        raise refused(key, value, allowed="exactly change and elasticity", hint=hint)
-    given = value["change"]
-    change = percent(given)
-    if change and abs(change) < 1 and percent_of(given) is None:
-        raise ScenarioError(
-            f"{key}.change is {change:g}, less than 1%",
-            hint=f"write {100 * change:g}, or '{change:g}%' if so little is meant",
-        )
-    return Dose(given if change is None else change, value["elasticity"])
-
-
-def _chance(value: object, key: str) -> float:
-    """A probability; of what several people judged, the mean of their pool."""
-    if isinstance(value, PooledChance):
-        return value
-    if isinstance(value, Mapping | Judgements):
-        judged = as_prior(value, key, read=share, scale="unit")
-        if isinstance(judged, Judgements):
-            return PooledChance(judged)
-    number = share(value)
-    if number is None or not 0.0 <= number <= 1.0:
-        allowed = "a number from 0 to 1, a percent, or judgements"
-        raise refused(key, value, allowed=allowed, hint=hundredth(value))
-    return number
-
-
-def _choice(value: object, key: str, words: Sequence[str]) -> object:
-    """One of a few words; fentanyl is counted in the class T40.4."""
-    if value in words:
-        return value
-    meant = nearest(value, words)
-    if "T40.4" in words and re.search("fentanyl|synthetic", str(value), re.IGNORECASE):
-        meant = ", did you mean 'T40.4'?"
-    raise ScenarioError(f"{key} is {shown(value)}{meant}", hint=f"allowed: {', '.join(words)}")
-
-
-def _text(value: Any, key: str, rule: Mapping[str, Any], allowed: str) -> Any:
-    """A text as the schema has it, or a list of such; nothing in it acts on a screen."""
-    many = rule["type"] == "array"
-    rule = rule.get("items", rule)
-    texts: list[Any] = [value]
-    if many:
-        texts = list(value) if isinstance(value, list | tuple) else [None]
-    for text in texts:
-        good = isinstance(text, str) and re.search(rule.get("pattern", ""), text)
-        if not good or not rule.get("minLength", 0) <= len(text) <= rule.get("maxLength", MAX_TEXT):
-            raise refused(key, value, allowed=allowed)
-        # What has a pattern is a name, in one line.
-        if not (text.isprintable() if "pattern" in rule else is_plain(text)):
-            raise refused(key, value, allowed=f"{allowed}, without control codes")
-    return tuple(texts) if many else value
-
-
-def is_plain(text: str) -> bool:
-    """Whether nothing in a text acts on a screen, or is lost in a file."""
-    return all(c.isprintable() or c in "\n\t" for c in text)
-
-
-def _onset(value: Any, key: str) -> tuple[np.datetime64, np.datetime64]:
-    """First and last month in which it may begin; a day is taken as its month."""
-    pair = value if isinstance(value, tuple) else (value, value)
-    if isinstance(value, Mapping):
-        pair = value["between"] if set(value) == {"between"} else ()
-    try:
-        first, last = map(_month, pair if isinstance(pair, list | tuple) else ())
-    except ValueError:
-        raise refused(
-            key,
-            value,
-            allowed="a month such as 2026-03, or {between: [2026-01, 2026-06]}",
-        ) from None
-    if not FIRST_MONTH <= first <= last <= LAST_MONTH:
-        raise ScenarioError(
-            f"{key} is {first}..{last}, allowed: {FIRST_MONTH} (where the data begin) to "
-            f"{LAST_MONTH}, the first not after the last"
-        )
-    return first, last
-
-
-def _month(item: object) -> np.datetime64:
-    """A month, or the month of a day."""
-    if isinstance(item, dt.date | np.datetime64):
-        return to_month(item)
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", str(item)):
-        raise ValueError
-    return to_month(str(item))
-
-
-def _exposure(value: Any, key: str) -> Exposure:
-    """An exposure of known places or of a known name, nowhere twice."""
-    if isinstance(value, str) and value in NAMED_EXPOSURES:
-        return value
-    if not isinstance(value, Mapping):
-        also = f", a table such as {{OH: 1, default: 0}}, or {', '.join(NAMED_EXPOSURES)}"
-        return _felt(value, key, also=also)
-    if not value:
-        raise ScenarioError(f"{key} is an empty table, allowed: one location or more")
-    table: dict[str, float] = {}
-    names: dict[str, object] = {}
-    for name, number in value.items():
-        try:
-            code = REST if name == REST else lookup(str(name)).state
-        except UnknownNameError as error:
-            raise ScenarioError(
-                f"{key} of {shown(name)}: {shown(name)} is not a place{nearest(name, (REST,))}",
-                hint=f"allowed: states as OH or Ohio, US, NYC, and {REST}",
-            ) from error
-        if code in table:
-            raise ScenarioError(
-                f"{key} has {shown(names[code])} and {shown(name)}, one place, "
-                "allowed: each place once"
-            )
-        table[code] = _felt(number, f"{key} of {code}")
-        names[code] = name
-    return table
-
-
-def _felt(value: object, key: str, also: str = "") -> float:
-    """An exposure: a number from 0 to 5, or a percent."""
-    number = share(value)
-    if number is None or not 0.0 <= number <= MOST_EXPOSED:
-        meant = nearest(value, NAMED_EXPOSURES) if also else ""
-        allowed = f"a number from 0 to {MOST_EXPOSED:g} or a percent{also}"
-        raise ScenarioError(f"{key} is {shown(value)}{meant}, allowed: {allowed}")
-    return number
-
-
-def _rebound(value: object, key: str) -> Rebound | None:
+def _read_rebound(value: object, key: str) -> Rebound | None:
     """A rebound, or its keys; ``prior`` fills in what is not given."""
-    if value is None or value == NOTHING or isinstance(value, Rebound):
-        return value if isinstance(value, Rebound) else None
+    if isinstance(value, Rebound):
+        return value
+    if value is None or value == NOTHING:
+        return None
     if not isinstance(value, Mapping):
-        raise refused(key, value, allowed="a table of keys, or none")
+        raise refusal(key, value, allowed="a table of keys, or none")
     with located(f"{key}: ", "rebound."):
-        check_keys(value, TAKES["Rebound"])
-        given = dict(value)
-        if "prior" in given:
-            base = named_keys(given.pop("prior"))
-            given = {**base, "after": base["lag"], **given}
-        if "fraction" not in given:
+        check_keys(value, READERS["Rebound"])
+        table = dict(value)
+        if "prior" in table:
+            prior = named_keys(table.pop("prior"))
+            table = {**prior, "after": prior["lag"], **table}
+        if "fraction" not in table:
             raise ScenarioError(
                 "key 'fraction' is missing", hint="or write {prior: substitution-rebound}"
             )
-        return Rebound(**{f.name: given[f.name] for f in fields(Rebound) if f.name in given})
+        return Rebound(**{f.name: table[f.name] for f in fields(Rebound) if f.name in table})
 
 
 def named_keys(name: Any) -> dict[str, Any]:
     """Keys of a named prior."""
-    return prior_table(TAKES["Intervention"]["prior"](name, "prior"))
+    return prior_table(READERS["Intervention"]["prior"](name, "prior"))
 
 
-def _interventions(value: object, key: str) -> tuple[Intervention, ...]:
-    parts = tuple(value) if isinstance(value, Iterable) else (None,)
-    if not all(isinstance(x, Intervention) for x in parts):
-        raise refused(key, value, allowed="a list of Intervention")
-    return parts
+def _read_interventions(value: object, key: str) -> tuple[Intervention, ...]:
+    interventions = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(x, Intervention) for x in interventions):
+        raise refusal(key, value, allowed="a list of Intervention")
+    return interventions
 
 
-def _version(value: Any, key: str) -> int:
-    if not is_number(value) or not 1 <= value <= LARGEST or value != int(value):
-        raise refused(key, value, allowed="a whole number from 1")
-    return int(value)
-
-
-_OWN: dict[str, Take] = {
-    "onset": _onset,
-    "exposure": _exposure,
-    "size": _size,
-    "percent": _percent,
-    "dose": _dose,
-    "p_null": _chance,
-    "rebound": _rebound,
-    "version": _version,
-    "interventions": _interventions,
-}
-_ALLOWED = {
-    "Scenario.name": "up to 200 lower-case letters, digits and . + _ -",
-    "Intervention.name": "1 to 100 printable characters, none of $ / \\, no blanks around them",
-    "Intervention.references": "a list of texts",
+#: How the values of each noun are read, in the order of a file.
+READERS: dict[str, dict[str, Take]] = {
+    "Scenario": grammar.readers(grammar.Scenario, interventions=_read_interventions),
+    "Intervention": grammar.readers(grammar.Intervention, rebound=_read_rebound),
+    "Rebound": grammar.readers(grammar.Rebound),
 }
 
 
-def _taken(noun: str, key: str, rule: dict[str, Any]) -> Take:
-    """How what stands at a key is taken: as the schema has it, or by a function of its own."""
-    first = rule.get("anyOf", [rule])[0]
-    if key in _OWN:
-        return _OWN[key]
-    if "enum" in rule:
-        return partial(_choice, words=rule["enum"])
-    if "maximum" in first:
-        low = first.get("minimum", first.get("exclusiveMinimum"))
-        none = "exclusiveMinimum" in first
-        return partial(
-            quantity,
-            low=low,
-            high=first["maximum"],
-            none=none,
-        )
-    allowed = _ALLOWED.get(f"{noun}.{key}", f"text of up to {MAX_TEXT:,} characters")
-    return partial(_text, rule=first, allowed=allowed)
-
-
-#: How the values of each noun are taken, in the order of a file.
-TAKES: dict[str, dict[str, Take]] = {
-    noun: {key: _taken(noun, key, rule=rule) for key, rule in keys.items() if key not in GONE}
-    for noun, keys in KEYS.items()
-}
-
-
-# ----------------------------------------------------------------------------------------- nouns
-
-
-def _take(x: Any) -> None:
+def _read_values(noun: Scenario | Intervention | Rebound) -> None:
     """Bring every value into its own form; refuse what it cannot be, all of it at once."""
     mistakes = Mistakes()
-    for key, take in TAKES[type(x).__name__].items():
+    for key, read in READERS[type(noun).__name__].items():
+        value = vars(noun).get(key)
         # An onset may be open, and a spread is left to the size.
-        if key in vars(x) and (vars(x)[key] is not None or key not in OPEN):
-            with mistakes:
-                object.__setattr__(x, key, take(vars(x)[key], key))
-    mistakes.tell()
+        if key not in vars(noun) or (value is None and key in OPEN):
+            continue
+        with mistakes:
+            object.__setattr__(noun, key, read(value, key))
+    mistakes.raise_all()
+
+
+def _pool_chance(noun: Intervention | Rebound) -> None:
+    """Keep the judgements of a chance beside it; drop those of another chance."""
+    if isinstance(noun.p_null, Judgements):
+        object.__setattr__(noun, "judgements", noun.p_null)
+        object.__setattr__(noun, "p_null", noun.p_null.mean)
+    elif noun.judgements is not None and noun.judgements.mean != noun.p_null:
+        object.__setattr__(noun, "judgements", None)
 
 
 @dataclass(frozen=True)
@@ -419,6 +133,8 @@ class Rebound:
         Months until it is full.
     half_life : Prior or None
         Months until half of it is gone; None: it stays.
+    judgements : Judgements or None
+        What people judged of ``p_null``, where it is the mean of that.
     """
 
     fraction: Prior
@@ -426,10 +142,12 @@ class Rebound:
     after: Prior = _YEAR
     ramp: Prior = _HALF_YEAR
     half_life: Prior | None = None
+    judgements: Judgements | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         with located("rebound."):
-            _take(self)
+            _read_values(self)
+        _pool_chance(self)
 
 
 @dataclass(frozen=True)
@@ -483,6 +201,8 @@ class Intervention:
     needs, sign, stop : str
         For a decision: what it needs and from whom, the earliest sign that it works, and what would
         be a reason to stop.
+    judgements : Judgements or None
+        What people judged of ``p_null``, where it is the mean of that.
 
     Examples
     --------
@@ -522,11 +242,13 @@ class Intervention:
     needs: str = ""
     sign: str = ""
     stop: str = ""
+    judgements: Judgements | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        TAKES["Intervention"]["name"](self.name, "name")
+        READERS["Intervention"]["name"](self.name, "name")
         with located(f"{self.name}: "):
-            _take(self)
+            _read_values(self)
+            _pool_chance(self)
             if isinstance(self.exposure, str) and self.scope != ALL:
                 raise ScenarioError(
                     f"exposure is {self.exposure!r} and scope {self.scope!r}, allowed: one of them",
@@ -563,11 +285,11 @@ class Intervention:
     @property
     def owner(self) -> str:
         """Whose judgement its chances are."""
-        if not self.belief and isinstance(self.p_null, PooledChance):
-            first, *others = (x.who for x in self.p_null.judgements.people)
-            more = "another" if len(others) == 1 else f"{len(others)} others"
-            return f"The judgment of {first}{f' and {more}' if others else ''}"
-        return self.belief or (ASKED if self.grade == "user" else OURS)
+        if self.belief:
+            return self.belief
+        if self.judgements is not None:
+            return _owner_of(self.judgements)
+        return ASKED if self.grade == "user" else OURS
 
     def scaled(self, share: float | Prior) -> Intervention:
         """The same, working only ``share`` as well: 0.5 for half, 0 for not at all."""
@@ -607,39 +329,43 @@ class Scenario:
     question: str = ""
 
     def __post_init__(self) -> None:
-        TAKES["Scenario"]["name"](self.name, "name")
+        READERS["Scenario"]["name"](self.name, "name")
         with located(f"{self.name}: "):
-            _take(self)
+            _read_values(self)
         names = [x.name for x in self.interventions]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
             raise ScenarioError(
-                f"{self.name}: two interventions are named {shown(twice[0])}, "
+                f"{self.name}: two interventions are named {show(doubled[0])}, "
                 "allowed: distinct names",
                 hint="interventions of one name share their random numbers",
             )
         if self.name == "null" and self.interventions:
             raise ScenarioError("null has interventions, allowed: none; give it another name")
 
+    @property
+    def _heading(self) -> str:
+        return f"Scenario {self.name}: {self.title}" if self.title else f"Scenario {self.name}"
+
     @steady
     def __repr__(self) -> str:
-        parts = [
+        lines = [
             f"{x.name}: {_size_words(x.size)}, from {_when(x.onset)}, grade {x.grade}"
             for x in self.interventions[:4]
         ]
-        left = len(self.interventions) - len(parts)
-        return card(
-            f"Scenario {self.name}" + (f": {self.title}" if self.title else ""),
-            *(parts or ["nothing is assumed beyond the baseline"]),
-            f"and {left} more" if left > 0 else "",
-            "next: od.project(forecast, [scenario]), .to_frame()",
-        )
+        if not lines:
+            lines = ["nothing is assumed beyond the baseline"]
+        left = len(self.interventions) - 4
+        if left > 0:
+            lines.append(f"and {left} more")
+        return card(self._heading, *lines, "next: od.project(forecast, [scenario]), .to_frame()")
 
     @steady
     def _repr_html_(self) -> str:
         table = self.to_frame().drop(columns=["scenario_id", "source"])
         return html_table(
             table,
-            f"Scenario {self.name}" + (f": {self.title}" if self.title else ""),
+            self._heading,
             note="assumptions with a source and a grade, not estimates" if len(table) else "",
             rows=30,
         )
@@ -720,39 +446,56 @@ _COLUMNS = [
     "grade",
 ]
 _LEVELS = np.array([0.05, 0.5, 0.95])
-_NOTHING = (np.nan,) * 3
+_NO_VALUES = [np.nan] * 3
 
 
 def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
     """Rows of one intervention for :meth:`Scenario.to_frame`."""
-    felt: Any = x.exposure
-    where = "everywhere alike"
-    if not x.national:
-        felt, where = np.nan, felt if isinstance(felt, str) else f"{len(felt)} places given"
+    exposure = np.nan
+    exposure_words = "everywhere alike"
+    if isinstance(x.exposure, str):
+        exposure_words = x.exposure
+    elif isinstance(x.exposure, Mapping):
+        exposure_words = f"{len(x.exposure)} places given"
+    else:
+        exposure = x.exposure
     rows = [
         ("size", "percent", 100 * np.expm1(x.size.ppf(_LEVELS)), str(x.size)),
-        ("onset", "month", _NOTHING, _when(x.onset)),
-        ("scope", "deaths of", _NOTHING, x.scope),
-        ("p_null", "probability", (x.p_null,) * 3, "that it does nothing"),
-        ("direction", "", _NOTHING, x.direction),
-        *_quantities(x, ""),
-        ("exposure", "share", (felt,) * 3, where),
+        ("onset", "month", _NO_VALUES, _when(x.onset)),
+        ("scope", "deaths of", _NO_VALUES, x.scope),
+        ("p_null", "probability", [x.p_null] * 3, "that it does nothing"),
+        ("direction", "", _NO_VALUES, x.direction),
+        *_quantities(x),
+        ("exposure", "share", [exposure] * 3, exposure_words),
     ]
     if x.rebound is not None:
-        rows.append(("rebound.p_null", "probability", (x.rebound.p_null,) * 3, "of no rebound"))
-        rows += _quantities(x.rebound, "rebound.")
-    for quantity_name, unit, values, words in rows:
-        yield scenario, x.name, quantity_name, unit, *map(float, values), words, x.source, x.grade
+        rows.append(("rebound.p_null", "probability", [x.rebound.p_null] * 3, "of no rebound"))
+        rows += _quantities(x.rebound, prefix="rebound.")
+    for quantity, unit, values, words in rows:
+        yield scenario, x.name, quantity, unit, *map(float, values), words, x.source, x.grade
 
 
-def _quantities(owner: Intervention | Rebound, of: str) -> Iterator[tuple[str, str, Any, str]]:
+def _quantities(
+    noun: Intervention | Rebound, prefix: str = ""
+) -> Iterator[tuple[str, str, Any, str]]:
     """Quantity, unit, quantiles and words of all that has a prior, but for the size."""
-    for key, take in TAKES[type(owner).__name__].items():
-        if getattr(take, "func", None) is quantity:
-            prior: Prior | None = getattr(owner, key)
-            values = _NOTHING if prior is None else prior.ppf(_LEVELS)
-            words = "none: it stays" if prior is None else str(prior)
-            yield f"{of}{key}", _UNITS.get(key, "months"), values, words
+    for key, read in READERS[type(noun).__name__].items():
+        if not isinstance(read, Quantity):
+            continue
+        prior: Prior | None = getattr(noun, key)
+        if prior is None:
+            yield f"{prefix}{key}", read.unit, _NO_VALUES, "none: it stays"
+        else:
+            yield f"{prefix}{key}", read.unit, prior.ppf(_LEVELS), str(prior)
+
+
+def _owner_of(judgements: Judgements) -> str:
+    """Whose judgement a pooled chance is."""
+    first, *others = (person.who for person in judgements.people)
+    if not others:
+        return f"The judgment of {first}"
+    more = "another" if len(others) == 1 else f"{len(others)} others"
+    return f"The judgment of {first} and {more}"
 
 
 def _size_words(size: Prior) -> str:
@@ -773,27 +516,30 @@ def _when(onset: Any) -> str:
 NULL = Scenario("null", title="Status quo")
 
 
-def _plain(x: Scenario | Intervention | Rebound) -> dict[str, Any]:
+def _plain(noun: Scenario | Intervention | Rebound) -> dict[str, Any]:
     """Plain form, its keys in the order of the grammar; what says nothing is left out."""
-    out: dict[str, Any] = {}
-    for key in TAKES[type(x).__name__]:
-        value = vars(x).get(key)
-        if isinstance(value, PooledChance):
-            value = value.judgements
+    table: dict[str, Any] = {}
+    for key in READERS[type(noun).__name__]:
+        value = vars(noun).get(key)
+        if key == "p_null" and vars(noun)["judgements"] is not None:
+            value = vars(noun)["judgements"]
         if isinstance(value, Prior):
             plain = value.to_dict()
-            said = isinstance(plain, dict) and set(plain) <= set(SIZES)
-            # A size as it was said: a log rate ratio, a percent, or a dose.
-            out |= plain if said else {key: plain}  # type: ignore[arg-type]
+            if isinstance(plain, dict) and set(plain) <= set(SIZES):
+                table |= plain  # a percent or a dose, in place of the size
+            else:
+                table[key] = plain
         elif key == "half_life":
-            out[key] = "none"
+            table[key] = NOTHING
         elif key == "onset" and value is not None:
             first, last = map(str, value)
-            out[key] = first if first == last else {"between": [first, last]}
+            table[key] = first if first == last else {"between": [first, last]}
         elif isinstance(value, Rebound):
-            out[key] = _plain(value)
-        elif isinstance(value, Mapping | tuple) and value:
-            out[key] = dict(value) if isinstance(value, Mapping) else list(value)
+            table[key] = _plain(value)
+        elif isinstance(value, Mapping):
+            table[key] = dict(value)
+        elif isinstance(value, tuple) and value:
+            table[key] = list(value)
         elif value not in (None, "", ()):
-            out[key] = value
-    return out
+            table[key] = value
+    return table

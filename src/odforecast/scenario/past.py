@@ -31,8 +31,9 @@ from odforecast.scenario.apply import exposure_vector, fentanyl_share
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, EventSummary
 from odforecast.scenario.file import named_intervention
-from odforecast.scenario.intervention import ALL, NATION, Intervention
-from odforecast.scenario.priors import nearest
+from odforecast.scenario.grammar import ALL
+from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.scenario.values import did_you_mean
 from odforecast.scoring.truth import MIN_AGE
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def past_event(event: str | Intervention) -> Intervention:
         return event
     if event not in PRIOR_OF:
         raise UnknownNameError(
-            f"no past event {event!r} with a prior{nearest(event, PRIOR_OF)}",
+            f"no past event {event!r} with a prior{did_you_mean(event, PRIOR_OF)}",
             hint=f"allowed: {', '.join(PRIOR_OF)}",
         )
     calendar = events()

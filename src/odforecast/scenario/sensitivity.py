@@ -16,9 +16,10 @@ from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import library
+from odforecast.scenario.distributions import Beta, Fixed, Prior
 from odforecast.scenario.file import named_intervention
-from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
-from odforecast.scenario.priors import Beta, Fixed, Prior
+from odforecast.scenario.grammar import MOST_EXPOSED
+from odforecast.scenario.intervention import NATION, Intervention, Scenario
 from odforecast.scenario.projection import check_scenario, mean_of, stacked, summary_of
 
 #: Share of the 2023–24 fall that may be credited to cooperation: a judgement.

@@ -30,7 +30,8 @@ from odforecast.scenario.apply import Applied, Begun, panel_without, share_name,
 from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
 from odforecast.scenario.drawing import Timings
 from odforecast.scenario.effects import EventPosterior, stratified, timings_of
-from odforecast.scenario.intervention import ALL, Intervention, Scenario
+from odforecast.scenario.grammar import ALL
+from odforecast.scenario.intervention import Intervention, Scenario
 from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER, Counts
 from odforecast.seeds import seed_from
 
