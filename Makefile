@@ -101,7 +101,7 @@ constants: $(ENV)  ## estimate the models' constants, into constants.csv, shares
 donors: $(ENV)  ## make the table of donors from real releases (CHECK=1 only compares; RELEASES=DIR)
 	@$(BIN)/python tools/donors.py $(if $(CHECK),--check) $(if $(RELEASES),--releases $(RELEASES))
 
-record: $(ENV)  ## score the default by place, into forecast/record.csv, which texts and pages show (CHECK=1 only compares)
+record: $(ENV)  ## score the default by place, into forecasts/record.csv, which texts and pages show (CHECK=1 only compares)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/record.py $(if $(CHECK),--check)
 
 confirm: $(ENV)  ## score the frozen default, once, on releases nobody has read (RELEASES=DIR, ARCHIVE=DIR; FREEZE=1)

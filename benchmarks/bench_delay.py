@@ -25,7 +25,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.errors import OdforecastError
-from odforecast.forecast.tables import unbiased
+from odforecast.forecasts.tables import unbiased
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.delay.constants import (
     Seen,

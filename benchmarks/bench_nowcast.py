@@ -31,7 +31,7 @@ import pandas as pd
 
 import odforecast as od
 from odforecast.errors import OdforecastError
-from odforecast.forecast.tables import unbiased
+from odforecast.forecasts.tables import unbiased
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data")) / "vsrr"

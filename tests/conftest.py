@@ -26,7 +26,7 @@ collect_ignore = [] if SLOW else ["models/test_adapters_sktime.py"]
 SLOW_EXAMPLES = {
     "odforecast.models.adapters.from_sktime",
     "odforecast.plot.scenarios.chances",
-    "odforecast.forecast.forecast.Forecast.part",
+    "odforecast.forecasts.forecast.Forecast.part",
     "odforecast.backtesting.board.leaderboard",
     "odforecast.updating.run.Update",
     "odforecast.updating.run.update",

@@ -25,7 +25,7 @@ from county_forecasts import made_forecast
 
 import odforecast as od
 from odforecast.backtesting.unit import FAILURE_COLUMNS
-from odforecast.forecast.trend import CATEGORIES
+from odforecast.forecasts.trend import CATEGORIES
 from odforecast.names import HUB_COLUMNS, TABLE_COLUMNS
 from odforecast.scenario import prior_names, references
 from odforecast.scoring.columns import SCORE_COLUMNS
@@ -191,7 +191,7 @@ def test_every_column_of_the_tables_of_a_forecast_is_explained() -> None:
     counties = made_forecast(draws=20)
     tables = (forecast.trend(), forecast.years(), counties.counties(), counties.ranking())
     columns = [name for table in tables for name in table]
-    shipped = od.forecast.__path__[0] + "/record.csv"
+    shipped = Path(od.__file__).parent / "forecasts" / "record.csv"
     columns += list(pd.read_csv(shipped, nrows=1).columns)
     assert not [name for name in columns if f"`{name}`" not in FILES]
 

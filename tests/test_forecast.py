@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import odforecast as od
 from odforecast.errors import ForecastError, OdforecastError, UnknownNameError
-from odforecast.forecast import Forecast
-from odforecast.forecast.adding import _SHARED
-from odforecast.forecast.tables import published_on
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import _SHARED
+from odforecast.forecasts.tables import published_on
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH

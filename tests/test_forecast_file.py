@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from odforecast.errors import ForecastError
-from odforecast.forecast import Forecast, load_forecast
-from odforecast.forecast.file import INDEX, VERSION, checksum
+from odforecast.forecasts import Forecast, load_forecast
+from odforecast.forecasts.file import INDEX, VERSION, checksum
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGETS
 from odforecast.testing import zoo

@@ -196,8 +196,6 @@ def test_table_type_checking_imports_and_all_agree() -> None:
         if isinstance(node, ast.ImportFrom) or alias.name == f"odforecast.{alias.asname}"
     }
     homes = {name: home or "odforecast" for name, home in od._HOME.items()}
-    # The package odforecast.forecast, which can be called, is this function to type checkers.
-    homes["forecast"] = "odforecast.quick"
     assert typed == homes
     assert set(od.__all__) == {*od._HOME, "OdforecastError"}
     assert od.__all__ == sorted(od.__all__)

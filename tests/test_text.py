@@ -5,7 +5,7 @@ import pytest
 from forecast_factory import made
 
 import odforecast as od
-from odforecast.forecast.text import place_name
+from odforecast.forecasts.text import place_name
 from odforecast.geography import LOCATIONS
 from odforecast.say import between, chance, step_of
 

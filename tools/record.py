@@ -1,6 +1,6 @@
 """The table of past errors that texts, pages and briefs show: the default's, by place.
 
-    python tools/record.py           write src/odforecast/forecast/record.csv
+    python tools/record.py           write src/odforecast/forecasts/record.csv
     python tools/record.py --check   compare with what is there
 
 The default backtest of the default model (pseudo-vintages with delay, three donors a month, the
@@ -17,9 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 import odforecast as od
-from odforecast.forecast.record import table_of
+from odforecast.forecasts.record import table_of
 
-PATH = Path(__file__).resolve().parents[1] / "src/odforecast/forecast/record.csv"
+PATH = Path(__file__).resolve().parents[1] / "src/odforecast/forecasts/record.csv"
 #: First origin, as the last known month: releases of before are of another era.
 START = "2021-01"
 

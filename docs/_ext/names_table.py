@@ -82,7 +82,7 @@ def _documented(value: object) -> bool:
 
 def role(value: object) -> str:
     """The role of Sphinx's Python domain that links to it."""
-    if inspect.ismodule(value) and not callable(value):  # odforecast.forecast is both
+    if inspect.ismodule(value):
         return "mod"
     if inspect.isclass(value):
         return "exc" if issubclass(value, BaseException) else "class"

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from odforecast.backtesting import backtest as backtest
     from odforecast.backtesting import leaderboard as leaderboard
     from odforecast.backtesting import origins as origins
-    from odforecast.forecast import Forecast as Forecast
-    from odforecast.forecast import load_forecast as load_forecast
+    from odforecast.forecasts import Forecast as Forecast
+    from odforecast.forecasts import load_forecast as load_forecast
     from odforecast.hub import read_hub as read_hub
     from odforecast.hub import to_hub as to_hub
     from odforecast.hub import write_hub as write_hub
@@ -61,10 +61,11 @@ if TYPE_CHECKING:
 #: Public names by the package they live in; imported when first asked for.
 _NAMES = {
     "backtesting": ("Results", "Task", "backtest", "leaderboard", "origins"),
-    "forecast": ("Forecast", "load_forecast"),
+    "forecasts": ("Forecast", "load_forecast"),
     "hub": ("read_hub", "to_hub", "write_hub"),
     "models": ("forecaster", "get_model", "register"),
     "panel": ("Panel",),
+    "quick": ("forecast",),
     "scenario": ("Projection", "Scenario", "project"),
     "scoring": ("Truth", "score"),
     "updating": ("update",),
@@ -73,7 +74,6 @@ _NAMES = {
 #: Packages that are public themselves.
 _PACKAGES = (
     "evidence",
-    "forecast",
     "geography",
     "hub",
     "models",

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Iterable
 
-from odforecast.forecast.forecast import Forecast
+from odforecast.forecasts.forecast import Forecast
 from odforecast.models import Model, get_model
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_MODEL, DEFAULT_SEED, STATES
 from odforecast.vintage import Archive

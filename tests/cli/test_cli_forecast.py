@@ -17,8 +17,8 @@ from commands import ok, said
 import odforecast as od
 from odforecast.cli.answer import write_table
 from odforecast.cli.screen import change, count, share
-from odforecast.forecast import Forecast
-from odforecast.forecast.text import VALIDATED, place_name, sentences
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.text import VALIDATED, place_name, sentences
 from odforecast.geography import lookup
 from odforecast.hub import read_hub
 from odforecast.models import registry as base
@@ -333,8 +333,9 @@ def test_one_call_is_the_four_lines():
     assert (naive.draws == whole.draws).all()
     county = od.forecast("Delaware/*", model="county", draws=20)
     assert county.locations == ("10001", "10003", "10005")
-    assert next(iter(inspect.signature(od.quick.forecast).parameters)) == "places"
-    assert od.forecast.Forecast is od.Forecast  # the package is still one
+    assert inspect.isfunction(od.forecast)
+    assert next(iter(inspect.signature(od.forecast).parameters)) == "places"
+    assert (inspect.getdoc(od.forecast) or "").startswith("Forecast overdose deaths")
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ REFUSED = [
 #: Libraries that take most of a second to load, and what loads them.
 HEAVY = (
     "pandas", "scipy", "numba", "pymc", "statsforecast", "matplotlib", "pyarrow",
-    "odforecast.models", "odforecast.vintage", "odforecast.forecast",
+    "odforecast.models", "odforecast.vintage", "odforecast.forecasts",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from county_release import HIDDEN, NAMES, csv_text
 from panel_factory import counts_panel
 
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import counties_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, RESIDENCE, TARGET_12MO

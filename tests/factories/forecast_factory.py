@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel, Triangle
 from odforecast.testing import zoo

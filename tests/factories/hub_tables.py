@@ -4,7 +4,7 @@ import datetime as dt
 
 import numpy as np
 
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 
 
 def made(states=("US", "AL", "YC"), n_months=3, draws=40, seed=1, level=500.0, back=0, **keywords):

@@ -15,7 +15,7 @@ from other_scores import scoringrules
 
 import odforecast as od
 from odforecast.errors import ArchiveError, ScoringError
-from odforecast.forecast.trend import CATEGORIES as TREND
+from odforecast.forecasts.trend import CATEGORIES as TREND
 from odforecast.geography.places import lookup
 from odforecast.hub import score
 from odforecast.hub import scores as rules

@@ -16,7 +16,7 @@ from commands import ok, run, said
 
 import odforecast as od
 from odforecast.errors import DataError, ForecastError
-from odforecast.forecast.trend import CATEGORIES
+from odforecast.forecasts.trend import CATEGORIES
 from odforecast.geography import lookup
 from odforecast.hub import init, layout, submit
 from odforecast.hub.layout import Hub

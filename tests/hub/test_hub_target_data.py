@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import odforecast as od
-from odforecast.forecast.trend import CATEGORIES
+from odforecast.forecasts.trend import CATEGORIES
 from odforecast.geography import called, lookup
 from odforecast.hub import init
 from odforecast.hub.layout import Hub

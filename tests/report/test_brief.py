@@ -12,7 +12,7 @@ from site_factory import Page
 import odforecast as od
 from odforecast import scenario as sc
 from odforecast.errors import DataError, ScenarioError
-from odforecast.forecast.text import sentences
+from odforecast.forecasts.text import sentences
 from odforecast.report.annex import prior_figure
 from odforecast.report.brief import (
     assumption,

@@ -16,7 +16,7 @@ from site_factory import PLACES, Page, numbers, sha256, small_forecast, small_re
 
 import odforecast as od
 from odforecast.errors import DataError
-from odforecast.forecast.trend import CATEGORIES
+from odforecast.forecasts.trend import CATEGORIES
 from odforecast.geography import called
 from odforecast.report import site as module
 from odforecast.report.blocks import CDC

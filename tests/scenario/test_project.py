@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import odforecast as od
 from odforecast import scenario as sc
 from odforecast.errors import ForecastError, ScenarioError, UnknownNameError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS, TARGETS
 from odforecast.scenario.drawing import uniforms

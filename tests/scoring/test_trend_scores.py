@@ -9,7 +9,7 @@ from score_tables import counts_panel
 
 import odforecast as od
 from odforecast import scoring as s
-from odforecast.forecast.trend import CATEGORIES, category, thresholds
+from odforecast.forecasts.trend import CATEGORIES, category, thresholds
 from odforecast.geography import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, MONTH

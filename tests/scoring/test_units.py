@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.forecast import adding as sums
-from odforecast.forecast.tables import year_before
-from odforecast.forecast.trend import LARGE, category, probabilities, thresholds
+from odforecast.forecasts import adding as sums
+from odforecast.forecasts.tables import year_before
+from odforecast.forecasts.trend import LARGE, category, probabilities, thresholds
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import HUB_QUANTILES, TARGET_MONTH
 from odforecast.scoring import per_100k, score_hub, score_units, weighted_interval_score

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import NATION, closed
 from odforecast.models.model import Fitted, Model
 from odforecast.models.spec import Spec

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.model import Drawer, Model
 from odforecast.models.paths import usable_locations

@@ -32,7 +32,7 @@ from threadpoolctl import ThreadpoolController
 
 from odforecast.backtesting.origin import Origin, labels_of
 from odforecast.errors import BacktestError, OdforecastError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import find
 from odforecast.models import Model
 from odforecast.names import COUNTIES, HUB_QUANTILES

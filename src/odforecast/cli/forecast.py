@@ -108,7 +108,7 @@ def forecast(
     model = od.get_model(name)
     _check(model, ctx.params)
     if save is not None:
-        from odforecast.forecast import file
+        from odforecast.forecasts import file
 
         ours = rf"{file.INDEX}|\..*|{file.DATA.pattern}"
         opt.check_folder("--save", save, replace=replace, what="a forecast", ours=ours)
@@ -145,7 +145,7 @@ def forecast(
 
 def _check(model: Model, asked: Mapping[str, Any]) -> None:
     """Refuse options that do not go together, with what to do instead."""
-    from odforecast.forecast.text import LEVEL
+    from odforecast.forecasts.text import LEVEL
 
     target = asked["target"]
     save = asked["save"]
@@ -214,7 +214,7 @@ def _states(
     save: Path | None,
 ) -> tuple[Answer, od.Forecast]:
     """The answer for states, and the forecast of the places asked for."""
-    from odforecast.forecast.tables import frame_of
+    from odforecast.forecasts.tables import frame_of
 
     panel, states = own_panel()
     whole = make(model, panel, states=states, horizon=sources.ahead(panel))
@@ -282,7 +282,7 @@ def _screen(
     rows: int,
 ) -> Iterator[str]:
     """The answer for the nation or the first place, the table, and calendar years."""
-    from odforecast.forecast.text import own_of
+    from odforecast.forecasts.text import own_of
 
     first = "US" if "US" in made.locations else made.locations[0]
     yield from _first_lines(whole, first)
@@ -310,7 +310,7 @@ def _first_lines(
     month: Any = None,
 ) -> tuple[str, str]:
     """The forecast of a place in a sentence, and what is known of it."""
-    from odforecast.forecast.text import place_name, sentences
+    from odforecast.forecasts.text import place_name, sentences
 
     known, ahead, moved = sentences(made, place, month=month)
     name = f"{capital(place_name(place))}{among}"
@@ -411,7 +411,7 @@ def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
 
 def _months_screen(made: od.Forecast, panel: od.Panel, table: pd.DataFrame, rows: int) -> str:
     """Two single months beside one another: the middle of the months ahead, and the last."""
-    from odforecast.forecast.text import own_of
+    from odforecast.forecasts.text import own_of
 
     ahead = sorted(set(table.loc[table["horizon"] >= 1, "horizon"]))
     month = dict(zip(table["horizon"], table["month"], strict=True))
@@ -529,7 +529,7 @@ def _county_screen(
     rows: int,
 ) -> Iterator[str]:
     """The answer for the county with the most deaths, the table, and the ranking."""
-    from odforecast.forecast.tables import published_on
+    from odforecast.forecasts.tables import published_on
 
     shown = largest_first(data["counties"])
     exact = data["meta"]["exact"]
@@ -657,7 +657,7 @@ def nowcast(level: float, months: int, rows: int) -> Answer:
     compares the reported 12-month count, the estimated final count with its interval, and CDC's
     own predicted value.
     """
-    from odforecast.forecast.text import own_of, sentences
+    from odforecast.forecasts.text import own_of, sentences
 
     model = od.get_model(opt.given("model"))
     panel, states = own_panel()

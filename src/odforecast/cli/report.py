@@ -52,7 +52,7 @@ def report(
     --out`. Without either, a new forecast is made with the default model. For counties:
     `odforecast forecast --dataset counties --html FILE`.
     """
-    from odforecast.forecast.tables import refuse_counties
+    from odforecast.forecasts.tables import refuse_counties
     from odforecast.geography import resolve
     from odforecast.report.page import check_folder
     from odforecast.report.site import write_report, write_site
@@ -111,7 +111,7 @@ def report(
 
 def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | None]:
     """The forecast and the backtest among some folders, each known by what is in it."""
-    from odforecast.forecast.file import INDEX
+    from odforecast.forecasts.file import INDEX
 
     found: dict[str, Path] = {}
     for folder in folders:

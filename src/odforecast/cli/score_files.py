@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
-from odforecast.forecast import load_forecast
+from odforecast.forecasts import load_forecast
 from odforecast.hub import label_of, read_hub
 from odforecast.hub.files import number
 from odforecast.hub.tables import Known, score_levels, score_trend

@@ -296,7 +296,7 @@ def how(made: od.Forecast) -> str:
 
 def say_warnings(made: od.Forecast, kind: str = "warning") -> None:
     """Say the warnings of a forecast, and that it goes beyond what was validated."""
-    from odforecast.forecast.text import beyond_validated
+    from odforecast.forecasts.text import beyond_validated
 
     for text in shown_warnings(made.warnings):
         note(text, kind)
@@ -306,7 +306,7 @@ def say_warnings(made: od.Forecast, kind: str = "warning") -> None:
 
 def about(made: od.Forecast, panel: od.Panel, target: str = TARGET_12MO) -> dict[str, Any]:
     """What JSON says of how a forecast was made."""
-    from odforecast.forecast.text import beyond_validated
+    from odforecast.forecasts.text import beyond_validated
 
     far = beyond_validated(made)
     said = made.provenance

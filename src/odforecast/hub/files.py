@@ -28,10 +28,10 @@ from pyarrow import csv as pacsv
 from pyarrow import feather
 
 from odforecast.errors import DataError, ForecastError
-from odforecast.forecast import Forecast
-from odforecast.forecast.forecast import a_forecast
-from odforecast.forecast.text import keep_local
-from odforecast.forecast.trend import CATEGORIES
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.forecast import a_forecast
+from odforecast.forecasts.text import keep_local
+from odforecast.forecasts.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
 from odforecast.io import replacing
 from odforecast.months import month_end

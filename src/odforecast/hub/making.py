@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from odforecast.errors import DataError, one_of
-from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
+from odforecast.forecasts.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography.places import LOCATIONS, called, lookup, population
 from odforecast.hub.files import DECIMALS, write_parquet
 from odforecast.hub.layout import (

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError, ForecastError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography.places import lookup
 from odforecast.hub.files import LONGEST_NAME, is_scenario_name, to_hub
 from odforecast.hub.making import set_samples, template, write_json

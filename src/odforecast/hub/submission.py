@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError, ForecastError, one_of
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub, write_parquet
 from odforecast.hub.layout import (

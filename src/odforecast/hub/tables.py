@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ArchiveError, ScoringError
-from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
+from odforecast.forecasts.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography.places import lookup
 from odforecast.hub.scores import Texts, quantiles
 from odforecast.months import ONE_MONTH, Months

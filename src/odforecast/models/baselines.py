@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.models.paths import (
     MIN_ERRORS,
     floor_at_zero,

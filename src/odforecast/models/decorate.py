@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odforecast.errors import ForecastError, one_of, whole
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import find
 from odforecast.models.content import Contents, distribution_of
 from odforecast.models.model import LABEL, Model

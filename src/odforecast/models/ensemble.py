@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import closed, whole_and_parts
 from odforecast.models.delay.layer import Delayed
 from odforecast.models.model import Drawer, Fitted, Model

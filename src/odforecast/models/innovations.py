@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.models.paths import (
     floor_at_zero,
     require_some,

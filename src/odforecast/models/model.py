@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.own import conditioned
 from odforecast.models.spec import Spec

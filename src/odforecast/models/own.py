@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError
-from odforecast.forecast import Forecast
-from odforecast.forecast.adding import OWN_COUNTS
-from odforecast.forecast.text import FOR_ALL
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import OWN_COUNTS
+from odforecast.forecasts.text import FOR_ALL
 from odforecast.geography import JURISDICTIONS, NATION, called, closed, whole_and_parts
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import Delays

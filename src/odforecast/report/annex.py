@@ -13,7 +13,7 @@ import pandas as pd
 
 from odforecast import plot
 from odforecast.errors import ScenarioError
-from odforecast.forecast.text import place_name
+from odforecast.forecasts.text import place_name
 from odforecast.plot.files import describe
 from odforecast.plot.style import BLUE, ORANGE, SMALL, axes_of, canvas, literal, thousands
 from odforecast.report.blocks import Scale, Strip

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from odforecast.backtesting import Results
-from odforecast.forecast import Forecast
-from odforecast.forecast.tables import of_counties, published_on
-from odforecast.forecast.text import own_counts, own_of
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.tables import of_counties, published_on
+from odforecast.forecasts.text import own_counts, own_of
 from odforecast.months import ONE_MONTH
 from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (

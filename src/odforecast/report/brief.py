@@ -19,9 +19,9 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.evidence.detect import power_text
-from odforecast.forecast import Forecast
-from odforecast.forecast.tables import published_on, refuse_counties
-from odforecast.forecast.text import beyond_validated, keep_local, own_of, place_name, text
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.tables import published_on, refuse_counties
+from odforecast.forecasts.text import beyond_validated, keep_local, own_of, place_name, text
 from odforecast.names import ALL_DRUGS, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.report.annex import annex

@@ -16,9 +16,9 @@ import pandas as pd
 
 from odforecast import plot
 from odforecast.errors import DataError, ForecastError
-from odforecast.forecast import Forecast
-from odforecast.forecast.tables import of_counties, published_on
-from odforecast.forecast.text import place_name, text
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.tables import of_counties, published_on
+from odforecast.forecasts.text import place_name, text
 from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.report.blocks import (

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ForecastError
-from odforecast.forecast import Forecast
-from odforecast.forecast.record import Scored, past_errors
-from odforecast.forecast.tables import NEW_YORK, layer_of, published_on, year_before
-from odforecast.forecast.text import main_month, own_counts, own_of, place_name
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.record import Scored, past_errors
+from odforecast.forecasts.tables import NEW_YORK, layer_of, published_on, year_before
+from odforecast.forecasts.text import main_month, own_counts, own_of, place_name
 from odforecast.geography import NATION, called
 from odforecast.months import Months
 from odforecast.names import LOCATION

@@ -13,10 +13,10 @@ import pandas as pd
 from odforecast import plot
 from odforecast.backtesting import Results
 from odforecast.errors import OdforecastError
-from odforecast.forecast.record import Scored
-from odforecast.forecast.tables import NEW_YORK_TOGETHER
-from odforecast.forecast.text import VALIDATED, beyond_validated, own_of
-from odforecast.forecast.trend import CATEGORIES
+from odforecast.forecasts.record import Scored
+from odforecast.forecasts.tables import NEW_YORK_TOGETHER
+from odforecast.forecasts.text import VALIDATED, beyond_validated, own_of
+from odforecast.forecasts.trend import CATEGORIES
 from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel

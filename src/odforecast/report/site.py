@@ -18,10 +18,10 @@ import pandas as pd
 
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
-from odforecast.forecast import Forecast
-from odforecast.forecast.record import Scored
-from odforecast.forecast.tables import refuse_counties
-from odforecast.forecast.text import keep_local
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.record import Scored
+from odforecast.forecasts.tables import refuse_counties
+from odforecast.forecasts.text import keep_local
 from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
-from odforecast.forecast.text import place_name
+from odforecast.forecasts.text import place_name
 from odforecast.names import ALL_DRUGS
 from odforecast.say import about, chance, deaths_of, month_name, percent, two_digits
 from odforecast.scenario import drawing
@@ -24,7 +24,7 @@ from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
 
 if TYPE_CHECKING:
-    from odforecast.forecast import Forecast
+    from odforecast.forecasts import Forecast
     from odforecast.scenario.intervention import Scenario
     from odforecast.scenario.projection import Projection
 

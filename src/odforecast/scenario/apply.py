@@ -35,7 +35,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, ScenarioError, UnknownNameError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.geography.places import code_of, lookup, whole_and_parts
 from odforecast.models import Fitted

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import PanelError, ScenarioError, UnknownNameError, whole
-from odforecast.forecast import Forecast
-from odforecast.forecast.adding import quantile_levels
-from odforecast.forecast.text import place_name
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import quantile_levels
+from odforecast.forecasts.text import place_name
 from odforecast.geography import JURISDICTIONS, called, code_of
 from odforecast.models import Model, get_model
 from odforecast.monthly.sums import rolling_sums

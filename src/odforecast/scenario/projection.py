@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, one_of, whole
 from odforecast.errors import short as said
-from odforecast.forecast import Forecast
-from odforecast.forecast.adding import quantile_levels
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import quantile_levels
 from odforecast.geography import JURISDICTIONS, NATION, called, pick
 from odforecast.models import Fitted
 from odforecast.months import ONE_MONTH, Months, to_month

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError, whole
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError, whole
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import JURISDICTIONS, NATION, called, code_of
 from odforecast.models import Model, get_model
 from odforecast.models.delay.layer import Delayed

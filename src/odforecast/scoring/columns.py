@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError, near, short
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import NATION, REGIONS, find
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError, proportion
-from odforecast.forecast.adding import count_last, in_order
+from odforecast.forecasts.adding import count_last, in_order
 from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES
 
 Floats = NDArray[np.float64]

@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.forecast import Forecast, trend
-from odforecast.forecast.tables import frame_of, layer_of, year_before
-from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
+from odforecast.forecasts import Forecast, trend
+from odforecast.forecasts.tables import frame_of, layer_of, year_before
+from odforecast.forecasts.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography import NATION
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import MONTH

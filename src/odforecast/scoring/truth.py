@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError, one_of, short, whole
-from odforecast.forecast.forecast import a_forecast
+from odforecast.forecasts.forecast import a_forecast
 from odforecast.geography import called, pick
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.forecast import Forecast
-from odforecast.forecast.adding import between, in_order
-from odforecast.forecast.tables import published
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import between, in_order
+from odforecast.forecasts.tables import published
 from odforecast.geography.places import LOCATIONS, lookup, population
 from odforecast.names import COUNTIES, HUB_QUANTILES, LOCATION, SCENARIO_ID, TARGET_12MO
 from odforecast.panel import Panel

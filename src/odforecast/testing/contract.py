@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 
 from odforecast.errors import PanelError, one_of
-from odforecast.forecast import Forecast, load_forecast
+from odforecast.forecasts import Forecast, load_forecast
 from odforecast.geography import whole_and_parts
 from odforecast.geography.places import by_fips
 from odforecast.models import Fitted, Model, Spec, get_model

@@ -27,8 +27,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import OdforecastError
-from odforecast.forecast import Forecast
-from odforecast.forecast.text import place_name
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.text import place_name
 from odforecast.geography import NATION, called
 from odforecast.models import Model
 from odforecast.months import Months, to_month

@@ -27,8 +27,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.forecast import Forecast
-from odforecast.forecast.text import place_name
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.text import place_name
 from odforecast.geography import NATION, code_of
 from odforecast.months import to_month
 from odforecast.names import DEFAULT_MODEL, STATES, TARGET_12MO

@@ -19,8 +19,8 @@ import pandas as pd
 
 from odforecast.backtesting.store import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
-from odforecast.forecast import Forecast
-from odforecast.forecast.text import place_name
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.text import place_name
 from odforecast.geography import NATION, called, resolve
 from odforecast.hub import model_id, to_hub, write_hub
 from odforecast.io import replacing_folder

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.paths import MIN_ERRORS, require_some, shuffled_levels, symmetric_quantiles
 from odforecast.models.spec import Spec

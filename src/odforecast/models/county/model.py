@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from odforecast.errors import ForecastError, PanelError, short
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models.content import Kept
 from odforecast.models.county import filter as filtering

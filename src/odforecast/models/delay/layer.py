@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import closed
 from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import learned_delays, missing_from, said_of

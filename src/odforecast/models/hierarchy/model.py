@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import missing_from, said_of

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odforecast.forecast import Forecast
-from odforecast.forecast.adding import with_later_parts
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import with_later_parts
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
 from odforecast.models.delay import deficit

@@ -13,7 +13,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.forecast import Forecast
+from odforecast.forecasts import Forecast
 from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.models.constants import dated_sets
 from odforecast.models.delay.deficit import SPAN, Deficit

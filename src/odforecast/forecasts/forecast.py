@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, OdforecastError, one_of, short, whole
-from odforecast.forecast import adding, tables
-from odforecast.forecast import trend as trends
-from odforecast.forecast.adding import between, in_order, quantile_levels, sums_of
-from odforecast.forecast.file import read_forecast, save_forecast
-from odforecast.forecast.tables import layer_of, of_counties
-from odforecast.forecast.text import text
+from odforecast.forecasts import adding, tables
+from odforecast.forecasts import trend as trends
+from odforecast.forecasts.adding import between, in_order, quantile_levels, sums_of
+from odforecast.forecasts.file import read_forecast, save_forecast
+from odforecast.forecasts.tables import layer_of, of_counties
+from odforecast.forecasts.text import text
 from odforecast.geography import JURISDICTIONS, REGIONS, closed, code_of, parts_of, pick
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from odforecast.forecast.record import Scored
+    from odforecast.forecasts.record import Scored
 
 #: Columns that a notebook shows, and their titles; decimals of their numbers.
 _OF_STATES = {

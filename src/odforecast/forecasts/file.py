@@ -25,7 +25,7 @@ from odforecast.panel.triangle import SAID
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from odforecast.forecast.forecast import Forecast
+    from odforecast.forecasts.forecast import Forecast
 
 INDEX = "forecast.json"
 KIND = "odforecast forecast"

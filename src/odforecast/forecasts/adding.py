@@ -21,7 +21,7 @@ from odforecast.say import listed
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
-    from odforecast.forecast.forecast import Forecast
+    from odforecast.forecasts.forecast import Forecast
 
 #: Key of the provenance of a forecast that was conditioned on own counts.
 OWN_COUNTS = "own counts"

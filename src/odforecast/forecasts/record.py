@@ -17,7 +17,7 @@ from odforecast.publication import SETTLED
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.forecast.forecast import Forecast
+    from odforecast.forecasts.forecast import Forecast
 
 
 class Scored(Protocol):
@@ -36,7 +36,7 @@ class Scored(Protocol):
 def _shipped() -> pd.DataFrame:
     import pandas as pd
 
-    path = resources.files("odforecast.forecast") / "record.csv"
+    path = resources.files("odforecast.forecasts") / "record.csv"
     with path.open(encoding="utf-8") as handle:
         return pd.read_csv(handle, keep_default_na=False)
 
@@ -92,7 +92,7 @@ def past_errors(
     Examples
     --------
     >>> import odforecast as od
-    >>> from odforecast.forecast.record import past_errors
+    >>> from odforecast.forecasts.record import past_errors
     >>> panel = od.bundled().as_of().panel()
     >>> past_errors(od.get_model("naive").fit(panel).forecast(draws=50), "OH") is None
     True

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ForecastError
-from odforecast.forecast.tables import Places, at_months, chosen, frame_of, layer_of
+from odforecast.forecasts.tables import Places, at_months, chosen, frame_of, layer_of
 from odforecast.names import MONTH
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.forecast.forecast import Forecast
+    from odforecast.forecasts.forecast import Forecast
 
 #: The categories, from the largest fall to the largest rise.
 CATEGORIES: Final = ("large_decrease", "decrease", "stable", "increase", "large_increase")
@@ -51,7 +51,7 @@ def thresholds(before: ArrayLike) -> tuple[Floats, Floats]:
 
     Examples
     --------
-    >>> from odforecast.forecast.trend import thresholds
+    >>> from odforecast.forecasts.trend import thresholds
     >>> first, large = thresholds([2.0, 200.0, 50_000.0])
     >>> first.round(1).tolist(), large.round(1).tolist()
     ([128.0, 12.8, 5.0], [384.0, 38.4, 15.0])
@@ -82,7 +82,7 @@ def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[
     Examples
     --------
     >>> import numpy as np
-    >>> from odforecast.forecast.trend import category
+    >>> from odforecast.forecasts.trend import category
     >>> category([-16.0, -15.0, -5.0, 0.0, 5.1, 16.0, np.nan], 100.0, 5.0).tolist()
     [0, 1, 2, 2, 3, 4, -1]
     """

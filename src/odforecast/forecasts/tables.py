@@ -20,7 +20,7 @@ from odforecast.say import SMALL, published_count
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.forecast.forecast import Forecast
+    from odforecast.forecasts.forecast import Forecast
 
 Flags = NDArray[np.bool_]
 Positions = Sequence[int] | NDArray[np.intp] | slice
@@ -308,7 +308,7 @@ def usual_ratio(reported: Floats, predicted: Floats) -> Floats:
     Examples
     --------
     >>> import numpy as np
-    >>> from odforecast.forecast.tables import usual_ratio
+    >>> from odforecast.forecasts.tables import usual_ratio
     >>> usual_ratio(np.full((1, 24), 100.0), np.full((1, 24), 102.0))
     array([1.02])
     """
@@ -330,7 +330,7 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
     Examples
     --------
     >>> import numpy as np
-    >>> from odforecast.forecast.tables import unbiased
+    >>> from odforecast.forecasts.tables import unbiased
     >>> predicted = np.full((1, 24), 102.0)
     >>> predicted[0, -1] = 104.04
     >>> unbiased(np.full((1, 24), 100.0), predicted)[0, [0, -1]].round(6).tolist()

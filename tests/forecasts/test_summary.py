@@ -16,10 +16,10 @@ from panel_factory import release_panel, with_counts
 
 import odforecast as od
 from odforecast.errors import ForecastError
-from odforecast.forecast import Forecast
-from odforecast.forecast.record import past_errors, table_of
-from odforecast.forecast.tables import published, residents, unbiased, usual_ratio, year_before
-from odforecast.forecast.trend import category, thresholds
+from odforecast.forecasts import Forecast
+from odforecast.forecasts.record import past_errors, table_of
+from odforecast.forecasts.tables import published, residents, unbiased, usual_ratio, year_before
+from odforecast.forecasts.trend import category, thresholds
 from odforecast.geography import called, population
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO

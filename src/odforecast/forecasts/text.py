@@ -8,17 +8,17 @@ import numpy as np
 
 from odforecast import say
 from odforecast.errors import ForecastError
-from odforecast.forecast.adding import OWN_COUNTS
-from odforecast.forecast.record import past_errors
-from odforecast.forecast.tables import FEW, hidden_before, last_counts, of_counties, published_on
+from odforecast.forecasts.adding import OWN_COUNTS
+from odforecast.forecasts.record import past_errors
+from odforecast.forecasts.tables import FEW, hidden_before, last_counts, of_counties, published_on
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import ALL_DRUGS, LOCATION
 from odforecast.say import SMALL, deaths_of
 
 if TYPE_CHECKING:
-    from odforecast.forecast.forecast import Forecast
-    from odforecast.forecast.record import Scored
+    from odforecast.forecasts.forecast import Forecast
+    from odforecast.forecasts.record import Scored
 
 #: Interval of every text.
 LEVEL = 0.9

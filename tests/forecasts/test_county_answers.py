@@ -11,8 +11,8 @@ from county_forecasts import made_forecast
 import odforecast as od
 from odforecast import plot
 from odforecast.errors import DataError, UnknownNameError
-from odforecast.forecast import tables
-from odforecast.forecast.tables import among_highest
+from odforecast.forecasts import tables
+from odforecast.forecasts.tables import among_highest
 from odforecast.plot.style import head_of
 from odforecast.report.counties import write_county_page
 
