@@ -265,6 +265,8 @@ WHOLE_RUNS = re.compile(
 )
 def test_a_printed_command_runs(command, server, county_server, past, tmp_path, monkeypatch):
     _empty_folder(tmp_path, monkeypatch)
+    # The checks of scenarios have tests of their own: here they only run, in a tenth of the time.
+    monkeypatch.setattr("odforecast.cli.scenario.SIMULATIONS", 20)
     args = _arguments(command)
     _prepare(args)
     server = county_server if _counties(args) else server
