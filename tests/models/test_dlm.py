@@ -21,7 +21,7 @@ from odforecast.models.constants import all_constants, constants_for
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import deficit
 from odforecast.models.statespace.kalman import draw_counts, drawn, kalman, level_path
-from odforecast.models.statespace.model import CLASSES, path_root, relative_growth, tilted, whole_of
+from odforecast.models.statespace.model import CLASSES, path_root, relative_growth, tilt, whole_of
 from odforecast.models.statespace.share import Inputs, ShareScales, rise_of_units
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
@@ -109,7 +109,8 @@ def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypat
     n, size, draws = 4, state.size, 40_000
     assert state.incomplete
     streams = Streams(1, "states", "all", "2021-04")
-    paths, factors, *_ = drawn(state, fitted.panel, 1, draws, streams)
+    paths = np.empty((draws, len(state.locations), 1))
+    factors, *_ = drawn(state, fitted.panel, 1, draws=draws, streams=streams, out=paths)
     kept = np.delete(np.arange(state.mean.size), size)
     mean, cov = state.mean[kept], state.cov[np.ix_(kept, kept)]
     # Loadings of the level a month ahead, and of the two errors of each place.
@@ -194,14 +195,18 @@ def test_a_tilt_leaves_the_nation_and_moves_a_count_by_its_growth() -> None:
     rng = np.random.default_rng(3)
     paths = rng.gamma(50.0, 1.0, (20, 5, 14))
     growth = np.array([0.2, -0.1, 0.0, 0.0, 0.05])
-    moved = tilted(paths, growth)
+    moved = paths.copy()
+    tilt(moved, growth)
     np.testing.assert_allclose(moved.sum(axis=1), paths.sum(axis=1), rtol=1e-12)
     flat = np.full((1, 52, 12), 100.0)
     one = np.zeros(52)
     one[0] = 0.2
     # The sum of twelve months has grown by the growth that was expected, next to nothing elsewhere.
-    assert np.log(tilted(flat, one)[0, 0].sum() / 1200.0) == pytest.approx(0.2, abs=0.02)
-    np.testing.assert_array_equal(tilted(flat, np.zeros(52)), flat)
+    moved = flat.copy()
+    tilt(moved, one)
+    assert np.log(moved[0, 0].sum() / 1200.0) == pytest.approx(0.2, abs=0.02)
+    tilt(flat, np.zeros(52))
+    np.testing.assert_array_equal(flat, np.full((1, 52, 12), 100.0))
 
 
 DAY = dt.timedelta(days=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
@@ -35,6 +37,8 @@ OLD = 13
 RAMP = np.arange(12, 0, -1) / 78.0
 #: Sd of the log of what a release's cuts share: some closings are large everywhere.
 CUT_SHARED = 0.9
+#: Random numbers of a place are kept if they are of no more draws than this.
+MOST_KEPT = 1 << 11
 #: The nation's own errors where its parts are not there: theirs average out.
 _ALONE = 0.2
 
@@ -367,6 +371,41 @@ def shared_factors(deficit: Deficit, rows: list[int], draws: int, streams: Strea
     )
 
 
+class LateNumbers(NamedTuple):
+    """The random numbers of what arrives late at one place."""
+
+    single: NDArray[np.float32]  # (D, OPEN): Standard normals of the single months
+    chance: Floats  # (D,): Uniform: how its deaths are rounded
+    year: Floats  # (D,): Standard normals of other changes of the closed year
+    chance_cut: Floats  # (D,): Uniform: whether the closed year is cut
+    cut: Floats  # (D,): Exponential: by how much
+
+
+def draw_late_numbers(streams: Streams, place: str, draws: int) -> LateNumbers:
+    """The random numbers of what arrives late at one place, from its own streams."""
+    rng = streams.generator("late", place)
+    numbers = LateNumbers(
+        single=rng.standard_normal((draws, OPEN), dtype=np.float32),
+        chance=streams.generator("whole", place).random(draws),
+        year=rng.standard_normal(draws),
+        chance_cut=rng.random(draws),
+        cut=rng.exponential(size=draws),
+    )
+    for array in numbers:
+        array.flags.writeable = False
+    return numbers
+
+
+#: The same numbers, kept: the donors of one month share them. 64 places take about 6 MB.
+kept_late_numbers = lru_cache(maxsize=64)(draw_late_numbers)
+
+
+def late_numbers(streams: Streams, place: str, draws: int) -> LateNumbers:
+    """The random numbers of what arrives late at one place; kept where they are few."""
+    kept = draws <= MOST_KEPT
+    return (kept_late_numbers if kept else draw_late_numbers)(streams, place, draws)
+
+
 def late_draws(
     deficit: Deficit,
     rows: list[int],
@@ -377,45 +416,39 @@ def late_draws(
     """Deaths that arrive late of some rows of a panel, by month of death; shape (D, L, SPAN)."""
     # Whole deaths, the last month at the end; negative where a closed year loses deaths.
     draws = len(factors.late)
-    n = len(rows)
     us_cut, us_year = streams.generator("cut").standard_normal((2, draws))
     us_old = streams.generator("old").standard_normal(draws)
     common = np.exp(CUT_SHARED * us_cut)
     common /= np.exp(0.5 * CUT_SHARED**2)
-    single = np.empty((n, draws, OPEN), dtype=np.float32)
-    changed, size, chance = np.empty((3, n, draws))
+    out = np.empty((draws, len(rows), SPAN))
     for k, i in enumerate(rows):
-        rng = streams.generator("late", locations[i])
-        rng.standard_normal(out=single[k], dtype=np.float32)
-        chance[k] = streams.generator("whole", locations[i]).random(draws)
-        changed[k] = deficit.year_shared * us_year
+        numbers = late_numbers(streams, locations[i], draws)
+        changed = deficit.year_shared * us_year
         if locations[i] != NATION:
-            changed[k] += deficit.year_own * rng.standard_normal(draws)
+            changed += deficit.year_own * numbers.year
         share = deficit.cut_share[i]
         if share == 1.0:  # an earlier release says how much
-            size[k] = 1.0
+            size = np.ones(draws)
         elif locations[i] == NATION:  # without its parts: they are cut on average
-            size[k] = share * common
+            size = share * common
         else:
-            happens = rng.random(draws) < share
-            size[k] = np.where(happens, rng.exponential(size=draws), 0.0) * common
-    out = np.empty((draws, n, SPAN))
-    _late_arrivals(
-        deficit.late[rows],
-        deficit.revised[rows],
-        deficit.noise[rows],
-        deficit.year[rows],
-        deficit.cut[rows],
-        deficit.old[rows],
-        factors.late,
-        factors.revision,
-        us_old,
-        single,
-        changed,
-        size,
-        chance,
-        out,
-    )
+            size = np.where(numbers.chance_cut < share, numbers.cut, 0.0) * common
+        _late_arrivals(
+            deficit.late[i],
+            deficit.revised[i],
+            deficit.noise[i],
+            deficit.year[i],
+            deficit.cut[i],
+            deficit.old[i],
+            factors.late[:, k],
+            factors.revision[:, k],
+            us_old,
+            numbers.single,
+            changed,
+            size,
+            numbers.chance,
+            out[:, k],
+        )
     return out
 
 
@@ -425,52 +458,54 @@ def with_nowcast(counted: Floats, late: Floats, ahead: Floats) -> tuple[Floats, 
     out = np.empty((*ahead.shape[:2], AGES + ahead.shape[2]))
     np.add(counted[:, -AGES:], late[..., -AGES:], out=out[..., :AGES])
     out[..., AGES:] = ahead
-    below = out < 0
-    out[below] = 0.0
-    return out, int(np.count_nonzero(below))
+    return out, set_to_zero(out)
+
+
+def set_to_zero(months: Floats) -> int:
+    """Set the months below zero to zero, in place; how many there were."""
+    below = months < 0
+    count = int(np.count_nonzero(below))
+    if count:
+        months[below] = 0.0
+    return count
 
 
 # Nothing may be reordered or joined here: sums over these draws must not change in the last bit.
 @nb.njit(cache=True)
 def _late_arrivals(
-    late: Floats,
+    late: Floats,  # (SPAN,), as those that follow: of `Deficit`
     revised: Floats,
     noise: Floats,
     year: Floats,
     cut: Floats,
     old: Floats,
-    late_error: Floats,
+    late_error: Floats,  # (D,), as those that follow: of `Factors`
     revision: Floats,
-    old_error: Floats,
-    single: NDArray[np.float32],
-    changed: Floats,
-    size: Floats,
-    chance: Floats,
-    out: Floats,
+    old_error: Floats,  # (D,): Errors of the months more than a year old
+    single: NDArray[np.float32],  # (D, OPEN): Errors of the last months
+    changed: Floats,  # (D,): Change of the closed year, as a share of its count
+    size: Floats,  # (D,): How often its average cut it loses
+    chance: Floats,  # (D,): What is added before rounding down
+    out: Floats,  # (D, SPAN)
 ) -> None:
-    """Deaths that arrive late in every draw, month by month, into ``out`` (D, L, SPAN)."""
-    # Deaths are whole: their running sum is raised by `chance` (L, D) and rounded down, so that
-    # every sum of months is right on average. `single` (L, D, OPEN) are errors of the last
-    # months, `changed` and `size` (L, D) the change of the closed year, as a share of its
-    # count, and how often its average cut it loses.
-    n_draws, n_loc, span = out.shape
-    begin = span - single.shape[2]
+    """Deaths that arrive late at a place in every draw, month by month, into ``out``."""
+    # Deaths are whole: their running sum is raised by `chance` and rounded down, so that every
+    # sum of months is right on average.
+    n_draws, span = out.shape
+    begin = span - single.shape[1]
     for d in range(n_draws):
-        for i in range(n_loc):
-            more = 1.0 + late_error[d, i]
-            shift = revision[d, i]
-            moved = changed[i, d]
-            lost = size[i, d]
-            run = chance[i, d]
-            before = 0.0
-            for j in range(span):
-                value = late[i, j] * more
-                value += revised[i, j] * shift
-                if j >= begin:
-                    value += noise[i, j] * single[i, d, j - begin]
-                value += moved * year[i, j]
-                value -= lost * cut[i, j]
-                value += old_error[d] * old[i, j]
-                run += value
-                out[d, i, j] = np.floor(run) - before
-                before = np.floor(run)
+        more = 1.0 + late_error[d]
+        run = chance[d]
+        before = 0.0
+        for j in range(span):
+            value = late[j] * more
+            value += revised[j] * revision[d]
+            if j >= begin:
+                value += noise[j] * single[d, j - begin]
+            value += changed[d] * year[j]
+            value -= size[d] * cut[j]
+            value += old_error[d] * old[j]
+            run += value
+            whole = np.floor(run)
+            out[d, j] = whole - before
+            before = whole

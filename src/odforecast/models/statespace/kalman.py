@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
@@ -29,6 +31,8 @@ TAIL_DF = 5.0
 #: the noise variance with the squared age in years: those of `make constants`, 2018-12.
 LEVEL_VARIANCE = 0.000125
 FORGET = 0.025
+#: Random numbers of a place are kept if they are of no more draws × months than this.
+MOST_KEPT = 1 << 14
 #: Nothing is incomplete: what the filter is given for it.
 COMPLETE = np.empty((0, 0))
 
@@ -316,31 +320,64 @@ def constants_of(
     # first value and `unsure` the variance of that; all (L, n), the last two (L,).
     # The filter is run on the values and, with the same gains, on the twelve calendar-month
     # dummies: the innovations are the whitened rows of the regression.
-    n_loc, n = values.shape
+    n_loc = len(values)
     products = np.zeros((n_loc, 12, 13))
-    level = np.zeros((n_loc, 13))
-    uncertain = unsure.copy()
-    level[:, 12] = start
-    seen = (~np.isnan(values)).astype(float)
-    values = np.nan_to_num(values)
-    for t in range(n):
-        uncertain += walk[:, t]
-        age = (n - 1 - t) // 12
-        total = uncertain + noise[:, t] * (1.0 + forget * age * age)
-        gain = seen[:, t] * uncertain / total
-        step = -level
-        step[:, t % 12] += loads[:, t]
-        step[:, 12] += values[:, t]
-        step *= seen[:, [t]]
-        level += gain[:, None] * step
-        uncertain -= gain * uncertain
-        products += step[:, :12, None] * step[:, None] / total[:, None, None]
+    whitened_products(
+        values,
+        np.ascontiguousarray(loads),
+        walk,
+        noise,
+        np.ascontiguousarray(start),
+        unsure,
+        forget,
+        products,
+    )
     kkt = np.zeros((n_loc, 13, 13))
     # A calendar month never seen, in a very short row, keeps its constant near zero.
     kkt[:, :12, :12] = products[..., :12] + 1e-12 * np.eye(12)
     kkt[:, 12, :12] = kkt[:, :12, 12] = 1.0
     target = np.concatenate([-products[..., 12], np.zeros((n_loc, 1))], axis=1)
     return np.asarray(np.linalg.solve(kkt, target[..., None])[:, :12, 0])
+
+
+# Nothing may be reordered or joined here: the draws must not change in the last bit.
+@nb.njit(cache=True)
+def whitened_products(
+    values: Floats,
+    loads: Floats,
+    walk: Floats,
+    noise: Floats,
+    start: Floats,
+    unsure: Floats,
+    forget: float,
+    products: Floats,
+) -> None:
+    """Products of the whitened dummies with each other and the values, added to ``products``."""
+    n_loc, n = values.shape
+    level = np.empty(13)
+    step = np.empty(13)
+    for i in range(n_loc):
+        level[:] = 0.0
+        level[12] = start[i]
+        uncertain = unsure[i]
+        for t in range(n):
+            uncertain += walk[i, t]
+            value = values[i, t]
+            if np.isnan(value):
+                continue
+            age = (n - 1 - t) // 12
+            total = uncertain + noise[i, t] * (1.0 + forget * age * age)
+            gain = uncertain / total
+            for k in range(13):
+                step[k] = -level[k]
+            step[t % 12] += loads[i, t]
+            step[12] += value
+            for k in range(13):
+                level[k] += gain * step[k]
+            uncertain -= gain * uncertain
+            for j in range(12):
+                for k in range(13):
+                    products[i, j, k] += step[j] * step[k] / total
 
 
 def rough_level(months: Floats) -> Floats:
@@ -396,29 +433,55 @@ def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> S
     return out
 
 
+class PlaceNumbers(NamedTuple):
+    """The random numbers of one place."""
+
+    level: Singles  # (D,): Standard normals of its level at the origin
+    months: Singles  # (H, 2, D): Standard normals of its innovations and of its single months
+    chances: Singles  # (H, D): Uniform numbers of its counts
+
+
+def draw_numbers(streams: Streams, place: str, horizon: int, draws: int) -> PlaceNumbers:
+    """The random numbers of one place, from its own streams."""
+    rng = streams.generator("location", place)
+    return PlaceNumbers(
+        rng.standard_normal(draws, dtype=np.float32),
+        rng.standard_normal((horizon, 2, draws), dtype=np.float32),
+        streams.generator("count", place).random((horizon, draws), dtype=np.float32),
+    )
+
+
+#: The same, kept: delayed panels of one month, each by another donor, share their numbers. Those
+#: of 64 places take about 10 MB.
+kept_numbers = lru_cache(maxsize=64)(draw_numbers)
+
+
 def drawn(
     state: State,
     panel: Panel,
     horizon: int,
     draws: int,
     streams: Streams,
-) -> tuple[Floats, Factors | None, int, Singles]:
-    """Joint draws of the months after the panel's last."""
+    out: Floats,
+) -> tuple[Factors | None, int, Singles]:
+    """Joint draws of the months after the panel's last, into ``out`` (D, L, H)."""
     # Every location, region and the nation draw from streams of their own, one month after the
     # other, so that a shorter forecast is the beginning of a longer one. A location filtered alone
     # (the US without its parts, Puerto Rico) has a nation of its own, too.
-    # -> paths (D, L, H), rise (D, L, H)
+    # -> errors of the late arrivals, how many months were below zero, and the change of each
+    # level since the origin (D, L, H).
     f32 = np.float32
     scales = state.scales
     n_loc = len(state.locations)
     size = state.size
     kept = state.kept
     nation_start, tail, ahead = of_the_nation(state, horizon, draws=draws, streams=streams)
-    places = [streams.generator("location", s) for s in state.locations]
+    few = panel.donor and horizon * draws <= MOST_KEPT
+    numbers_of = kept_numbers if few else draw_numbers
     root = np.linalg.cholesky(state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)).astype(f32)
     start = np.empty((draws, kept.size), dtype=f32)
-    for i, rng in enumerate(places):
-        start[:, i] = rng.standard_normal(draws, dtype=f32)
+    for i, place in enumerate(state.locations):
+        start[:, i] = streams.generator("location", place).standard_normal(draws, dtype=f32)
     start[:, n_loc] = nation_start
     if state.incomplete:
         for i, place in enumerate(state.locations):
@@ -447,31 +510,65 @@ def drawn(
         regional[r] = common + f32(scales.level_region) * np.cumsum(steps, axis=0)
     # A new month carries its own noise and the error of its pin.
     pin = 1.0 / state.years
-    rise, noise, uniform = (np.empty((draws, n_loc, horizon), dtype=f32) for _ in range(3))
-    for i, (place, rng) in enumerate(zip(state.locations, places, strict=True)):
-        own, single = rng.standard_normal((horizon, 2, draws), dtype=f32).swapaxes(0, 1)
-        steps = regional[int(state.region[i])] + f32(scales.level_own) * np.cumsum(own, axis=0)
-        rise[:, i] = steps.T
-        noise[:, i] = f32(np.sqrt(1.0 + pin[i])) * single.T
-        chance = streams.generator("count", place)
-        uniform[:, i] = chance.random((horizon, draws), dtype=f32).T
     months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
     lengths = np.log(month_lengths(months)).astype(f32)
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
-    out = np.empty((draws, n_loc, horizon))
     shift = np.ascontiguousarray(state.shift[:, calendar])
-    below = draw_counts(
-        np.ascontiguousarray(now[:, :n_loc]),
-        rise,
-        lengths,
-        scales.noise,
-        pin,
-        shift,
-        noise,
-        uniform,
-        out,
-    )
-    return out, factors, int(below), rise
+    level = np.ascontiguousarray(now[:, :n_loc].T)
+    rise = np.empty((draws, n_loc, horizon), dtype=f32)
+    below = 0
+    # One place after the other, in arrays that stay in a core's own memory.
+    steps, noise, uniform = np.empty((3, draws, 1, horizon), dtype=f32)
+    deaths = np.empty((draws, 1, horizon))
+    for i, place in enumerate(state.locations):
+        numbers = numbers_of(streams, place, horizon, draws)
+        by_draw(
+            numbers.months,
+            numbers.chances,
+            regional[int(state.region[i])],
+            f32(scales.level_own),
+            f32(np.sqrt(1.0 + pin[i])),
+            steps,
+            noise,
+            uniform,
+        )
+        below += draw_counts(
+            level[i][:, None],
+            steps,
+            lengths,
+            scales.noise,
+            pin[i : i + 1],
+            shift[i : i + 1],
+            noise,
+            uniform,
+            deaths,
+        )
+        rise[:, i] = steps[:, 0]
+        out[:, i] = deaths[:, 0]
+    return factors, int(below), rise
+
+
+# Nothing may be reordered or joined here: the draws must not change in the last bit.
+@nb.njit(cache=True)
+def by_draw(
+    normals: Singles,  # (H, 2, D): Innovations of a place's level, and of its single months
+    chances: Singles,  # (H, D): Uniform numbers of its counts
+    regional: Singles,  # (H, D): Change of the level of its region
+    own: np.float32,  # Sd of the innovations of its own level
+    single: np.float32,  # Factor on the noise of a month
+    steps: Singles,  # (D, 1, H): Overwritten with the change of its level
+    noise: Singles,  # (D, 1, H): Overwritten
+    uniform: Singles,  # (D, 1, H): Overwritten
+) -> None:
+    """Numbers of one place, month by month as they were drawn, put in the order of the draws."""
+    horizon, draws = chances.shape
+    total = np.zeros(draws, dtype=np.float32)
+    for h in range(horizon):
+        for d in range(draws):
+            total[d] += normals[h, 0, d]
+            steps[d, 0, h] = regional[h, d] + own * total[d]
+            noise[d, 0, h] = single * normals[h, 1, d]
+            uniform[d, 0, h] = chances[h, d]
 
 
 @nb.njit(cache=True, fastmath=FAST)

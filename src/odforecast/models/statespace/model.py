@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numba as nb
 import numpy as np
 
 from odforecast.forecasts import Forecast
@@ -213,6 +214,113 @@ class FittedDlm:
         rows = [(f"scale {f.name}", getattr(scales, f.name), source) for f in fields(scales)]
         return rows if self.missing is None else rows + described_delays(self.panel)
 
+    def _rows(self, state: State) -> list[int]:
+        """Rows of the panel of the locations of a filter."""
+        return [self.panel.locations.index(s) for s in state.locations]
+
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Joint sample paths of monthly deaths; see :class:`odforecast.models.model.Drawer`."""
+        panel = self.panel
+        missing = self.missing
+        # In the order they are drawn. A nation that adds up goes before its parts, and the first of
+        # the states are these.
+        places = [NATION] if self.adds_up else []
+        for state in self.states:
+            places += state.locations
+        nowcast = 0 if missing is None else AGES
+        paths = np.empty((draws, len(places), nowcast + horizon))
+        late = None if missing is None else np.empty((draws, len(places), AGES - 1))
+        rise: dict[str, Singles] = {}
+        below = 0
+        begin = 1 if self.adds_up else 0
+        for state in self.states:
+            stop = begin + len(state.locations)
+            ahead = paths[:, begin:stop, nowcast:]
+            factors, clipped, up = kalman.drawn(
+                state,
+                panel,
+                horizon=horizon,
+                draws=draws,
+                streams=streams,
+                out=ahead,
+            )
+            below += clipped
+            rise |= {s: up[:, i] for i, s in enumerate(state.locations)}
+            if self.growth and set(self.growth) <= set(state.locations):
+                tilt(ahead, np.array([self.growth.get(s, 0.0) for s in state.locations]))
+            if missing is not None and late is not None:
+                rows = self._rows(state)
+                if factors is None:
+                    factors = deficit.prior_factors(
+                        missing,
+                        rows,
+                        locations=panel.locations,
+                        draws=draws,
+                        streams=streams,
+                    )
+                else:
+                    shared = deficit.shared_factors(
+                        missing,
+                        rows,
+                        draws=draws,
+                        streams=streams,
+                    )
+                    ahead *= np.exp(LEVEL * self._moved(shared, rows))[..., None]
+                    factors = Factors(
+                        factors.late + shared.late, factors.revision + shared.revision
+                    )
+                arriving = deficit.late_draws(
+                    missing,
+                    rows,
+                    locations=panel.locations,
+                    factors=factors,
+                    streams=streams,
+                )
+                counted = paths[:, begin:stop, :nowcast]
+                np.add(panel.monthly[rows, -AGES:], arriving[..., -AGES:], out=counted)
+                below += deficit.set_to_zero(counted)
+                late[:, begin:stop] = arriving[..., -2 * AGES + 1 : -AGES]
+            begin = stop
+        drawn_months = paths.size
+        if self.adds_up:
+            drawn_months -= paths[:, 0].size
+            for months in (paths,) if late is None else (paths, late):
+                months[:, 0] = total_of(months[:, 1 : 1 + len(JURISDICTIONS)])
+        locations = [s for s in panel.locations if s in places]
+        if locations != places:
+            order = [places.index(s) for s in locations]
+            paths = paths[:, order]
+            late = None if late is None else late[:, order]
+        warnings = []
+        if NATION in places and not self.adds_up and len(places) > 1:
+            warnings.append("US is modelled on its own: not all 52 jurisdictions are there to add")
+        warnings += below_zero(below, drawn_months)
+        first = panel.last_month + ONE_MONTH
+        if missing is not None:
+            warnings += deficit.how_warnings(missing.how, tuple(locations))
+            first = first - AGES * ONE_MONTH
+        forecast = Forecast.from_panel(
+            panel,
+            paths,
+            locations=locations,
+            first_month=first,
+            late=late,
+            skipped=self.skipped,
+            warnings=tuple(warnings),
+        )
+        if not classes_beside(panel):
+            return forecast
+
+        def draw_classes() -> dict[str, Forecast]:
+            from odforecast.models.statespace.share import drawn_part
+
+            return {
+                name: drawn_part(part, forecast, rise=rise, streams=streams)
+                for name, part in self.classes.items()
+            }
+
+        return with_later_parts(forecast, draw_classes)
+
     def _moved(self, factors: Factors, rows: list[int]) -> Floats:
         """Relative error of the last count by some factors, shape (D, L)."""
         assert self.missing is not None
@@ -220,109 +328,6 @@ class FittedDlm:
         revision = factors.revision * self.missing.revised[rows, -AGES:].sum(axis=1)
         last = self.panel.reported[rows, -1] + self.missing.months[rows, -AGES:].sum(axis=1)
         return np.asarray((late + revision) / np.maximum(last, 1.0))
-
-    def _placed(self, parts: list[Floats], locations: list[str]) -> Floats:
-        """What was drawn for each of the states, by location; the US, if it adds up, as a sum."""
-        draws, _, months = parts[0].shape
-        out = np.empty((draws, len(locations), months))
-        place = {s: i for i, s in enumerate(locations)}
-        for state, part in zip(self.states, parts, strict=True):
-            at = [place[s] for s in state.locations]
-            if at == list(range(at[0], at[0] + len(at))):  # side by side, as they nearly always are
-                out[:, at[0] : at[0] + len(at)] = part
-            else:
-                out[:, at] = part
-        if self.adds_up:  # the first of the states are the jurisdictions
-            out[:, place["US"]] = total_of(parts[0])
-        return out
-
-    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
-        """Joint sample paths of monthly deaths; see :class:`odforecast.models.model.Drawer`."""
-        ahead: list[Floats] = []
-        late: list[Floats] = []
-        rise: dict[str, Singles] = {}
-        below = drawn_months = 0
-        for state in self.states:
-            future, factors, clipped, up = kalman.drawn(
-                state,
-                self.panel,
-                horizon=horizon,
-                draws=draws,
-                streams=streams,
-            )
-            if self.growth and set(self.growth) <= set(state.locations):
-                growth = np.array([self.growth.get(s, 0.0) for s in state.locations])
-                future = tilted(future, growth)
-            rise |= {s: up[:, i] for i, s in enumerate(state.locations)}
-            below += clipped
-            if self.missing is not None:
-                rows = [self.panel.locations.index(s) for s in state.locations]
-                names = self.panel.locations
-                if factors is None:
-                    factors = deficit.prior_factors(
-                        self.missing,
-                        rows,
-                        locations=names,
-                        draws=draws,
-                        streams=streams,
-                    )
-                else:
-                    shared = deficit.shared_factors(
-                        self.missing,
-                        rows,
-                        draws=draws,
-                        streams=streams,
-                    )
-                    future *= np.exp(LEVEL * self._moved(shared, rows))[..., None]
-                    factors = Factors(
-                        factors.late + shared.late, factors.revision + shared.revision
-                    )
-                arriving = deficit.late_draws(
-                    self.missing,
-                    rows,
-                    locations=names,
-                    factors=factors,
-                    streams=streams,
-                )
-                future, more = deficit.with_nowcast(
-                    self.panel.monthly[rows],
-                    arriving,
-                    ahead=future,
-                )
-                below += more
-                late.append(arriving[..., -2 * AGES + 1 : -AGES])
-            drawn_months += future.size
-            ahead.append(future)
-        given = set(rise) | ({"US"} if self.adds_up else set())
-        locations = [s for s in self.panel.locations if s in given]
-        warnings = []
-        if "US" in given and not self.adds_up and len(locations) > 1:
-            warnings.append("US is modelled on its own: not all 52 jurisdictions are there to add")
-        warnings += below_zero(below, drawn_months)
-        first = self.panel.last_month + ONE_MONTH
-        if self.missing is not None:
-            warnings += deficit.how_warnings(self.missing.how, tuple(locations))
-            first = first - AGES * ONE_MONTH
-        made = Forecast.from_panel(
-            self.panel,
-            self._placed(ahead, locations),
-            locations=locations,
-            first_month=first,
-            late=self._placed(late, locations) if late else None,
-            skipped=self.skipped,
-            warnings=tuple(warnings),
-        )
-        if not classes_beside(self.panel):
-            return made
-
-        def classes() -> dict[str, Forecast]:
-            from odforecast.models.statespace.share import drawn_part
-
-            return {
-                n: drawn_part(p, made, rise=rise, streams=streams) for n, p in self.classes.items()
-            }
-
-        return with_later_parts(made, classes)
 
     def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
         """How the logs of the months of its places hang together."""
@@ -418,16 +423,34 @@ def growth_of(panel: Panel) -> dict[str, float]:
     return {s: float(g) for s, g in zip(JURISDICTIONS, found, strict=True) if g != 0.0}
 
 
-def tilted(paths: Floats, growth: Floats) -> Floats:
-    """Months of the parts moved by the growth expected of each."""
-    # paths (D, L, H), growth (L,)
+def tilt(paths: Floats, growth: Floats) -> None:
+    """Move the months of the parts (D, L, H) by the growth expected of each (L,), in place."""
     # Their sum in each draw stays.
     # Months that grow by g/6.5 each make 12-month counts that have grown by g after twelve.
     ahead = np.minimum(np.arange(1, paths.shape[2] + 1), 12) / 6.5
-    moved = paths * np.exp(growth[:, None] * ahead)
-    total = total_of(moved)
-    scale = np.divide(total_of(paths), total, out=np.ones_like(total), where=total > 0)
-    return np.asarray(moved * scale[:, None])
+    share_out(paths, np.exp(growth[:, None] * ahead))
+
+
+# Nothing may be reordered or joined here: the draws must not change in the last bit.
+@nb.njit(cache=True)
+def share_out(paths: Floats, factor: Floats) -> None:
+    """Multiply the months of the parts (D, L, H) by factors (L, H) that leave their sum."""
+    n_draws, n_loc, horizon = paths.shape
+    before = np.empty(horizon)
+    after = np.empty(horizon)
+    for d in range(n_draws):
+        before[:] = 0.0
+        after[:] = 0.0
+        for i in range(n_loc):
+            for h in range(horizon):
+                before[h] += paths[d, i, h]
+                paths[d, i, h] *= factor[i, h]
+                after[h] += paths[d, i, h]
+        for h in range(horizon):
+            before[h] = before[h] / after[h] if after[h] > 0.0 else 1.0
+        for i in range(n_loc):
+            for h in range(horizon):
+                paths[d, i, h] *= before[h]
 
 
 def total_of(paths: Floats) -> Floats:
