@@ -72,7 +72,7 @@ _CODE = (
     "geography",
     "monthly",
     "panel",
-    "forecast",
+    "forecasts",
     "models",
     "scoring",
 )
