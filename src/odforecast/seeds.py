@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType
 
 import numpy as np
 
@@ -43,28 +42,6 @@ def seed_from(*parts: object) -> int:
     True
     """
     return int(content_hash(*parts), 16) >> 1
-
-
-def steps_of(code: CodeType) -> str:
-    """What compiled code does, as text: the same in every process of one Python.
-
-    Two lambdas in one line have one source text, and other steps.
-
-    >>> one, two = (lambda x: x + 1), (lambda x: x + 2)
-    >>> steps_of(one.__code__) == steps_of(two.__code__)
-    False
-    """
-    return f"{code.co_code.hex()} [{', '.join(map(_constant, code.co_consts))}] {code.co_names}"
-
-
-def _constant(value: object) -> str:
-    if isinstance(value, CodeType):
-        return steps_of(value)
-    if isinstance(value, frozenset):  # ``x in {...}``: its order differs from process to process
-        return "{" + ", ".join(sorted(map(_constant, value))) + "}"
-    if isinstance(value, tuple):
-        return "(" + ", ".join(map(_constant, value)) + ")"
-    return repr(value)
 
 
 @lru_cache(maxsize=8192, typed=True)

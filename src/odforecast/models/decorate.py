@@ -11,7 +11,7 @@ import numpy as np
 from odforecast.errors import ForecastError, one_of, whole
 from odforecast.forecasts import Forecast
 from odforecast.geography import find
-from odforecast.models.content import Contents, distribution_of
+from odforecast.models.content import distribution_of
 from odforecast.models.model import LABEL, Model
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import MIN_MONTHS, WAYS, Spec, as_parameters
@@ -88,21 +88,20 @@ def forecaster(
 
     def decorate(function: Function) -> Model:
         _check(function, label)
-        contents = Contents()
-        text = contents.function(function)
+        # One made within another function may hold values that nobody sees: it is never reused.
+        local = "<" in function.__qualname__
+        origin = "" if local else distribution_of(function.__module__)
         spec = Spec(
             model=function.__name__,
-            version=text or "unknown",
+            version=origin.partition("==")[2] or "unknown",
             by=by,
             target=target,
             joint=axes,
             min_months=min_months,
             corrects_delay=corrects_delay,
             parameters=as_parameters(),
-            # Where a value that it holds has no text, nothing is reused.
-            origin="" if contents.unknown else distribution_of(function.__module__),
+            origin=origin,
         )
-        local = "<locals>" in function.__qualname__
         reference = None if local else (function.__module__, function.__qualname__)
         name = function.__name__ if label is None else label
         return Model(_Function(function, spec), name, reference=reference)

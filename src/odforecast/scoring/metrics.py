@@ -16,7 +16,7 @@ from odforecast.errors import ScoringError, UnknownNameError, one_of
 from odforecast.names import TARGETS
 from odforecast.scoring.columns import COUNTY_COLUMNS, DERIVED, SCORE_COLUMNS, UNIT_KEYS
 from odforecast.scoring.rules import Floats, binned_log_score, crps_from_draws, paired
-from odforecast.seeds import content_hash, steps_of
+from odforecast.seeds import content_hash
 
 #: ``(samples (D, L, M), observed (L, M)) -> (L, M)``; NaN where nothing was observed.
 Function = Callable[[Floats, Floats], Floats]
@@ -76,9 +76,9 @@ class Metric:
 
     Notes
     -----
-    If Python does not know the function's text (typed at a prompt, compiled) or it holds values
-    that cannot be compared, ``reusable`` is False and units are scored anew. Functions that it
-    calls are not checked.
+    If Python does not know the function's text (a lambda, typed at a prompt, compiled) or it holds
+    values that cannot be compared, ``reusable`` is False and units are scored anew. Functions that
+    it calls are not checked.
 
     Examples
     --------
@@ -231,13 +231,11 @@ def _text_of(function: object) -> str:
     if isinstance(function, functools.partial):
         held = [*function.args, *_flat(function.keywords)]
         return f"{_text_of(function.func)}\n{_plain(held)}"
-    if not inspect.isfunction(function):
-        raise TypeError("no function with a text")
+    if not inspect.isfunction(function) or function.__name__ == "<lambda>":
+        raise TypeError("no function with a text")  # two lambdas in one line have one
     held = [*(function.__defaults__ or ()), *_flat(function.__kwdefaults__ or {})]
     held += [cell.cell_contents for cell in function.__closure__ or ()]
-    # Two lambdas in one line have one text.
-    steps = steps_of(function.__code__) if function.__code__.co_name == "<lambda>" else ""
-    return f"{inspect.getsource(function)}\n{steps}\n{_plain(held)}"
+    return f"{inspect.getsource(function)}\n\n{_plain(held)}"
 
 
 def _flat(named: Mapping[str, object]) -> list[object]:
