@@ -31,7 +31,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, Unit, Workers, cuts, plan, run_units
-from odforecast.backtesting.run import BLOCK, blocks
+from odforecast.backtesting.planning import BLOCK, blocks
 from odforecast.backtesting.workers import Local, connected
 from odforecast.panel import Panel
 from odforecast.scoring import Truth

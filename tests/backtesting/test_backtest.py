@@ -16,7 +16,7 @@ from toys import same, same_rows, undivided
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, Workers, backtest, cuts, plan, run_units
-from odforecast.backtesting import run as blocks
+from odforecast.backtesting import planning as blocks
 from odforecast.backtesting import unit as digest
 from odforecast.backtesting.store import UnitStore
 from odforecast.backtesting.unit import code_digest

@@ -10,7 +10,7 @@ from toys import same, same_rows, undivided
 
 import odforecast as od
 from odforecast.backtesting import Origin, backtest, cuts, default_models, origins, plan, run_units
-from odforecast.backtesting.run import COUNTY_LEVELS, COUNTY_MODELS, blocks
+from odforecast.backtesting.planning import COUNTY_LEVELS, COUNTY_MODELS, blocks
 from odforecast.errors import BacktestError
 from odforecast.names import COUNTY_HORIZONS, RESIDENCE
 
@@ -61,7 +61,7 @@ def test_default_models_and_origins(panel, found):
     both = {"naive", "drift", "auto-ets", "auto-theta"}
     others = {"dlm", "hub-baseline", "cdc-predicted"}
     assert both | {f"{name}+delay" for name in both} | others <= set(names)
-    assert "dlm+delay" not in names
+    assert not {"dlm+delay", "ensemble"} & set(names)
     assert len(set(names)) == len(names)
     assert names[0] == "dlm"
 

@@ -20,8 +20,8 @@ from toys import same, undivided
 
 import odforecast as od
 from odforecast.backtesting import Results, cuts, plan, run_unit, run_units
+from odforecast.backtesting import planning as blocks
 from odforecast.backtesting import results as tables
-from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import NAME, locked
 from odforecast.errors import BacktestError
 

@@ -18,7 +18,7 @@ from commands import ok, run
 from toys import same
 
 from odforecast.backtesting import Results, plan, run_units
-from odforecast.backtesting import run as blocks
+from odforecast.backtesting import planning as blocks
 from odforecast.backtesting.store import UnitStore, _checksum
 
 STATES = ("US", "WY")

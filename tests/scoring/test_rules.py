@@ -221,7 +221,10 @@ def _another(samples, observed):
 
 
 def _above(limit):
-    return lambda samples, observed: (samples > limit).mean(axis=0) + 0 * observed
+    def above(samples, observed):
+        return (samples > limit).mean(axis=0) + 0 * observed
+
+    return above
 
 
 def _with(samples, observed, k):

@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from odforecast.backtesting.board import Board, leaderboard
+    from odforecast.backtesting.call import backtest
     from odforecast.backtesting.origin import Origin, cuts, origins
+    from odforecast.backtesting.planning import DEFAULT_MODELS, default_models, plan
     from odforecast.backtesting.results import Results
-    from odforecast.backtesting.run import (
-        DEFAULT_MODELS,
-        Progress,
-        backtest,
-        default_models,
-        plan,
-        run_units,
-    )
+    from odforecast.backtesting.run import Progress, run_units
     from odforecast.backtesting.task import Task
     from odforecast.backtesting.unit import Outcome, Unit, run_unit
     from odforecast.backtesting.workers import Workers
@@ -43,7 +38,7 @@ __all__ = [
 
 #: Public names by module; imported when first asked for: a worker process needs few of them.
 _HOME = {
-    "DEFAULT_MODELS": "run",
+    "DEFAULT_MODELS": "planning",
     "Board": "board",
     "Origin": "origin",
     "Outcome": "unit",
@@ -52,12 +47,12 @@ _HOME = {
     "Task": "task",
     "Unit": "unit",
     "Workers": "workers",
-    "backtest": "run",
+    "backtest": "call",
     "cuts": "origin",
-    "default_models": "run",
+    "default_models": "planning",
     "leaderboard": "board",
     "origins": "origin",
-    "plan": "run",
+    "plan": "planning",
     "run_unit": "unit",
     "run_units": "run",
 }

@@ -17,7 +17,9 @@ import pandas as pd
 from msgspec import Meta
 
 from odforecast.backtesting.origin import KINDS, Origin, as_dict, origins, usual_places
+from odforecast.backtesting.planning import default_models, plan
 from odforecast.backtesting.results import Results
+from odforecast.backtesting.run import run_plan
 from odforecast.errors import (
     ArchiveError,
     BacktestError,
@@ -78,6 +80,8 @@ FIXED = (
     "horizons",
     "metrics",
 )
+#: Those of them that a plan takes.
+_PLANNED = ("locations", "horizon", "draws", "seed", "targets", "horizons", "metrics")
 
 #: Most bytes of a definition, and levels of nesting.
 _MAX_BYTES = 100_000
@@ -655,10 +659,14 @@ class Task:
         **how
             ``out``, ``executor``, ``progress`` as :func:`odforecast.backtest` takes them.
         """
-        from odforecast.backtesting.run import backtest
-
         refuse(self, how)
-        return backtest(models, task=self, **how)
+        task = Task.load(self, how.pop("archive", None))
+        if models is None:
+            models = default_models(task.origins)
+        definition = task.arguments()
+        settings = {name: definition[name] for name in _PLANNED}
+        units = plan(models, task.origins, task.truth, **settings)
+        return run_plan(units, more={"task": task.manifest}, **how)
 
 
 def refuse(task: Task, names: Iterable[str]) -> None:
