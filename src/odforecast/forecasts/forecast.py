@@ -149,7 +149,8 @@ class Forecast(Frozen):
         known = known.reshape(shape[0], 11) if len(draws) == 1 else known
         if (np.diff(months).astype(int) != 1).any():
             raise ForecastError("months must be consecutive")
-        if not ours[0] and len(bad := np.argwhere(~np.isfinite(draws))):
+        if not ours[0] and not np.isfinite(draws).all():
+            bad = np.argwhere(~np.isfinite(draws))
             d, i, m = bad[0]
             first = f"first at draw {d}, {self.locations[i]}, {months[m]}"
             raise ForecastError(f"{len(bad)} draws are not finite, {first}")
@@ -413,6 +414,8 @@ class Forecast(Frozen):
     def select(self, locations: str | Iterable[str]) -> Forecast:
         """Only these locations, by any of their names, in this order; one may be given bare."""
         places = pick(locations, self.locations, "the forecast", ForecastError, self.skipped)
+        if tuple(places) == self.locations:
+            return self
         rows = [self.locations.index(s) for s in places]
 
         def chosen(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:

@@ -489,18 +489,6 @@ def root_of(cov: Floats) -> Floats:
 
 
 @nb.njit(cache=True)
-def skewed(x: float, mean: float, var: float) -> float:
-    """A normal draw of a month turned into one of a gamma of the same mean and variance."""
-    # By Wilson and Hilferty's cube: deaths of a month are none and more, and many are less rare
-    # than under a normal.
-    if var < NONE or mean < LEAST:
-        return max(x, 0.0)
-    shape = mean * mean / var
-    cube = 1.0 - 1.0 / (9.0 * shape) + (x - mean) / np.sqrt(var) / (3.0 * np.sqrt(shape))
-    return float(mean * max(cube, 0.0) ** 3)
-
-
-@nb.njit(cache=True)
 def drawn_county(
     rng: np.random.Generator,  # The county's own
     # kind, low, high: What is known of the last sum
@@ -526,6 +514,20 @@ def drawn_county(
     few = kind == BETWEEN and high - low < MANY
     none = kind == EXACT and low == 0.0
     root = root_of(cov)
+    # A normal draw of a month is turned into one of a gamma of the same mean and variance, by
+    # Wilson and Hilferty's cube: deaths of a month are none and more, and many are less rare than
+    # under a normal.
+    normal = np.ones(w, dtype=np.bool_)
+    sd = np.ones(w)
+    middle = np.zeros(w)
+    scale = np.ones(w)
+    for i in range(w):
+        if cov[i, i] >= NONE and mean[i] >= LEAST:
+            shape = mean[i] * mean[i] / cov[i, i]
+            normal[i] = False
+            sd[i] = np.sqrt(cov[i, i])
+            middle[i] = 1.0 - 1.0 / (9.0 * shape)
+            scale[i] = 3.0 * np.sqrt(shape)
     # Of every draw, since months are drawn one after the other over all draws: a shorter forecast
     # is then the beginning of a longer one.
     kept = np.zeros((draws, w))
@@ -573,10 +575,13 @@ def drawn_county(
                 x = mean[i]
                 for j in range(i + 1):
                     x += root[i, j] * z[j]
-                if i < w:
-                    months[i] = skewed(x, mean[i], cov[i, i])
-                else:
+                if i == w:
                     level = max(x, 0.05 * mean[w], LEAST)
+                elif normal[i]:
+                    months[i] = max(x, 0.0)
+                else:
+                    cube = middle[i] + (x - mean[i]) / sd[i] / scale[i]
+                    months[i] = mean[i] * max(cube, 0.0) ** 3
             count = before
             if kind != EXACT:
                 count = before
@@ -602,7 +607,9 @@ def drawn_county(
             new[d] += fresh[d, h]
             left = 0.0
             if h < w:
-                left = max(kept[d, h + 1 :].sum(), 0.0)
+                for u in range(h + 1, w):
+                    left += kept[d, u]
+                left = max(left, 0.0)
             else:
                 new[d] -= fresh[d, h - w]
             out[d, 1 + h] = left + new[d]
@@ -614,15 +621,40 @@ def raked(sums: Floats, expected: Floats, target: Floats, at: Floats) -> NDArray
     # right on average.
     # sums (n, D, H); expected (n,); target (D, H); at (D,)
     n, draws, horizon = sums.shape
-    out = np.empty((draws, n, horizon), dtype=np.int32)
+    whole = np.empty((draws, horizon))
     for h in range(horizon):
-        whole = sums[..., h].sum(axis=0)
-        parts = sums[..., h]
-        if (none := whole <= 0.0).any():
-            parts = np.where(none, expected[:, None], parts)
-            whole = np.where(none, np.cumsum(expected)[-1], whole)
-        run = np.cumsum(parts * (target[:, h] / whole), axis=0)
-        upto = np.minimum(np.floor(run + at), target[:, h])
-        upto[-1] = target[:, h]
-        out[..., h] = np.diff(upto, axis=0, prepend=0.0).T
+        whole[:, h] = sums[..., h].sum(axis=0)
+    none = whole <= 0.0
+    whole[none] = np.cumsum(expected)[-1]
+    out = np.empty((draws, n, horizon), dtype=np.int32)
+    rounded_parts(sums, expected, none, target / whole, target, at, out)
     return out
+
+
+# Nothing may be reordered or joined here: the draws must not change in the last bit.
+@nb.njit(cache=True)
+def rounded_parts(
+    sums: Floats,  # (n, D, H)
+    expected: Floats,  # (n,): What stands for the sums where there are none
+    none: Bools,  # (D, H): Where that is
+    factor: Floats,  # (D, H): From sums to parts of the target
+    target: Floats,  # (D, H)
+    at: Floats,  # (D,): What is added before rounding down
+    out: NDArray[np.int32],  # (D, n, H)
+) -> None:
+    """Parts whose running sum is rounded down, into ``out``; the last takes what is left."""
+    n, draws, horizon = sums.shape
+    run = np.zeros(horizon)
+    before = np.zeros(horizon)
+    for d in range(draws):
+        run[:] = 0.0
+        before[:] = 0.0
+        for i in range(n):
+            for h in range(horizon):
+                part = expected[i] if none[d, h] else sums[i, d, h]
+                run[h] += part * factor[d, h]
+                upto = min(np.floor(run[h] + at[d]), target[d, h])
+                if i == n - 1:
+                    upto = target[d, h]
+                out[d, i, h] = np.int32(upto - before[h])
+                before[h] = upto
