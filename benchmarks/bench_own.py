@@ -144,7 +144,7 @@ def bound(draws: int) -> None:
             held.setdefault(name, []).append(scores(forecast.select(places), truth))
             n = sum("they move no other place" in w for w in forecast.warnings)
             apart[name] = apart.get(name, 0) + n
-    print("\nOf the true files of all origins, too far from all else:")
+    print("\nOf the true files of all origins, too far from the forecast:")
     for name, those in who.items():
         n = apart[f"{name} | +4 | together"]
         print(f"{name}, four months further: {n} of {len(those) * len(found)}")
@@ -235,13 +235,12 @@ def real(release: str, names: tuple[str, ...], draws: int) -> None:
     given = made["all | together"]
     ahead = [int((own.own.of(s)[0][-1] - panel.last_month).astype(int)) for s in states]
     unused = sum("hardly begun" in w for w in given.warnings)
-    far = sum("from the forecast: look" in w for w in given.warnings)
     apart = sum("they move no other place" in w for w in given.warnings)
     print(
         f"\n**Release {release}, last month {panel.last_month}; export of {day}**: {len(states)} "
         f"states, their files end {min(ahead)} to {max(ahead)} months after (median "
-        f"{np.median(ahead):.0f}); {unused} end in months that had hardly begun; {far} lie far "
-        f"from the forecast, {apart} from all else; refused: {len(refused)}\n"
+        f"{np.median(ahead):.0f}); {unused} end in months that had hardly begun; {apart} lie far "
+        f"from the forecast; refused: {len(refused)}\n"
     )
     print("| places | months ahead | way | WIS without | with | ratio (se) | without NC | "
           "better in | 90% coverage without, with |")  # fmt: skip

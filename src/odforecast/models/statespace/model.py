@@ -28,7 +28,7 @@ from odforecast.models.delay.deficit import (
 from odforecast.models.paths import below_zero, usable_locations
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.models.statespace import kalman
-from odforecast.models.statespace.kalman import TAIL_DF, Scales, Singles, State
+from odforecast.models.statespace.kalman import Scales, Singles, State
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES
 from odforecast.panel import Floats, Panel
@@ -576,12 +576,10 @@ def log_months(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
     )
     root[release:, release:] = np.eye(loads.shape[2] - release)
-    usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
     return LogMonths(
         state.locations,
         loads @ root,
         own=own,
         nation=nation,
         scale=scale,
-        usual=usual,
     )
