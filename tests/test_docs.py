@@ -179,9 +179,13 @@ def test_every_column_prior_and_model_is_explained(names, page):
     assert not [name for name in names if f"`{name}`" not in text]
 
 
-def test_every_figure_is_in_the_gallery():
-    drawn = set(re.findall(r"od\.plot\.(\w+)\(", (DOCS / "gallery.md").read_text()))
-    assert set(od.plot.__all__) - {"alt_text", "inline", "save", "sheet"} == drawn
+def test_the_table_of_the_summary_explains_its_columns_in_their_order() -> None:
+    section = FILES.partition("(files-summary)=")[2].partition("(files-counties)=")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.M)
+    explained = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    panel = od.bundled().as_of("2025-09-17").panel().select("Ohio")
+    summary = od.get_model("drift").fit(panel).forecast(draws=20).summary()
+    assert explained == list(summary)
 
 
 def test_every_column_of_the_tables_of_a_forecast_is_explained() -> None:

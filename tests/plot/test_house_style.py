@@ -1,10 +1,13 @@
 """The house style: told apart by everybody, legible, nothing of pyplot; and figures as files."""
 
+import doctest
+import inspect
 import itertools
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from odforecast import plot
-from odforecast.plot import style
+from odforecast.plot import files, maps, scenarios, scores, series, style
+from odforecast.plot.files import figure_of, title_of
 
 #: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 PROTANOPIA = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
@@ -22,6 +26,7 @@ DEUTERANOPIA = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
                 [-0.011820, 0.042940, 0.968881]]  # fmt: skip
 
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -68,20 +73,53 @@ def test_a_long_heading_is_broken_within_the_axes():
     assert [t.get_text() for t in axes.texts] == ["as of today"]
 
 
-@pytest.mark.slow
-def test_letters_are_legible(panel, forecast, revising, results, projection):
-    drawn = [
-        plot.counts(panel, "Ohio"), plot.fan(revising, "NYC"), plot.tile_map({"OH": -3.0}),
-        plot.said_and_came(results, "Ohio"), plot.errors(results), plot.coverage(results),
-        plot.pit(results), plot.skill(results),
-        plot.nowcast(revising, "US"), plot.overlay(projection, "US"), plot.averted(projection),
-        plot.prevented(projection),
-        plot.small_multiples(forecast, ["US", "OH"])[0],
-    ]  # fmt: skip
-    for figure in (axes.get_figure() for axes in drawn):
-        figure.draw_without_rendering()
-        letters = (t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip())
-        assert min(t.get_fontsize() for t in letters) >= 11
+HELPERS = ("alt_text", "inline", "save", "sheet")
+FIGURES = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "chances" else name
+    for name in plot.__all__
+    if name not in HELPERS
+]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_an_example_is_legible_and_says_what_it_shows(name, monkeypatch):
+    function = getattr(plot, name)
+    drawn, names = [], {}
+
+    def draw(*args, **keywords):
+        drawn.append(function(*args, **keywords))
+        return drawn[-1]
+
+    monkeypatch.setattr(plot, name, draw)
+    for example in doctest.DocTestParser().get_examples(function.__doc__):
+        exec(example.source, names)
+    assert drawn, f"the example of plot.{name} does not draw it"
+    figure = figure_of(drawn[0])
+    heads = [style.head_of(axes) for axes in figure.axes]
+    assert title_of(figure) != "Figure", "without a title"
+    assert all(head.title for head in heads), "axes without a title"
+    assert heads[0].caption or heads[0].source or len(heads) > 1, "neither caption nor source"
+    assert re.search(r"\d", plot.alt_text(drawn[0])), "its alt text has no number"
+    figure.draw_without_rendering()
+    letters = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    assert min(t.get_fontsize() for t in letters) >= 11
+
+
+def test_every_figure_is_in_the_reference_and_the_gallery():
+    index = (DOCS / "reference" / "api" / "index.md").read_text()
+    listed = re.search(r"currentmodule:: odforecast\.plot\n.*?```", index, re.S)[0]
+    gallery = (DOCS / "gallery.md").read_text()
+    names = [name for name in plot.__all__ if name not in HELPERS]
+    assert not [name for name in names if f"   {name}\n" not in listed], "reference/api/index.md"
+    assert not [name for name in names if f"od.plot.{name}(" not in gallery], "gallery.md"
+
+
+def test_every_figure_of_a_module_is_listed():
+    for module in (files, maps, scenarios, scores, series, style):
+        functions = {name for name, value in vars(module).items()
+                     if inspect.isfunction(value) and value.__module__ == module.__name__
+                     and "Examples\n" in (value.__doc__ or "")}  # fmt: skip
+        assert functions == set(module.__all__), module.__name__
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])

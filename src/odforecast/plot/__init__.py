@@ -20,33 +20,21 @@ August 2025; forecast for August 2026 ..., 90% interval ... to ...
 
 from __future__ import annotations
 
-# No module has the name of a figure: importing it would take the figure's place.
-from odforecast.plot.files import alt_text, inline, save
-from odforecast.plot.maps import map, tile_map
-from odforecast.plot.scenarios import averted, chances, overlay, prevented
-from odforecast.plot.scores import coverage, errors, pit, said_and_came, skill
-from odforecast.plot.series import counts, fan, nowcast, revision_triangle, small_multiples
-from odforecast.plot.style import sheet
+# No module has the name of a figure: importing it would take the figure's place. A new figure is
+# listed in the ``__all__`` of its module.
+from odforecast.plot import files, maps, scenarios, scores, series, style
+from odforecast.plot.files import *  # noqa: F403
+from odforecast.plot.maps import *  # noqa: F403
+from odforecast.plot.scenarios import *  # noqa: F403
+from odforecast.plot.scores import *  # noqa: F403
+from odforecast.plot.series import *  # noqa: F403
+from odforecast.plot.style import *  # noqa: F403
 
-__all__ = [
-    "alt_text",
-    "averted",
-    "chances",
-    "counts",
-    "coverage",
-    "errors",
-    "fan",
-    "inline",
-    "map",
-    "nowcast",
-    "overlay",
-    "pit",
-    "prevented",
-    "revision_triangle",
-    "said_and_came",
-    "save",
-    "sheet",
-    "skill",
-    "small_multiples",
-    "tile_map",
-]
+__all__ = sorted(
+    files.__all__
+    + maps.__all__
+    + scenarios.__all__
+    + scores.__all__
+    + series.__all__
+    + style.__all__
+)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+__all__ = ["alt_text", "inline", "save"]
+
 #: Kinds of files, and what is left out of each so that the same figure gives the same bytes.
 _WRITTEN: dict[str, dict[str, Any]] = {
     "png": {"Software": None},

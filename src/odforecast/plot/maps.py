@@ -44,6 +44,8 @@ from odforecast.say import capital, chance, likely, listed, month_name, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["map", "tile_map"]
+
 Floats = NDArray[np.float64]
 
 # Tiles

@@ -46,6 +46,8 @@ from odforecast.say import between, capital, chance, month_name, rounded, step_o
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["averted", "chances", "overlay", "prevented"]
+
 #: Interval of every band and bar; months of history; pixels of a direct label.
 TAILS = (0.05, 0.95)
 MONTHS = 72

@@ -61,6 +61,8 @@ from odforecast.say import SMALL, capital, month_name, percent, ranged
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["coverage", "errors", "pit", "said_and_came", "skill"]
+
 Floats = NDArray[np.float64]
 
 

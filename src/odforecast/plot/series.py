@@ -78,6 +78,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+__all__ = ["counts", "fan", "nowcast", "revision_triangle", "small_multiples"]
+
 #: Months of history before the forecast; months ahead that were tested against final counts; and
 #: months of a nowcast, or of a release, that are shown.
 MONTHS = 60

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["sheet"]
+
 #: Colors by what they mean, on light paper. A page defines each as a variable of its name
 #: (``--forecast``), for light and for dark paper; see :func:`odforecast.plot.inline`.
 COLORS: Final = {
