@@ -31,8 +31,8 @@ from test_cli_history import Repository
 
 import odforecast as od
 from odforecast import cli
-from odforecast.backtesting.submission import export
 from odforecast.cli import main
+from odforecast.hub.task import export_task
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.vintage.bundle import default_folder
@@ -163,7 +163,7 @@ def _prepare(args: list[str]) -> None:
     if args[:2] == ["hub", "check"]:
         hub_breaker.small_hub(Path("my-hub"))
     if args[:2] == ["task", "submit"]:
-        export(od.Task.load(args[2]), "exported")
+        export_task(od.Task.load(args[2]), "exported")
         script = ROOT / "docs" / "how-to" / "outside_model.py"
         subprocess.run([sys.executable, str(script), "exported", args[3]], check=True)
     if args[:2] == ["task", "leaderboard"]:

@@ -15,9 +15,9 @@ import odforecast as od
 from odforecast.errors import DataError, ForecastError, ScoringError
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub import check_hub, read_held, scenario_tasks, scenarios_to_hub, write_tasks
-from odforecast.hub.files import is_scenario_name
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 from odforecast.scoring import score_hub
+from odforecast.scoring.files import is_scenario_name
 
 STATES = [x.state for x in LOCATIONS]
 STRANGE = ["null", "NA", "nan", "$x, y", '"q"', "é 中", "=1+1", "'", "a;b|c", "[red]", "1"]

@@ -15,8 +15,8 @@ from hub_tables import made
 import odforecast as od
 from odforecast.errors import DataError
 from odforecast.hub import check_hub, read_hub, scenarios_to_hub, to_hub, write_hub
-from odforecast.hub.files import SCENARIO_ID, read_raw
-from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, SCENARIO_ID
+from odforecast.sources.cells import read_raw
 
 
 @cache

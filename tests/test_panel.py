@@ -11,7 +11,6 @@ from forecast_factory import made, same
 from panel_factory import made_donor
 
 import odforecast as od
-from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.backtesting.unit import contained
 from odforecast.errors import BacktestError, PanelError
 from odforecast.geography import JURISDICTIONS
@@ -225,19 +224,6 @@ def test_a_model_that_writes_into_a_layer_is_found_out(name):
     with pytest.raises(BacktestError, match="changed"):
         write()
     np.testing.assert_array_equal(layer, before)
-
-
-def test_an_exported_origin_holds_what_the_releases_said(released):
-    table, layers = _known("one", released), released.triangle.layers
-    assert tuple(table) == KNOWN_COLUMNS
-    rows = table[(table["release"] == str(released.triangle.releases[1]))].set_index("abbreviation")
-    ohio, i = rows.loc["OH"], released.index("OH")
-    year = ohio["indicator"] == A_YEAR
-    shown = ohio[~year].set_index("month").loc[str(released.months[-3])]
-    for name in ("reported", "predicted", "pending"):
-        assert shown[name.replace("pend", "percent_pend")] == layers[name][1, i, -3]
-    assert list(ohio[year]["reported"]) == [layers["all_deaths"][1, i]]
-    assert len(_known("one", bare(released))) < len(table)
 
 
 END = "2022-06"

@@ -46,12 +46,13 @@ from releases import read_releases
 import odforecast as od
 from odforecast.backtesting import Results, Workers
 from odforecast.backtesting.board import leaderboard
-from odforecast.backtesting.submission import export, score_submission
+from odforecast.backtesting.submission import score_submission
 from odforecast.backtesting.task import Task
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError
+from odforecast.hub.task import export_task
 from odforecast.io import replacing
 from odforecast.models import Model, get_model, model_names
-from odforecast.names import HUB_QUANTILES, STATES, VINTAGE_CLEAN, VINTAGE_REAL
+from odforecast.names import STATES, VINTAGE_CLEAN, VINTAGE_REAL
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What decides comes first.
@@ -145,11 +146,11 @@ def install_plugin(folder: Path) -> list[str]:
 def outside(task: Task, out: Path) -> Results:
     """Forecasts of a script that reads and writes CSV files, and knows nothing else."""
     with tempfile.TemporaryDirectory() as made:
-        exported = export(task, Path(made) / "task")
+        exported = export_task(task, Path(made) / "task")
         forecasts = Path(made) / "forecasts"
         subprocess.run([sys.executable, str(SCRIPT), str(exported), str(forecasts)], check=True)
-        tables = {p.stem: od.hub.read(p, HUB_QUANTILES) for p in sorted(forecasts.glob("*.csv"))}
-        results = score_submission(task, tables, OUTSIDE, "1")
+        files = {path.stem: path for path in sorted(forecasts.glob("*.csv"))}
+        results = score_submission(task, files, OUTSIDE, "1")
     results.save(out)
     return results
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -17,11 +18,17 @@ from toys import same
 
 import odforecast as od
 from odforecast.backtesting import Results, submission
-from odforecast.backtesting.submission import export, score_submission
+from odforecast.backtesting.submission import score_submission
 from odforecast.backtesting.task import FIXED, Definition, Task, parse, read, shipped
-from odforecast.errors import ArchiveError, BacktestError, OdforecastError, UnknownNameError
+from odforecast.errors import (
+    ArchiveError,
+    BacktestError,
+    DataError,
+    OdforecastError,
+    UnknownNameError,
+)
 from odforecast.geography import lookup
-from odforecast.names import HUB_QUANTILES
+from odforecast.hub.task import export_task
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped as donors
 
@@ -296,7 +303,7 @@ def task() -> od.Task:
 
 @pytest.fixture(scope="module")
 def exported(task, tmp_path_factory) -> Path:
-    return export(task, tmp_path_factory.mktemp("task"))
+    return export_task(task, tmp_path_factory.mktemp("task"))
 
 
 def table_of(model: str, origin: od.backtesting.Origin) -> pd.DataFrame:
@@ -314,37 +321,24 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in found}
 
 
-def test_origins_have_names_of_their_own(task, exported):
+def test_an_exported_origin_is_a_hub_of_what_was_known(task, exported):
     assert len(set(task.origin_ids)) == len(task.origins) == 6
     assert len({o.as_of for o in task.origins}) < 6  # the day alone would not tell them apart
-    rows = pd.read_csv(exported / "origins.csv", dtype=str).set_index("origin_id")
-    assert rows[["as_of", "final_through"]].T.to_dict("list") == {
-        key: [str(o.as_of), str(o.panel.final_through)]
-        for key, o in zip(task.origin_ids, task.origins)
-    }
-
-
-def test_what_was_known_is_all_that_a_model_is_given(task, exported):
+    assert {path.name for path in exported.iterdir()} == {*task.origin_ids, "task.json"}
     for key, origin in zip(task.origin_ids, task.origins):
-        panel = origin.panel
-        known = pd.read_csv(exported / "known" / f"{key}.csv", dtype={"location": str})
-        assert tuple(known) == submission.KNOWN_COLUMNS
-        assert known[["origin_id", "as_of"]].eq([key, str(panel.as_of)]).all(axis=None)
-        newest = known[known["release"] == str(panel.as_of)]
-        names = {"reported": "reported", "predicted": "predicted", "percent_pending": "pending",
-                 "percent_complete": "complete"}  # fmt: skip
-        for part in (panel, *panel.beside.values()):
-            indicator = "all-drugs" if part is panel else part.indicator
-            rows = newest[newest["indicator"] == indicator]
-            for column, layer in names.items():
-                wide = rows.pivot(index="location", columns="month", values=column)
-                codes, months = [lookup(s).code for s in part.locations], part.months.astype(str)
-                wide = wide.reindex(codes).reindex(columns=months).to_numpy(dtype=float)
-                np.testing.assert_allclose(wide, getattr(part, layer), rtol=1e-9)
-        before = known[known["release"] != str(panel.as_of)]
-        n = 0 if panel.triangle is None else int(np.isfinite(panel.triangle.reported).sum())
-        assert len(before) == n
-        assert before["predicted"].isna().all()
+        hub = od.hub.Hub.open(exported / key)
+        assert hub.origins == {str(origin.as_of): (0, "2021-03-31")}
+        assert od.hub.check(hub.root).ok
+        known = pd.read_csv(hub.target_files("time-series")[0], dtype={"location": str})
+        assert set(known["as_of"]) == {str(origin.as_of)}
+        counts = known[known["target"] == "deaths_12mo"]
+        wide = counts.pivot(index="location", columns="target_end_date", values="observation")
+        codes = [lookup(state).code for state in origin.panel.locations]
+        last = wide.reindex(codes).to_numpy()
+        columns = (pd.to_datetime(wide.columns).to_period("M").astype(str)).tolist()
+        assert columns[-1] == "2021-03"
+        at = [list(origin.panel.months.astype(str)).index(month) for month in columns]
+        np.testing.assert_allclose(last, origin.panel.reported[:, at], rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -354,47 +348,44 @@ def test_later_counts_change_no_file_but_the_fingerprint(task, tmp_path):
     table.loc[later, "reported"] = (table.loc[later, "reported"] * 0.5).round()
     other = od.Task.load(task, od.Archive.in_memory({"2026-01-14": table}))
     assert other.fingerprint != task.fingerprint
-    one, two = (contents(export(t, tmp_path / n)) for t, n in ((task, "one"), (other, "two")))
+    one, two = (contents(export_task(t, tmp_path / n)) for t, n in ((task, "one"), (other, "two")))
     for name in [n for n in one if n.endswith(".csv")]:
         assert one[name] == two[name], name
 
 
 def test_what_is_asked_for(task, exported):
-    key = task.origin_ids[0]
-    rows = pd.read_csv(exported / "asked" / f"{key}.csv", dtype=str)
-    assert tuple(rows) == submission.ASKED_COLUMNS
-    assert len(rows) == 4 * 12
-    assert set(rows["location"]) == {"US", "39", "54", "NYC"}
-    last = task.origins[0].panel.last_month
-    ends = (last + rows["horizon"].astype(int).to_numpy() * np.timedelta64(1, "M")).astype(str)
-    assert rows["target_end_date"].str[:7].tolist() == ends.tolist()
-    levels = pd.read_csv(exported / "levels.csv")["output_type_id"].tolist()
-    assert levels == list(HUB_QUANTILES)
-    filled = pd.read_csv(exported / "template.csv", dtype={"location": str})
-    assert len(filled) == 4 * 12 * 23
-    # The template is a hub file once its values are there.
-    path = exported.parent / "filled.csv"
-    filled.assign(value=100.0 + filled["output_type_id"]).to_csv(path, index=False)
-    assert len(od.hub.read(path)) == len(filled)
+    tasks = json.loads((exported / task.origin_ids[0] / "hub-config" / "tasks.json").read_text())
+    (asked,) = tasks["rounds"][0]["model_tasks"]
+    ids = asked["task_ids"]
+    assert sorted(ids["location"]["required"]) == ["39", "54", "NYC", "US"]
+    assert ids["target"]["required"] == ["deaths_12mo"]
+    assert ids["horizon"]["required"] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert ids["horizon"]["optional"] == [-11, -10, -9, -8, -7, -6, -5, -4, -3, -2, -1, 0]
+    ends = ids["target_end_date"]["optional"]
+    assert (ends[0], ends[11], ends[12], ends[-1]) == (
+        "2020-04-30", "2021-03-31", "2021-04-30", "2022-03-31"
+    )  # fmt: skip
+    assert len(asked["output_type"]["quantile"]["output_type_id"]["required"]) == 23
 
 
 def test_a_folder_is_replaced_if_it_is_one_of_ours(task, tmp_path):
-    export(task, tmp_path / "a")
-    (tmp_path / "a" / "known" / "stale.csv").write_text("x")
-    export(task, tmp_path / "a")
-    assert not (tmp_path / "a" / "known" / "stale.csv").exists()
+    export_task(task, tmp_path / "a")
+    stale = tmp_path / "a" / "2001-01-01" / "hub-config"
+    stale.mkdir(parents=True)
+    export_task(task, tmp_path / "a")
+    assert not stale.exists()
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
     (tmp_path / "a" / "mine.txt").write_text("x")
-    with pytest.raises(BacktestError, match=r"holds other files \(mine.txt\)"):
-        export(task, tmp_path / "a")
-    with pytest.raises(BacktestError, match="is a file"):
-        export(task, tmp_path / "a" / "mine.txt")
+    with pytest.raises(DataError, match="is not empty"):
+        export_task(task, tmp_path / "a")
+    with pytest.raises(DataError, match="is a file"):
+        export_task(task, tmp_path / "a" / "mine.txt")
     with pytest.raises(BacktestError, match="of counties, and hub files have codes"):
-        export(od.Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
+        export_task(od.Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
 
 
 def test_an_export_that_cannot_be_put_there_leaves_the_old_one(task, tmp_path, monkeypatch):
-    out = export(task, tmp_path / "a")
+    out = export_task(task, tmp_path / "a")
     before, whole = contents(out), Path.rename
 
     def rename(self: Path, target: Path) -> Path:
@@ -404,7 +395,7 @@ def test_an_export_that_cannot_be_put_there_leaves_the_old_one(task, tmp_path, m
 
     monkeypatch.setattr(Path, "rename", rename)
     with pytest.raises(BacktestError, match="No space left"):
-        export(task, out)
+        export_task(task, out)
     assert contents(out) == before
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -498,7 +489,7 @@ def test_a_script_that_knows_csv_alone_takes_part(task, exported, tmp_path):
     words = [sys.executable, "-I", "-S", SCRIPT, exported, tmp_path / "out"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    files = {p.stem: od.hub.read(p) for p in (tmp_path / "out").glob("*.csv")}
+    files = {p.stem: p for p in (tmp_path / "out").glob("*.csv")}
     assert sorted(files) == sorted(task.origin_ids)
     results = score_submission(task, files, "outside")
     assert results.failures.empty
@@ -522,21 +513,62 @@ def holed(rows: pd.DataFrame) -> pd.DataFrame:
     ("change", "said"),
     [
         # Without the outer levels the WIS of the same draws is lower; a level twice is none more.
-        (lambda t: t[t["output_type_id"].between(0.3, 0.7)], "has 9 of the 23 quantile levels;"),
-        (without, "location 54, 2021-06, deaths_12mo has 22 of the 23 quantile levels;"),
-        (lambda t: without(t, again=True), "has 22 of the 23 quantile levels (23 rows);"),
-        (holed, "is not a number;"),  # it would count as made, and not be scored
+        (lambda t: t[t["output_type_id"].between(0.3, 0.7)], "14 of 23 quantile levels missing"),
+        (without, "location 54, deaths_12mo, 2021-06-30: 1 of 23 quantile levels missing"),
+        (lambda t: without(t, again=True), "repeats a row"),
+        (holed, "is not a finite number"),  # it would count as made, and not be scored
         (lambda t: t.assign(origin_date=t["origin_date"] + dt.timedelta(1)), "say origin_date"),
-        (lambda t: t.assign(horizon=t["horizon"] + 1), "does not fit"),
+        (lambda t: t.assign(horizon=t["horizon"] - 1), "does not fit"),
         (lambda t: t.assign(scenario_id="x"), "have scenarios"),
-        (lambda t: t.head(0), "no forecast that the task asks for"),
+        (lambda t: t.head(0), "no rows"),
+        (lambda t: t.assign(location="48"), "no forecast that the task asks for"),
     ],
 )  # fmt: skip
 def test_forecasts_that_are_refused(task, tables, change, said):
     key = task.origin_ids[0]
-    with pytest.raises(BacktestError, match=re.escape(said)) as caught:
-        score_submission(task, {key: change(tables[key])}, "theirs")
+    table = tables[key]
+    if said.startswith("no forecast"):
+        table = table[table["location"] == "54"]
+    with pytest.raises(OdforecastError, match=re.escape(said)) as caught:
+        score_submission(task, {key: change(table)}, "theirs")
     assert key in str(caught.value) or "no forecast" in said
+
+
+def simple_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same forecasts as a table of medians and intervals, a row per interval."""
+    out = []
+    for (code, end, horizon), part in rows.groupby(["location", "target_end_date", "horizon"]):
+        values = part.set_index(part["output_type_id"].round(6))["value"]
+        for low in [x for x in values.index if x < 0.5]:
+            high = round(1 - low, 6)
+            interval = [round(1 - 2 * low, 6), values[low], values[0.5], values[high]]
+            out.append([lookup(str(code)).state, f"{end:%Y-%m}", horizon, *interval])
+    names = ["location", "month", "horizon", "level", "low", "median", "high"]
+    return pd.DataFrame(out, columns=names)
+
+
+def test_a_table_of_medians_and_intervals_is_scored_as_the_hub_file_with_its_levels(
+    task, tables, tmp_path
+):
+    key = task.origin_ids[0]
+    path = tmp_path / f"{key}.csv"
+    table = simple_table(tables[key])
+    table.to_csv(path, index=False)
+    simple = score_submission(task, {key: path}, "theirs")
+    full = score_submission(task, {key: tables[key]}, "theirs")
+    for name in ("location", "month", "wis", "ae", "cover_90", "reason"):
+        same(simple.scores[[name]], full.scores[[name]])
+    for change, message in (
+        (table.iloc[1:], "row 2: level '0.95' is of a place and month without all 11 levels"),
+        (table[table["level"] == 0.9], "row 2, origin"),
+        (pd.concat([table, table.iloc[:1]]), "repeats an interval of this place and month"),
+        (table.assign(level=90), "level '90' does not lie between 0 and 1"),
+        (table.assign(median=range(len(table))), "is not the only median of this place"),
+        (table.assign(high=np.nan), "column value: nan is not a finite number"),
+    ):
+        change.to_csv(path, index=False)
+        with pytest.raises(DataError, match=re.escape(message)):
+            score_submission(task, {key: path}, "theirs")
 
 
 @pytest.mark.parametrize(

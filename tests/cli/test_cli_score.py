@@ -34,7 +34,7 @@ UNREADABLE = [
     (HEAD + "US,2024-13,1,0.9,1,2,3\n", "row 2: month '2024-13' is not a month"),
     (HEAD + "US,2024-12,1,0.9,1,two,3\n", "row 2: median 'two' is not a number"),
     (HEAD + f"{US}Utopia,2024-12,1,0.9,1,2,3\n", "row 3: location"),
-    (HEAD + f"{US}US,2024-12,1,0.8,1,2,3\n", "one level"),
+    (HEAD + f"{US}WV,2024-12,1,0.8,1,2,3\n", "without all 2 levels of the table"),
     (HEAD + "39035,2024-12,1,0.9,1,2,3\n", "counties cannot be scored from files"),
     (HEAD, "no rows"),
     ("location,month,lower,median\nUS,2024-12,1,2\n", LACKS),

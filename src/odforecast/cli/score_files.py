@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,28 +10,23 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecasts import load_forecast
-from odforecast.hub import label_of, read_hub
-from odforecast.hub.files import number
+from odforecast.hub import label_of
 from odforecast.hub.tables import Known, score_levels, score_trend
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
 from odforecast.say import quoted
 from odforecast.scoring import Truth, score_hub
 from odforecast.scoring import score as score_forecast
-from odforecast.sources.columns import BadCell, Column, Table, needed, state
-from odforecast.sources.read import read_raw
+from odforecast.scoring.files import DAY_IN_NAME, SIMPLE_COLUMNS, header_of, read_hub, read_simple
 from odforecast.updating import record
 
 #: Levels of quantiles, rising.
 type Levels = tuple[float, ...]
 
-#: Columns of a table of medians and intervals.
-INTERVALS: Final = frozenset({"location", "month", "horizon", "level", "low", "median", "high"})
 #: Folders that are scored whole, by a file in them, and files in them that are not scored alone.
 _PARTS: Final = {
     "manifest.json": (
@@ -60,7 +53,6 @@ _PARTS: Final = {
     ),
 }
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet|json)$", re.IGNORECASE)
-_DATED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})-(?=.)")
 _BACKTEST_KEYS: Final = ("as_of", "last_month", "donor", "target", "location", "month", "horizon")
 
 
@@ -95,7 +87,7 @@ def model_name(path: Path) -> str:
     >>> model_name(Path("2024-12-11-team-model.csv.gz"))
     'team-model'
     """
-    name = _DATED.sub("", _ENDING.sub("", path.name))
+    name = DAY_IN_NAME.sub("", _ENDING.sub("", path.name))
     if not name.isprintable():
         raise DataError(
             f"{quoted(path.name)} cannot name a model: it contains control characters",
@@ -130,9 +122,10 @@ def _read(path: Path) -> list[Forecasts]:
                 f"{path}: part of {what}, not a file of forecasts",
                 hint=f"score the folder: odforecast score {path.parent}",
             )
-    there = _columns_of(path)
+    there = header_of(path)
     if "median" in there:
-        return [_intervals(path)]
+        simple = read_simple(path)
+        return [_quantiles(model_name(path), path, table=simple.table, levels=simple.levels)]
     if {"draw", "location", "month"} <= there:
         raise DataError(
             f"{path}: contains draws without the date they were made",
@@ -227,7 +220,7 @@ def _folder(path: Path) -> list[Forecasts]:
         n
         for n in there
         if n.endswith((".csv", ".csv.gz", ".parquet"))
-        and any(_columns_of(path / n) >= names for names in (INTERVALS, hub))
+        and any(header_of(path / n) >= names for names in (SIMPLE_COLUMNS, hub))
     )
     what = f"score the files in it: {', '.join(files[:3])}" if files else "give a file"
     raise DataError(f"{path}: contains no forecast, run or results", hint=what)
@@ -309,74 +302,3 @@ def _record(path: Path) -> list[Forecasts]:
         _quantiles(str(model), path, table=rows, levels=levels, indicator=ALL_DRUGS)
         for model, rows in lines.groupby("model", sort=False)
     ]
-
-
-def _intervals(path: Path) -> Forecasts:
-    """A table of medians and intervals."""
-    parse = dict.fromkeys(("level", "horizon"), needed(_value)) | {"location": _state}
-    parse |= dict.fromkeys(("low", "median", "high", "reported"), _value)
-    needs = sorted(INTERVALS)
-    columns = [Column(x, x, parse=parse.get(x, str)) for x in (*needs, "reported", "target")]
-    what = "a table of medians and intervals"
-    cells = Table(
-        read_raw(path),
-        columns,
-        needs=needs,
-        what=what,
-        others=True,
-    )
-    horizon = cells.values("horizon", dtype=int)
-    level = float(cells.values("level")[0])
-    if len(set(cells.values("level"))) != 1 or not 0 < level < 1:
-        raise DataError(f"{path}: column level must contain one level between 0 and 1")
-    month = cells.months("1999-01")
-    table = pd.DataFrame(
-        {
-            "location": cells.texts("location"),
-            "month": month.astype("datetime64[s]"),
-            "target": cells.texts("target") if "target" in cells else TARGET_12MO,
-            "horizon": horizon,
-            "last_month": (month - horizon * ONE_MONTH).astype("datetime64[s]"),
-        }
-        | {x: cells.values(x) for x in ("low", "median", "high", "reported") if x in cells}
-    )
-    if found := _DATED.match(path.name):
-        try:
-            table["as_of"] = pd.Timestamp(found[1]).as_unit("s")
-        except ValueError:
-            raise DataError(f"{path}: {found[1]} is not a day") from None
-    low = round((1 - level) / 2, 12)
-    levels = {low: "low", 0.5: "median", round(1 - low, 12): "high"}
-    return _quantiles(model_name(path), path, table=table, levels=levels)
-
-
-def _value(text: str) -> float | BadCell:
-    """A number, or a blank."""
-    value = number(text)
-    bad = math.isnan(value) and text
-    return BadCell("is not a number", "write 1234.5, or leave the cell blank") if bad else value
-
-
-def _state(text: str) -> str | BadCell:
-    """A state by any of its names."""
-    if re.fullmatch(r"\d{5}", text):
-        hint = "odforecast backtest --dataset counties scores models of counties"
-        return BadCell("is a county, and counties cannot be scored from files", hint)
-    return state(text)
-
-
-def _columns_of(path: Path) -> frozenset[str]:
-    """Names of a file's columns in lower case; none where it cannot be read, which its own reader
-    will say.
-    """
-    name = path.name.lower()
-    try:
-        if name.endswith(".parquet"):
-            return frozenset(map(str.lower, pq.read_schema(path).names))
-        with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as handle:
-            text = handle.read(10_000).decode("utf-8-sig", "ignore").lower()
-    except (OSError, EOFError, ValueError, IndexError, DataError):
-        return frozenset()
-    if name.endswith(".json"):
-        return frozenset(re.findall(r'"(\w+)":', text))
-    return frozenset(cell.strip('"') for cell in text.partition("\n")[0].strip().split(","))

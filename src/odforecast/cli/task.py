@@ -85,21 +85,24 @@ def show(name: str) -> Answer:
 def export(name: str, folder: Path) -> Answer:
     """Write the data known at each origin, for another program.
 
-    The files are CSV. DIR gets two files per origin, with the data known then and the forecasts
-    asked for, and the list of origins. A task that was exported there before is replaced.
+    DIR gets a folder per origin, in the form of a hubverse hub: target-data/time-series.csv has the
+    counts known then, hub-config/tasks.json the forecasts asked for. A task that was exported there
+    before is replaced.
     """
-    from odforecast.backtesting.submission import export as write
+    from odforecast.hub.task import export_task
 
     found = open_task(name)
-    written = write(found, folder)
-    n = sum(o.panel is not None for o in found.origins)
+    written = export_task(found, folder)
+    n_origins = sum(origin.panel is not None for origin in found.origins)
     next_ = (
-        "Next: write one file of forecasts per origin, named by its id in origins.csv, in the form "
-        f"of template.csv. Then: odforecast task submit {shlex.quote(name)} YOUR-DIR --label NAME "
-        "--out DIR"
+        "Next: write one hub file of forecasts per origin, named like its folder "
+        f"({found.origin_ids[0]}.csv). Then: odforecast task submit {shlex.quote(name)} YOUR-DIR "
+        "--label NAME --out DIR"
     )
-    text = f"task {found.name} ({found.short}): {number_of(n, 'origin')}\nwritten: {written}"
-    data = {"folder": str(written), "origins": n, "fingerprint": found.fingerprint}
+    text = (
+        f"task {found.name} ({found.short}): {number_of(n_origins, 'origin')}\nwritten: {written}"
+    )
+    data = {"folder": str(written), "origins": n_origins, "fingerprint": found.fingerprint}
     return Answer(text, data, notes=[next_])
 
 
@@ -122,13 +125,13 @@ def export(name: str, folder: Path) -> Answer:
 def submit(name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool) -> Answer:
     """Check and score forecasts that another program made.
 
-    FILE is a hub file, DIR a folder of them. Each file holds the forecasts of one origin. Its name
-    is the origin's id from odforecast task export, or starts with it. Missing forecasts are listed,
-    and counted on every leaderboard. We cannot check that a forecast used only the data known on
+    FILE is a hub file, or a table of medians and intervals as odforecast score reads it; DIR is a
+    folder of files. Each file has the forecasts of one origin. Its name is the origin's id from
+    odforecast task export, or starts with it. Missing forecasts are listed, and counted on every
+    leaderboard. We cannot check that a forecast used only the data known on
     its day: that is the submitter's word.
     """
     from odforecast.backtesting.submission import score_submission
-    from odforecast.names import HUB_QUANTILES
 
     found = open_task(name)
     opt.check_folder(
@@ -139,10 +142,7 @@ def submit(name: str, files: tuple[Path, ...], label: str, out: Path, replace: b
         ours="(?!units$).*",
         marks=("manifest.json",),
     )
-    by_origin = _by_origin(found, files)
-    tables = {key: od.read_hub(path, levels=HUB_QUANTILES) for key, path in by_origin.items()}
-    names = {key: path.name for key, path in by_origin.items()}
-    results = score_submission(found, tables, label=label, files=names)
+    results = score_submission(found, _by_origin(found, files), label=label)
     results.save(out)
     for text in results.notes:
         note(text)
@@ -200,7 +200,7 @@ def _by_origin(task: od.Task, given: tuple[Path, ...]) -> dict[str, Path]:
         if key is None:
             raise BacktestError(
                 f"{quoted(path.name)} is not named after an origin of task {task.name}",
-                hint=f"name it as in origins.csv, such as {task.origin_ids[0]}.csv",
+                hint=f"name it like the folder of its origin: {task.origin_ids[0]}.csv",
             )
         if key in found:
             raise BacktestError(

@@ -9,14 +9,16 @@ target month. Files of scenarios have ``scenario_id`` as well.
 from __future__ import annotations
 
 from odforecast.hub.checks import Checks, check
-from odforecast.hub.files import OUTPUT_TYPES, check_hub, file_kind, read_hub, to_hub, write_hub
-from odforecast.hub.files import read_hub as read
+from odforecast.hub.files import to_hub, write_hub
 from odforecast.hub.files import write_hub as write
 from odforecast.hub.layout import Hub, label_of, model_id
 from odforecast.hub.making import init, update
 from odforecast.hub.scenarios import read_held, scenario_tasks, scenarios_to_hub, write_tasks
 from odforecast.hub.scores import HubScores, score
 from odforecast.hub.submission import submit
+from odforecast.scoring.files import OUTPUT_TYPES, check_hub, read_hub
+from odforecast.scoring.files import read_hub as read
+from odforecast.sources.cells import file_kind
 
 __all__ = [
     "OUTPUT_TYPES",

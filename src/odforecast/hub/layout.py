@@ -25,9 +25,9 @@ import msgspec
 import numpy as np
 
 from odforecast.errors import DataError, ForecastError, one_of
-from odforecast.hub.files import decoded, is_day, text_of
 from odforecast.months import month_end
 from odforecast.say import quoted
+from odforecast.sources.cells import decoded, is_day, text_of
 
 #: Folder of a hub's configuration.
 CONFIG: Final = "hub-config"

@@ -525,6 +525,36 @@ def tasks_config(
     return tasks | {"rounds": [with_origins(round_, panels)]}
 
 
+def one_round(
+    required: Mapping[str, Sequence[Any]],
+    ends: Sequence[str],
+    levels: Sequence[float],
+    samples: tuple[int, int],
+    joint: Iterable[str],
+) -> dict[str, Any]:
+    """``tasks.json`` of one round: values of each task id, all required, and the months' ends."""
+    tasks: dict[str, Any] = json.loads(template("tasks.json"))
+    (round_,) = tasks["rounds"]
+    task = round_["model_tasks"][0]
+    task["task_ids"] = {
+        **{name: {"required": values, "optional": None} for name, values in required.items()},
+        # Hubs want a variable that follows from others to be optional.
+        "target_end_date": {"required": None, "optional": list(ends)},
+    }
+    quantiles = task["output_type"]["quantile"]["output_type_id"]
+    quantiles["required"] = [float(level) for level in levels]
+    set_samples(task, samples, joint=joint)
+    metadata = {target["target_id"]: target for target in task["target_metadata"]}
+    for target in metadata.values():
+        del target["description"]
+    task["target_metadata"] = [metadata[name] for name in required["target"]]
+    # One set of tasks: a sample may not span two, and a draw is one over both targets.
+    round_ |= {"model_tasks": [task], "file_format": ["csv", "parquet"]}
+    round_["derived_task_ids"] = tasks.pop("derived_task_ids")
+    del round_["additional_metadata"]
+    return tasks | {"output_type_id_datatype": "double"}
+
+
 def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]) -> None:
     """How many samples there are, and over which axes they are one course, besides the targets."""
     own = [name for axis, name in ((LOCATION, "location"), (MONTH, "horizon")) if axis not in joint]

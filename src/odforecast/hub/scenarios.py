@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,11 +14,12 @@ import pandas as pd
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecasts import Forecast
 from odforecast.geography.places import lookup
-from odforecast.hub.files import LONGEST_NAME, is_scenario_name, to_hub
-from odforecast.hub.making import set_samples, template, write_json
+from odforecast.hub.files import to_hub
+from odforecast.hub.making import one_round, write_json
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGETS
 from odforecast.say import listed, quoted
+from odforecast.scoring.files import LONGEST_NAME, is_scenario_name
 from odforecast.sources.columns import BadCell, Column, Parser, Table
 from odforecast.sources.read import read_raw
 
@@ -125,33 +125,19 @@ def scenario_tasks(
             f"no target {unknown[0]!r}",
             hint=f"the forecast has: {', '.join(sorted(forecast.targets))}",
         )
-    made: dict[str, Any] = json.loads(template("tasks.json"))
-    (round_,) = made["rounds"]
-    task = round_["model_tasks"][0]
-    values = {
-        "origin_date": [forecast.as_of.isoformat()],
-        SCENARIO_ID: scenarios,
-        "location": [lookup(s).code for s in forecast.locations],
-        "target": wanted,
-        "horizon": [int(h) for h in forecast.horizons],
-    }
-    ends = [month_end(m).isoformat() for m in forecast.months]
-    task["task_ids"] = {
-        **{name: {"required": x, "optional": None} for name, x in values.items()},
-        # Hubs want a variable that follows from others to be optional.
-        "target_end_date": {"required": None, "optional": ends},
-    }
-    task["output_type"]["quantile"]["output_type_id"]["required"] = [float(x) for x in levels]
-    set_samples(task, (samples, samples), joint=forecast.joint)
-    known = {x["target_id"]: x for x in task["target_metadata"]}
-    task["target_metadata"] = [
-        {key: value for key, value in known[t].items() if key != "description"} for t in wanted
-    ]
-    # One set of tasks: a sample may not span two, and a draw is one over both targets.
-    round_ |= {"model_tasks": [task], "file_format": ["csv", "parquet"]}
-    round_["derived_task_ids"] = made.pop("derived_task_ids")
-    del round_["additional_metadata"]
-    return made | {"output_type_id_datatype": "double"}
+    return one_round(
+        {
+            "origin_date": [forecast.as_of.isoformat()],
+            SCENARIO_ID: scenarios,
+            "location": [lookup(state).code for state in forecast.locations],
+            "target": wanted,
+            "horizon": [int(h) for h in forecast.horizons],
+        },
+        ends=[month_end(month).isoformat() for month in forecast.months],
+        levels=levels,
+        samples=(samples, samples),
+        joint=forecast.joint,
+    )
 
 
 def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:

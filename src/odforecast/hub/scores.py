@@ -18,12 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, OdforecastError, ScoringError, one_of
-from odforecast.hub.files import TOTAL, number_texts, numbers, read_texts
 from odforecast.hub.layout import HORIZON_HINT, Hub, TargetType
 from odforecast.names import COVERAGE_LEVELS
 from odforecast.say import quoted
 from odforecast.scoring import rules
+from odforecast.scoring.files import DAY_IN_NAME, TOTAL
 from odforecast.scoring.rules import Floats, energy_score, quantiles_sorted
+from odforecast.sources.cells import number_texts, numbers, read_texts
 
 #: Every score, in the order of the table's columns.
 SCORES: Final = (
@@ -83,7 +84,6 @@ _JOINT: Final = (
     "reason",
     "units",
 )
-_DATED: Final = re.compile(r"^\d{4}-\d{2}-\d{2}-(?=.)")
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet)$", re.IGNORECASE)
 #: Columns of a hub made here that must agree.
 _DAYS: Final = ["origin_date", "horizon", "target_end_date"]
@@ -449,7 +449,7 @@ def _model_of(path: Path) -> str:
     """The model of a file: its folder, where the name ends with it; else the name."""
     stem = _ENDING.sub("", path.name)
     folder = path.absolute().parent.name
-    return folder if folder and stem.endswith(f"-{folder}") else _DATED.sub("", stem)
+    return folder if folder and stem.endswith(f"-{folder}") else DAY_IN_NAME.sub("", stem)
 
 
 class Block:

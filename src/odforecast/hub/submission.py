@@ -14,7 +14,7 @@ import pandas as pd
 from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecasts import Forecast
 from odforecast.geography.places import LOCATIONS
-from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub, write_parquet
+from odforecast.hub.files import csv_lines, id_texts, to_hub, write_parquet
 from odforecast.hub.layout import (
     MODEL_METADATA,
     TEAM,
@@ -30,6 +30,7 @@ from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
 from odforecast.say import quoted
+from odforecast.scoring.files import OUTPUT_TYPES, check_hub
 from odforecast.vintage import Archive
 
 #: Formats that are written.

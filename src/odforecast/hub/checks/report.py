@@ -18,9 +18,9 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.hub import layout
-from odforecast.hub.files import coded_texts, decoded, is_day, read_raw
 from odforecast.hub.layout import Word
 from odforecast.say import listed, number_of, plain, quoted
+from odforecast.sources.cells import coded_texts, decoded, is_day, read_raw
 from odforecast.sources.yaml import BadYamlError, Loader, load
 
 #: What a check came to; of several files, the first of these that it came to in one.

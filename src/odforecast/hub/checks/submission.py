@@ -36,7 +36,6 @@ from odforecast.hub.checks.report import (
     row_key,
     values_text,
 )
-from odforecast.hub.files import is_day
 from odforecast.hub.layout import (
     CONFIG,
     HORIZON_HINT,
@@ -50,6 +49,7 @@ from odforecast.hub.layout import (
     Word,
 )
 from odforecast.say import listed, plain, quoted
+from odforecast.sources.cells import is_day
 
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")
 _ID: Final = "output_type_id"
