@@ -133,7 +133,7 @@ def measured(
         sd = found.sd()
         inside.append(low <= beta <= high)
         widths.append(high - low)
-        kept.append(sd / found.prior.given[1])
+        kept.append(sd / found.prior.given_effect[1])
         errors.append((found.mean() - beta) / sd)
     return (float(np.mean(inside)), float(np.mean(widths)), float(np.mean(kept)),
             float(np.mean(errors)))  # fmt: skip

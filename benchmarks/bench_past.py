@@ -34,7 +34,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import Estimator, EventPosterior, random_timing
-from odforecast.scenario.past import FEWEST, posterior_of, seen_counts
+from odforecast.scenario.past import FEWEST, posterior_of, counts_around
 from odforecast.seeds import seed_from
 
 KNOWN = Intervention(
@@ -97,7 +97,7 @@ def estimated(panel: Panel, months: Floats, event: Intervention, way: str) -> Ev
     if way == "past":
         felt = dict.fromkeys(panel.locations, 1.0)
         return posterior_of(panel, event, felt, timings=draws)[1]
-    span = np.isin(panel.month_grid, seen_counts(panel, event).months)
+    span = np.isin(panel.month_grid, counts_around(panel, event).months)
     seen = months[1:, span]
     deaths, grid = seen[seen.min(axis=1) >= FEWEST], panel.month_grid[span]
     if way == "equal":

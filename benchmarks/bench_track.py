@@ -127,7 +127,7 @@ def worlds(n: int) -> None:
         arms, _ = made.arms()
         for world, arm in arms.items():
             said = np.stack(
-                [made.chances(made.own, arm, k, made.draws)[made.own][:, 0] for k in MONTHS]
+                [made.chances(made.label, arm, k, made.draws)[made.label][:, 0] for k in MONTHS]
             )
             found[world].append(said)
             if world != "works":

@@ -134,7 +134,7 @@ def test_several_effects_come_out_in_the_opposite_order(panel):
     for step in steps:  # as a scenario puts them in
         scale = np.expm1(step.log[0, 0])
         by = class_ * scale
-        whole = whole + (whole * scale if step.x.scope == "all-drugs" else step.kept * by)
+        whole = whole + (whole * scale if step.x.scope == "all-drugs" else step.unreplaced * by)
         class_ = class_ + by
     n = 60
     assert rolling_sums(whole)[-n:] == pytest.approx(panel.reported[ohio[0], -n:], rel=2e-3)

@@ -19,7 +19,7 @@ from odforecast.scenario.past import (
     past,
     past_event,
     removed,
-    seen_counts,
+    counts_around,
 )
 
 MODEL = od.get_model("auto-ets")
@@ -145,16 +145,18 @@ def test_exposure_is_as_of_the_event():
 def test_counts_that_are_seen():
     x = past_event("supply-shock-2023")
     panel = od.bundled().as_of().panel(x.scope)
-    seen = seen_counts(panel, x)
+    seen = counts_around(panel, x)
     assert seen.months[0] == np.datetime64("2019-07")
     assert seen.months[-1] == panel.final_through == np.datetime64("2024-12")
     assert seen.deaths.min() >= 3
     assert seen.nation is not None
     assert "US" not in seen.places
-    alone = seen_counts(panel.select("US"), x)
+    alone = counts_around(panel.select("US"), x)
     assert alone.places == ("US",)
     assert alone.nation is None
-    assert seen_counts(panel, past_event("class-scheduled")).months[-1] == np.datetime64("2021-05")
+    assert counts_around(panel, past_event("class-scheduled")).months[-1] == np.datetime64(
+        "2021-05"
+    )
 
 
 def test_a_table_of_states_gives_the_nation_what_its_deaths_feel():

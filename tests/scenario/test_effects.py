@@ -121,15 +121,17 @@ def test_prior_dominated_needs_both():
 
 
 def test_direction_cuts_the_other_tail_off():
-    prior = EventPrior.of(replace(EVENT, size=Normal(0.02, 0.06), p_null=0.6, direction="rise"))
+    prior = EventPrior.from_event(
+        replace(EVENT, size=Normal(0.02, 0.06), p_null=0.6, direction="rise")
+    )
     assert prior.p_null == pytest.approx(0.6 + 0.4 * norm.cdf(-0.02 / 0.06))
     exact = truncnorm(-0.02 / 0.06, np.inf, 0.02, 0.06)
-    assert prior.given == pytest.approx((exact.mean(), exact.std()))
+    assert prior.given_effect == pytest.approx((exact.mean(), exact.std()))
     late = replace(EVENT, onset="2020-12", lag=Fixed(24), size=Normal(0.02, 0.06), p_null=0.6,
                    direction="rise")  # fmt: skip
     found = estimate(panel(), late, draws=1)
     assert found.p_null() == pytest.approx(prior.p_null, abs=1e-9)
-    assert (found.mean(), found.sd()) == pytest.approx(prior.given, rel=1e-6)
+    assert (found.mean(), found.sd()) == pytest.approx(prior.given_effect, rel=1e-6)
     drawn = found.draws(4000).beta
     assert (drawn >= 0).all()
     assert (drawn == 0).mean() == pytest.approx(prior.p_null, abs=0.02)

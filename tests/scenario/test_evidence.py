@@ -228,7 +228,7 @@ def test_resumed_cooperation_is_the_share_credited_of_the_shock():
     # A posterior of the past takes the product as the normal with its mean and sd.
     rng = np.random.default_rng(1)
     drawn = shock.size.ppf(rng.random(400_000)) * resumed.share.ppf(rng.random(400_000))
-    matched = EventPrior.of(resumed)
+    matched = EventPrior.from_event(resumed)
     assert (matched.mean, matched.sd) == pytest.approx((drawn.mean(), drawn.std()), abs=2e-3)
 
 

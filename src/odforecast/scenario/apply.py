@@ -44,7 +44,7 @@ from odforecast.months import Months, to_month
 from odforecast.names import ALL_DEATHS, INDICATOR_NAMES, LOCATION, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.scenario import drawing
-from odforecast.scenario.grammar import ALL, REST, SCOPES, Exposure
+from odforecast.scenario.grammar import ALL, MOST_EXPOSED, REST, SCOPES, Exposure
 from odforecast.scenario.intervention import Intervention, Scenario
 from odforecast.sources.columns import BadCell, Column, Table
 from odforecast.sources.read import read_raw
@@ -54,10 +54,11 @@ Shares = Mapping[str, Mapping[str, float]]
 #: A share older than this many months says nothing about today's supply.
 MAX_AGE = 24
 
-#: What a reader must know, after "only what changes after it is projected, ". The figures are those
-#: of ``python benchmarks/bench_begun.py``.
+# What a reader must know, after "only what changes after it is projected, ".
+#: Of a fitted model.
 FITTED_AGAIN = "on a baseline fitted again without it"
-TOLD = (
+#: Of a forecast; the figures are those of ``python benchmarks/bench_begun.py``.
+NOT_FITTED_AGAIN = (
     "on a baseline whose trend goes on with a part of it (measured with dlm: for -30% up to 5% "
     "too few deaths in months 1-12 and 10% in months 13-24, for -10% up to 1.5 and 3%); "
     "od.project(fitted, ...), the fitted model in place of its forecast, fits the baseline "
@@ -127,31 +128,38 @@ def fentanyl_share(
     if fill not in ("none", "region"):
         raise ScenarioError(f"fill is {fill!r}, allowed: none, region")
     last = all_drugs.last_month
-    last = last if month is None else min(to_month(month), last)
-    whole, top = (
-        pd.DataFrame(p.reported, list(p.locations), (last - p.months).astype(int))
-        for p in (all_drugs, synthetic)
-    )
-    ratios: pd.DataFrame = (top / whole).where((top > 0) & (whole > 0))  # by age in months
-    newest = ratios.reindex(index=whole.index, columns=range(MAX_AGE + 1)).bfill(axis=1)[0]
+    if month is not None:
+        last = min(to_month(month), last)
+    total = _by_age(all_drugs, last)
+    part = _by_age(synthetic, last)
+    ratios: pd.DataFrame = (part / total).where((part > 0) & (total > 0))
+    newest = ratios.reindex(index=total.index, columns=range(MAX_AGE + 1)).bfill(axis=1)[0]
     # T40.4 is part of all drugs; small counts revised apart may pass one by a hair.
     shares: dict[Any, float] = newest.dropna().clip(upper=1.0).to_dict()
     if fill == "region" and shares:
-        shares |= _regional(shares, whole[0])
+        shares |= _regional(shares, total[0])
     return shares
+
+
+def _by_age(panel: Panel, last: np.datetime64) -> pd.DataFrame:
+    """Counts by location and age in months."""
+    return pd.DataFrame(panel.reported, list(panel.locations), (last - panel.months).astype(int))
 
 
 def _regional(shares: Mapping[str, float], deaths: pd.Series[float]) -> dict[str, float]:
     """Pooled regional shares, weighed by deaths, for the locations that have none of their own."""
-    out: dict[str, float] = {}
+    pooled: dict[str, float] = {}
     for state in deaths.index:
+        if state in (*shares, NATION):
+            continue
         region = lookup(state).region
         peers = [s for s in shares if s != NATION and region in (None, lookup(s).region)]
-        there = deaths[peers].dropna().to_numpy()
-        if state not in (*shares, NATION) and there.size:
-            values = np.array([shares[s] for s in deaths[peers].dropna().index])
-            out[state] = float((there * values).sum() / there.sum())
-    return out
+        peer_deaths = deaths[peers].dropna()
+        if peer_deaths.size:
+            weights = peer_deaths.to_numpy()
+            values = np.array([shares[s] for s in peer_deaths.index])
+            pooled[state] = float((weights * values).sum() / weights.sum())
+    return pooled
 
 
 def read_exposure(path: str | Path) -> dict[str, float]:
@@ -175,8 +183,8 @@ def read_exposure(path: str | Path) -> dict[str, float]:
         table.refuse_open_end()
         values = table.values("exposure")
         places = table.texts("location")
-        again = pd.Series(places).duplicated().to_numpy(dtype=bool)
-        table.refuse(again, "location", "is given twice")
+        doubled = pd.Series(places).duplicated().to_numpy(dtype=bool)
+        table.refuse(doubled, "location", "is given twice")
     except DataError as error:
         raise ScenarioError(error.message, error.hint) from error
     return dict(zip(places, values.tolist(), strict=True))
@@ -192,10 +200,12 @@ def _place(text: str) -> str | BadCell:
 
 def _share(text: str) -> float | BadCell:
     """A number as it is written, and nothing that only looks like one."""
-    found = re.fullmatch(r"([0-9]{0,3}(?:\.[0-9]{1,17})?)( ?%)?", text)
-    share = float(found[1]) / (100.0 if found[2] else 1.0) if found and found[1] else np.nan
-    wrong = BadCell("is not a number from 0 to 5", "write 0.8, or 80%, and correct the cell")
-    return share if share <= 5.0 else wrong
+    match = re.fullmatch(r"([0-9]{0,3}(?:\.[0-9]{1,17})?)( ?%)?", text)
+    if match and match[1]:
+        share = float(match[1]) / (100.0 if match[2] else 1.0)
+        if share <= MOST_EXPOSED:
+            return share
+    return BadCell("is not a number from 0 to 5", "write 0.8, or 80%, and correct the cell")
 
 
 _COLUMNS = (
@@ -219,8 +229,10 @@ def exposure_vector(
             hint=f"pass exposures={{{exposure!r}: {{location: share}}}}",
         )
     table = tables[exposure] if isinstance(exposure, str) else exposure
-    values = np.array([table.get(s, table.get(REST, np.nan)) for s in locations], dtype=float)
-    if missing := [s for s, v in zip(locations, values) if not np.isfinite(v)]:
+    rest = table.get(REST, np.nan)
+    values = np.array([table.get(place, rest) for place in locations], dtype=float)
+    missing = [place for place, value in zip(locations, values) if not np.isfinite(value)]
+    if missing:
         raise ScenarioError(
             f"{name}: no exposure for {', '.join(missing)}",
             hint="give a table with these locations, or with a default",
@@ -232,13 +244,14 @@ def share_tables(
     panel: Panel | None, exposures: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Mapping[str, float]]:
     """Shares by name and code of the location: as given, or as the panel had them that day."""
-    shares: dict[str, Mapping[str, float]] = {
-        name: {s if s == REST else code_of(s): v for s, v in table.items()}
-        for name, table in (exposures or {}).items()
-    }
-    for short, beside in ({} if panel is None else panel.beside).items():
-        if panel is not None and short in SCOPES and share_name(short) not in shares:
-            shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
+    shares: dict[str, Mapping[str, float]] = {}
+    for name, table in (exposures or {}).items():
+        shares[name] = {s if s == REST else code_of(s): v for s, v in table.items()}
+    if panel is None:
+        return shares
+    for short, panel_of_class in panel.beside.items():
+        if short in SCOPES and share_name(short) not in shares:
+            shares[share_name(short)] = fentanyl_share(panel, panel_of_class, fill="region")
     return shares
 
 
@@ -255,56 +268,65 @@ class Applied:
         self.notes: list[str] = []
         self.ahead = baseline.months > baseline.last_month
         self.nation = whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
-        self._own = short_name(baseline.panel)
+        self._indicator = short_name(baseline.panel)
         self._paths: dict[str, Floats] = {}
         self._deaths: dict[str, dict[str, Floats] | None] = {}
 
     def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
         """The forecast under a scenario, with the classes it carries in the same draws."""
-        own = self._own
         base = self.baseline
-        classes = {x.scope for x in scenario.interventions} - {ALL, own}
-        # Classes overlap, and a death with both would be averted twice.
-        if classes and (own != ALL or len(classes) > 1):
-            raise ScenarioError(
-                f"{scenario.name}: scopes are {', '.join(sorted(classes))}, allowed: {ALL}, and "
-                + ("one class" if own == ALL else f"{own}, of which the forecast is"),
-                hint="put them into scenarios of their own" if own == ALL else None,
-            )
+        self._check_scopes(scenario)
         for x in scenario.interventions:
-            said = self._warn(x, exposures[x.name])
-            self.notes += [f"{scenario.name}: {note}" for note in said]
+            notes = self._warn(x, exposures[x.name])
+            self.notes += [f"{scenario.name}: {note}" for note in notes]
         draws, paths = self.acted(self.steps(scenario, exposures))
-        known = {**base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
-        rows = {n: rows_of(part.locations, base) for n, part in base.beside.items()}
-        return carrying(
-            base,
-            draws,
-            parts={n: paths[n][:, rows[n]] for n in rows},
-            provenance=known,
-        )
+        provenance = {**base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
+        parts = {
+            name: paths[name][:, rows_of(part.locations, base)]
+            for name, part in base.beside.items()
+        }
+        return carrying(base, draws, parts=parts, provenance=provenance)
+
+    def _check_scopes(self, scenario: Scenario) -> None:
+        """Refuse several classes: they overlap, and a death with both would be averted twice."""
+        classes = {x.scope for x in scenario.interventions} - {ALL, self._indicator}
+        allowed = f"{ALL}, and {self._indicator}, of which the forecast is"
+        hint = None
+        if self._indicator == ALL:
+            allowed = f"{ALL}, and one class"
+            hint = "put them into scenarios of their own"
+            if len(classes) < 2:
+                return
+        if classes:
+            scopes = ", ".join(sorted(classes))
+            raise ScenarioError(
+                f"{scenario.name}: scopes are {scopes}, allowed: {allowed}", hint=hint
+            )
 
     def felt(self, scenario: Scenario) -> dict[str, Floats]:
         """Exposure of the locations, (L,); a table without US gives it what its deaths feel."""
         base = self.baseline
-        out = {}
+        exposures = {}
         whole = whole_and_parts(base.locations)
         for x in scenario.interventions:
             felt = exposure_vector(x.exposure, base.locations, tables=self.tables, name=x.name)
             if whole is not None and isinstance(x.exposure, Mapping) and NATION not in x.exposure:
                 us, rows = whole
-                of_class = x.scope not in (ALL, self._own)
-                path = self._path(x.scope) if of_class else base.draws
+                is_class = x.scope not in (ALL, self._indicator)
+                path = self._path(x.scope) if is_class else base.draws
                 deaths = path[:, rows][..., self.ahead].mean(axis=(0, 2))
                 felt[us] = (deaths * felt[rows]).sum() / deaths.sum()
-            out[x.name] = felt
-        return out
+            exposures[x.name] = felt
+        return exposures
 
     def steps(
         self, scenario: Scenario, felt: Mapping[str, Floats]
     ) -> list[tuple[Intervention, Floats, Floats]]:
         """What :meth:`acted` does one after the other."""
-        return [(x, self.log_effect(x, felt[x.name]), self.kept(x)) for x in scenario.interventions]
+        return [
+            (x, self.log_effect(x, felt[x.name]), self.unreplaced(x))
+            for x in scenario.interventions
+        ]
 
     def _warn(self, x: Intervention, felt: Floats) -> Iterator[str]:
         """What a projection of these places cannot know."""
@@ -336,8 +358,11 @@ class Applied:
                 f"with its exposures, {x.name} changes the nation's deaths of {x.scope} by "
                 f"{100 * change:+.1f}% at full strength and its mean size"
             )
-        if x.scope == ALL != self._own:
-            yield f"{x.name} is on all drugs, and {self._own} is taken to change in the same ratio"
+        if x.scope == ALL != self._indicator:
+            yield (
+                f"{x.name} is on all drugs, and {self._indicator} is taken to change in the same "
+                "ratio"
+            )
 
     def acted(
         self, steps: Sequence[tuple[Intervention, Floats, Floats]]
@@ -348,14 +373,14 @@ class Applied:
         that is not replaced; both broadcast to (D, L, M) and (D,).
         """
         draws = self.baseline.draws.copy()
-        classes = {x.scope for x, _, _ in steps} - {ALL, self._own}
+        classes = {x.scope for x, _, _ in steps} - {ALL, self._indicator}
         names = sorted({*self.baseline.beside, *classes})
         paths = {short: self._path(short).copy() for short in names}
-        for x, log_effect, kept in steps:
+        for x, log_effect, unreplaced in steps:
             effect = np.exp(log_effect)
             if x.scope in classes:
                 change = self._change(paths[x.scope], effect)
-                draws += self._whole(change, kept, others=draws - paths[x.scope])
+                draws += self._whole(change, unreplaced, other_deaths=draws - paths[x.scope])
                 paths[x.scope] += change
                 continue
             draws += self._change(draws, effect)
@@ -363,12 +388,12 @@ class Applied:
                 path += self._change(path, effect)
         return draws, paths
 
-    def kept(self, x: Intervention) -> Floats:
+    def unreplaced(self, x: Intervention) -> Floats:
         """Share of a class's averted deaths that other drugs do not replace, shape (D,)."""
         u = drawing.uniforms(x, self.seed, draws=len(self.baseline.draws))
         return np.asarray(1.0 - x.replaced.ppf(u["replaced"]))
 
-    def drawn(self, x: Intervention, exposure: Floats, months: Months) -> Floats:
+    def log_rates(self, x: Intervention, exposure: Floats, months: Months) -> Floats:
         """Log rate ratios in any months, in full, shape (D, L, M)."""
         base = self.baseline
         return x.draw(
@@ -378,10 +403,12 @@ class Applied:
     def log_effect(self, x: Intervention, exposure: Floats) -> Floats:
         """Log rate ratios after the last known month, relative to it, (D, L, M); 0 up to it."""
         last = self.baseline.last_month
-        drawn = self.drawn(x, exposure, months=np.concatenate([[last], self.baseline.months]))
-        total = drawn[:, :, 1:] - (drawn[:, :, :1] if x.onset[0] <= last else 0.0)
-        total[:, :, ~self.ahead] = 0.0
-        return np.asarray(total)
+        rates = self.log_rates(x, exposure, months=np.concatenate([[last], self.baseline.months]))
+        change = rates[:, :, 1:]
+        if x.onset[0] <= last:
+            change = change - rates[:, :, :1]
+        change[:, :, ~self.ahead] = 0.0
+        return np.asarray(change)
 
     def _change(self, path: Floats, effect: Floats) -> Floats:
         """By how much deaths change, the nation's as the sum of its jurisdictions'."""
@@ -391,16 +418,17 @@ class Applied:
             change[:, us] = change[:, rows].sum(axis=1)
         return change
 
-    def _whole(self, change: Floats, kept: Floats, others: Floats) -> Floats:
+    def _whole(self, change: Floats, unreplaced: Floats, other_deaths: Floats) -> Floats:
         """By how much all deaths change with a class's: no other drug loses more than it has."""
-        plain = kept[:, None, None] * change
-        d = np.flatnonzero((change > 0).any(axis=(1, 2)))  # only what adds deaths can take too many
-        more = np.maximum(change[d] - np.maximum(others[d], 0.0) - plain[d], 0.0)
+        total = unreplaced[:, None, None] * change
+        # Only what adds deaths can take too many.
+        d = np.flatnonzero((change > 0).any(axis=(1, 2)))
+        extra = np.maximum(change[d] - np.maximum(other_deaths[d], 0.0) - total[d], 0.0)
         if self.nation is not None:
             us, rows = self.nation
-            more[:, us] = more[:, rows].sum(axis=1)
-        plain[d] += more
-        return plain
+            extra[:, us] = extra[:, rows].sum(axis=1)
+        total[d] += extra
+        return total
 
     def _path(self, short: str) -> Floats:
         """Monthly deaths of a class in every draw of a forecast of all drugs, shape (D, L, M).
@@ -415,9 +443,12 @@ class Applied:
         nation = self.nation
         shares = self.tables.get(share_name(short), {})
         carried = base.beside.get(short)
-        there = [s for s in base.locations if carried is not None and s in carried.locations]
-        missing = [s for s in base.locations if s not in there]
-        if lacking := [s for s in missing if s not in shares]:
+        carried_places = []
+        if carried is not None:
+            carried_places = [s for s in base.locations if s in carried.locations]
+        missing = [s for s in base.locations if s not in carried_places]
+        lacking = [s for s in missing if s not in shares]
+        if lacking:
             raise ScenarioError(
                 f"no deaths of {short} for {', '.join(lacking[:8])}: the forecast does not carry "
                 "them, and the release has no recent count",
@@ -426,13 +457,15 @@ class Applied:
             )
         path = np.empty(base.draws.shape)
         if carried is not None:
-            path[:, rows_of(there, base)] = carried.draws[:, rows_of(there, carried)]
+            rows = rows_of(carried_places, base)
+            path[:, rows] = carried.draws[:, rows_of(carried_places, carried)]
         rest = rows_of(missing, base)
         path[:, rest] = np.array([shares[s] for s in missing])[None, :, None] * base.draws[:, rest]
         if nation is not None and rest and nation[0] not in rest:
-            left = path[:, nation[0]] - path[:, [i for i in nation[1] if i not in rest]].sum(axis=1)
+            carried_rows = [row for row in nation[1] if row not in rest]
+            remaining = path[:, nation[0]] - path[:, carried_rows].sum(axis=1)
             guess = path[:, rest].sum(axis=1)
-            factor = np.divide(left, guess, out=np.ones_like(left), where=guess > 0)
+            factor = np.divide(remaining, guess, out=np.ones_like(remaining), where=guess > 0)
             path[:, rest] = np.clip(path[:, rest] * factor[:, None], 0.0, base.draws[:, rest])
         if nation is not None and nation[0] in rest:
             path[:, nation[0]] = path[:, nation[1]].sum(axis=1)
@@ -451,7 +484,7 @@ class Applied:
 
     def _weights(self, x: Intervention) -> dict[str, Floats] | None:
         """Deaths of the scope in each jurisdiction, () or (D,) each, where all are known."""
-        scope = x.scope if x.scope not in (ALL, self._own) else ""
+        scope = x.scope if x.scope not in (ALL, self._indicator) else ""
         if scope not in self._deaths:
             self._deaths[scope] = self._deaths_of(scope)
         return self._deaths[scope]
@@ -473,9 +506,9 @@ class Applied:
         return dict(zip(JURISDICTIONS, counts)) if np.isfinite(counts).all() else None
 
 
-def rows_of(places: Iterable[str], of: Forecast | Panel) -> list[int]:
+def rows_of(places: Iterable[str], table: Forecast | Panel) -> list[int]:
     """Rows of places."""
-    return [of.locations.index(s) for s in places]
+    return [table.locations.index(s) for s in places]
 
 
 def carrying(
@@ -492,8 +525,8 @@ def short_name(panel: Panel | None) -> str:
     """Short name of what a panel counts; all drugs without one."""
     if panel is None:
         return ALL
-    named = {name: short for short, name in INDICATOR_NAMES.items()}
-    return named.get(panel.indicator, panel.indicator)
+    short_names = {name: short for short, name in INDICATOR_NAMES.items()}
+    return short_names.get(panel.indicator, panel.indicator)
 
 
 def sums_to_nation(forecast: Forecast) -> bool:
@@ -511,11 +544,13 @@ def sums_to_nation(forecast: Forecast) -> bool:
 
 @dataclass(frozen=True)
 class Begun:
-    """What an intervention did: mean log rate ratios (L, T + 11), and the part kept of a class."""
+    """What an intervention did so far."""
 
     x: Intervention
+    #: Mean log rate ratios, (L, T + 11).
     log: Floats
-    kept: float
+    #: Share of a class's averted deaths that other drugs do not replace.
+    unreplaced: float
 
 
 def baseline_without(
@@ -531,60 +566,48 @@ def baseline_without(
     """
     base = applied.baseline
     panel = source.panel
-    chosen = [x for x in scenario.interventions if x.onset[0] <= base.last_month]
+    begun = [x for x in scenario.interventions if x.onset[0] <= base.last_month]
+    if not begun:
+        return base
     months = panel.month_grid
-    if not chosen:
-        return base
-    months = months[months >= min(x.onset[0] for x in chosen)]
-    logs = [applied.drawn(x, exposures[x.name], months) for x in chosen]
-    kept = [applied.kept(x) for x in chosen]
-    groups = _groups(_weighed(chosen, kept, base=base, tables=applied.tables), logs, kept=kept)
-    if not groups:
-        return base
-    pasts = [
-        [
-            Begun(
-                x,
-                regridded(
-                    log[rows].mean(axis=0),
-                    base.locations,
-                    months=months,
-                    grid=panel,
-                    fill=0.0,
-                ),
-                kept=float(part[rows].mean()),
-            )
-            for x, log, part in zip(chosen, logs, kept)
-        ]
-        for rows in groups
-    ]
-    adds_up = applied.nation is not None
-    changed = [panel_without(panel, past, tables=applied.tables, adds_up=adds_up) for past in pasts]
+    months = months[months >= min(x.onset[0] for x in begun)]
+    logs = [applied.log_rates(x, exposures[x.name], months) for x in begun]
+    unreplaced = [applied.unreplaced(x) for x in begun]
+    weights = _weights_of(begun, unreplaced, base=base, tables=applied.tables)
+    groups = _groups(weights, logs, unreplaced=unreplaced)
     draws = base.draws.copy()
     parts = {short: part.draws.copy() for short, part in base.beside.items()}
-    here = rows_of(base.locations, panel)
-    for rows, past, (less, tables) in zip(groups, pasts, changed):
-        fitted = source.model.fit(less)
-        made = fitted.forecast(
-            until=base.months[-1],
-            draws=len(draws),
-            seed=applied.seed,
+    panel_rows = rows_of(base.locations, panel)
+    ahead = np.flatnonzero(applied.ahead)
+    for rows in groups:
+        past = []
+        for x, log, share in zip(begun, logs, unreplaced):
+            mean = log[rows].mean(axis=0)
+            mean = regridded(mean, base.locations, months=months, grid=panel, fill=0.0)
+            past.append(Begun(x, mean, unreplaced=float(share[rows].mean())))
+        less, tables = panel_without(
+            panel, past, tables=applied.tables, adds_up=applied.nation is not None
         )
-        if made.locations != base.locations or not np.array_equal(made.months, base.months):
+        fitted = source.model.fit(less)
+        forecast = fitted.forecast(until=base.months[-1], draws=len(draws), seed=applied.seed)
+        is_alike = forecast.locations == base.locations
+        if not is_alike or not np.array_equal(forecast.months, base.months):
             raise ScenarioError(
                 f"{scenario.name}: without what has begun {fitted.model.label} forecasts other "
-                f"places or months: {made!r}",
+                f"places or months: {forecast!r}",
                 hint="project its forecast instead of the fitted model",
             )
         # Back to the level of the last known month: what changes after it is the scenario's.
-        level = [(p.x, p.log[None, here, -1:], np.array([p.kept])) for p in past]
-        path, classes = Applied(made, tables, seed=applied.seed).acted(level)
-        where = np.ix_(rows, np.arange(len(base.locations)), np.flatnonzero(applied.ahead))
-        draws[where] = path[where]
+        level = [
+            (part.x, part.log[None, panel_rows, -1:], np.array([part.unreplaced])) for part in past
+        ]
+        path, classes = Applied(forecast, tables, seed=applied.seed).acted(level)
+        cells = np.ix_(rows, np.arange(len(base.locations)), ahead)
+        draws[cells] = path[cells]
         for short, part in base.beside.items():
-            to = np.ix_(rows, np.arange(len(part.locations)), where[2].ravel())
-            parts[short][to] = classes[short][:, rows_of(part.locations, base)][to]
-    return carrying(base, draws, parts=parts)
+            cells = np.ix_(rows, np.arange(len(part.locations)), ahead)
+            parts[short][cells] = classes[short][:, rows_of(part.locations, base)][cells]
+    return carrying(base, draws, parts=parts) if groups else base
 
 
 def panel_without(
@@ -601,85 +624,88 @@ def panel_without(
     the last months, so that the late arrivals expected stay in proportion. With ``adds_up`` the US
     changes by as many deaths as its jurisdictions. The panel is marked as made up.
     """
-    own = short_name(panel)
-    before = {own: _filled(panel.monthly)}
-    for name, other in panel.beside.items():
-        if name != "all-deaths" and other.indicator != ALL_DEATHS:
+    indicator = short_name(panel)
+    before = {indicator: _filled(panel.monthly)}
+    for name, part in panel.beside.items():
+        if name != "all-deaths" and part.indicator != ALL_DEATHS:
             before[name] = regridded(
-                other.monthly,
-                other.locations,
-                months=other.month_grid,
-                grid=panel,
+                part.monthly, part.locations, months=part.month_grid, grid=panel
             )
-    whole = ALL if ALL in before else own
+    whole = ALL if ALL in before else indicator
     before[whole] = _filled(before[whole])
-    for name in sorted({p.x.scope for p in past} - {ALL, own} | set(before) - {whole}):
-        given = tables.get(share_name(name), {})
-        share = np.array([given.get(s, 0.0) for s in panel.locations])
-        found = before.get(name, np.full(before[whole].shape, np.nan))
-        before[name] = np.where(np.isnan(found), share[:, None] * before[whole], found)
+    scopes = {begun.x.scope for begun in past} - {ALL, indicator}
+    for name in sorted(scopes | set(before) - {whole}):
+        table = tables.get(share_name(name), {})
+        share = np.array([table.get(s, 0.0) for s in panel.locations])
+        months = before.get(name, np.full(before[whole].shape, np.nan))
+        before[name] = np.where(np.isnan(months), share[:, None] * before[whole], months)
     after = {name: months.copy() for name, months in before.items()}
     nation = whole_and_parts(panel.locations) if adds_up else None
     # The last first: each acted on what the earlier ones had left.
-    for p in reversed(past):
-        names = list(after) if p.x.scope == ALL else [p.x.scope]
-        change = {name: _change(after[name], np.expm1(-p.log), nation=nation) for name in names}
+    for begun in reversed(past):
+        scope = begun.x.scope
+        names = list(after) if scope == ALL else [scope]
+        rate = np.expm1(-begun.log)
+        change = {name: _change(after[name], rate, nation=nation) for name in names}
         if whole not in change:
-            others = np.maximum(after[whole] - after[p.x.scope], 0.0)
-            change[whole] = np.maximum(p.kept * change[p.x.scope], change[p.x.scope] - others)
+            other_deaths = np.maximum(after[whole] - after[scope], 0.0)
+            change[whole] = np.maximum(
+                begun.unreplaced * change[scope], change[scope] - other_deaths
+            )
         if nation is not None:
             change[whole][nation[0]] = change[whole][nation[1]].sum(axis=0)
-        for name, by in change.items():
-            after[name] += by
-    made = _scaled(panel, before[own], after=after[own], grid=panel)
+        for name, months in change.items():
+            after[name] += months
+    changed = _scaled(panel, before[indicator], after=after[indicator], grid=panel)
+    late_before = before[whole][:, -LATE:].sum(axis=1)
+    late_after = after[whole][:, -LATE:].sum(axis=1)
     late = np.divide(
-        after[whole][:, -LATE:].sum(axis=1),
-        before[whole][:, -LATE:].sum(axis=1),
-        out=np.ones(len(panel.locations)),
-        where=before[whole][:, -LATE:].sum(axis=1) > 0,
+        late_after, late_before, out=np.ones(len(panel.locations)), where=late_before > 0
     )
     beside = {}
-    for name, other in panel.beside.items():
+    for name, part in panel.beside.items():
         if name in before:
-            beside[name] = _scaled(other, before[name], after=after[name], grid=panel)
+            beside[name] = _scaled(part, before[name], after=after[name], grid=panel)
         else:
-            each = pd.Series(late, list(panel.locations)).reindex(other.locations, fill_value=1.0)
-            ratio = np.ones(other.reported.shape) * each.to_numpy(dtype=float)[:, None]
-            beside[name] = _times(other, ratio)
+            factor = pd.Series(late, list(panel.locations)).reindex(part.locations, fill_value=1.0)
+            ratio = np.ones(part.reported.shape) * factor.to_numpy(dtype=float)[:, None]
+            beside[name] = _times(part, ratio)
     shares = {key: dict(table) for key, table in tables.items()}
     for name in set(before) - {whole}:
         if share_name(name) in shares:
-            factor = _last(after[name], before[name]) / _last(after[whole], before[whole])
+            ratio = _last(after[name], before[name]) / _last(after[whole], before[whole])
             table = shares[share_name(name)]
-            table |= {s: table[s] * float(f) for s, f in zip(panel.locations, factor) if s in table}
-    return replace(made, beside=beside), shares
+            for place, factor in zip(panel.locations, ratio.tolist()):
+                if place in table:
+                    table[place] *= factor
+    return replace(changed, beside=beside), shares
 
 
-def _weighed(
+def _weights_of(
     chosen: Sequence[Intervention],
-    kept: Sequence[Floats],
+    unreplaced: Sequence[Floats],
     base: Forecast,
     tables: Shares,
 ) -> list[Floats]:
     """Weight of each location in what an intervention does to all that is forecast, (D, L) each."""
     deaths = base.draws.mean(axis=(0, 2))
     deaths = deaths / max(float(deaths.sum()), 1e-300)
-    out = []
-    for x, part in zip(chosen, kept):
-        given = tables.get(share_name(x.scope), {})
-        share = np.array([1.0 if x.scope == ALL else given.get(s, 1.0) for s in base.locations])
-        out.append(part[:, None] * (deaths * share))
-    return out
+    weights = []
+    for x, part in zip(chosen, unreplaced):
+        shares = tables.get(share_name(x.scope), {})
+        share = np.array([1.0 if x.scope == ALL else shares.get(s, 1.0) for s in base.locations])
+        weights.append(part[:, None] * (deaths * share))
+    return weights
 
 
 def _groups(
-    weights: Sequence[Floats], logs: Sequence[Floats], kept: Sequence[Floats]
+    weights: Sequence[Floats], logs: Sequence[Floats], unreplaced: Sequence[Floats]
 ) -> list[NDArray[np.intp]]:
     """Draws with an effect by the last month, in groups of like change over the last year."""
     touched = np.flatnonzero(np.any([(log != 0.0).any(axis=(1, 2)) for log in logs], axis=0))
     if not touched.size:
         return []
-    if all(np.ptp(each[touched], axis=0).max() < 1e-12 for each in (*logs, *kept)):
+    if all(np.ptp(values[touched], axis=0).max() < 1e-12 for values in (*logs, *unreplaced)):
         return [touched]
     change = np.zeros(len(logs[0]))
     for weight, log in zip(weights, logs):
@@ -708,10 +734,10 @@ def regridded(
 
 def _filled(months: Floats) -> Floats:
     """Months with those that are not known at the mean of the row's; 1 where none is known."""
-    known = np.isfinite(months)
-    total = np.where(known, months, 0.0).sum(axis=1)
-    mean = np.divide(total, known.sum(axis=1), out=np.ones(len(months)), where=total > 0)
-    return np.where(known, months, mean[:, None])
+    is_known = np.isfinite(months)
+    total = np.where(is_known, months, 0.0).sum(axis=1)
+    mean = np.divide(total, is_known.sum(axis=1), out=np.ones(len(months)), where=total > 0)
+    return np.where(is_known, months, mean[:, None])
 
 
 def _change(months: Floats, scale: Floats, nation: tuple[int, list[int]] | None) -> Floats:
@@ -735,12 +761,12 @@ def _last(after: Floats, before: Floats) -> Floats:
     return ratio
 
 
-def _scaled(of: Panel, before: Floats, after: Floats, grid: Panel) -> Panel:
+def _scaled(panel: Panel, before: Floats, after: Floats, grid: Panel) -> Panel:
     """A panel, all counts in the ratio of the months behind them, which are on another's grid."""
     sums = rolling_sums(before)
     ratio = np.divide(rolling_sums(after), sums, out=np.ones_like(sums), where=sums > 0)
-    whole = regridded(ratio, grid.locations, months=grid.months, grid=of, fill=1.0)
-    return _times(of, whole[:, -of.months.size :])
+    full = regridded(ratio, grid.locations, months=grid.months, grid=panel, fill=1.0)
+    return _times(panel, full[:, -panel.months.size :])
 
 
 def _times(panel: Panel, ratio: Floats) -> Panel:

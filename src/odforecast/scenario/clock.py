@@ -136,8 +136,8 @@ class Series:
 
     def until(self, month: object) -> Series:
         """The same, up to a month."""
-        there = self.months <= to_month(month)
-        return replace(self, months=self.months[there], values=self.values[there])
+        keep = self.months <= to_month(month)
+        return replace(self, months=self.months[keep], values=self.values[keep])
 
     def measured(self, onset: np.datetime64) -> Series:
         """The same, with its noise estimated from the months before an onset, 12 or more."""
@@ -213,10 +213,10 @@ def _precision(months: Months, noise: tuple[float, float]) -> tuple[Floats, floa
     covariance = walk * np.minimum.outer(since, since) + error * np.eye(since.size)
     trend = np.stack([np.ones(since.size), since / max(since[-1], 1.0)], axis=1)
     inverse = np.linalg.inv(covariance)
-    held = inverse @ trend
-    both = trend.T @ held
-    constant = float(np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(both)[1])
-    return np.asarray(inverse - held @ np.linalg.solve(both, held.T)), constant
+    weighted = inverse @ trend
+    information = trend.T @ weighted
+    constant = float(np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(information)[1])
+    return np.asarray(inverse - weighted @ np.linalg.solve(information, weighted.T)), constant
 
 
 def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPosterior:
@@ -225,16 +225,16 @@ def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPos
     They are independent of each other, and of the counts, given the effect.
     """
     onset = posterior.event.onset[0]
-    for one in series:
-        if one.months[-1] < onset:
+    for item in series:
+        if item.months[-1] < onset:
             continue
-        noise = one.measured(onset).noise
+        noise = item.measured(onset).noise
         assert noise is not None
-        known, _ = _precision(one.months, noise)
-        shapes = one.elasticity * posterior.timings.shape(one.months)
-        felt = shapes @ known
-        precision = np.einsum("jn,jn->j", felt, shapes)
-        pull = felt @ np.log(one.values)
+        months_precision, _ = _precision(item.months, noise)
+        shapes = item.elasticity * posterior.timings.shape(item.months)
+        weighted = shapes @ months_precision
+        precision = np.einsum("jn,jn->j", weighted, shapes)
+        pull = weighted @ np.log(item.values)
         # The normal of the size times a normal likelihood of it; nothing has no size.
         mean = posterior.means
         variance = posterior.variances
@@ -269,7 +269,7 @@ class Clock:
         self.archive = archive
         self.series = series
         self.seed = seed
-        self.prior = EventPrior.of(x)
+        self.prior = EventPrior.from_event(x)
         self.before = x.chances()
         self.indicator = ALL_DRUGS if x.scope == ALL else x.scope
         self.notes: list[str] = []
@@ -290,19 +290,20 @@ class Clock:
         if self.prior.one_sided:
             falls = float(self.prior.high == 0.0)
         effect = 1.0 - self.prior.p_null
-        own = np.array([effect * falls, self.prior.p_null, effect * (1.0 - falls)])
-        out: Floats = np.divide(np.array(self.before), own, out=np.zeros(3), where=own > 0.0)
-        return out
+        normal = np.array([effect * falls, self.prior.p_null, effect * (1.0 - falls)])
+        stated = np.array(self.before)
+        weights: Floats = np.divide(stated, normal, out=np.zeros(3), where=normal > 0.0)
+        return weights
 
     def chances(self, posterior: EventPosterior) -> Floats:
         """Probability that it works, does nothing, and backfires, by the sign of its size."""
-        weighed = np.array(chances_of(posterior)) * self.weights
-        return np.asarray(weighed / weighed.sum())
+        weighted = np.array(chances_of(posterior)) * self.weights
+        return np.asarray(weighted / weighted.sum())
 
     def so_far(self) -> tuple[list[dict[str, Any]], list[EventPosterior]]:
         """Rows of the chances, and the newest posteriors; none before there are counts."""
         rows = [_row(None, self.x.onset[0] - ONE_MONTH, three=self.before, sd=0.0)]
-        last: list[EventPosterior] = []
+        posteriors: list[EventPosterior] = []
         for day in self.archive.releases():
             if np.datetime64(day, "M") < self.x.onset[0]:
                 continue
@@ -314,16 +315,17 @@ class Clock:
                 continue
             if reading is None:
                 continue
-            last = self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH)
-            each = np.array([self.chances(p) for p in last])
-            sd = float(each[:, 0].std())
-            rows.append(_row(day, reading.months[-1], three=tuple(each.mean(axis=0)), sd=sd))
+            posteriors = self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH)
+            chances = np.array([self.chances(p) for p in posteriors])
+            sd = float(chances[:, 0].std())
+            three = tuple(chances.mean(axis=0))
+            rows.append(_row(day, reading.months[-1], three=three, sd=sd))
         if self._below:
             counts = number_of(len(self._below), "completed count")
             self.notes.append(
                 f"In some draws {counts} of a place and month fell below 0; 0 is used instead."
             )
-        return rows, last
+        return rows, posteriors
 
     def reading(self, panel: Panel, felt: dict[str, float]) -> Counts | None:
         """A release's counts from four years before the onset; None before there are any since."""
@@ -337,39 +339,33 @@ class Clock:
         young = span & (grid > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
         below = (months < 0.0).any(axis=0) & young
         months = np.where(below, np.maximum(months, 0.0), months)
-        counts = Counts.of(panel, months, span=span, felt=felt, code=self.code)
-        read = (*counts.places, *(() if counts.nation is None else (NATION,)))
-        if self.code not in read:
+        counts = Counts.from_panel(panel, months, span=span, felt=felt, code=self.code)
+        places = list(counts.places)
+        if counts.nation is not None:
+            places.append(NATION)
+        if self.code not in places:
             raise PanelError(f"{called(self.code)} has months without a count")
-        for s in read:
-            for month in grid[below[panel.index(s)]]:
-                self._below.add((str(panel.release), s, str(month)))
+        for place in places:
+            for month in grid[below[panel.index(place)]]:
+                self._below.add((str(panel.release), place, str(month)))
         return counts
 
     def posteriors(self, reading: Counts, until: np.datetime64) -> list[EventPosterior]:
         """One posterior for each completion of the counts, with the series known by then."""
-        known = [s.until(until) for s in self.series if s.months[0] <= until]
+        series = [item.until(until) for item in self.series if item.months[0] <= until]
         deaths = reading.deaths
         # A release that misses nothing has been completed in one way only.
-        once = reading.until(deaths.shape[2], 1 if (deaths == deaths[:1]).all() else None)
-        found = self.estimated(once, deaths.mean(axis=(0, 2)))
-        return [with_series(p, known) for p in found]
+        worlds = 1 if (deaths == deaths[:1]).all() else None
+        counts = reading.until(deaths.shape[2], worlds)
+        posteriors = self.estimated(counts, deaths.mean(axis=(0, 2)))
+        return [with_series(posterior, series) for posterior in posteriors]
 
     def estimated(
-        self,
-        counts: Counts,
-        weights: Floats,
-        light: bool = False,
+        self, counts: Counts, weights: Floats, light: bool = False
     ) -> list[EventPosterior]:
         """One posterior for each world of counts."""
         draws, grid = (LIGHT, COARSE) if light else (TIMINGS, GRID)
-        return counts.posteriors(
-            self.x,
-            weights,
-            draws=draws,
-            grid=grid,
-            seed=self.seed,
-        )
+        return counts.posteriors(self.x, weights, draws=draws, grid=grid, seed=self.seed)
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:
@@ -378,24 +374,13 @@ def completed(panel: Panel, draws: int, seed: int) -> Floats:
     if is_final(panel):
         return months
     missing = deficit(panel, delays_for(panel))
-    everyone = list(range(len(panel.locations)))
+    places = panel.locations
+    rows = list(range(len(places)))
     streams = Streams(seed, STATES, indicator=panel.indicator, last_month=str(panel.last_month))
-    factors = prior_factors(
-        missing,
-        everyone,
-        locations=panel.locations,
-        draws=draws,
-        streams=streams,
-    )
-    late = late_draws(
-        missing,
-        everyone,
-        locations=panel.locations,
-        factors=factors,
-        streams=streams,
-    )
+    factors = prior_factors(missing, rows, locations=places, draws=draws, streams=streams)
+    late = late_draws(missing, rows, locations=places, factors=factors, streams=streams)
     if missing.adds_up:
-        late = closed(late, panel.locations, axis=1)
+        late = closed(late, places, axis=1)
     n = min(SPAN, months.shape[2])
     months[:, :, -n:] += late[:, :, -n:]
     return months

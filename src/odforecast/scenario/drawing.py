@@ -6,7 +6,7 @@ Scenarios that share the numbers are paired; asking for fewer states redraws not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,9 +52,11 @@ Numbers = Mapping[str, Floats]
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """J draws of when and how an effect works: ``begin`` months after the first possible onset."""
+    """J draws of when and how an effect works."""
 
+    #: First possible onset.
     onset: np.datetime64
+    #: Months from there until it begins.
     begin: Floats
     lag: Floats
     ramp: Floats
@@ -64,16 +66,22 @@ class Timings:
     spread: Floats
 
     @classmethod
-    def of(cls, x: Intervention, u: Numbers) -> Timings:
+    def from_uniforms(cls, x: Intervention, u: Numbers) -> Timings:
         """Timings from uniform numbers by stream, shape (J,) each."""
         if x.onset is None:
             raise ScenarioError(f"{x.name}: onset is open", hint="give one with .at('2026-03')")
         choices = int((x.onset[1] - x.onset[0]).astype(int)) + 1
-        keys = ("lag", "ramp", "plateau", "residue", "spread")
-        drawn = {key: getattr(x, key).ppf(u[key]) for key in keys}
-        half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
-        begin = np.floor(u["onset"] * choices) + drawn["lag"]
-        return cls(x.onset[0], begin, half_life=half, **drawn)
+        lag = x.lag.ppf(u["lag"])
+        return cls(
+            x.onset[0],
+            np.floor(u["onset"] * choices) + lag,
+            lag=lag,
+            ramp=x.ramp.ppf(u["ramp"]),
+            plateau=x.plateau.ppf(u["plateau"]),
+            half_life=None if x.half_life is None else x.half_life.ppf(u["half_life"]),
+            residue=x.residue.ppf(u["residue"]),
+            spread=x.spread.ppf(u["spread"]),
+        )
 
     def since(self, months: Months) -> Floats:
         """Months since the effect began, shape (J, M)."""
@@ -92,15 +100,21 @@ class Timings:
 
     def at(self, rows: Any) -> Timings:
         """Some of the draws."""
-        of: Any = (v[rows] if isinstance(v, np.ndarray) else v for v in vars(self).values())
-        return Timings(*of)
+        draws: dict[str, Any] = {
+            k: v[rows] for k, v in vars(self).items() if isinstance(v, np.ndarray)
+        }
+        return replace(self, **draws)
 
     @staticmethod
     def joined(parts: Sequence[Timings]) -> Timings:
         """Draws of one event, one after the other."""
-        fields = zip(*(vars(t).values() for t in parts))
-        of: Any = (np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
-        return Timings(*of)
+        first = parts[0]
+        draws: dict[str, Any] = {
+            key: np.concatenate([vars(part)[key] for part in parts])
+            for key, value in vars(first).items()
+            if isinstance(value, np.ndarray)
+        }
+        return replace(first, **draws)
 
 
 def uniforms(x: Intervention, seed: int, draws: int) -> dict[str, Floats]:
@@ -152,14 +166,15 @@ def draw(
         expected = np.stack([np.asarray(w, dtype=float) for w in weights.values()], axis=-1)
         c = nation_factor(beta * float(x.exposure), factors, weights=expected)  # type: ignore[arg-type]
     is_state = np.array([s in _STATES for s in locations])
-    own = np.where(is_state, c[:, None] * _own_factors(x, locations, u=u, seed=seed), 1.0)
-    return _course(x, exposure * beta[:, None] * own, months=months, u=u)
+    factors = _own_factors(x, locations, u=u, seed=seed)
+    factors = np.where(is_state, c[:, None] * factors, 1.0)
+    return _course(x, exposure * beta[:, None] * factors, months=months, u=u)
 
 
 def curve(x: Intervention, months: Months) -> Floats:
     """Share of the full effect in each month, every prior at its median, shape (M,)."""
     half = {key: np.full(1, 0.5) for key in STREAMS}
-    return np.asarray(Timings.of(x, half).shape(months)[0])
+    return np.asarray(Timings.from_uniforms(x, half).shape(months)[0])
 
 
 def outcome(x: Intervention, draws: int, seed: int) -> Floats:
@@ -212,25 +227,25 @@ def _beta(x: Intervention, u: Numbers) -> Floats:
 def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: int) -> Floats:
     """The states' own factors u_s: above 0, of mean 1; 1 for sums of states. Shape (D, L)."""
     tau = x.spread.ppf(u["spread"])
-    own = np.ones((tau.size, len(locations)))
+    factors = np.ones((tau.size, len(locations)))
     if (tau > 0).any():
         for i, state in enumerate(locations):
             if state in _STATES:
                 number = seed_from("scenario", seed, x.name, "spread", state)
                 z = np.random.default_rng(number).standard_normal(tau.size)
-                own[:, i] = np.exp(tau * z - 0.5 * tau**2)
-    return own
+                factors[:, i] = np.exp(tau * z - 0.5 * tau**2)
+    return factors
 
 
 def _course(x: Intervention, scale: Floats, months: Months, u: Numbers) -> Floats:
     """Log rate ratios of effects of a scale, (D, L), and of what comes back of them: (D, L, M)."""
-    timings = Timings.of(x, u)
+    timings = Timings.from_uniforms(x, u)
     rebound = x.rebound
-    out = scale[:, :, None] * timings.shape(months)[:, None]
+    course = scale[:, :, None] * timings.shape(months)[:, None]
     if rebound is not None:
         happens = u["rebound.p_null"] >= rebound.p_null
         fraction = np.where(happens, rebound.fraction.ppf(u["rebound.fraction"]), 0.0)
-        back = -np.minimum(scale, 0.0) * fraction[:, None]
+        lost = -np.minimum(scale, 0.0) * fraction[:, None]
         wait = timings.ramp + rebound.after.ppf(u["rebound.after"])
         half = rebound.half_life
         shape = rise_and_fade(
@@ -239,8 +254,8 @@ def _course(x: Intervention, scale: Floats, months: Months, u: Numbers) -> Float
             plateau=np.zeros(wait.size),
             half_life=None if half is None else half.ppf(u["rebound.half_life"]),
         )
-        out += back[:, :, None] * shape[:, None]
-    return np.asarray(out)
+        course += lost[:, :, None] * shape[:, None]
+    return np.asarray(course)
 
 
 def rise_and_fade(
@@ -262,12 +277,12 @@ def rise_and_fade(
         return risen
     faded = np.maximum(since - (ramp + plateau)[:, None], 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.exp2(-faded / half_life[:, None])
+        share = np.exp2(-faded / half_life[:, None])
     # A half-life of exactly 0 is gone at once.
-    left = np.where(faded > 0, left, 1.0)
+    share = np.where(faded > 0, share, 1.0)
     if residue is not None:
-        left = residue[:, None] + (1.0 - residue[:, None]) * left
-    return np.asarray(risen * left)
+        share = residue[:, None] + (1.0 - residue[:, None]) * share
+    return np.asarray(risen * share)
 
 
 def nation_factor(effect: Floats, factors: Floats, weights: Floats) -> Floats:
@@ -277,23 +292,23 @@ def nation_factor(effect: Floats, factors: Floats, weights: Floats) -> Floats:
     states that differ would give the nation another effect than the one that was stated. The
     states' own factors u are above 0, (D, S); the weights F their deaths, (S,) or (D, S).
     """
-    there = effect != 0.0
-    share = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), factors.shape)[there]
     c = np.ones(effect.size)
-    if not there.any():
+    works = effect != 0.0
+    if not works.any():
         return c
-    loads = effect[there, None] * factors[there]
-    goal = effect[there]
-    found = np.ones(int(there.sum()))
+    share = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), factors.shape)[works]
+    loads = effect[works, None] * factors[works]
+    goal = effect[works]
+    root = np.ones(goal.size)
     # log sum exp is convex in c, so Newton's steps from one side of the root never pass it.
     for _ in range(60):
-        grown = share * np.expm1(found[:, None] * loads)
+        grown = share * np.expm1(root[:, None] * loads)
         # log1p and expm1: of an effect of next to nothing the plain logarithm loses the sign.
         gap = np.log1p(grown.sum(axis=1)) - goal
         weighted = (share + grown) * loads
         step = gap * (1.0 + grown.sum(axis=1)) / weighted.sum(axis=1)
-        found = found - step
+        root = root - step
         if np.abs(step).max() < 1e-14:
             break
-    c[there] = found
+    c[works] = root
     return c

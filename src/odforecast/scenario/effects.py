@@ -80,7 +80,7 @@ STREAMS = ("onset", "lag", "ramp", "plateau", "half_life", "residue", "spread")
 
 def timings_of(x: Intervention, numbers: Floats) -> Timings:
     """Timings from uniform numbers, shape (J, 7)."""
-    return Timings.of(x, dict(zip(STREAMS, numbers.T)))
+    return Timings.from_uniforms(x, dict(zip(STREAMS, numbers.T)))
 
 
 def random_timing(x: Intervention, rng: np.random.Generator) -> Timings:
@@ -106,21 +106,21 @@ def closer(
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """``n`` more uniform numbers where the weights are, and the log weights of all."""
-    first = ndtri(numbers)
-    mean = weights @ first
-    gap = first - mean
+    scores = ndtri(numbers)
+    mean = weights @ scores
+    gap = scores - mean
     # A little wider than the weights are, and never narrower than they can tell.
-    few = 1.0 / float(weights @ weights)
-    cov = 1.3 * (gap.T * weights) @ gap + (0.02 + 1.0 / few) * np.eye(mean.size)
+    effective = 1.0 / float(weights @ weights)
+    cov = 1.3 * (gap.T * weights) @ gap + (0.02 + 1.0 / effective) * np.eye(mean.size)
     root = np.linalg.cholesky(cov)
-    more = mean + rng.standard_normal((n, mean.size)) @ root.T
-    scores = np.concatenate([first, more])
-    solved = np.linalg.solve(root, (scores - mean).T)
-    prior = -0.5 * np.square(scores).sum(axis=1)
+    points = mean + rng.standard_normal((n, mean.size)) @ root.T
+    all_scores = np.concatenate([scores, points])
+    solved = np.linalg.solve(root, (all_scores - mean).T)
+    prior = -0.5 * np.square(all_scores).sum(axis=1)
     near = -0.5 * np.square(solved).sum(axis=0) - float(np.log(np.diag(root)).sum())
-    share = len(first) / len(scores)
+    share = len(scores) / len(all_scores)
     logs = prior - np.logaddexp(np.log(share) + prior, np.log1p(-share) + near)
-    return np.clip(ndtr(scores), 1e-9, 1.0 - 1e-9), logs - np.log(np.exp(logs).sum())
+    return np.clip(ndtr(all_scores), 1e-9, 1.0 - 1e-9), logs - np.log(np.exp(logs).sum())
 
 
 # ------------------------------------------------------------------------------- sizes
@@ -128,16 +128,17 @@ def closer(
 
 @dataclass(frozen=True)
 class EventPrior:
-    """Prior of a size: nothing with probability ``p_null``, else normal between two bounds."""
+    """Prior of a size: nothing, or normal between two bounds."""
 
     mean: float
     sd: float
+    #: Probability of nothing.
     p_null: float = 0.0
     low: float = -np.inf
     high: float = np.inf
 
     @classmethod
-    def of(cls, x: Intervention) -> EventPrior:
+    def from_event(cls, x: Intervention) -> EventPrior:
         """Prior of an intervention's size times its share, given that there is an effect."""
         mean = x.size.mean * x.share.mean
         square = (x.size.sd**2 + x.size.mean**2) * (x.share.sd**2 + x.share.mean**2)
@@ -153,7 +154,7 @@ class EventPrior:
         return bool(np.isfinite(self.low) or np.isfinite(self.high))
 
     @property
-    def given(self) -> tuple[float, float]:
+    def given_effect(self) -> tuple[float, float]:
         """Mean and sd given an effect."""
         first, second = self.moments(np.array(self.mean), np.array(self.sd))
         mean = float(first)
@@ -223,13 +224,15 @@ class Grid:
     @property
     def log_prior(self) -> Floats:
         """Log prior probability of each node, shape (K,); they add up to one."""
-        w, n, g = (
+        walk, noise, growth = (
             _node_prior(np.array(nodes), scale)
             for nodes, scale in zip((self.walk, self.noise, self.growth), self.scales)
         )
-        none = max(sum(start is not None for start in self.bursts), 1)
-        b = np.log([none if start is None else 1.0 for start in self.bursts] * len(self.half_lives))
-        total = (w[:, None, None, None] + n[:, None, None] + g[:, None] + b).ravel()
+        n_bursts = max(sum(start is not None for start in self.bursts), 1)
+        weights = [n_bursts if start is None else 1.0 for start in self.bursts]
+        burst = np.log(weights * len(self.half_lives))
+        total = walk[:, None, None, None] + noise[:, None, None] + growth[:, None] + burst
+        total = total.ravel()
         return np.asarray(total - np.log(np.exp(total).sum()))
 
     def covariances(self, n_time: int, onset: int) -> Floats:
@@ -243,12 +246,11 @@ class Grid:
                 in_it = start is not None and (t >= onset + start) & (t < onset + start + YEAR)
                 step = add * np.where(in_it, BURST, 1.0)
                 growths.append(step @ alike @ step.T)
-        w, n, g = (
-            np.square(sds)[(...,) + (None,) * after]
-            for sds, after in ((self.walk, 5), (self.noise, 4), (self.growth, 3))
-        )
-        out = w * (add @ add.T) + n * np.eye(n_time) + g * np.stack(growths)
-        return np.asarray(out.reshape(-1, n_time, n_time))
+        # Walk, noise, growth and its kind are the first four axes.
+        walk = np.square(self.walk)[:, None, None, None, None, None] * (add @ add.T)
+        noise = np.square(self.noise)[:, None, None, None, None] * np.eye(n_time)
+        growth = np.square(self.growth)[:, None, None, None] * np.stack(growths)
+        return np.asarray((walk + noise + growth).reshape(-1, n_time, n_time))
 
 
 def _node_prior(nodes: Floats, scale: float) -> Floats:
@@ -299,8 +301,8 @@ class Machine:
 def machine(n_time: int, grid: Grid, onset: int = 0) -> Machine:
     """The machine of series of a length with an onset."""
     t = np.arange(n_time)
-    known = np.column_stack([t - n_time / 2, np.eye(12)[t % 12]])
-    basis = np.linalg.qr(known, mode="complete")[0][:, known.shape[1] :].T
+    free = np.column_stack([t - n_time / 2, np.eye(12)[t % 12]])
+    basis = np.linalg.qr(free, mode="complete")[0][:, free.shape[1] :].T
     covariance = basis @ grid.covariances(n_time, onset) @ basis.T
     steps = basis @ np.tril(np.ones((n_time, n_time)))
     values, vectors = np.linalg.eigh(steps @ steps.T)
@@ -326,7 +328,7 @@ def own_variances(z: Floats, x: Floats, spread: Floats) -> tuple[float, float]:
     """Variances of the contrasts' walk and noise, by restricted likelihood."""
     # Shapes that are one another's multiples, or nothing at all, are one direction, or none.
     _, sizes, directions = np.linalg.svd(x, full_matrices=False)
-    seen = directions[sizes > 1e-6]
+    shapes = directions[sizes > 1e-6]
     quiet = spread <= np.median(spread)
     size = max(float(np.square(z[:, quiet]).mean()), 1e-8)
 
@@ -334,15 +336,15 @@ def own_variances(z: Floats, x: Floats, spread: Floats) -> tuple[float, float]:
         """Minus the restricted log likelihood."""
         weight = 1.0 / (np.exp(logs[0]) * spread + np.exp(logs[1]))
         out = -np.log(weight).sum() * z.shape[0] + (np.square(z) @ weight).sum()
-        if len(seen):
-            q = (seen * weight) @ seen.T
-            r = z @ (seen * weight).T
+        if len(shapes):
+            q = (shapes * weight) @ shapes.T
+            r = z @ (shapes * weight).T
             out += z.shape[0] * np.linalg.slogdet(q)[1] - (r * np.linalg.solve(q, r.T).T).sum()
         return float(0.5 * out)
 
     start = np.log([0.2 * size, 0.6 * size])
-    found = minimize(loss, start, method="L-BFGS-B", bounds=[(np.log(1e-9), 1.0)] * 2)
-    walk, noise = np.exp(found.x)
+    fit = minimize(loss, start, method="L-BFGS-B", bounds=[(np.log(1e-9), 1.0)] * 2)
+    walk, noise = np.exp(fit.x)
     return float(walk), float(noise)
 
 
@@ -351,24 +353,26 @@ def own_variances(z: Floats, x: Floats, spread: Floats) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the data say, for J shapes and K nodes: ``q`` is shape' P shape, ``r`` is shape' P z.
+    """What the data say, for J shapes and K nodes."""
 
-    ``base`` is the log density of the mean without an effect, the nodes' prior included.
-    """
-
-    mean_q: Floats  # (K, J)
-    mean_r: Floats  # (K, J)
-    base: Floats  # (K,)
-    own_q: Floats  # (J,)
-    own_r: Floats  # (S - 1, J)
+    #: Shape' P shape of the mean, (K, J).
+    mean_q: Floats
+    #: Shape' P z of the mean, (K, J).
+    mean_r: Floats
+    #: Log density of the mean without an effect, the nodes' prior included, (K,).
+    base: Floats
+    #: Shape' P shape of the contrasts, (J,).
+    own_q: Floats
+    #: Shape' P z of the contrasts, (S - 1, J).
+    own_r: Floats
 
 
 def _deviating(q: Floats, r: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
     """q and r where coefficients deviate with a variance, and what that costs in log density."""
     grown = 1.0 + q * variance
     inverse = 1.0 / grown
-    kept = inverse * r
-    return inverse * q, kept, 0.5 * (np.log(grown) - r * variance * kept)
+    narrowed = inverse * r
+    return inverse * q, narrowed, 0.5 * (np.log(grown) - r * variance * narrowed)
 
 
 class Estimator:
@@ -416,9 +420,9 @@ class Estimator:
             )
         self.felt = np.ones(locations or 1) if felt is None else np.asarray(felt, dtype=float)
         n_loc = self.felt.size
-        given = np.ones(n_loc) if weights is None else np.asarray(weights, dtype=float)
-        self.weights = given / given.mean()
-        self.prior = EventPrior.of(event)
+        self.weights = np.ones(n_loc) if weights is None else np.asarray(weights, dtype=float)
+        self.weights = self.weights / self.weights.mean()
+        self.prior = EventPrior.from_event(event)
         self._numbers = stratified(event, draws, seed=seed)
         self._machine = machine(
             months.size,
@@ -457,11 +461,10 @@ class Estimator:
         logs = np.log(np.asarray(deaths, dtype=float) + 0.5)
         turned = self._turn @ (np.sqrt(self.weights)[:, None] * logs)
         # The log of the sum is the weighted mean of the logs, up to what states differ.
-        turned[0] = (
-            self.weights @ logs / len(logs)
-            if nation is None
-            else np.log(np.asarray(nation, dtype=float) + 0.5)
-        )
+        if nation is None:
+            turned[0] = self.weights @ logs / len(logs)
+        else:
+            turned[0] = np.log(np.asarray(nation, dtype=float) + 0.5)
         return np.asarray(turned @ self._machine.basis.T)
 
     def _statistics(
@@ -470,41 +473,44 @@ class Estimator:
         x: Floats,
         q: Floats,
         nodes: NDArray[np.intp],
-        own: tuple[float, float],
+        variances: tuple[float, float],
     ) -> Statistics:
         m = self._machine
         solved = m.precision[nodes] @ z[0]
         base = m.log_prior[nodes] - 0.5 * (m.logdet[nodes] + solved @ z[0])
         # On the axes of a walk its covariance, and so the contrasts', is diagonal.
         rows = z[1:] @ m.axes.T
-        bent = x @ m.axes.T
-        weight = 1.0 / (own[0] * m.spread + own[1])
+        shapes = x @ m.axes.T
+        walk, noise = variances
+        weight = 1.0 / (walk * m.spread + noise)
         return Statistics(
             q,
             np.einsum("kn,jn->kj", solved, x),
             base=base,
-            own_q=np.einsum("jn,jn->j", bent * weight, bent),
-            own_r=np.einsum("sn,jn->sj", rows * weight, bent),
+            own_q=np.einsum("jn,jn->j", shapes * weight, shapes),
+            own_r=np.einsum("sn,jn->sj", rows * weight, shapes),
         )
 
     def posterior(self, deaths: Floats, nation: Floats | None = None) -> EventPosterior:
         """Posterior given monthly deaths, shape (S, T), and the nation's, shape (T,)."""
         z = self._rows(deaths, nation)
         m = self._machine
-        own = (1.0, 1.0)
+        variances = (1.0, 1.0)
         if len(z) > 1:
-            own = own_variances(z[1:] @ m.axes.T, self._usual @ m.axes.T, spread=m.spread)
-        s = self._statistics(z, self._shapes, q=self._q, nodes=np.arange(len(self._q)), own=own)
+            variances = own_variances(z[1:] @ m.axes.T, self._usual @ m.axes.T, spread=m.spread)
+        s = self._statistics(
+            z, self._shapes, q=self._q, nodes=np.arange(len(self._q)), variances=variances
+        )
         n_draws = len(self._numbers)
         flat = np.zeros(n_draws)
         if n_draws == 1:
-            return self._weighed(s, self._numbers, logs=flat, passes=PASSES)
+            return self._weigh(s, self._numbers, logs=flat, passes=PASSES)
         # Nodes that weigh nothing are left out; timings are drawn again where the counts put
         # them. All draws together have the density of the mixture that they came from.
-        found = self._weighed(s, self._numbers, logs=flat, passes=1)
-        nodes = np.flatnonzero(found.node_weights() > NEGLIGIBLE)
+        pilot = self._weigh(s, self._numbers, logs=flat, passes=1)
+        nodes = np.flatnonzero(pilot.node_weights() > NEGLIGIBLE)
         rng = np.random.default_rng(seed_from("closer", self.seed, self.event.name))
-        numbers, logs = closer(self._numbers, found.timing_weights(), n=CLOSER * n_draws, rng=rng)
+        numbers, logs = closer(self._numbers, pilot.timing_weights(), n=CLOSER * n_draws, rng=rng)
         x = self._bare(numbers[n_draws:])
         q = self._quadratic(x, m.precision[nodes])
         s = self._statistics(
@@ -512,11 +518,11 @@ class Estimator:
             np.concatenate([self._shapes, x]),
             q=np.concatenate([self._q[nodes], q], axis=1),
             nodes=nodes,
-            own=own,
+            variances=variances,
         )
-        return self._weighed(s, numbers, logs=logs, passes=PASSES)
+        return self._weigh(s, numbers, logs=logs, passes=PASSES)
 
-    def _weighed(self, s: Statistics, numbers: Floats, logs: Floats, passes: int) -> EventPosterior:
+    def _weigh(self, s: Statistics, numbers: Floats, logs: Floats, passes: int) -> EventPosterior:
         timings = timings_of(self.event, numbers)
         prior = self.prior
         # Mean square of the size, at each timing: how much states may differ there.
@@ -526,12 +532,12 @@ class Estimator:
             weights = np.exp(effect - effect.max(axis=0))
             weights /= weights.sum(axis=0)
             square = np.einsum("kj,kj->j", weights, means**2 + variances)
-        none = np.repeat(s.base[:, None], logs.size, axis=1)
+        base = np.repeat(s.base[:, None], logs.size, axis=1)
         return EventPosterior(
             self.event,
             prior,
             timings=timings,
-            none=none + logs,
+            none=base + logs,
             effect=effect + logs,
             means=means,
             variances=variances,
@@ -549,16 +555,17 @@ class Estimator:
         # effect.
         q1, r1, _ = _deviating(s.own_q, s.own_r, variance=deviation * self._own_share)
         q0, r0, cost = _deviating(s.mean_q, s.mean_r, variance=deviation * self._mean_share)
-        own = self._own_loads[:, None]
+        own_loads = self._own_loads[:, None]
         loads = self._mean_loads
         mean = self.prior.mean
         precision = 1.0 / (self.prior.sd * self.prior.sd)
-        total = precision + loads * loads * q0 + (own.T @ own) * q1
-        pull = precision * mean + loads * r0 + np.einsum("s,sj->j", own[:, 0], r1)
+        total = precision + loads * loads * q0 + (own_loads.T @ own_loads) * q1
+        pull = precision * mean + loads * r0 + np.einsum("s,sj->j", own_loads[:, 0], r1)
         variance = 1.0 / total
-        found = variance * pull
-        out = s.base[:, None] - cost + 0.5 * (pull * found - np.log(total))
-        return out + 0.5 * float(np.log(precision) - precision * (mean * mean)), found, variance
+        size = variance * pull
+        evidence = s.base[:, None] - cost + 0.5 * (pull * size - np.log(total))
+        evidence = evidence + 0.5 * float(np.log(precision) - precision * (mean * mean))
+        return evidence, size, variance
 
     def states(self, deviations: Floats) -> Floats:
         """From contrasts (S - 1, n) to the locations' log counts, (S, n)."""
@@ -571,26 +578,28 @@ class Estimator:
 
 @dataclass(frozen=True, eq=False)
 class EffectDraws:
-    """Draws of sizes (n,), 0 for no effect, and which timing each has."""
+    """Draws of an effect."""
 
+    #: Sizes (n,), 0 for no effect.
     beta: Floats
+    #: Which timing each has.
     timing: Any
 
 
 @dataclass(frozen=True, eq=False)
 class EventPosterior:
-    """Posterior of a past event, at K nodes and J timings.
-
-    ``none`` and ``effect`` are the log evidence without an effect and with one, and given one the
-    size is normal with ``means`` and ``variances``: (K, J) each.
-    """
+    """Posterior of a past event, at K nodes and J timings."""
 
     event: Intervention
     prior: EventPrior
     timings: Timings
+    #: Log evidence without an effect, (K, J).
     none: Floats
+    #: Log evidence with an effect, (K, J).
     effect: Floats
+    #: Means of the size, which is normal given an effect, (K, J).
     means: Floats
+    #: Its variances, (K, J).
     variances: Floats
     statistics: Statistics
     estimator: Estimator
@@ -669,25 +678,25 @@ class EventPosterior:
     def node_weights(self) -> Floats:
         """Posterior weight of each set of variances, with an effect or without, shape (K,)."""
         logs = np.stack([self.none, self._logs])
-        each = np.exp(logs - logs.max(axis=(1, 2), keepdims=True)).sum(axis=2)
-        return np.asarray((each / each.sum(axis=1, keepdims=True)).max(axis=0))
+        totals = np.exp(logs - logs.max(axis=(1, 2), keepdims=True)).sum(axis=2)
+        return np.asarray((totals / totals.sum(axis=1, keepdims=True)).max(axis=0))
 
     def summary(self) -> EventSummary:
         """Prior and posterior."""
         p = self.prior
         factor = self.bayes_factor()
         sd = self.sd()
-        kept = bool(WEAK[0] <= factor <= WEAK[1] and sd > KEPT * p.given[1])
+        dominated = bool(WEAK[0] <= factor <= WEAK[1] and sd > KEPT * p.given_effect[1])
         return EventSummary(
             self.event.name,
-            *p.given,
+            *p.given_effect,
             self.mean(),
             sd,
             *self.interval(0.9),
             p.p_null,
             self.p_null(),
             factor,
-            kept,
+            dominated,
         )
 
     def draws(self, n: int = 1000, seed: int = 1) -> EffectDraws:
@@ -700,7 +709,7 @@ class EventPosterior:
         edges = np.cumsum(np.exp(logs - logs.max()).ravel())
         chosen = np.searchsorted(edges / edges[-1], (np.arange(n) + rng.random()) / n)
         chosen = rng.permutation(np.minimum(chosen, edges.size - 1))
-        there, node, timing = np.unravel_index(chosen, logs.shape)
+        has_effect, node, timing = np.unravel_index(chosen, logs.shape)
         z = rng.standard_normal(n)
         u = rng.random(n)
         mean = self.means[node, timing]
@@ -710,7 +719,7 @@ class EventPosterior:
             ends = [ndtr((b - mean) / sd) for b in (prior.low, prior.high)]
             within = np.clip(ends[0] + u * (ends[1] - ends[0]), 1e-300, 1.0 - 1e-16)
             beta = np.clip(mean + sd * ndtri(within), prior.low, prior.high)
-        return EffectDraws(np.where(there == 1, beta, 0.0), timing)
+        return EffectDraws(np.where(has_effect == 1, beta, 0.0), timing)
 
     def delta(self, months: Months, drawn: EffectDraws) -> Floats:
         """Log rate ratio at exposure 1 in each month, shape (n, M)."""
@@ -729,10 +738,10 @@ class EventPosterior:
         # Normal deviations of the contrasts, seen with precision q.
         variance = tau**2 * drawn.beta**2 * est._own_share
         gain = variance / (1.0 + variance * q)
-        moved = gain * r + np.sqrt(gain) * rng.standard_normal(r.shape)
+        deviations = gain * r + np.sqrt(gain) * rng.standard_normal(r.shape)
         differs = np.abs(size) > 1e-12
         felt = np.where(est.felt > 0, est.felt, np.inf)[:, None]
-        v = np.where(differs, est.states(moved) / (felt * np.where(differs, size, 1.0)), 0.0)
+        v = np.where(differs, est.states(deviations) / (felt * np.where(differs, size, 1.0)), 0.0)
         return np.asarray(np.exp(tau * v - 0.5 * tau**2).T)
 
 

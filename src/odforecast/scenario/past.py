@@ -91,20 +91,21 @@ def past_event(event: str | Intervention) -> Intervention:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Counts of S places in K worlds: deaths (K, S, T), and the nation's own where they are read.
-
-    ``felt`` are the exposures of the places, (S,), ``nation_felt`` is the nation's.
-    """
+    """Counts of S places in K worlds."""
 
     months: Months
     places: tuple[str, ...]
+    #: Exposures of the places, (S,).
     felt: Floats
+    #: Deaths, (K, S, T).
     deaths: Floats
+    #: The nation's own deaths, (K, T), where they are read.
     nation: Floats | None = None
+    #: The nation's exposure.
     nation_felt: float | None = None
 
     @classmethod
-    def of(
+    def from_panel(
         cls,
         panel: Panel,
         months: Floats,
@@ -113,27 +114,26 @@ class Counts:
         code: str = NATION,
     ) -> Counts:
         """A panel's places, of months (K, L, T) of it: the jurisdictions, or one place alone."""
-        there = {s: months[:, i, span] for i, s in enumerate(panel.locations)}
-        there = {s: deaths for s, deaths in there.items() if np.isfinite(deaths).all()}
+        deaths = {}
+        for i, place in enumerate(panel.locations):
+            counts = months[:, i, span]
+            if np.isfinite(counts).all():
+                deaths[place] = counts
         # Months next to none are not smooth on the log scale, and recovered ones not certain there.
-        low = {s: deaths.mean(axis=0).min() for s, deaths in there.items()}
-        states = tuple(s for s in JURISDICTIONS if s in there and low[s] >= FEWEST)
-        alone = code != NATION or not states
-        if alone and code not in there:
+        enough = {s for s, counts in deaths.items() if counts.mean(axis=0).min() >= FEWEST}
+        states = tuple(s for s in JURISDICTIONS if s in enough)
+        is_single = code != NATION or not states
+        if is_single and code not in deaths:
             raise PanelError(f"{called(code)} has months without a count")
-        places = (code,) if alone else states
-        each = np.array([felt[s] for s in places])
-        deaths = np.stack([there[s] for s in places], axis=1)
-        grid = panel.month_grid[span]
-        if alone or NATION not in there:
-            return cls(grid, places, felt=each, deaths=deaths)
+        places = (code,) if is_single else states
+        has_nation = not is_single and NATION in deaths
         return cls(
-            grid,
+            panel.month_grid[span],
             places,
-            felt=each,
-            deaths=deaths,
-            nation=there[NATION],
-            nation_felt=felt[NATION],
+            felt=np.array([felt[place] for place in places]),
+            deaths=np.stack([deaths[place] for place in places], axis=1),
+            nation=deaths[NATION] if has_nation else None,
+            nation_felt=felt[NATION] if has_nation else None,
         )
 
     def until(self, n: int, k: int | None = None) -> Counts:
@@ -151,12 +151,14 @@ class Counts:
 
         The nation's own counts say what the mean did, the states how they differ from it.
         """
-        made = Estimator(self.months, x, self.felt, weights, nation=self.nation_felt, **options)
+        estimator = Estimator(
+            self.months, x, self.felt, weights, nation=self.nation_felt, **options
+        )
         nations = [None] * len(self.deaths) if self.nation is None else self.nation
-        return [made.posterior(deaths, nation) for deaths, nation in zip(self.deaths, nations)]
+        return [estimator.posterior(*counts) for counts in zip(self.deaths, nations)]
 
 
-def seen_counts(panel: Panel, x: Intervention, felt: Mapping[str, float] | None = None) -> Counts:
+def counts_around(panel: Panel, x: Intervention, felt: Mapping[str, float] | None = None) -> Counts:
     """Four years before the onset to two years after it, final where a year after it is."""
     last = min(x.onset[1] + WINDOW * ONE_MONTH, panel.last_month)
     if panel.final_through >= x.onset[1] + 12 * ONE_MONTH:
@@ -164,7 +166,7 @@ def seen_counts(panel: Panel, x: Intervention, felt: Mapping[str, float] | None 
     grid = panel.month_grid
     span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
     felt = felt or dict.fromkeys(panel.locations, 1.0)
-    return Counts.of(panel, panel.monthly[None], span=span, felt=felt)
+    return Counts.from_panel(panel, panel.monthly[None], span=span, felt=felt)
 
 
 def posterior_of(
@@ -176,16 +178,13 @@ def posterior_of(
     seed: int = 1,
 ) -> tuple[Counts, EventPosterior]:
     """Posterior of an event, from a panel of its scope and the exposure of each location."""
-    seen = seen_counts(panel, x, felt=felt)
-    (found,) = seen.posteriors(x, seen.deaths[0].mean(axis=1), draws=timings, seed=seed)
-    return seen, found
+    counts = counts_around(panel, x, felt=felt)
+    weights = counts.deaths[0].mean(axis=1)
+    [posterior] = counts.posteriors(x, weights, draws=timings, seed=seed)
+    return counts, posterior
 
 
-@dataclass(
-    frozen=True,
-    eq=False,
-    repr=False,
-)
+@dataclass(frozen=True, eq=False, repr=False)
 class Past:
     """One past event in one location; made by :func:`past`.
 
@@ -276,10 +275,11 @@ class Past:
 
         Draws, shape (D,); below 0 where the change added deaths.
         """
-        at = np.flatnonzero(self.months == to_month(month))
-        if not at.size:
+        columns = np.flatnonzero(self.months == to_month(month))
+        if not columns.size:
             raise ScenarioError(f"month is {month}, allowed: {self.months[0]} to {self.months[-1]}")
-        return np.asarray(self.removed[:, at[0]] - self.observed[at[0]])
+        column = columns[0]
+        return np.asarray(self.removed[:, column] - self.observed[column])
 
     def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Both counterfactuals beside what was observed, tidy.
@@ -294,24 +294,32 @@ class Past:
         """
         levels = quantile_levels(levels, ScenarioError).tolist()
         ahead = self.eve.months > self.eve.last_month
+        removed = np.quantile(self.removed, levels, axis=0)
         eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, ahead]
-        gone = np.quantile(self.removed, levels, axis=0)
-        parts = []
-        for name, months, given, rows in (
-            ("observed", self.months, [np.nan], [self.observed]),
-            ("effect removed", self.months, levels, gone),
-            ("forecast from the eve", self.eve.months[ahead], levels, eve),
-        ):
-            keys = {"counterfactual": name, "location": self.location, "month": months.astype(str)}
-            parts += [
-                pd.DataFrame({**keys, "level": level, "value": values})
-                for level, values in zip(given, rows)
-            ]
+        curves = [("observed", self.months, np.nan, self.observed)]
+        curves += [("effect removed", self.months, q, row) for q, row in zip(levels, removed)]
+        eve_months = self.eve.months[ahead]
+        curves += [("forecast from the eve", eve_months, q, row) for q, row in zip(levels, eve)]
+        parts = [
+            pd.DataFrame(
+                {
+                    "counterfactual": name,
+                    "location": self.location,
+                    "month": months.astype(str),
+                    "level": level,
+                    "value": values,
+                }
+            )
+            for name, months, level, values in curves
+        ]
         return pd.concat(parts, ignore_index=True)
 
     def text(self) -> str:
         """What was assumed, what the counts did to it, and what cannot be said."""
         s = self.summary
+        dominated = ""
+        if s.prior_dominated:
+            dominated = " Prior-dominated: the result is the assumption."
         lines = [
             f"{self.event.name} ({month_name(self.onset)}), {called(self.location)}, "
             f"{deaths_of(self.indicator)}. {WHATEVER}",
@@ -319,18 +327,18 @@ class Past:
             f"no effect with probability {s.prior_p_null:.2f}.",
             f"Posterior, counts through {month_name(self.last_used)}: {s.mean:+.2f} (sd "
             f"{s.sd:.2f}; 90% interval {s.low:+.2f} to {s.high:+.2f}); no effect with probability "
-            f"{s.p_null:.2f} (Bayes factor {s.bayes_factor:.2g})."
-            + (" Prior-dominated: the result is the assumption." if s.prior_dominated else ""),
-            self._both(),
+            f"{s.p_null:.2f} (Bayes factor {s.bayes_factor:.2g}).{dominated}",
+            self._compare(),
             *self.notes,
         ]
         return "\n".join(lines)
 
-    def _both(self) -> str:
+    def _compare(self) -> str:
         """Both counterfactuals beside the last count of the window that is published."""
         last = min(self.onset + WINDOW * ONE_MONTH, self.eve.months[-1])
-        known = np.isfinite(self.observed) & np.isfinite(self.removed).all(axis=0)
-        months = self.months[known & (self.months >= self.onset) & (self.months <= last)]
+        published = np.isfinite(self.observed) & np.isfinite(self.removed).all(axis=0)
+        in_window = (self.months >= self.onset) & (self.months <= last)
+        months = self.months[published & in_window]
         if not months.size:
             until = month_name(last)
             return (
@@ -340,12 +348,12 @@ class Past:
         levels = [0.05, 0.5, 0.95]
         observed = self.observed[self.months == month][0]
         low, middle, high = observed + np.quantile(self.averted(month), levels)
-        of_eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, self.eve.months == month][:, 0]
+        eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, self.eve.months == month][:, 0]
         return (
             f"In the 12 months ending in {month_name(month)}, {observed:,.0f} deaths were "
             f"observed. Effect removed: {middle:,.0f} (90% interval {low:,.0f} to {high:,.0f}). "
-            f"Forecast from the eve ({_EVE[self.eve_kind]}): {of_eve[1]:,.0f} (90% interval "
-            f"{of_eve[0]:,.0f} to {of_eve[2]:,.0f})."
+            f"Forecast from the eve ({_EVE[self.eve_kind]}): {eve[1]:,.0f} (90% interval "
+            f"{eve[0]:,.0f} to {eve[2]:,.0f})."
         )
 
     def __str__(self) -> str:
@@ -396,10 +404,10 @@ def past(
     """
     from odforecast.vintage.archive import Archive
 
-    given: object = archive
-    if not isinstance(given, Archive):
+    if not isinstance(archive, Archive):
         raise ScenarioError(
-            f"past takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
+            f"past takes an archive, got {type(archive).__name__}",
+            hint="od.bundled(), od.archive()",
         )
     seed = whole("seed", seed, least=0, error=ScenarioError)
     draws = whole("draws", draws, least=1, error=ScenarioError)
@@ -417,30 +425,28 @@ def past(
             f"{panel.last_month}"
         )
     felt = felt_by(x, panel, tables=eve_shares(x, newest))
-    seen, posterior = posterior_of(panel, x, felt=felt, timings=timings, seed=seed)
-    drawn = posterior.draws(draws, seed)
+    counts, posterior = posterior_of(panel, x, felt=felt, timings=timings, seed=seed)
+    effects = posterior.draws(draws, seed)
     code = code_of(location)
     row = panel.index(code)
     grid = panel.month_grid
-    delta = posterior.delta(grid, drawn) * felt[code]
-    if code in seen.places:
-        own = posterior.own_factors(drawn, seed)[:, seen.places.index(code)]
-        delta = delta * own[:, None]
+    delta = posterior.delta(grid, effects) * felt[code]
+    if code in counts.places:
+        factors = posterior.own_factors(effects, seed)[:, counts.places.index(code)]
+        delta = delta * factors[:, None]
     observed = panel.reported[row]
-    known, kind = _eve(archive, panel, onset=first)
+    eve_panel, kind = _eve(archive, panel, onset=first)
     last = str(min(first + WINDOW * ONE_MONTH, panel.last_month))
-    fitted = (model or get_model()).fit(known)
-    eve = fitted.forecast(
-        until=last,
-        draws=draws,
-        seed=seed,
-    ).select(code)
+    fitted = (model or get_model()).fit(eve_panel)
+    eve = fitted.forecast(until=last, draws=draws, seed=seed).select(code)
     notes = []
-    late = ", and the posterior has used some of them: what is late can pass for an effect."
     if panel.final_through < panel.last_month:
+        end = "."
+        if counts.months[-1] > panel.final_through:
+            end = ", and the posterior has used some of them: what is late can pass for an effect."
         notes.append(
             f"Counts after {month_name(panel.final_through)} are not final: deaths are still being "
-            "added" + (late if seen.months[-1] > panel.final_through else ".")
+            f"added{end}"
         )
     if posterior.effective() < FEW:
         notes.append("The posterior rests on few draws of the timing: ask for more timings.")
@@ -459,8 +465,8 @@ def past(
         delta=delta,
         month_grid=grid,
         posterior=posterior,
-        drawn=drawn,
-        last_used=np.datetime64(seen.months[-1], "M"),
+        drawn=effects,
+        last_used=np.datetime64(counts.months[-1], "M"),
         notes=tuple(notes),
     )
 
@@ -488,15 +494,15 @@ def felt_by(
     A table that names no US gives the nation what its jurisdictions feel on average, weighted by
     their deaths in the year before the event.
     """
-    felt = exposure_vector(x.exposure, panel.locations, tables=tables, name=x.name)
-    out = dict(zip(panel.locations, felt.tolist()))
+    exposure = exposure_vector(x.exposure, panel.locations, tables=tables, name=x.name)
+    felt = dict(zip(panel.locations, exposure.tolist()))
     states = [s for s in panel.locations if s in JURISDICTIONS]
-    lacks = isinstance(x.exposure, Mapping) and NATION not in x.exposure
-    if states and NATION in out and lacks:
-        at = np.flatnonzero(panel.month_grid < x.onset[0])[-YEAR:]
-        deaths = {s: float(np.nansum(panel.monthly[panel.index(s), at])) for s in states}
-        out[NATION] = sum(deaths[s] * out[s] for s in states) / sum(deaths.values())
-    return out
+    lacks_nation = isinstance(x.exposure, Mapping) and NATION not in x.exposure
+    if states and NATION in felt and lacks_nation:
+        year = np.flatnonzero(panel.month_grid < x.onset[0])[-YEAR:]
+        deaths = {s: float(np.nansum(panel.monthly[panel.index(s), year])) for s in states}
+        felt[NATION] = sum(deaths[s] * felt[s] for s in states) / sum(deaths.values())
+    return felt
 
 
 def eve_shares(x: Intervention, vintage: Vintage) -> dict[str, dict[str, float]]:
@@ -513,9 +519,9 @@ def _eve(archive: Archive, panel: Panel, onset: np.datetime64) -> tuple[Panel, s
     first = onset.astype("datetime64[D]").item()
     assert isinstance(first, dt.date)
     if any(day < first for day in archive.releases()):
-        there = archive.as_of(first - dt.timedelta(days=1)).panel(panel.indicator)
-        if int((onset - there.last_month).astype(int)) <= STALE:
-            return there, "real"
+        release = archive.as_of(first - dt.timedelta(days=1)).panel(panel.indicator)
+        if int((onset - release.last_month).astype(int)) <= STALE:
+            return release, "real"
     return panel.cut(onset - ONE_MONTH), "cut"
 
 

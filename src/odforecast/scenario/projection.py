@@ -22,7 +22,13 @@ from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, T
 from odforecast.panel import Floats, Frozen
 from odforecast.say import card, html_table, listed, month_name, number_of, steady
 from odforecast.scenario import answer
-from odforecast.scenario.apply import FITTED_AGAIN, TOLD, Applied, baseline_without, share_tables
+from odforecast.scenario.apply import (
+    FITTED_AGAIN,
+    NOT_FITTED_AGAIN,
+    Applied,
+    baseline_without,
+    share_tables,
+)
 from odforecast.scenario.catalogue import CAVEAT
 from odforecast.scenario.intervention import NULL, Scenario
 
@@ -194,7 +200,7 @@ def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = Fals
             warnings.append(
                 f"{scenario.name}: {x.name} begins {x.onset[0]}, before the last known month "
                 f"{baseline.last_month}: only what changes after it is projected, "
-                + (FITTED_AGAIN if refitted else TOLD)
+                + (FITTED_AGAIN if refitted else NOT_FITTED_AGAIN)
             )
         if x.onset[1] > baseline.months[-1]:
             raise ScenarioError(

@@ -69,11 +69,7 @@ _VALUE = [
 ]
 
 
-@dataclass(
-    frozen=True,
-    eq=False,
-    repr=False,
-)
+@dataclass(frozen=True, eq=False, repr=False)
 class Track:
     """The clock of one scenario in one location; made by :func:`track`.
 
@@ -167,30 +163,18 @@ class Track:
 
     def to_json(self) -> str:
         """All of it as JSON."""
-        sure, even = (
-            None if m is None else str(m) for m in (self.sure_month, self.sure_from_even_odds)
-        )
-        # pandas writes what is not a number as null.
-        tables = {
-            key: json.loads(table.to_json(orient="records", double_precision=6))
-            for key, table in (
-                ("chances", self._dated),
-                ("expected", self.expected),
-                ("value", self.value_of_information),
-            )
-        }
         plain = {
             "scenario": self.scenario,
             "intervention": self.intervention.name,
-            "onset": [str(m) for m in self.intervention.onset],
+            "onset": [str(month) for month in self.intervention.onset],
             "location": self.location,
             "indicator": self.indicator,
-            "chances": tables["chances"],
-            "expected": tables["expected"],
+            "chances": _records(self._dated),
+            "expected": _records(self.expected),
             "sure": SURE,
-            "sure_month": sure,
-            "sure_from_even_odds": even,
-            "value_of_information": tables["value"],
+            "sure_month": _text_or_none(self.sure_month),
+            "sure_from_even_odds": _text_or_none(self.sure_from_even_odds),
+            "value_of_information": _records(self.value_of_information),
             "notes": list(self.notes),
             "reminder": WHATEVER,
         }
@@ -198,18 +182,18 @@ class Track:
 
     def text(self) -> str:
         """The chances, when we will know, what would help, and what it is not."""
-        now = self.now
-        first = dict(self.chances.iloc[0])
+        newest = self.now
+        prior = dict(self.chances.iloc[0])
         counts = "No counts since the onset have been published yet."
         if len(self.chances) > 1:
             counts = (
-                f"Counts through {month_name(now['month'])}, from the release of "
-                f"{day_name(pd.Timestamp(now['release']).date())}."
+                f"Counts through {month_name(newest['month'])}, from the release of "
+                f"{day_name(pd.Timestamp(newest['release']).date())}."
             )
         lines = [
             f"{self.scenario} (onset {month_name(self.onset)}), {called(self.location)}, "
             f"{deaths_of(self.indicator)}. {counts}",
-            f"The chances now: {_three(now)}. Before any counts: {_three(first)}.",
+            f"The chances now: {_three(newest)}. Before any counts: {_three(prior)}.",
             *self._ahead(),
             *self._helps(),
             *self.notes,
@@ -252,17 +236,17 @@ class Track:
     @property
     def _sure(self) -> str:
         """When we expect to be sure; where the prior is, somebody who began with even odds."""
-        who = "We expect to"
-        never = "We do not expect to"
+        subject = "We expect to"
+        negation = "We do not expect to"
         month = self.sure_month
         if self._assumed:
-            who = "Somebody who began with even odds would"
-            never = f"{who} not"
+            subject = "Somebody who began with even odds would"
+            negation = f"{subject} not"
             month = self.sure_from_even_odds
         if month is None:
-            return f"{never} be 80% sure whether it works within five years of the onset."
+            return f"{negation} be 80% sure whether it works within five years of the onset."
         return (
-            f"{who} be 80% sure whether it works with counts to {month_name(month)}, which are "
+            f"{subject} be 80% sure whether it works with counts to {month_name(month)}, which are "
             "published about five months later."
         )
 
@@ -279,6 +263,15 @@ class Track:
             f"How sure other counts would leave somebody who began with even odds, after "
             f"{self.value_of_information['at'].iloc[0]} months: {'; '.join(parts)}."
         ]
+
+
+def _records(table: pd.DataFrame) -> Any:
+    """Rows of a table for JSON; pandas writes what is not a number as null."""
+    return json.loads(table.to_json(orient="records", double_precision=6))
+
+
+def _text_or_none(month: np.datetime64 | None) -> str | None:
+    return None if month is None else str(month)
 
 
 def _three(row: Mapping[str, Any]) -> str:
@@ -330,28 +323,31 @@ def track(
     """
     from odforecast.vintage.archive import Archive
 
-    given: object = archive
-    if not isinstance(given, Archive):
+    if not isinstance(archive, Archive):
         raise ScenarioError(
-            f"track takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
+            f"track takes an archive, got {type(archive).__name__}",
+            hint="od.bundled(), od.archive()",
         )
     seed = whole("seed", seed, least=0, error=ScenarioError)
     draws = whole("draws", draws, least=2, error=ScenarioError)
     name, x = only(scenario)
     newest = archive.as_of(archive.last_seen)
     x = x.at(str(np.datetime64(newest.date, "M") + ONE_MONTH))
-    beside = () if series is None else (series,) if isinstance(series, Series) else tuple(series)
-    measured = tuple(one.measured(x.onset[0]) for one in beside)
+    if series is None:
+        series = ()
+    elif isinstance(series, Series):
+        series = (series,)
+    measured = tuple(item.measured(x.onset[0]) for item in series)
     clock = Clock(x, code_of(location), archive=archive, series=measured, seed=seed)
-    rows, last = clock.so_far()
-    found = Worlds(clock, newest, posteriors=last, model=model or get_model(), draws=draws).read()
+    rows, posteriors = clock.so_far()
+    worlds = Worlds(clock, newest, posteriors, model=model or get_model(), draws=draws)
     return Track(
         x,
         name,
         clock.code,
         clock.indicator,
         pd.DataFrame(rows),
-        *found,
+        *worlds.read(),
         notes=tuple(clock.notes),
     )
 
@@ -372,15 +368,18 @@ def only(scenario: Scenario | Intervention) -> tuple[str, Intervention]:
 # ------------------------------------------------------------------------------- worlds to come
 
 #: Expected chances, the month in which we are sure, from even odds too, and what series say.
-Found = tuple[pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataFrame]
+Expectations = tuple[pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataFrame]
 
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """Worlds of one kind: their sizes, the counts by what is read, and the series of one's own."""
+    """Worlds of one kind."""
 
+    #: Sizes of the effect, (W,).
     beta: Floats
+    #: The counts that may be read, by their label.
     counts: dict[str, Counts]
+    #: The user's series in each world.
     series: tuple[tuple[Series, ...], ...]
 
 
@@ -412,33 +411,34 @@ class Worlds:
         self.months: Months = np.arange(first, self.end + ONE_MONTH)
         deaths = "all drugs" if self.x.scope == ALL else self.x.scope
         where = "nation and states" if clock.code == NATION else called(clock.code)
-        #: What the clock reads, in words; and with the series beside it.
-        self.own = f"{deaths}, {where}"
-        self.beside = f"{self.own}, with {', '.join(s.name for s in clock.series)}"
+        #: What the clock reads, in words.
+        self.label = f"{deaths}, {where}"
+        #: The same with the user's series.
+        self.label_with_series = f"{self.label}, with {', '.join(s.name for s in clock.series)}"
 
     def _month(self, k: int) -> np.datetime64:
         """The k-th month since the onset."""
         month: np.datetime64 = self.x.onset[0] + (k - 1) * ONE_MONTH
         return month
 
-    def read(self) -> Found:
+    def read(self) -> Expectations:
         """What the clock is expected to say."""
         last = self.panel.last_month - YOUNGEST * ONE_MONTH
         checked = [k for k in CHECKED if self._month(k) > last]
         if not checked:
             return pd.DataFrame(columns=_EXPECTED), None, None, pd.DataFrame(columns=_VALUE)
         arms, weight = self.arms()
-        names = list(next(iter(arms.values())).counts)
         compared = [k for k in SERIES_CHECKED if k in checked] or checked[-1:]
-        # The clock reads the last of these; all are set against the first.
-        said: dict[tuple[str, str, int], Floats] = {}
-        for name in names:
-            n = self.draws if name == names[-1] else min(self.draws, COMPARED)
-            for k in checked if name == names[-1] else compared:
-                for world, arm in arms.items():
-                    for label, found in self.chances(name, arm, k=k, worlds=n).items():
-                        said[label, world, k] = found
-        read = self.beside if self.clock.series else names[-1]
+        chances = self._chances_in(arms, checked=checked, compared=compared)
+        labels = list(dict.fromkeys(label for label, _, _ in chances))
+        label = self.label_with_series if self.clock.series else labels[-1]
+        rows = []
+        for world in arms:
+            for k in checked:
+                values = chances[label, world, k]
+                low, high = np.quantile(values[:, 0], [0.1, 0.9])
+                means = values.mean(axis=0)
+                rows.append((str(self._month(k)), k, world, *means, low, high, len(values)))
         prior = self.clock.before[0]
 
         def sure(label: str, k: int, odds: float, worlds: int | None = None) -> float:
@@ -447,69 +447,91 @@ class Worlds:
             for world in arms:
                 began = _moved(weight, prior, to=odds)
                 share = began if world == "works" else 1.0 - began
-                works = _moved(said[label, world, k][:worlds, 0], prior, to=odds)
+                works = _moved(chances[label, world, k][:worlds, 0], prior, to=odds)
                 total += share * float(np.maximum(works, 1.0 - works).mean())
             return total
 
-        rows = []
-        for world in arms:
-            for k in checked:
-                found = said[read, world, k]
-                low, high = np.quantile(found[:, 0], [0.1, 0.9])
-                rows.append(
-                    (str(self._month(k)), k, world, *found.mean(axis=0), low, high, len(found))
-                )
-        firsts = (_first(checked, [sure(read, k, p) for k in checked]) for p in (prior, 0.5))
-        own, even = (None if k is None else self._month(k) for k in firsts)
-        at = min(compared, key=lambda k: abs(k - 24))
+        def month_sure(odds: float) -> np.datetime64 | None:
+            k = _first(checked, [sure(label, k, odds) for k in checked])
+            return None if k is None else self._month(k)
+
+        middle = min(compared, key=lambda k: abs(k - 24))
         n = min(self.draws, COMPARED)
-        labels = list(dict.fromkeys(label for label, _, _ in said))
-        when = [_first(compared, [sure(s, k, 0.5, n) for k in compared]) for s in labels]
+        # All are set against the first: the total of all drugs.
+        firsts = [_first(compared, [sure(s, k, 0.5, n) for k in compared]) for s in labels]
         lines = []
-        for label, then in zip(labels, when):
-            earlier = np.nan if then is None or when[0] is None else float(when[0] - then)
-            ends = [
-                float(said[label, w, at][:n, 0].mean()) if w in arms else np.nan for w in _WORLDS
+        for series, first in zip(labels, firsts):
+            months_earlier = np.nan
+            if first is not None and firsts[0] is not None:
+                months_earlier = float(firsts[0] - first)
+            works = [
+                float(chances[series, world, middle][:n, 0].mean()) if world in arms else np.nan
+                for world in _WORLDS
             ]
-            month = NOT_WITHIN if then is None else str(self._month(then))
-            lines.append((label, label == read, month, earlier, at, *ends, sure(label, at, 0.5, n)))
+            lines.append(
+                (
+                    series,
+                    series == label,
+                    NOT_WITHIN if first is None else str(self._month(first)),
+                    months_earlier,
+                    middle,
+                    *works,
+                    sure(series, middle, 0.5, n),
+                )
+            )
         expected = pd.DataFrame(rows, columns=_EXPECTED)
-        return expected, own, even, pd.DataFrame(lines, columns=_VALUE)
+        value = pd.DataFrame(lines, columns=_VALUE)
+        return expected, month_sure(prior), month_sure(0.5), value
+
+    def _chances_in(
+        self, arms: Mapping[str, Arm], checked: Sequence[int], compared: Sequence[int]
+    ) -> dict[tuple[str, str, int], Floats]:
+        """Chances (W, 3) by what is read, kind of world and months of counts."""
+        names = list(next(iter(arms.values())).counts)
+        chances = {}
+        for name in names:
+            # The clock reads the last of these.
+            is_read = name == names[-1]
+            n = self.draws if is_read else min(self.draws, COMPARED)
+            for k in checked if is_read else compared:
+                for world, arm in arms.items():
+                    for label, values in self.chances(name, arm, k=k, worlds=n).items():
+                        chances[label, world, k] = values
+        return chances
 
     def chances(self, name: str, arm: Arm, k: int, worlds: int) -> dict[str, Floats]:
         """Chances (W, 3) in worlds after k months, by what is read."""
         n = int((self.x.onset[0] - self.months[0]).astype(int)) + k
         counts = arm.counts[name].until(n, worlds)
         weights = arm.counts[name].deaths[0, :, :n].mean(axis=1)
-        found = self.clock.estimated(counts, weights, light=True)
-        out = {name: np.array([self.clock.chances(p) for p in found])}
-        if arm.series and name == self.own:
-            known = [[s.until(counts.months[-1]) for s in each] for each in arm.series]
-            beside = [self.clock.chances(with_series(p, s)) for p, s in zip(found, known)]
-            out[self.beside] = np.array(beside)
-        return out
+        posteriors = self.clock.estimated(counts, weights, light=True)
+        chances = {name: np.array([self.clock.chances(p) for p in posteriors])}
+        if arm.series and name == self.label:
+            values = []
+            for posterior, several in zip(posteriors, arm.series):
+                series = [item.until(counts.months[-1]) for item in several]
+                values.append(self.clock.chances(with_series(posterior, series)))
+            chances[self.label_with_series] = np.array(values)
+        return chances
 
     def arms(self) -> tuple[dict[str, Arm], float]:
         """Both kinds of worlds, and how likely it is today that it works."""
         beta, timed = self._pool()
-        now = np.array(self.clock.before)
+        chances = np.array(self.clock.before)
         if self.posteriors:
-            now = np.mean([self.clock.chances(p) for p in self.posteriors], axis=0)
+            chances = np.mean([self.clock.chances(p) for p in self.posteriors], axis=0)
         fitted = self.model.fit(self.panel)
-        ahead = fitted.forecast(
-            until=str(self.end),
-            draws=self.draws,
-            seed=self.clock.seed,
-        )
+        ahead = fitted.forecast(until=str(self.end), draws=self.draws, seed=self.clock.seed)
         evenly = self.rng.permutation((np.arange(self.draws) + 0.5) / self.draws)
-        none = evenly * (now[1] + now[2]) < now[1]
-        signs = (np.full(self.draws, -1.0), np.where(none, 0.0, 1.0))
-        weight = float(now[0])
+        works, nothing, backfires = chances
+        does_nothing = evenly * (nothing + backfires) < nothing
+        signs = (np.full(self.draws, -1.0), np.where(does_nothing, 0.0, 1.0))
+        weight = float(works)
         arms = {}
         for world, sign, likely in zip(_WORLDS, signs, (weight, 1.0 - weight)):
             if likely > 1.0 / POOL:
-                at = _of_signs(beta, sign)
-                arms[world] = self._arm(world, ahead, beta=beta[at], timed=timed.at(at))
+                rows = _rows_of_signs(beta, sign)
+                arms[world] = self._arm(world, ahead, beta=beta[rows], timed=timed.at(rows))
         return arms, weight
 
     def _pool(self) -> tuple[Floats, Timings]:
@@ -522,14 +544,15 @@ class Worlds:
             beta = np.resize(beta, n) if beta.size else np.zeros(n)
             beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
             return beta, timings_of(self.x, stratified(self.x, n, seed=self.clock.seed))
-        each = n // len(self.posteriors)
-        drawn = [
-            p.draws(each, seed_from("track", self.clock.seed, k))
-            for k, p in enumerate(self.posteriors)
-        ]
-        times = [p.timings.at(d.timing) for p, d in zip(self.posteriors, drawn)]
-        order = self.rng.permutation(each * len(drawn))
-        return np.concatenate([d.beta for d in drawn])[order], Timings.joined(times).at(order)
+        n_each = n // len(self.posteriors)
+        sizes = []
+        timings = []
+        for k, posterior in enumerate(self.posteriors):
+            effects = posterior.draws(n_each, seed_from("track", self.clock.seed, k))
+            sizes.append(effects.beta)
+            timings.append(posterior.timings.at(effects.timing))
+        order = self.rng.permutation(n_each * len(sizes))
+        return np.concatenate(sizes)[order], Timings.joined(timings).at(order)
 
     def _arm(self, world: str, ahead: Forecast, beta: Floats, timed: Timings) -> Arm:
         """Worlds with these sizes and timings."""
@@ -541,31 +564,28 @@ class Worlds:
         last = timed.shape(np.array([panel.last_month]))
         course = np.where(ahead.months > panel.last_month, timed.shape(ahead.months) - last, 0.0)
         log = scale[:, :, None] * course[:, None]
-        kept = 1.0 - x.replaced.ppf(self.rng.random(beta.size))
+        unreplaced = 1.0 - x.replaced.ppf(self.rng.random(beta.size))
         tables: Mapping[str, Mapping[str, float]] = self._shares
         base = ahead
-        steps = [(x, log, kept)]
+        steps = [(x, log, unreplaced)]
         if (last != 0.0).any() and world == "works":
             # Its trend holds a part of the effect: the model is fitted again without it.
             mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
             places = np.array([self.felt[s] for s in panel.locations])
-            taken = Begun(x, places[:, None] * mean, kept=float(kept.mean()))
+            begun = Begun(x, places[:, None] * mean, unreplaced=float(unreplaced.mean()))
             adds_up = Applied(ahead, tables, seed=clock.seed).nation is not None
-            less, tables = panel_without(panel, [taken], tables=tables, adds_up=adds_up)
-            base = self.model.fit(less).forecast(
-                until=str(self.end),
-                draws=self.draws,
-                seed=clock.seed,
-            )
+            less, tables = panel_without(panel, [begun], tables=tables, adds_up=adds_up)
+            fitted = self.model.fit(less)
+            base = fitted.forecast(until=str(self.end), draws=self.draws, seed=clock.seed)
             level = (felt * float(mean[-1]))[None, :, None]
-            steps.insert(0, (x, level, np.full(beta.size, kept.mean())))
+            steps.insert(0, (x, level, np.full(beta.size, unreplaced.mean())))
         path, classes = Applied(base, tables, seed=clock.seed).acted(steps)
-        now = ~(ahead.months > ahead.last_month)
-        path[:, :, now] = ahead.draws[:, :, now]
+        is_past = ~(ahead.months > ahead.last_month)
+        path[:, :, is_past] = ahead.draws[:, :, is_past]
         for short, part in ahead.beside.items():
             if short in classes:
                 rows = [ahead.locations.index(s) for s in part.locations]
-                classes[short][:, rows] = np.where(now, part.draws, classes[short][:, rows])
+                classes[short][:, rows] = np.where(is_past, part.draws, classes[short][:, rows])
         series = tuple(self._ahead_of(w, beta[w], timed=timed) for w in range(beta.size))
         counts = self._counts(ahead, {ALL: path, **classes})
         return Arm(beta, counts, series=series if clock.series else ())
@@ -575,12 +595,12 @@ class Worlds:
         is_state = np.array([s in JURISDICTIONS for s in ahead.locations])
         tau = timed.spread[:, None]
         z = self.rng.standard_normal((tau.size, len(ahead.locations)))
-        own = np.where(is_state, np.exp(tau * z - 0.5 * tau**2), 1.0)
+        factors = np.where(is_state, np.exp(tau * z - 0.5 * tau**2), 1.0)
         if self.x.national and is_state.any():
             deaths = np.where(is_state, ahead.draws.mean(axis=(0, 2)), 0.0)
-            mean = (own * deaths).sum(axis=1, keepdims=True) / deaths.sum()
-            own = np.where(is_state, own / mean, own)
-        return own
+            mean = (factors * deaths).sum(axis=1, keepdims=True) / deaths.sum()
+            factors = np.where(is_state, factors / mean, factors)
+        return factors
 
     @cached_property
     def _shares(self) -> dict[str, Mapping[str, float]]:
@@ -593,77 +613,88 @@ class Worlds:
         code = self.clock.code
         before = self.months < ahead.months[0]
 
-        def rows(scope: str, places: Sequence[str]) -> Floats:
+        def deaths_of(scope: str, places: Sequence[str]) -> Floats:
             """Months of places in every world, as counted and then as forecast, (W, S, T)."""
             panel = self.panel if scope == ALL else self.vintage.panel(scope)
-            known = pd.DataFrame(panel.monthly, panel.locations, panel.month_grid.astype(str))
-            past = known.reindex(index=list(places), columns=self.months[before].astype(str))
+            months = pd.DataFrame(panel.monthly, panel.locations, panel.month_grid.astype(str))
+            past = months.reindex(index=list(places), columns=self.months[before].astype(str))
             to_come = paths[scope][:, [ahead.locations.index(s) for s in places]]
             to_come = to_come[:, :, ahead.months >= self.months[0]]
             worlds = np.repeat(past.to_numpy()[None], len(to_come), axis=0)
             return np.asarray(np.maximum(np.concatenate([worlds, to_come], axis=2), 0.0))
 
-        felt = of_all = np.array([self.felt[code]])
+        felt = np.array([self.felt[code]])
+        felt_by_all = felt
         if x.scope != ALL:
             share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
-            of_all = felt * share * (1.0 - x.replaced.mean)
-        total = f"all drugs, {called(code) if code != NATION else 'nation'}"
-        found = {total: Counts(self.months, (code,), felt=of_all, deaths=rows(ALL, [code]))}
-        of_scope = rows(x.scope, [code])
+            felt_by_all = felt * share * (1.0 - x.replaced.mean)
+        place = "nation" if code == NATION else called(code)
+        total = deaths_of(ALL, [code])
+        counts = {
+            f"all drugs, {place}": Counts(self.months, (code,), felt=felt_by_all, deaths=total)
+        }
+        of_scope = deaths_of(x.scope, [code])
         if x.scope != ALL:
-            name = self.own if code != NATION else f"{x.scope}, nation"
-            found[name] = Counts(self.months, (code,), felt=felt, deaths=of_scope)
+            label = f"{x.scope}, {place}"
+            counts[label] = Counts(self.months, (code,), felt=felt, deaths=of_scope)
         if code == NATION:
             panel = self.panel if x.scope == ALL else self.vintage.panel(x.scope)
             states = [s for s in panel.locations if s in JURISDICTIONS and s in ahead.locations]
-            deaths = rows(x.scope, states)
-            good = np.nan_to_num(deaths[0][:, before]).min(axis=1, initial=np.inf) >= FEWEST
-            states = [s for s, g in zip(states, good) if g]
-            deaths = deaths[:, good]
+            deaths = deaths_of(x.scope, states)
+            fewest = np.nan_to_num(deaths[0][:, before]).min(axis=1, initial=np.inf)
+            enough = fewest >= FEWEST
+            states = [state for state, is_enough in zip(states, enough) if is_enough]
             if states:
-                each = np.array([self.felt[s] for s in states])
-                nation = of_scope[:, 0], self.felt[NATION]
-                found[self.own] = Counts(self.months, tuple(states), each, deaths, *nation)
-        return found
+                counts[self.label] = Counts(
+                    self.months,
+                    tuple(states),
+                    felt=np.array([self.felt[state] for state in states]),
+                    deaths=deaths[:, enough],
+                    nation=of_scope[:, 0],
+                    nation_felt=self.felt[NATION],
+                )
+        return counts
 
     def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:
         """The series of one's own, with months to come."""
-        out = []
-        for one in self.clock.series:
-            assert one.noise is not None
-            new = np.arange(one.months[-1] + ONE_MONTH, self.end + ONE_MONTH)
-            walk, error = np.sqrt(one.noise)
-            course = timed.shape(np.concatenate([one.months[-1:], new]))[world]
-            steps = np.cumsum(self.rng.normal(0.0, walk, new.size))
-            logs = np.log(one.values[-1]) + steps + self.rng.normal(0.0, error, new.size)
-            logs += one.elasticity * beta * (course[1:] - course[0])
-            months = np.concatenate([one.months, new])
-            values = np.concatenate([one.values, np.exp(logs)])
-            out.append(replace(one, months=months, values=values))
-        return tuple(out)
+        longer = []
+        for series in self.clock.series:
+            assert series.noise is not None
+            ahead = np.arange(series.months[-1] + ONE_MONTH, self.end + ONE_MONTH)
+            walk, error = np.sqrt(series.noise)
+            course = timed.shape(np.concatenate([series.months[-1:], ahead]))[world]
+            steps = np.cumsum(self.rng.normal(0.0, walk, ahead.size))
+            logs = np.log(series.values[-1]) + steps + self.rng.normal(0.0, error, ahead.size)
+            logs += series.elasticity * beta * (course[1:] - course[0])
+            months = np.concatenate([series.months, ahead])
+            values = np.concatenate([series.values, np.exp(logs)])
+            longer.append(replace(series, months=months, values=values))
+        return tuple(longer)
 
 
-def _of_signs(beta: Floats, signs: Floats) -> Any:
-    """Places of sizes with the signs asked for, in turn; where there is none, of others."""
-    out = np.zeros(signs.size, dtype=int)
+def _rows_of_signs(beta: Floats, signs: Floats) -> Any:
+    """Rows of sizes with the signs asked for, in turn; where there is none, of others."""
+    rows = np.zeros(signs.size, dtype=int)
     for sign in np.unique(signs):
-        there = np.flatnonzero(np.sign(beta) == sign)
-        rows = np.flatnonzero(signs == sign)
-        others = np.flatnonzero(beta >= 0.0) if sign >= 0.0 else np.arange(beta.size)
-        out[rows] = np.resize(there if there.size else others, rows.size)
-    return out
+        matches = np.flatnonzero(np.sign(beta) == sign)
+        if not matches.size:
+            matches = np.flatnonzero(beta >= 0.0) if sign >= 0.0 else np.arange(beta.size)
+        targets = np.flatnonzero(signs == sign)
+        rows[targets] = np.resize(matches, targets.size)
+    return rows
 
 
 def _first(checked: Sequence[int], sure: Sequence[float]) -> int | None:
     """First month in which we are sure, on the line between the months that are read."""
-    before: tuple[int, float] | None = None
+    earlier: tuple[int, float] | None = None
     for k, value in zip(checked, sure):
         if value >= SURE:
-            if before is None:
+            if earlier is None:
                 return k
-            part = (SURE - before[1]) / max(value - before[1], 1e-9)
-            return int(np.ceil(before[0] + part * (k - before[0])))
-        before = (k, value)
+            k_before, value_before = earlier
+            part = (SURE - value_before) / max(value - value_before, 1e-9)
+            return int(np.ceil(k_before + part * (k - k_before)))
+        earlier = (k, value)
     return None
 
 
