@@ -34,7 +34,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import Estimator, EventPosterior, random_timing
-from odforecast.scenario.past import FEWEST, posterior_of, counts_around
+from odforecast.scenario.past import FEWEST, counts_around, posterior_of
 from odforecast.seeds import seed_from
 
 KNOWN = Intervention(

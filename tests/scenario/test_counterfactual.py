@@ -15,11 +15,11 @@ from odforecast.scenario import Fixed, named_intervention
 from odforecast.scenario.past import (
     PRIOR_OF,
     WHATEVER,
+    counts_around,
     felt_by,
     past,
     past_event,
     removed,
-    counts_around,
 )
 
 MODEL = od.get_model("auto-ets")

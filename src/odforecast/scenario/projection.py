@@ -117,30 +117,17 @@ def project(
             f"source is {said(source)}, neither a forecast nor a fitted model",
             hint="od.get_model().fit(panel) makes one of a panel",
         )
-    listed: Any = scenarios
-    alone = isinstance(listed, str) or not isinstance(listed, Iterable)
-    given: list[Any] = [listed] if alone else list(listed)
-    if wrong := [s for s in given if not isinstance(s, Scenario)]:
-        raise ScenarioError(
-            f"scenarios has {wrong[0]!r}, which is no Scenario",
-            hint="od.scenario.named(name) makes one of a named prior",
-        )
-    refitted = isinstance(source, Fitted)
-    as_of = source.panel.as_of if isinstance(source, Fitted) else source.as_of
-    # The default onset is the month after the as-of date, never the clock's.
-    chosen = [s.at(str(to_month(as_of) + ONE_MONTH)) for s in given]
-    if not any(s.is_null for s in chosen):
-        chosen.insert(0, NULL)
-    names = [s.name for s in chosen]
-    if len(set(names)) != len(names):
-        raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
+    as_of = source.as_of if isinstance(source, Forecast) else source.panel.as_of
+    chosen = _with_null(scenarios, as_of)
     if seed is None:
-        own = None if isinstance(source, Fitted) else source.provenance.get("seed")
-        seed = DEFAULT_SEED if own is None else int(own)
+        seed = DEFAULT_SEED
+        if isinstance(source, Forecast):
+            seed = int(source.provenance.get("seed", DEFAULT_SEED))
     seed = whole("seed", seed, least=0, error=ScenarioError)
     if isinstance(source, Fitted):
-        ahead = HORIZON if horizon is None and until is None else horizon
-        baseline = source.forecast(ahead, until, DRAWS if draws is None else draws, seed)
+        if horizon is None and until is None:
+            horizon = HORIZON
+        baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
     elif (horizon, draws, until) == (None, None, None):
         baseline = source
     else:
@@ -152,31 +139,57 @@ def project(
     applied = Applied(baseline, shares, seed=seed)
     warnings = list(baseline.warnings)
     bases = {}
-    felt = {}
+    columns: dict[tuple[str, str], Floats] = {}
     forecasts: dict[str, Forecast] = {}
     for scenario in chosen:
         name = scenario.name
         if scenario.is_null:
             forecasts[name] = baseline
             continue
-        warnings += check_scenario(baseline, scenario, refitted=refitted)
-        felt[name] = applied.felt(scenario)
+        warnings += check_scenario(baseline, scenario, refitted=isinstance(source, Fitted))
+        felt = applied.felt(scenario)
+        columns |= {(name, intervention): values for intervention, values in felt.items()}
         acting = applied
         if isinstance(source, Fitted):
-            without = baseline_without(source, applied, scenario=scenario, exposures=felt[name])
+            without = baseline_without(source, applied, scenario=scenario, exposures=felt)
             if without is not baseline:
                 acting = Applied(without, shares, seed=seed)
                 bases[name] = without
-        forecasts[name] = acting.under(scenario, felt[name])
+        forecasts[name] = acting.under(scenario, felt)
         warnings += acting.notes
-    told = tuple(dict.fromkeys(warnings))
-    columns = {(name, key): v for name, each in felt.items() for key, v in each.items()}
     heads = pd.MultiIndex.from_tuples(list(columns), names=[SCENARIO_ID, "intervention"])
     index = pd.Index(baseline.locations, name="location")
-    table = pd.DataFrame(columns, index, heads, dtype=float)
     return Projection(
-        baseline, tuple(chosen), forecasts, table, seed, told, baseline, shares, bases
+        baseline,
+        tuple(chosen),
+        forecasts,
+        exposures=pd.DataFrame(columns, index, heads, dtype=float),
+        seed=seed,
+        warnings=tuple(dict.fromkeys(warnings)),
+        source=baseline,
+        tables=shares,
+        bases=bases,
     )
+
+
+def _with_null(scenarios: object, as_of: Any) -> list[Scenario]:
+    """The scenarios, null among them, those left open beginning in the month after a day."""
+    is_list = isinstance(scenarios, Iterable) and not isinstance(scenarios, str)
+    items: list[Any] = list(scenarios) if is_list else [scenarios]  # type: ignore[call-overload]
+    wrong = [item for item in items if not isinstance(item, Scenario)]
+    if wrong:
+        raise ScenarioError(
+            f"scenarios has {wrong[0]!r}, which is no Scenario",
+            hint="od.scenario.named(name) makes one of a named prior",
+        )
+    # The default onset is the month after the as-of date, never the clock's.
+    chosen = [scenario.at(str(to_month(as_of) + ONE_MONTH)) for scenario in items]
+    if not any(scenario.is_null for scenario in chosen):
+        chosen.insert(0, NULL)
+    names = [scenario.name for scenario in chosen]
+    if len(set(names)) != len(names):
+        raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
+    return chosen
 
 
 def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = False) -> list[str]:
@@ -211,11 +224,7 @@ def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = Fals
     return warnings
 
 
-@dataclass(
-    frozen=True,
-    eq=False,
-    repr=False,
-)
+@dataclass(frozen=True, eq=False, repr=False)
 class Projection(Frozen):
     """A forecast under scenarios; made by :func:`odforecast.scenario.project`.
 
@@ -277,10 +286,11 @@ class Projection(Frozen):
     @steady
     def _repr_html_(self) -> str:
         place = self.place(None)
-        rows = [
-            (s.name, s.title, *f.select(place).quantiles([0.5, 0.05, 0.95])[:, 0, -1].round())
-            for s, f in ((s, self.forecasts[s.name]) for s in self.scenarios)
-        ]
+        rows = []
+        for scenario in self.scenarios:
+            forecast = self.forecasts[scenario.name].select(place)
+            last = forecast.quantiles([0.5, 0.05, 0.95])[:, 0, -1].round()
+            rows.append((scenario.name, scenario.title, *last))
         return html_table(
             pd.DataFrame(rows, columns=["scenario", "title", "median", "5%", "95%"]),
             f"{called(place)}: deaths in the 12 months ending in {self.baseline.months[-1]}",
@@ -335,7 +345,7 @@ class Projection(Frozen):
             return place_of(places, None, what="this projection")
         return places[self.baseline.index(location)]
 
-    def _each(self, change: Callable[[Forecast], Forecast], **others: Any) -> Projection:
+    def _map(self, change: Callable[[Forecast], Forecast], **fields: Any) -> Projection:
         """The same with every forecast changed in one way."""
         forecasts = {name: change(f) for name, f in self.forecasts.items()}
         base = forecasts[self._null]
@@ -346,7 +356,7 @@ class Projection(Frozen):
             forecasts=forecasts,
             bases={name: change(f) for name, f in self.bases.items()},
             exposures=self.exposures.reindex(base.locations),
-            **others,
+            **fields,
         )
 
     @property
@@ -378,13 +388,13 @@ class Projection(Frozen):
         source = self.source
         if source is not None and NATION not in source.locations:
             source = source.with_nation()
-        return self._each(lambda f: f.with_nation(), source=source)
+        return self._map(lambda f: f.with_nation(), source=source)
 
     def select(self, locations: str | Iterable[str]) -> Projection:
         """Only these locations, by any of their names, in this order."""
         base = self.baseline
         places = pick(locations, base.locations, "the projection", ForecastError, base.skipped)
-        return self._each(lambda f: f.select(list(places)))
+        return self._map(lambda f: f.select(list(places)))
 
     def part(self, indicator: str) -> Projection:
         """A drug class under the same scenarios, in the same draws.
@@ -396,7 +406,7 @@ class Projection(Frozen):
         """
         # A sensitivity of the class is worked out on the class.
         source = None if self.source is None else self.source.part(indicator)
-        return self._each(lambda f: f.part(indicator), source=source)
+        return self._map(lambda f: f.part(indicator), source=source)
 
     def region(self, name: str) -> Projection:
         """A census region as the sum of its jurisdictions, in every draw of every scenario.
@@ -405,13 +415,15 @@ class Projection(Frozen):
         ----------
         name : {"Northeast", "Midwest", "South", "West"}
         """
-        return self._each(lambda f: f.region(name))
+        return self._map(lambda f: f.region(name))
 
     @property
     def can_add(self) -> bool:
         """Whether the US is available, as a row or as a sum."""
-        here = set(self.baseline.locations)
-        return NATION in here or (set(JURISDICTIONS) <= here and LOCATION in self.baseline.joint)
+        places = set(self.baseline.locations)
+        if NATION in places:
+            return True
+        return set(JURISDICTIONS) <= places and LOCATION in self.baseline.joint
 
     @property
     def ahead(self) -> NDArray[np.bool_]:
@@ -478,18 +490,20 @@ class Projection(Frozen):
             base, path = self._sums(scenario, span)
             saved = base - path
             judged = answer.judged(scenario)
-            works = answer.everything_works(scenario, *self._drawn)
-            held = self.counted(scenario.name)
-            chances = judged[0].chances() if len(judged) == len(scenario.interventions) == 1 else ()
+            works = answer.everything_works(scenario, *self._size_and_seed)
+            counted = self.counted(scenario.name)
+            chances = (np.nan,) * 3
+            if len(judged) == len(scenario.interventions) == 1:
+                chances = judged[0].chances()
             rows.append(
                 {
                     **self._keys(scenario),
                     **self._months(span, base),
-                    **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
+                    **dict(zip(_CHANCES, chances)),
                     **summary_of("averted_if_works", saved[works], levels=(0.05, 0.5, 0.95)),
-                    **summary_of("averted", saved[held], levels=_ENDS, fewest=1),
-                    "percent_mean": mean_of(_percent(base, base - saved)[held]),
-                    **_ties(saved[held], bool(judged)),
+                    **summary_of("averted", saved[counted], levels=_ENDS, fewest=1),
+                    "percent_mean": mean_of(_percent(base, base - saved)[counted]),
+                    **_ties(saved[counted], bool(judged)),
                 }
             )
         return stacked(rows)
@@ -512,14 +526,18 @@ class Projection(Frozen):
         for scenario, span in self._since_onsets():
             base, path = self._sums(scenario, span)
             n = max(int(self.counted(scenario.name).sum()), 1)
-            for outcome in answer.outcomes_of(scenario, *self._drawn):
-                there = (base - path)[outcome.draws]
-                columns = self._keys(scenario) | {"outcome": outcome.label}
-                columns |= {"chance": outcome.chance, "share": len(there) / n}
-                columns |= summary_of("averted", there, levels=_ENDS) | {
-                    "averted_mean": mean_of(there)
-                }
-                rows.append(columns)
+            for outcome in answer.outcomes_of(scenario, *self._size_and_seed):
+                saved = (base - path)[outcome.draws]
+                rows.append(
+                    {
+                        **self._keys(scenario),
+                        "outcome": outcome.label,
+                        "chance": outcome.chance,
+                        "share": len(saved) / n,
+                        **summary_of("averted", saved, levels=_ENDS),
+                        "averted_mean": mean_of(saved),
+                    }
+                )
         return stacked(rows)
 
     def text(self, location: str | None = None) -> str:
@@ -554,15 +572,13 @@ class Projection(Frozen):
         probs = quantile_levels(levels, ScenarioError)
         rows = []
         for scenario, _ in self._since_onsets():
-            held = self.counted(scenario.name)
+            counted = self.counted(scenario.name)
             judged = bool(answer.judged(scenario))
-            for kind, label, span in periods(
-                self.baseline.months,
-                self.ahead,
-                onset=_begins(scenario),
-            ):
+            onset = _begins(scenario)
+            for kind, label, span in periods(self.baseline.months, self.ahead, onset=onset):
                 base, path = self._sums(scenario, span)
-                saved = (base - path)[held]
+                saved = (base - path)[counted]
+                percent = _percent(base, path)[counted]
                 rows.append(
                     {
                         **self._keys(scenario),
@@ -570,7 +586,7 @@ class Projection(Frozen):
                         "period": label,
                         **self._months(span, base),
                         **summary_of("averted", saved, levels=probs, fewest=1),
-                        **summary_of("percent", _percent(base, path)[held], levels=probs, fewest=1),
+                        **summary_of("percent", percent, levels=probs, fewest=1),
                         **_ties(saved, judged),
                     }
                 )
@@ -667,16 +683,16 @@ class Projection(Frozen):
 
     def _sums(self, scenario: Scenario, span: Any) -> tuple[Floats, Floats]:
         """Deaths in some months without a scenario, and with it: (D, L) each."""
-        both = self.counted_against(scenario.name), self.forecast(scenario.name)
-        base, path = (f.draws[:, :, span].sum(axis=2) for f in both)
-        return base, path
+        base = self.counted_against(scenario.name)
+        path = self.forecast(scenario.name)
+        return base.draws[:, :, span].sum(axis=2), path.draws[:, :, span].sum(axis=2)
 
     def counted(self, name: str) -> NDArray[np.bool_]:
         """In which draws the answer of a scenario holds: all, or where its what-ifs work. (D,)."""
-        return answer.counted(self.scenario(name), *self._drawn)
+        return answer.counted(self.scenario(name), *self._size_and_seed)
 
     @property
-    def _drawn(self) -> tuple[int, int]:
+    def _size_and_seed(self) -> tuple[int, int]:
         """How many draws there are, and their seed."""
         return len(self.baseline.draws), self.seed
 
@@ -738,19 +754,20 @@ def summary_of(
     fewest: int = FEWEST,
 ) -> dict[str, Floats]:
     """Mean and quantiles by columns such as ``averted_q05``; NaN of fewer draws than a few."""
-    few = len(values) < fewest
-    nothing = np.full(values.shape[1], np.nan)
-    tags = [f"{100 * p:g}" for p in levels]
-    ends = [nothing] * len(tags) if few else np.quantile(values, list(levels), axis=0)
-    columns = {f"{name}_q{t if '.' in t else t.zfill(2)}": v for t, v in zip(tags, ends)}
-    return {f"{name}_mean": nothing if few else mean_of(values), **columns}
+    tags = [f"{100 * level:g}" for level in levels]
+    columns = [f"{name}_q{tag if '.' in tag else tag.zfill(2)}" for tag in tags]
+    if len(values) < fewest:
+        return dict.fromkeys([f"{name}_mean", *columns], np.full(values.shape[1], np.nan))
+    quantiles = np.quantile(values, list(levels), axis=0)
+    return {f"{name}_mean": mean_of(values), **dict(zip(columns, quantiles))}
 
 
 def _ties(saved: Floats, judged: bool) -> dict[str, Any]:
     """Chances of fewer deaths, of the same, and of more; a what-if has none."""
     if not (judged and len(saved)):
         return dict.fromkeys(_TIES, np.nan)
-    return dict(zip(_TIES, (x.mean(axis=0) for x in (saved > 0, saved == 0, saved < 0))))
+    cases = (saved > 0, saved == 0, saved < 0)
+    return {key: case.mean(axis=0) for key, case in zip(_TIES, cases)}
 
 
 def stacked(rows: Iterable[Mapping[str, Any] | pd.DataFrame]) -> pd.DataFrame:
