@@ -5,13 +5,14 @@ Means everywhere. A chance is somebody's judgement, and stands with its owner; a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
@@ -43,34 +44,37 @@ APART = 3
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One thing that may come of a scenario: in words, its chance, and in which draws, (D,)."""
+    """One thing that may come of a scenario."""
 
+    #: In words.
     label: str
+    #: Its chance; NaN of a what-if.
     chance: float
+    #: In which draws it happens, (D,).
     draws: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of one scenario in one place and ``period`` (from its onset on), as texts.
-
-    ``baseline`` are the deaths without it. ``outcomes`` are what may come of it, its chance ("" of
-    a what-if), mean and 90% interval of what it would change. ``owner`` is whose judgement the
-    chances are ("" of a what-if). ``combined``, its range and percent are over all outcomes; of a
-    what-if, given that it works. ``given`` are the what-ifs that work in all outcomes, beside what
-    was judged.
-    """
+    """The answer of one scenario in one place, as texts."""
 
     title: str
     place: str
+    #: The months from its onset on.
     period: str
+    #: Deaths without it.
     baseline: str
+    #: What may come of it: label, chance ("" of a what-if), mean and 90% interval of its change.
     outcomes: tuple[tuple[str, str, str, str], ...]
+    #: Whose judgement the chances are; "" of a what-if.
     owner: str
+    #: Mean over all outcomes; of a what-if, given that it works.
     combined: str
+    #: 90% interval of the same.
     combined_range: str
+    #: Mean of the same in percent.
     combined_percent: str
-
+    #: What-ifs that work in all outcomes, beside what was judged.
     given: str = ""
 
     @property
@@ -81,8 +85,10 @@ class Answer:
     @property
     def judged(self) -> str:
         """The chances in one line, with their owner."""
-        said = ", ".join(f"{label} {p}" for label, p, *_ in self.outcomes)
-        return f"{self.owner}: {said}." if self.owner else WHAT_IF
+        if not self.owner:
+            return WHAT_IF
+        chances = ", ".join(f"{label} {p}" for label, p, *_ in self.outcomes)
+        return f"{self.owner}: {chances}."
 
 
 def judged(scenario: Scenario) -> list[Intervention]:
@@ -95,8 +101,10 @@ def acts(x: Intervention, draws: int, seed: int, sign: int = 0) -> NDArray[np.bo
 
     By default what it is there for: to lower them, unless it can only raise them.
     """
+    if sign == 0:
+        sign = 1 if x.rises else -1
     change = drawing.outcome(x, draws, seed=seed)
-    return np.asarray(np.sign(change) == (sign or (1 if x.rises else -1)))
+    return np.asarray(np.sign(change) == sign)
 
 
 def counted(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
@@ -112,62 +120,63 @@ def everything_works(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bo
 
 def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
     """What may come of a scenario; every draw that counts is in one of them."""
-    held = counted(scenario, draws, seed=seed)
+    counts = counted(scenario, draws, seed=seed)
     parts = judged(scenario)
     if not parts:
         rises = all(x.rises for x in scenario.interventions)
-        return [Outcome("raises deaths" if rises else "works", np.nan, draws=held)]
-    doing = [acts(x, draws, seed=seed) & held for x in parts]
+        return [Outcome("raises deaths" if rises else "works", np.nan, draws=counts)]
+    acting = [acts(x, draws, seed=seed) & counts for x in parts]
     if len(scenario.interventions) == 1:
-        x = parts[0]
-        done = doing[0]
-        works, nothing, backfires = x.chances()
-        if x.rises:
-            raised = Outcome("raises deaths", backfires, draws=done)
-            return [raised, Outcome("does nothing", nothing, draws=~done)]
-        other = acts(x, draws, seed=seed, sign=1)
-        return [
-            Outcome("works", works, draws=done),
-            Outcome("does nothing", nothing, draws=~done & ~other),
-            Outcome("backfires", backfires, draws=other),
-        ]
-    sure = [x.chances()[2 if x.rises else 0] for x in parts]
+        return _outcomes_of_one(parts[0], acting[0], seed=seed)
+    chances = [x.chances()[2 if x.rises else 0] for x in parts]
     if len(parts) > APART:
-        many = np.sum(doing, axis=0)
-        chances = np.ones(1)
-        for p in sure:
-            chances = np.convolve(chances, [1 - p, p])
+        n_acting = np.sum(acting, axis=0)
+        distribution = np.ones(1)
+        for p in chances:
+            distribution = np.convolve(distribution, [1 - p, p])
         return [
-            Outcome(f"{n} of {len(parts)} work", float(chances[n]), draws=held & (many == n))
+            Outcome(
+                f"{n} of {len(parts)} work", float(distribution[n]), draws=counts & (n_acting == n)
+            )
             for n in range(len(parts), -1, -1)
         ]
+    outcomes = []
+    for works in product((True, False), repeat=len(parts)):
+        chance_of = prod(p if yes else 1 - p for p, yes in zip(chances, works))
+        matches = np.all([act == yes for act, yes in zip(acting, works)], axis=0)
+        outcomes.append(Outcome(_combination(parts, works), chance_of, draws=counts & matches))
+    return outcomes
+
+
+def _outcomes_of_one(x: Intervention, acting: NDArray[np.bool_], seed: int) -> list[Outcome]:
+    """What may come of one intervention, which does what it is there for in some draws."""
+    works, nothing, backfires = x.chances()
+    if x.rises:
+        return [
+            Outcome("raises deaths", backfires, draws=acting),
+            Outcome("does nothing", nothing, draws=~acting),
+        ]
+    backfiring = acts(x, acting.size, seed=seed, sign=1)
     return [
-        Outcome(
-            _combination(parts, on),
-            prod(p if yes else 1 - p for p, yes in zip(sure, on)),
-            draws=held & np.all([d == yes for d, yes in zip(doing, on)], axis=0),
-        )
-        for on in product((True, False), repeat=len(parts))
+        Outcome("works", works, draws=acting),
+        Outcome("does nothing", nothing, draws=~acting & ~backfiring),
+        Outcome("backfires", backfires, draws=backfiring),
     ]
 
 
-def _combination(parts: Sequence[Intervention], on: Sequence[bool]) -> str:
+def _combination(parts: Sequence[Intervention], works: Sequence[bool]) -> str:
     """Which of some interventions do what they are there for."""
     rises = any(x.rises for x in parts)
-    if len(on) > 1 and all(on) and not rises:
-        return "both work" if len(on) == 2 else "all work"
-    if len(on) > 1 and not any(on):
-        return f"{'neither' if len(on) == 2 else 'none'} {'acts' if rises else 'works'}"
-    said = [_named(x, rises) for x, yes in zip(parts, on) if yes]
-    if len(on) == 1:
-        return said[0] if said else f"{_named(parts[0], rises).rpartition(' ')[0]} does not"
-    return f"{'' if all(on) else 'only '}{' and '.join(said)}"
-
-
-def _named(x: Intervention, rises: bool) -> str:
-    """What an intervention does, with its name."""
     verb = "acts" if rises else "works"
-    return f"{x.name.replace('-', ' ')} {verb}"
+    names = [x.name.replace("-", " ") for x in parts]
+    if len(parts) == 1:
+        return f"{names[0]} {verb}" if works[0] else f"{names[0]} does not"
+    if all(works) and not rises:
+        return "both work" if len(parts) == 2 else "all work"
+    if not any(works):
+        return f"{'neither' if len(parts) == 2 else 'none'} {verb}"
+    acting = " and ".join(f"{name} {verb}" for name, yes in zip(names, works) if yes)
+    return acting if all(works) else f"only {acting}"
 
 
 def scenario_title(scenario: Scenario) -> str:
@@ -221,40 +230,38 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
     code = projection.place(location)
     if all(s.is_null for s in projection.scenarios):
         raise ScenarioError("only the status quo was projected: there is nothing to compare")
-    one = projection.select([code])
-    table = one.answer()
-    parts = one.outcomes()
-    out = []
-    for row in table.to_dict("records"):
-        scenario = projection.scenario(str(row["scenario_id"]))
-        owners = dict.fromkeys(x.owner for x in judged(scenario))
-        combined, ends = _in_words(*(row[f"averted_{key}"] for key in ("mean", "q05", "q95")))
-        out.append(
-            Answer(
-                title=scenario_title(scenario),
-                place=place_name(code),
-                period=f"{month_name(row['first_month'])} to {month_name(row['last_month'])}",
-                baseline=about(row["baseline"]),
-                outcomes=tuple(
-                    (
-                        str(r["outcome"]),
-                        "" if np.isnan(r["chance"]) else assumed(r["chance"]),
-                        *_in_words(r["averted_mean"], r["averted_q05"], high=r["averted_q95"]),
-                    )
-                    for r in parts[parts["scenario_id"] == scenario.name].to_dict("records")
-                ),
-                owner="; ".join(owners),
-                combined=combined,
-                combined_range=ends,
-                combined_percent=percent(row["percent_mean"]) if ends else "",
-                given=", ".join(
-                    x.name.replace("-", " ")
-                    for x in scenario.interventions
-                    if x.is_what_if and owners
-                ),
-            )
-        )
-    return tuple(out)
+    place = projection.select([code])
+    outcomes = place.outcomes()
+    return tuple(
+        _answer(projection.scenario(row["scenario_id"]), code, row=row, outcomes=outcomes)
+        for row in place.answer().to_dict("records")
+    )
+
+
+def _answer(
+    scenario: Scenario, code: str, row: Mapping[Any, Any], outcomes: pd.DataFrame
+) -> Answer:
+    """The answer of one scenario, from the tables of one place."""
+    owners = dict.fromkeys(x.owner for x in judged(scenario))
+    combined, ends = _in_words(row["averted_mean"], row["averted_q05"], high=row["averted_q95"])
+    parts = []
+    for part in outcomes[outcomes["scenario_id"] == scenario.name].to_dict("records"):
+        chance_of = "" if np.isnan(part["chance"]) else assumed(part["chance"])
+        change = _in_words(part["averted_mean"], part["averted_q05"], high=part["averted_q95"])
+        parts.append((str(part["outcome"]), chance_of, *change))
+    what_ifs = [x.name.replace("-", " ") for x in scenario.interventions if x.is_what_if]
+    return Answer(
+        title=scenario_title(scenario),
+        place=place_name(code),
+        period=f"{month_name(row['first_month'])} to {month_name(row['last_month'])}",
+        baseline=about(row["baseline"]),
+        outcomes=tuple(parts),
+        owner="; ".join(owners),
+        combined=combined,
+        combined_range=ends,
+        combined_percent=percent(row["percent_mean"]) if ends else "",
+        given=", ".join(what_ifs) if owners else "",
+    )
 
 
 def _in_words(mean: float, low: float, high: float) -> tuple[str, str]:
@@ -283,13 +290,14 @@ def text(projection: Projection, location: str | None = None) -> str:
     """
     panel = projection.baseline.panel
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
-    shown = [s for s in projection.scenarios if not s.is_null]
+    scenarios = [s for s in projection.scenarios if not s.is_null]
     lines = [
-        sentences(a, deaths) + begun_text([s], projection.baseline)
-        for a, s in zip(answers(projection, location), shown)
+        sentences(answer, deaths) + begun_text([scenario], projection.baseline)
+        for answer, scenario in zip(answers(projection, location), scenarios)
     ]
-    scopes = {x.scope for s in shown for x in s.interventions}
-    return "\n".join([*lines, *([CLASS_WARNING] if scopes - {ALL} else []), CAVEAT])
+    if any(x.scope != ALL for s in scenarios for x in s.interventions):
+        lines.append(CLASS_WARNING)
+    return "\n".join([*lines, CAVEAT])
 
 
 def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
@@ -305,26 +313,32 @@ def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
 
 def sentences(a: Answer, deaths: str) -> str:
     """The answer of one scenario: what may come of it, how likely that is, and over all of it."""
-    label, likely, works, span = a.outcomes[0]
     without = f"About {a.baseline} are expected in {a.place} from {a.period} without it."
-    if not a.single:
-        given = f"If the what-if ({a.given}) works. " if a.given else ""
-        said = "; ".join(f"{name} {p}: {_ranged(mean, ends)}" for name, p, mean, ends in a.outcomes)
-        first = f"{given}{a.owner}, and the {deaths} in each case: {said}. {without}"
+    if a.single:
+        first = _single(a, deaths, without=without)
     else:
-        change = "" if a.owner else f"{a.combined_percent}; "
-        for way in (" fewer", " more"):
-            works = works.replace(way, f"{way} {deaths}", 1)
-        said = f"{works} than without it, on average ({change}90% interval {span})"
-        first = f"If it {label}: {said if span else works}. {without} {a.judged}"
-        if likely == "0%" and not span:  # more draws would not say more
-            first = f"{without.replace(' are', f' {deaths} are', 1)} {a.judged}"
+        given = f"If the what-if ({a.given}) works. " if a.given else ""
+        cases = [f"{name} {p}: {_ranged(mean, ends)}" for name, p, mean, ends in a.outcomes]
+        first = f"{given}{a.owner}, and the {deaths} in each case: {'; '.join(cases)}. {without}"
     if not (a.owner and a.combined_range):
         return f"{a.title}. {first}"
     return (
         f"{a.title}. {first} Over all outcomes: {a.combined} on average ({a.combined_percent}; 90% "
         f"interval {a.combined_range})."
     )
+
+
+def _single(a: Answer, deaths: str, without: str) -> str:
+    """The answer of one thing that works or not: what it changes, and how likely that is."""
+    label, likely, works, span = a.outcomes[0]
+    if likely == "0%" and not span:  # more draws would not say more
+        return f"{without.replace(' are', f' {deaths} are', 1)} {a.judged}"
+    for way in (" fewer", " more"):
+        works = works.replace(way, f"{way} {deaths}", 1)
+    if span:
+        change = "" if a.owner else f"{a.combined_percent}; "
+        works = f"{works} than without it, on average ({change}90% interval {span})"
+    return f"If it {label}: {works}. {without} {a.judged}"
 
 
 def _ranged(mean: str, span: str) -> str:

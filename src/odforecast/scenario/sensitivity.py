@@ -64,33 +64,34 @@ def tornado(
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
     scenario = _to_come(forecast, scenario)
-    again = _Again(forecast, location, exposures=exposures, seed=seed)
-    centre = again.means(scenario)
+    reruns = Reruns(forecast, location, exposures=exposures, seed=seed)
+    centre = reruns.means(scenario)
     frames: list[dict[str, Any]] = []
     for position, x in enumerate(scenario.interventions):
         for key, low, high in _variations(x):
-            parts = list(scenario.interventions)
-            ends = []
-            for parts[position] in (low[1], high[1]):
-                ends.append(again.means(replace(scenario, interventions=tuple(parts))))
+            means = []
+            for _, changed in (low, high):
+                parts = list(scenario.interventions)
+                parts[position] = changed
+                means.append(reruns.means(replace(scenario, interventions=tuple(parts))))
             frames.append(
                 {
-                    "location": again.codes,
+                    "location": reruns.codes,
                     "intervention": x.name,
                     "assumption": key,
                     "low_value": low[0],
                     "high_value": high[0],
-                    "averted_low": ends[0],
-                    "averted_high": ends[1],
+                    "averted_low": means[0],
+                    "averted_high": means[1],
                     "averted": centre,
-                    "swing": abs(ends[1] - ends[0]),
+                    "swing": abs(means[1] - means[0]),
                 }
             )
     table = stacked(frames)
-    return table if table.empty else again.in_order(table, "swing")
+    return table if table.empty else reruns.in_order(table, "swing")
 
 
-class _Again:
+class Reruns:
     """A baseline on which scenarios are worked out many times, and only the deaths they avert."""
 
     def __init__(
@@ -100,8 +101,8 @@ class _Again:
         exposures: Shares | None,
         seed: int,
     ) -> None:
-        asked = [location] if isinstance(location, str) else list(location)
-        self.rows = [forecast.index(s) for s in asked]
+        places = [location] if isinstance(location, str) else list(location)
+        self.rows = [forecast.index(place) for place in places]
         self.codes = [forecast.locations[i] for i in self.rows]
         self.tables = share_tables(forecast.panel, exposures)
         self.applied = Applied(forecast, self.tables, seed=seed)
@@ -116,16 +117,16 @@ class _Again:
 
     def means(self, scenario: Scenario) -> Floats:
         """Mean deaths averted in the draws that count, by location."""
-        held = counted(scenario, len(self.base), seed=self.applied.seed)
-        if not held.any():
+        counts = counted(scenario, len(self.base), seed=self.applied.seed)
+        if not counts.any():
             return np.zeros(len(self.codes))
-        return np.asarray(self.averted(scenario)[held].mean(axis=0))
+        return np.asarray(self.averted(scenario)[counts].mean(axis=0))
 
     def in_order(self, table: pd.DataFrame, largest: str | None = None) -> pd.DataFrame:
         """The rows by location as asked for, and of each the largest first."""
         rank = table["location"].map(self.codes.index)
-        size = rank * 0 if largest is None else -table[largest]
-        return table.iloc[np.lexsort((size, rank))].reset_index(drop=True)
+        keys = [rank] if largest is None else [-table[largest], rank]
+        return table.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
 def attribution(
@@ -156,27 +157,27 @@ def attribution(
         ``location, share`` (text), ``averted_mean, averted_q05, averted_q50, averted_q95,
         percent_mean``, over the months from the onset on.
     """
-    chosen: list[tuple[str, Prior]] = [
-        (f"{100 * s:g}%", Fixed(s)) for s in library()["attribution"]["shares"]
-    ]
-    chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
+    shares: dict[str, Prior] = {
+        f"{100 * share:g}%": Fixed(share) for share in library()["attribution"]["shares"]
+    }
+    shares[str(ATTRIBUTION)] = ATTRIBUTION
     episode = named_intervention("supply-shock-2023-like", onset=onset)
-    (whole,) = _to_come(forecast, Scenario("attribution", (episode,))).interventions
-    again = _Again(forecast, location, exposures=exposures, seed=seed)
-    since = again.applied.ahead & (forecast.months >= whole.onset[0])
-    base = forecast.draws[:, again.rows][:, :, since].sum(axis=2)
+    [whole] = _to_come(forecast, Scenario("attribution", (episode,))).interventions
+    reruns = Reruns(forecast, location, exposures=exposures, seed=seed)
+    since = reruns.applied.ahead & (forecast.months >= whole.onset[0])
+    base = forecast.draws[:, reruns.rows][:, :, since].sum(axis=2)
     frames: list[dict[str, Any]] = []
-    for label, share in chosen:
-        saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
+    for label, share in shares.items():
+        saved = reruns.averted(Scenario("attribution", (whole.scaled(share),)))
         frames.append(
             {
-                "location": again.codes,
+                "location": reruns.codes,
                 "share": label,
                 **summary_of("averted", saved, levels=(0.05, 0.5, 0.95), fewest=1),
                 "percent_mean": mean_of(-100.0 * saved / base),
             }
         )
-    return again.in_order(stacked(frames))
+    return reruns.in_order(stacked(frames))
 
 
 def cost_of_delay(
@@ -223,40 +224,37 @@ def cost_of_delay(
     if len(months) == 0:
         raise ScenarioError("no months of delay are given")
     scenario = _to_come(forecast, scenario)
-    again = _Again(forecast, location, exposures=exposures, seed=seed)
-    long_run = _Again(
-        _run_out(forecast, again.codes),
-        again.codes,
-        exposures=again.tables,
-        seed=seed,
-    )
+    reruns = Reruns(forecast, location, exposures=exposures, seed=seed)
+    long_forecast = _run_out(forecast, reruns.codes)
+    long_run = Reruns(long_forecast, reruns.codes, exposures=reruns.tables, seed=seed)
     frames: list[dict[str, Any]] = []
     for wait in months:
         step = np.timedelta64(whole("delay", wait, least=0, error=ScenarioError), "M")
-        parts = tuple(
-            replace(x, onset=(x.onset[0] + step, x.onset[1] + step)) for x in scenario.interventions
-        )
-        later = replace(scenario, interventions=parts)
-        held = counted(later, len(again.base), seed=seed)
-        works = everything_works(later, len(again.base), seed=seed)
-        saved = again.averted(later)
+        parts = []
+        for x in scenario.interventions:
+            first, last = x.onset
+            parts.append(replace(x, onset=(first + step, last + step)))
+        later = replace(scenario, interventions=tuple(parts))
+        counts = counted(later, len(reruns.base), seed=seed)
+        works = everything_works(later, len(reruns.base), seed=seed)
+        saved = reruns.averted(later)
         frames.append(
             {
-                "location": again.codes,
+                "location": reruns.codes,
                 "delay": wait,
                 "onset": str(min(x.onset[0] for x in parts)),
                 "until": str(forecast.months[-1]),
                 "averted_if_works": mean_of(saved[works]),
-                **summary_of("averted", saved[held], levels=(0.05, 0.95), fewest=1),
+                **summary_of("averted", saved[counts], levels=(0.05, 0.95), fewest=1),
                 "not_prevented": long_run.means(later),
             }
         )
-    table = again.in_order(stacked(frames))
-    first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
-    by_then, in_the_end = (
-        first.transform("first")[c] - table[c] for c in ("averted_mean", "not_prevented")
+    table = reruns.in_order(stacked(frames))
+    columns = table[["averted_mean", "not_prevented"]]
+    lost = columns.groupby(table["location"], sort=False).transform("first") - columns
+    return table.assign(
+        not_prevented=lost["averted_mean"], not_prevented_run_out=lost["not_prevented"]
     )
-    return table.assign(not_prevented=by_then, not_prevented_run_out=in_the_end)
 
 
 def _run_out(forecast: Forecast, codes: Sequence[str]) -> Forecast:
@@ -267,10 +265,10 @@ def _run_out(forecast: Forecast, codes: Sequence[str]) -> Forecast:
         flat = f.draws[:, :, -12:].mean(axis=2, keepdims=True)
         return np.concatenate([f.draws, np.repeat(flat, RUN_OUT, axis=2)], axis=2)
 
-    one = forecast.select(codes)
-    months = one.months[0] + np.arange(one.months.size + RUN_OUT)
-    parts = {short: longer(part) for short, part in one.beside.items()}
-    return carrying(one, longer(one), parts=parts, months=months)
+    places = forecast.select(codes)
+    months = places.months[0] + np.arange(places.months.size + RUN_OUT)
+    parts = {short: longer(part) for short, part in places.beside.items()}
+    return carrying(places, longer(places), parts=parts, months=months)
 
 
 def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:
@@ -286,47 +284,63 @@ def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:
     return closed
 
 
-_End = tuple[str, Intervention]
+#: The value of an assumption in words, and the intervention with it.
+End = tuple[str, Intervention]
+#: What has a prior, in the order in which it is varied.
+_VARIED = (
+    "size",
+    "share",
+    "spread",
+    "replaced",
+    "lag",
+    "fraction",
+    "after",
+    "ramp",
+    "plateau",
+    "half_life",
+    "residue",
+)
 
 
-def _variations(x: Intervention) -> Iterator[tuple[str, _End, _End]]:
-    """Assumption, and both ends of all that is uncertain: what it is, and the changed whole."""
-    owners: list[tuple[str, Any, Callable[[Any], Intervention]]] = [("", x, lambda end: end)]
+def _variations(x: Intervention) -> Iterator[tuple[str, End, End]]:
+    """Assumption, and both ends of all that is uncertain."""
+    yield from _prior_variations(x, lambda end: end, prefix="")
     if x.rebound is not None:
-        owners.append(("rebound ", x.rebound, lambda end: replace(x, rebound=end)))
-    for of, owner, change in owners:
-        for key in (
-            "size",
-            "share",
-            "spread",
-            "replaced",
-            "lag",
-            "fraction",
-            "after",
-            "ramp",
-            "plateau",
-            "half_life",
-            "residue",
-        ):
-            prior = getattr(owner, key, None)
-            if prior is not None and prior.sd > 0:
-                low, high = prior.interval(0.9)
-                # That nothing is replaced is the bound, and always shown.
-                ends = (0.0 if key == "replaced" else low, high)
-                one, other = (change(replace(owner, **{key: Fixed(v)})) for v in ends)
-                yield f"{of}{key}", (f"{ends[0]:.3g}", one), (f"{high:.3g}", other)
-        if 0.0 < owner.p_null < 1.0 and not (owner is x and x.is_what_if):
-            never, always = (change(replace(owner, p_null=p)) for p in (0.0, 1.0))
-            yield f"{of}p_null", ("0", never), ("1", always)
-    if x.onset[0] != x.onset[1]:
-        first, last = ((str(m), replace(x, onset=(m, m))) for m in x.onset)
-        yield "onset", first, last
-    if not isinstance(x.exposure, str):
-        low, high = (
-            (f"{factor:g}", replace(x, exposure=_times(x.exposure, factor)))
-            for factor in (0.5, 1.5)
+        yield from _prior_variations(
+            x.rebound, lambda end: replace(x, rebound=end), prefix="rebound "
         )
-        yield "exposure", low, high
+    first, last = x.onset
+    if first != last:
+        yield (
+            "onset",
+            (str(first), replace(x, onset=(first, first))),
+            (str(last), replace(x, onset=(last, last))),
+        )
+    if not isinstance(x.exposure, str):
+        yield (
+            "exposure",
+            ("0.5", replace(x, exposure=_times(x.exposure, 0.5))),
+            ("1.5", replace(x, exposure=_times(x.exposure, 1.5))),
+        )
+
+
+def _prior_variations(
+    noun: Any, whole: Callable[[Any], Intervention], prefix: str
+) -> Iterator[tuple[str, End, End]]:
+    """The same of the priors of an intervention, or of its rebound."""
+    for key in _VARIED:
+        prior = getattr(noun, key, None)
+        if prior is None or prior.sd <= 0:
+            continue
+        low, high = prior.interval(0.9)
+        if key == "replaced":
+            low = 0.0  # that nothing is replaced is the bound, and always shown
+        ends = [(f"{v:.3g}", whole(replace(noun, **{key: Fixed(v)}))) for v in (low, high)]
+        yield f"{prefix}{key}", ends[0], ends[1]
+    is_what_if = isinstance(noun, Intervention) and noun.is_what_if
+    if 0.0 < noun.p_null < 1.0 and not is_what_if:
+        never, always = (whole(replace(noun, p_null=p)) for p in (0.0, 1.0))
+        yield f"{prefix}p_null", ("0", never), ("1", always)
 
 
 def _times(exposure: float | Mapping[str, float], factor: float) -> float | dict[str, float]:
