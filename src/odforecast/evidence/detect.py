@@ -47,17 +47,14 @@ def check_detectable(panel: Panel, after: Sequence[int] = AFTER) -> CheckResult:
     rows = []
     for k in after:
         if not 2 <= k <= months.size - 24:
-            few = f"{months.size} months are too few for {k} months after an onset"
-            raise ScenarioError(few if k > 1 else f"{k} months after an onset show no effect")
-        event = Intervention(
-            "known",
-            WIDE,
-            onset=str(months[-k]),
-            ramp=Fixed(6),
-            half_life=Fixed(12),
-        )
-        seen = Estimator(months, event, locations=len(counts), draws=16).posterior(counts)
-        precision = 1.0 / seen.sd() ** 2 - 1.0 / WIDE.sd_**2
+            message = f"{months.size} months are too few for {k} months after an onset"
+            if k < 2:
+                message = f"{k} months after an onset show no effect"
+            raise ScenarioError(message)
+        onset = str(months[-k])
+        event = Intervention("known", WIDE, onset=onset, ramp=Fixed(6), half_life=Fixed(12))
+        estimator = Estimator(months, event, locations=len(counts), draws=16)
+        precision = 1.0 / estimator.posterior(counts).sd() ** 2 - 1.0 / WIDE.sd_**2
         sd = precision**-0.5 if precision > 0 else float("inf")
         rows.append(
             {
@@ -134,14 +131,16 @@ def power_text(projection: Projection, after: int = 18, location: str = NATION) 
             watched["deaths with synthetic opioids alone"] = part
     after = int(min(after, projection.baseline.horizons[-1]))
     names = [s.name for s in projection.scenarios if not s.is_null]
-    found = []
-    for watch, p in watched.items():
-        chances = sorted(round(100 * power(p, n, after=after, location=location)) for n in names)
-        ends = " to ".join(f"{x}%" for x in dict.fromkeys((chances[0], chances[-1])))
-        found.append(f"{ends} on {watch}")
+    parts = []
+    for deaths, watching in watched.items():
+        chances = [
+            round(100 * power(watching, name, after=after, location=location)) for name in names
+        ]
+        ends = " to ".join(f"{p}%" for p in dict.fromkeys((min(chances), max(chances))))
+        parts.append(f"{ends} on {deaths}")
     return (
         "Deaths alone will not tell: purity of fentanyl and prices of precursors would. The chance "
-        f"that the 12-month count {after} months ahead shows a change is {' and '.join(found)}. "
+        f"that the 12-month count {after} months ahead shows a change is {' and '.join(parts)}. "
         "Without any change it would be 5% (false alarms)."
     )
 
@@ -176,27 +175,27 @@ def check_identifiability(
         x = past_event(event)
         panel = overall if x.scope == ALL else panels(x.scope)
         # Exposure as it stood on the eve of the event, not what later years made of it.
-        known = {}
+        exposures = {}
         if isinstance(x.exposure, str):
-            known = {"fentanyl-share": shares(x.onset[0] - ONE_MONTH)}
-        _, found = past_effect(panel, x, exposures=known, timings=timings, seed=seed)
+            exposures = {"fentanyl-share": shares(x.onset[0] - ONE_MONTH)}
+        _, summary = past_effect(panel, x, exposures=exposures, timings=timings, seed=seed)
         rows.append(
             {
                 "event": event,
                 "month": str(x.onset[0]),
                 "prior": name,
                 "scope": x.scope,
-                "prior_mean": found.prior_mean,
-                "prior_sd": found.prior_sd,
-                "posterior_mean": found.mean,
-                "posterior_sd": found.sd,
-                "low": found.low,
-                "high": found.high,
-                "ratio": found.sd / found.prior_sd,
-                "prior_p_null": found.prior_p_null,
-                "p_null": found.p_null,
-                "bayes_factor": found.bayes_factor,
-                "prior_dominated": found.prior_dominated,
+                "prior_mean": summary.prior_mean,
+                "prior_sd": summary.prior_sd,
+                "posterior_mean": summary.mean,
+                "posterior_sd": summary.sd,
+                "low": summary.low,
+                "high": summary.high,
+                "ratio": summary.sd / summary.prior_sd,
+                "prior_p_null": summary.prior_p_null,
+                "p_null": summary.p_null,
+                "bayes_factor": summary.bayes_factor,
+                "prior_dominated": summary.prior_dominated,
                 "percentile": float(rank.get(event, np.nan)),
             }
         )

@@ -74,7 +74,7 @@ def check_leave_this_out(
     text = (
         f"{model.label}, last known month {ORIGIN}. The prior, from {len(names)} "
         f"episodes before 2023: {mean:+.2f} (sd {sd:.2f}) on deaths with fentanyl. "
-        f"{_told(table)} Over {seeds} seeds the nation's share inside was "
+        f"{_coverage_text(table)} Over {seeds} seeds the nation's share inside was "
         f"{_range(by_seed, EARLIER)}. That something happened in 2023 is hindsight; its size is "
         "not."
     )
@@ -101,7 +101,7 @@ def check_hindcast(
     text = (
         f"Plumbing, not evidence: the prior has the size of what it explains. {model.label}, last "
         f"known month {ORIGIN}, shock from 2023-07. "
-        f"{_told(table)} Over {seeds} seeds the nation's share inside was "
+        f"{_coverage_text(table)} Over {seeds} seeds the nation's share inside was "
         f"{_range(by_seed, SHOCK)} under the shock, {_range(by_seed, 'null')} without."
     )
     return _result("hindcast-plumbing", None, table=table, text=text, panel=panel)
@@ -156,39 +156,41 @@ def _project(
         columns = np.searchsorted(panel.months, months[span])
         observed = panel.reported[[panel.index(x) for x in locations]][:, columns]
         us = np.array([x == NATION for x in locations])
-        for name, kept in pooled.items():
-            kept.append(projection.forecast(name).samples(TARGET_12MO)[:, :, span])
-            low, _, high = np.quantile(kept[-1], probs, axis=0)
+        for name, samples in pooled.items():
+            samples.append(projection.forecast(name).samples(TARGET_12MO)[:, :, span])
+            low, _, high = np.quantile(samples[-1], probs, axis=0)
             inside = ((observed >= low) & (observed <= high))[us]
             rows.append((s, name, inside.mean() if us.any() else np.nan))
     keys = pd.MultiIndex.from_product(
         [pooled, locations, months[span].astype(str)], names=["scenario_id", "location", "month"]
     )
-    bounds = [np.quantile(np.concatenate(kept), probs, axis=0) for kept in pooled.values()]
-    held = dict(zip(("low", "median", "high"), np.stack(bounds, axis=1).reshape(3, -1)))
-    table = pd.DataFrame({"observed": np.tile(observed.ravel(), 2), **held}, keys).reset_index()
+    bounds = [np.quantile(np.concatenate(parts), probs, axis=0) for parts in pooled.values()]
+    low, median, high = np.stack(bounds, axis=1).reshape(3, -1)
+    observed_twice = np.tile(observed.ravel(), 2)
+    cells = {"observed": observed_twice, "low": low, "median": median, "high": high}
+    table = pd.DataFrame(cells, keys).reset_index()
     table["covered"] = table["observed"].between(table["low"], table["high"])
     by_seed = pd.DataFrame(rows, columns=["seed", "scenario_id", "nation"])
     return table[np.isfinite(table["observed"])].reset_index(drop=True), by_seed
 
 
-def _told(table: pd.DataFrame) -> str:
-    told = "; ".join(
+def _coverage_text(table: pd.DataFrame) -> str:
+    coverage = "; ".join(
         f"{r['scenario_id']}: nation {100 * r['nation']:.0f}%, jurisdictions "
         f"{100 * r['jurisdictions']:.0f}%"
         for r in coverage_summary(table).to_dict("records")
     )
-    out = (
+    sentence = (
         f"Share of 12-month-ending counts {SCORED[0]}..{SCORED[1]} inside the {100 * LEVEL:g}% "
-        f"interval: {told}."
+        f"interval: {coverage}."
     )
     last = table[(table["location"] == NATION) & (table["month"] == SCORED[1])]
     if last.empty:
-        return out
+        return sentence
     wide = "; ".join(
         f"{r['scenario_id']} {r['low']:,.0f} to {r['high']:,.0f}" for r in last.to_dict("records")
     )
-    return f"{out} Observed to {SCORED[1]}: {last['observed'].iloc[0]:,.0f}; {wide}."
+    return f"{sentence} Observed to {SCORED[1]}: {last['observed'].iloc[0]:,.0f}; {wide}."
 
 
 def _range(by_seed: pd.DataFrame, name: str) -> str:
@@ -244,7 +246,7 @@ def check_leave_one_out(panel: Panel | None = None) -> CheckResult:
         "published."
     )
     if panel is not None:
-        text += _own(panel, chosen, table=table)
+        text += _own_counts_text(panel, chosen, table=table)
     name = "leave-one-episode-out"
     return CheckResult(
         name,
@@ -255,15 +257,15 @@ def check_leave_one_out(panel: Panel | None = None) -> CheckResult:
     )
 
 
-def _own(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:
+def _own_counts_text(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:
     """What the data at hand say of the last episode."""
-    here = np.flatnonzero(chosen["id"] == OWN)
+    rows = np.flatnonzero(chosen["id"] == OWN)
     months = panel.months.astype(str).tolist()
-    if not here.size or NATION not in panel.locations or not set(OWN_YEARS) <= set(months):
+    if not rows.size or NATION not in panel.locations or not set(OWN_YEARS) <= set(months):
         return ""
     counts = panel.reported[panel.index(NATION)]
     first, last = (float(counts[months.index(m)]) for m in OWN_YEARS)
-    row = table.iloc[int(here[0])]
+    row = table.iloc[int(rows[0])]
     return (
         f" In these data deaths of {panel.indicator!r} changed by {np.log(last / first):+.3f} on "
         f"the log scale from 2023 to 2024, a raw change; the other episodes predict "
@@ -295,9 +297,9 @@ def predict_each(names: list[str], effects: Floats) -> pd.DataFrame:
             f"{len(effects)} episodes, some without an effect: allowed are 4 or more, all measured"
         )
     n = effects.size - 1
-    others = np.stack([np.delete(effects, i) for i in range(effects.size)])
-    middle = others.mean(axis=1)
-    half = student.ppf(0.5 + LEVEL / 2, n - 1) * others.std(axis=1, ddof=1) * np.sqrt(1.0 + 1.0 / n)
+    rest = np.stack([np.delete(effects, i) for i in range(effects.size)])
+    middle = rest.mean(axis=1)
+    half = student.ppf(0.5 + LEVEL / 2, n - 1) * rest.std(axis=1, ddof=1) * np.sqrt(1.0 + 1.0 / n)
     return pd.DataFrame(
         {
             "episode": names,

@@ -63,25 +63,25 @@ def state_spreads(panel: Panel) -> pd.DataFrame:
         if to_month(until) > last or to_month(since) < panel.months[0]:
             continue
         with np.errstate(divide="ignore", invalid="ignore"):
-            moved = np.log(_at(panel, states, month=until) / _at(panel, states, month=since))
-        seen = np.isfinite(moved)
-        if seen.sum() < 2:
+            changes = np.log(_at(panel, states, month=until) / _at(panel, states, month=since))
+        is_counted = np.isfinite(changes)
+        if is_counted.sum() < 2:
             continue
-        names = np.array(states)[seen]
-        moved = moved[seen]
+        names = np.array(states)[is_counted]
+        changes = changes[is_counted]
         rows.append(
             {
                 "since": since,
                 "until": until,
                 "year": "fall" if (since, until) == FALL else "ordinary",
-                "jurisdictions": int(seen.sum()),
-                "mean": float(moved.mean()),
-                "sd": float(moved.std(ddof=1)),
-                "sd_without_nc": float(moved[names != WRONG].std(ddof=1)),
-                "lowest_state": str(names[moved.argmin()]),
-                "lowest": float(moved.min()),
-                "highest_state": str(names[moved.argmax()]),
-                "highest": float(moved.max()),
+                "jurisdictions": len(names),
+                "mean": float(changes.mean()),
+                "sd": float(changes.std(ddof=1)),
+                "sd_without_nc": float(changes[names != WRONG].std(ddof=1)),
+                "lowest_state": str(names[changes.argmin()]),
+                "lowest": float(changes.min()),
+                "highest_state": str(names[changes.argmax()]),
+                "highest": float(changes.max()),
             }
         )
     if not rows:
@@ -103,16 +103,15 @@ def regional_peaks(panel: Panel) -> pd.DataFrame:
         ``region, month, deaths, jurisdictions``, in order of month.
     """
     states = _jurisdictions(panel)
-    kept = panel.months <= settled_through(panel)
+    settled = panel.months <= settled_through(panel)
     rows = []
     for region in sorted({str(lookup(s).region) for s in states}):
-        here = [s for s in states if lookup(s).region == region]
-        total = panel.reported[[panel.index(s) for s in here]][:, kept].sum(axis=0)
+        members = [panel.index(s) for s in states if lookup(s).region == region]
+        total = panel.reported[members][:, settled].sum(axis=0)
         if np.isfinite(total).any():
-            at = int(np.nanargmax(total))
-            month = str(panel.months[kept][at])
-            deaths = float(total[at])
-            rows.append((region, month, deaths, len(here)))
+            peak = int(np.nanargmax(total))
+            month = str(panel.months[settled][peak])
+            rows.append((region, month, float(total[peak]), len(members)))
     table = pd.DataFrame(rows, columns=["region", "month", "deaths", "jurisdictions"])
     return table.sort_values("month", kind="stable", ignore_index=True)
 
@@ -137,12 +136,12 @@ def spreads_text(panel: Panel) -> str:
             f"sd {r['sd']:.3f} (without {WRONG} {r['sd_without_nc']:.3f})  "
             f"{r['lowest_state']} {r['lowest']:+.2f} to {r['highest_state']} {r['highest']:+.2f}"
         )
-    left = effect_spread(table)
-    if np.isfinite(left):
+    excess = effect_spread(table)
+    if np.isfinite(excess):
         mean = table.loc[table["year"] == "fall", "mean"].item()
         lines.append(
             f"The first is the year of the fall, the others are ordinary: beyond their spread its "
-            f"own has an sd of {left:.3f}, on a mean of {mean:+.3f}."
+            f"own has an sd of {excess:.3f}, on a mean of {mean:+.3f}."
         )
     peaks = ", ".join(f"{r.region} {r.month}" for r in regional_peaks(panel).itertuples())
     return "\n".join([*lines, f"Peak of the 12-month-ending count: {peaks}."])
@@ -196,19 +195,9 @@ def placebo_folds(changes: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
     """
     number = _numbers(changes["month"])
     folds = changes.groupby((number - number[0]) % window)
-    change = folds["change"]
-    table = folds["month"].agg(
-        first="first",
-        last="last",
-        windows="size",
-    )
+    table = folds["month"].agg(first="first", last="last", windows="size")
     table["lowest_rank"] = 100.0 / table["windows"]
-    moments = change.agg(
-        mean="mean",
-        sd="std",
-        lowest="min",
-        highest="max",
-    )
+    moments = folds["change"].agg(mean="mean", sd="std", lowest="min", highest="max")
     return pd.concat([table, moments], axis=1).reset_index(drop=True)
 
 
@@ -236,43 +225,47 @@ def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
     values = changes["change"].to_numpy()
     rows = []
     for event, name, month in calendar[["id", "event", "placebo_month"]].itertuples(index=False):
-        chosen = event in CHOSEN
-        row = [np.nan] * 7
+        row = {"id": event, "event": name, "month": month, "chosen": event in CHOSEN}
         for i in np.flatnonzero(changes["month"] == month):
-            row[0] = values[i]
-            if not chosen:
-                gap = number - number[i]
-                low = values <= values[i]
-                phase = gap % WINDOW
-                away = np.abs(gap) >= WINDOW
-                own = phase == 0
-                apart = [away & (phase == k) for k in range(WINDOW)]
-                shares = [(1 + (low & a).sum()) / (1 + a.sum()) for a in apart]
-                row[1:] = (
-                    changes["percentile"][i],
-                    (low & own).sum(),
-                    own.sum(),
-                    100.0 / own.sum(),
-                    min(shares),
-                    max(shares),
-                )
-        rows.append((event, name, month, chosen, *row))
-    named = [
-        "id",
-        "event",
-        "month",
-        "chosen",
-        "change",
-        "percentile",
-        "place",
-        "windows",
-        "lowest_rank",
-        "p_low",
-        "p_high",
-    ]
-    table = pd.DataFrame(rows, columns=named)
-    table.insert(6, "months", len(changes))
+            row["change"] = values[i]
+            if row["chosen"]:
+                continue
+            gap = number - number[i]
+            is_low = values <= values[i]
+            is_disjoint = np.abs(gap) >= WINDOW
+            fold = gap % WINDOW == 0
+            shares = []
+            for phase in range(WINDOW):
+                windows = is_disjoint & (gap % WINDOW == phase)
+                shares.append((1 + (is_low & windows).sum()) / (1 + windows.sum()))
+            row["percentile"] = changes["percentile"][i]
+            row["place"] = (is_low & fold).sum()
+            row["windows"] = fold.sum()
+            row["lowest_rank"] = 100.0 / fold.sum()
+            row["p_low"] = min(shares)
+            row["p_high"] = max(shares)
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=_RANK_COLUMNS)
+    ranks = table.columns[table.columns.get_loc("change") :]
+    table[ranks] = table[ranks].astype(float)
+    table["months"] = len(changes)
     return table.sort_values("month", kind="stable", ignore_index=True)
+
+
+_RANK_COLUMNS = [
+    "id",
+    "event",
+    "month",
+    "chosen",
+    "change",
+    "percentile",
+    "months",
+    "place",
+    "windows",
+    "lowest_rank",
+    "p_low",
+    "p_high",
+]
 
 
 def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult:
@@ -284,15 +277,17 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
     last = str(settled_through(panel) if until is None else to_month(until))
     changes = growth_changes(panel, until=last)
     folds = placebo_folds(changes)
-    apart = placebo_folds(changes, WINDOW + YEAR)
+    wider_folds = placebo_folds(changes, WINDOW + YEAR)
     table = event_ranks(changes)
+    disjoint = _range(folds["windows"])
+    without_shared_deaths = _range(wider_folds["windows"])
     paragraphs = (
         f"{panel.indicator}, {NATION}, release {panel.release}, "
         f"{'settled ' if until is None else ''}counts {panel.months[0]} to {last}.",
         f"Change in 12-month growth after each of {len(changes)} dates, "
         f"{changes['month'].iloc[0]} to {changes['month'].iloc[-1]}, and its rank among them. "
-        f"Their windows overlap: by the month they start from, {_range(folds['windows'])} windows "
-        f"of {WINDOW} months are disjoint ({_range(apart['windows'])} where no death may be in "
+        f"Their windows overlap: by the month they start from, {disjoint} windows "
+        f"of {WINDOW} months are disjoint ({without_shared_deaths} where no death may be in "
         f"two), so the lowest rank they can give is {folds['lowest_rank'].min():.0f}%, and no p "
         f"is lower. The sd of the change over them is {folds['sd'].min():.2f} to "
         f"{folds['sd'].max():.2f}.",
@@ -315,22 +310,24 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
 
 def _line(row: Mapping[Any, Any]) -> str:
     if not np.isfinite(row["change"]):
-        said = "   –   no rank: a settled count a year later is not there"
+        rank = "   –   no rank: a settled count a year later is not there"
     elif row["chosen"]:
-        said = f"{row['change']:+.2f}  no rank: the date was chosen because of the fall"
+        rank = f"{row['change']:+.2f}  no rank: the date was chosen because of the fall"
     else:
-        said = (
+        rank = (
             f"{row['change']:+.2f}  percentile {row['percentile']:.0f}, place "
             f"{row['place']:.0f} of {row['windows']:.0f} (lowest rank "
             f"{row['lowest_rank']:.0f}%), p {row['p_low']:.2f} to {row['p_high']:.2f}"
         )
-    return f"  {row['month']}  {row['event']}\n           {said}"
+    return f"  {row['month']}  {row['event']}\n           {rank}"
 
 
 def _range(numbers: pd.Series[int]) -> str:
     low = numbers.min()
     high = numbers.max()
-    return f"{low}" if low == high else f"{low} or {high}" if high == low + 1 else f"{low}–{high}"
+    if low == high:
+        return f"{low}"
+    return f"{low} or {high}" if high == low + 1 else f"{low}–{high}"
 
 
 def _numbers(months: pd.Series[str]) -> NDArray[np.int64]:
@@ -397,9 +394,9 @@ def check_placebo_units(
         if state == NATION or state not in shares:
             continue
         changes = growth_changes(panel, state)
-        here = changes.loc[changes["month"] == stamp, "change"].to_numpy()
-        if here.size:
-            rows.append({"location": state, "exposure": shares[state], "change": here[0]})
+        change_there = changes.loc[changes["month"] == stamp, "change"].to_numpy()
+        if change_there.size:
+            rows.append({"location": state, "exposure": shares[state], "change": change_there[0]})
     if len(rows) < 6:
         raise ScenarioError(
             f"{len(rows)} locations have counts around {stamp} and an exposure, allowed: 6 or more"
