@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
@@ -52,15 +52,15 @@ HEADLINE: Final = {
     "cdf": "rps",
 }
 #: Scales that may be asked for; both: the rows of each.
-_ASKED: Final = {"natural": ("natural",), "log": ("log",), "both": ("natural", "log")}
+_SCALES: Final = {"natural": ("natural",), "log": ("log",), "both": ("natural", "log")}
 MODEL_ID = "model_id"
 AS_OF = "as_of"
 OUTPUT_TYPE = "output_type"
 OUTPUT_TYPE_ID = "output_type_id"
 #: What makes two rows forecasts of the same thing, besides their task ids.
-_SAME: Final = (OUTPUT_TYPE, "scale", "levels")
+_UNIT_KEYS: Final = (OUTPUT_TYPE, "scale", "levels")
 #: Columns of a unit behind its task ids, before its scores.
-_SAID: Final = (
+_UNIT_COLUMNS: Final = (
     OUTPUT_TYPE,
     "scale",
     "n_values",
@@ -71,7 +71,7 @@ _SAID: Final = (
     "scorable",
     "reason",
 )
-_JOINT: Final = (
+_JOINT_COLUMNS: Final = (
     "scale",
     "joint_over",
     "n_samples",
@@ -90,15 +90,19 @@ _DAYS: Final = ["origin_date", "horizon", "target_end_date"]
 _NEGATIVE: Final = "a log scale needs values of 0 or more"
 #: As in :func:`odforecast.scoring.rules.check_quantiles`.
 _SLACK: Final = 1e-9
-#: Kinds of target data: the column of observed values, and what to do where there are no rows.
-_KINDS: Final[Mapping[TargetType, tuple[str, str, str]]] = {
+#: The column of observed values, by kind of target data.
+_VALUE_COLUMNS: Final[Mapping[TargetType, str]] = {
+    "oracle-output": "oracle_value",
+    "time-series": "observation",
+}
+#: What is wrong with target data without rows, and what to do.
+_NO_VALUES: Final[Mapping[TargetType, tuple[str, str]]] = {
     "oracle-output": (
-        "oracle_value",
         "no answers yet",
         "odforecast hub update adds them after a later release; --target-data time-series scores "
         "against what was published",
     ),
-    "time-series": ("observation", "no values yet", "put the values that came there"),
+    "time-series": ("no values yet", "put the values that came there"),
 }
 #: Output types of categories or thresholds: one row of the oracle for each of these.
 _BY_ID: Final = ("pmf", "cdf")
@@ -111,106 +115,121 @@ type Scored = tuple[dict[str, Floats], Texts]
 # Rules: forecast values (U, n) of U units, and observed ones.
 
 
-def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
+def quantiles(values: Floats, levels: Sequence[float], observed: Floats) -> Scored:
     """Scores of quantiles, rising levels."""
     tau = np.asarray(levels, dtype=float)
-    steps = np.diff(tau)
-    why = ""
-    if not ((tau > 0) & (tau < 1)).all():
-        why = "a level does not lie between 0 and 1"
-    elif (steps <= _SLACK).any():
-        why = f"level {tau[1:][steps <= _SLACK][0]:g} is there twice"
-    elif tau.size % 2 == 0 or not np.allclose(tau, 1 - tau[::-1], rtol=0, atol=1e-9):
-        few = ", ".join(f"{x:g}" for x in tau[:3]) + (f" … {tau[-1]:g}" if tau.size > 3 else "")
-        why = f"WIS needs levels symmetric about a median; there are {few}"
-    reasons = np.full(len(values), why, dtype=object)
-    if why:
+    reason = _reason_against_levels(tau)
+    reasons = np.full(len(values), reason, dtype=object)
+    if reason:
         return {}, reasons
-    fall = np.diff(values, axis=1) < -_SLACK * (1 + np.abs(values[:, 1:]))
-    for i in np.flatnonzero(fall.any(axis=1)):
-        k = int(np.argmax(fall[i]))
+    falls = np.diff(values, axis=1) < -_SLACK * (1 + np.abs(values[:, 1:]))
+    for i in np.flatnonzero(falls.any(axis=1)):
+        k = int(np.argmax(falls[i]))
         reasons[i] = (
             f"quantiles cross: {values[i, k + 1]:g} at level {tau[k + 1]:g} lies below "
             f"{values[i, k]:g} at level {tau[k]:g}"
         )
-    q = np.maximum.accumulate(values.T, axis=0)
-    wis = rules.weighted_interval_score(q, levels, observed=came)
-    return {
+    rising = np.maximum.accumulate(values.T, axis=0)
+    wis = rules.weighted_interval_score(rising, levels, observed=observed)
+    scores = {
         "wis": wis.total,
         "dispersion": wis.spread,
         "overprediction": wis.over,
         "underprediction": wis.under,
-        "bias": rules.bias_from_quantiles(q, levels, observed=came),
-        "ae_median": np.abs(q[tau.size // 2] - came),
-    } | _covered(tau, q, came=came), reasons
+        "bias": rules.bias_from_quantiles(rising, levels, observed=observed),
+        "ae_median": np.abs(rising[tau.size // 2] - observed),
+    }
+    return scores | _coverage(tau, rising, observed=observed), reasons
 
 
-def samples(values: Floats, came: Floats) -> Scored:
+def _reason_against_levels(tau: Floats) -> str:
+    """Why levels give no WIS; empty where they do."""
+    if not ((tau > 0) & (tau < 1)).all():
+        return "a level does not lie between 0 and 1"
+    repeated = np.diff(tau) <= _SLACK
+    if repeated.any():
+        return f"level {tau[1:][repeated][0]:g} is there twice"
+    if tau.size % 2 == 0 or not np.allclose(tau, 1 - tau[::-1], rtol=0, atol=1e-9):
+        text = ", ".join(f"{level:g}" for level in tau[:3])
+        if tau.size > 3:
+            text += f" … {tau[-1]:g}"
+        return f"WIS needs levels symmetric about a median; there are {text}"
+    return ""
+
+
+def samples(values: Floats, observed: Floats) -> Scored:
     """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage."""
     ordered = np.sort(values, axis=1)
     median = quantiles_sorted(ordered, [0.5])[0]
-    total = rules.crps_sorted(ordered, came)
+    total = rules.crps_sorted(ordered, observed)
     spread = rules.crps_sorted(ordered, median)
-    ends = [(1 + side * share) / 2 for share in COVERAGE_LEVELS for side in (-1, 1)]
-    return {
+    levels = [level for share in COVERAGE_LEVELS for level in _ends_of(share)]
+    scores = {
         "crps": total,
         "dispersion": spread,
-        "overprediction": np.where(median > came, total - spread, 0.0),
-        "underprediction": np.where(median < came, total - spread, 0.0),
-        "bias": rules.bias_sorted(ordered, came),
-        "ae_median": np.abs(median - came),
-        "se_mean": (values.mean(axis=1) - came) ** 2,
-    } | _covered(ends, quantiles_sorted(ordered, ends), came=came), np.full(
-        len(came),
-        "",
-        dtype=object,
-    )
+        "overprediction": np.where(median > observed, total - spread, 0.0),
+        "underprediction": np.where(median < observed, total - spread, 0.0),
+        "bias": rules.bias_sorted(ordered, observed),
+        "ae_median": np.abs(median - observed),
+        "se_mean": (values.mean(axis=1) - observed) ** 2,
+    }
+    coverage = _coverage(levels, quantiles_sorted(ordered, levels), observed=observed)
+    return scores | coverage, np.full(len(observed), "", dtype=object)
 
 
-def _covered(levels: Iterable[float], values: Floats, came: Floats) -> dict[str, Floats]:
-    """Coverage of each usual interval whose ends are there."""
-    found = {}
-    ends = {round(x, 9): row for x, row in zip(levels, values)}
+def _ends_of(share: float) -> tuple[float, float]:
+    """Levels of the ends of a central interval."""
+    return (1 - share) / 2, (1 + share) / 2
+
+
+def _coverage(levels: Iterable[float], values: Floats, observed: Floats) -> dict[str, Floats]:
+    """Coverage of each usual interval whose ends are among the levels."""
+    row_of = {round(level, 9): row for level, row in zip(levels, values)}
+    coverage = {}
     for share in COVERAGE_LEVELS:
-        low, high = (ends.get(round((1 + side * share) / 2, 9)) for side in (-1, 1))
+        low, high = (row_of.get(round(level, 9)) for level in _ends_of(share))
         if low is not None and high is not None:
-            inside = ((low <= came) & (came <= high)).astype(float)
-            found[f"interval_coverage_{round(100 * share)}"] = inside
-    return found
+            inside = (low <= observed) & (observed <= high)
+            coverage[f"interval_coverage_{round(100 * share)}"] = inside.astype(float)
+    return coverage
 
 
-def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
+def probabilities(values: Floats, observed: NDArray[np.intp], ordered: bool) -> Scored:
     """Scores of chances of K categories: the log score, and the RPS where they have an order."""
     total = values.sum(axis=1)
-    reasons = _first(
-        (((values < 0) | (values > 1)).any(axis=1), "a probability is outside 0 to 1"),
+    outside = ((values < 0) | (values > 1)).any(axis=1)
+    reasons = _first_reasons(
+        (outside, "a probability is outside 0 to 1"),
         (np.abs(total - 1) > TOTAL, [f"its chances add up to {x:.6g}" for x in total]),
     )
-    scores = {"log_score": _log_score(values[np.arange(len(values)), came])}
+    scores = {"log_score": _log_score(values[np.arange(len(values)), observed])}
     if ordered:
-        below = np.arange(values.shape[1] - 1) >= came[:, None]
-        scores["rps"] = ((np.cumsum(values, axis=1)[:, :-1] - below) ** 2).sum(axis=1)
+        reached = np.arange(values.shape[1] - 1) >= observed[:, None]
+        below = np.cumsum(values, axis=1)[:, :-1]
+        scores["rps"] = ((below - reached) ** 2).sum(axis=1)
     return scores, reasons
 
 
 def cumulative(values: Floats, reached: Floats) -> Scored:
     """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
     steps = np.diff(values, axis=1)
-    reasons = _first(
-        (((values < 0) | (values > 1)).any(axis=1), "a probability is outside 0 to 1"),
+    outside = ((values < 0) | (values > 1)).any(axis=1)
+    reasons = _first_reasons(
+        (outside, "a probability is outside 0 to 1"),
         ((steps < -_SLACK).any(axis=1), "probabilities fall with the threshold"),
         ((np.diff(reached, axis=1) < 0).any(axis=1), "the truth is not a step from 0 to 1"),
     )
     bins = np.hstack([values[:, :1], steps, 1 - values[:, -1:]])
-    chance = np.take_along_axis(bins, (reached == 0).sum(axis=1)[:, None], axis=1)[:, 0]
+    observed_bin = (reached == 0).sum(axis=1)
+    chance = np.take_along_axis(bins, observed_bin[:, None], axis=1)[:, 0]
     rps = ((values - reached) ** 2).sum(axis=1)
     return {"rps": rps, "log_score": _log_score(np.maximum(chance, 0.0))}, reasons
 
 
-def _first(*tests: tuple[Any, Any]) -> Texts:
-    """Of each unit the first reason that holds; empty where none does."""
-    bad, why = zip(*tests)
-    return np.asarray(np.select(list(bad), list(why), default=""), dtype=object)
+def _first_reasons(*tests: tuple[Any, Any]) -> Texts:
+    """Of each unit the first reason whose test it fails; empty where it passes all."""
+    failed, reasons = zip(*tests)
+    return np.asarray(np.select(list(failed), list(reasons), default=""), dtype=object)
 
 
 def _log_score(chance: Floats) -> Floats:
@@ -224,166 +243,211 @@ def _log_score(chance: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """Values that came, by their keys, in the newest version that was known on a day."""
+    """Observed values by their keys, in the newest version that was known on a day."""
 
+    #: The hub whose target data they are.
     hub: Hub
+    #: The kind of target data.
     kind: TargetType
+    #: Columns that say what a value is of.
     keys: list[str]
+    #: Keys, output type and id (empty where a value holds for all), ``as_of`` and ``observed``.
     table: pd.DataFrame
-    date: str
-
-    @classmethod
-    def of(cls, hub: Hub, as_of: dt.date | None, kind: TargetType | None) -> Observations:
-        """Read a hub's target data, of the first kind that says what was known on the day."""
-        kinds: list[TargetType] = list(_KINDS) if kind is None else [kind]
-        there = [name for name in kinds if hub.target_files(name)]
-        if not there:
-            raise DataError(
-                f"{hub.root}: no target data ({' or '.join(kinds)}), so nothing can be scored",
-                hint="put target-data/time-series.csv or target-data/oracle-output.csv there",
-            )
-        days: list[str] = []
-        for name in there:
-            table, keys = _read_targets(hub, name)
-            versions = AS_OF in table
-            table[AS_OF] = table[AS_OF].str[:10] if versions else ""
-            if as_of is None:
-                break
-            days += table[AS_OF].tolist() if versions else []
-            table = table[versions & (table[AS_OF] <= as_of.isoformat())]
-            if len(table):
-                break
-        column, nothing, hint = _KINDS[name]
-        if as_of is not None and days:
-            nothing = f"nothing was known on {as_of}"
-            hint = f"a later day, from {min(days)} on"
-        elif as_of is not None:
-            name = there[0]
-            nothing = f"no column {AS_OF}, so what was known on {as_of} is not said"
-            hint = "leave the day out: no versions of these target data are kept"
-        if table.empty:
-            raise DataError(f"{hub.target_files(name)[0]}: {nothing}", hint=hint)
-        by_id = [OUTPUT_TYPE, OUTPUT_TYPE_ID]
-        if name != "oracle-output" or not {*by_id} <= {*table}:
-            table[by_id] = ""
-        table = table.rename(columns={column: "came"})[[*keys, *by_id, AS_OF, "came"]]
-        # Of every value its newest version; one that is there twice alike, once.
-        table = table.sort_values(AS_OF, kind="stable")
-        newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("last")
-        table = table[table[AS_OF] == newest].drop_duplicates().reset_index(drop=True)
-        return cls(
-            hub,
-            name,
-            keys=keys,
-            table=table,
-            date=str((hub.target_data or {}).get("date_col") or ""),
-        )
+    #: The column of dates, as the hub's configuration names it; empty where it does not.
+    date_column: str
 
     def check_targets(self, units: pd.DataFrame) -> None:
         """Refuse target data that do not say which of several targets they are of."""
         tasks = self.hub.asked.model_tasks
-        for key in sorted({k for task in tasks for k in task.keys}):
-            values = {v for task in tasks for v in task.choice(key).allowed if v}
-            if key in units and key not in self.keys and len(values) > 1:
+        for key in sorted({key for task in tasks for key in task.keys}):
+            targets = {text for task in tasks for text in task.choice(key).allowed if text}
+            if key in units and key not in self.keys and len(targets) > 1:
                 raise ScoringError(
-                    f"the {self.kind} has no column {key}, and the hub has {len(values)} targets",
+                    f"the {self.kind} has no column {key}, and the hub has {len(targets)} targets",
                     hint="add the column, so that each value has its target",
                 )
 
-    def find(self, units: pd.DataFrame, kind: str) -> NDArray[np.intp]:
+    def find_tasks(self, units: pd.DataFrame, output_type: str) -> NDArray[np.intp]:
         """The model task of each unit of an output type; −1 where the hub asks for none such."""
-        out = np.full(len(units), -1, dtype=np.intp)
+        numbers_of_tasks = np.full(len(units), -1, dtype=np.intp)
         for i, task in enumerate(self.hub.asked.model_tasks):
-            fits = out < (0 if kind in task.outputs else -1)
+            if output_type not in task.outputs:
+                continue
+            fits = numbers_of_tasks < 0
             for name, choice in task.task_ids.items():
                 if name in units and choice.values:
-                    fits &= units[name].isin({w or "" for w in choice.allowed}).to_numpy()
-            out[fits] = i
-        return out
+                    allowed = {text or "" for text in choice.allowed}
+                    fits &= units[name].isin(allowed).to_numpy()
+            numbers_of_tasks[fits] = i
+        return numbers_of_tasks
 
-    def keyed(self, units: pd.DataFrame, found: NDArray[np.intp]) -> pd.DataFrame:
+    def keys_of(self, units: pd.DataFrame, task_numbers: NDArray[np.intp]) -> pd.DataFrame:
         """The keys of units; a date that a file lacks is worked out."""
-        lacking = [k for k in self.keys if k not in units]
-        if lacking and lacking != [self.date]:
+        missing = [key for key in self.keys if key not in units]
+        if not missing:
+            return units[self.keys]
+        if missing != [self.date_column]:
             raise ScoringError(
-                f"the {self.kind} is by {lacking[0]}, and the submission has no such column",
+                f"the {self.kind} is by {missing[0]}, and the submission has no such column",
                 hint=f"it has: {', '.join(map(str, units))}",
             )
-        if lacking:
-            tasks = self.hub.asked.model_tasks
-            rows = zip(units.to_dict("records"), found)
-            days = [tasks[i].day(row) if i >= 0 else "" for row, i in rows]
-            units = units.assign(**{self.date: days})
-        return units[self.keys]
+        tasks = self.hub.asked.model_tasks
+        days = []
+        for row, number in zip(units.to_dict("records"), task_numbers):
+            days.append(tasks[number].day(row) if number >= 0 else "")
+        return units.assign(**{self.date_column: days})[self.keys]
 
     @cached_property
-    def _kinds(self) -> dict[str, pd.DataFrame]:
-        """Output types that were asked for, see :meth:`_of`."""
+    def _by_output_type(self) -> dict[str, pd.DataFrame]:
+        """Values of the output types that were looked up, see :meth:`_values_of`."""
         return {}
 
-    def _of(self, kind: str) -> pd.DataFrame:
-        """What was observed of an output type by the keys: text, number of texts, when known."""
-        if kind not in self._kinds:
-            of = self.table[OUTPUT_TYPE]
-            # For categories: rows of other types hold the number itself, where there are some.
-            rows = self.table[~of.isin(_BY_ID) if kind in _BY_ID else of.isin(["", kind])]
-            if kind == "pmf" and (of == kind).any():
-                rows = self.table[(of == kind) & (number_texts(self.table["came"]) == 1)]
-                rows = rows.assign(came=rows[OUTPUT_TYPE_ID])
-            self._kinds[kind] = rows.groupby(self.keys, sort=False).agg(
-                text=("came", "first"),
-                n=("came", "nunique"),
+    def _values_of(self, output_type: str) -> pd.DataFrame:
+        """By the keys: the observed text of an output type, number of texts, when known."""
+        if output_type not in self._by_output_type:
+            column = self.table[OUTPUT_TYPE]
+            if output_type == "pmf" and (column == output_type).any():
+                rows = self.table[column == output_type]
+                rows = rows[number_texts(rows["observed"]) == 1]
+                rows = rows.assign(observed=rows[OUTPUT_TYPE_ID])
+            elif output_type in _BY_ID:
+                # Rows of other types hold the number itself.
+                rows = self.table[~column.isin(_BY_ID)]
+            else:
+                rows = self.table[column.isin(["", output_type])]
+            self._by_output_type[output_type] = rows.groupby(self.keys, sort=False).agg(
+                text=("observed", "first"),
+                n=("observed", "nunique"),
                 as_of=(AS_OF, "last"),
             )
-        return self._kinds[kind]
+        return self._by_output_type[output_type]
 
-    def known(self, wanted: pd.DataFrame, kind: str) -> pd.DataFrame:
+    def look_up(self, units: pd.DataFrame, output_type: str) -> pd.DataFrame:
         """The observed text and number of each unit of an output type, or why there is none."""
-        there = self._of(kind)
-        found = wanted.join(there, on=self.keys)
-        out = found[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
-        out["came"] = number_texts(out["text"])
-        none = found["n"].isna().to_numpy()
-        many = (found["n"] > 1).to_numpy()
-        off = ~none & ~many & out["came"].isna().to_numpy() & (kind != "pmf")
-        reasons = np.full(len(out), "", dtype=object)
-        bad = none | many | off
-        wanted = wanted[bad]
-        none = none[bad]
-        day = self.date or "day"
-        lost = (wanted == "").any(axis=1).to_numpy()
-        reasons[bad] = _first(
-            (off[bad], [f"the {self.kind} holds no number: {t!r}" for t in out["text"][bad]]),
-            (many[bad], f"the {self.kind} holds several values"),
-            (none & lost, f"its {day} is not in the file, nor does it follow from the horizon"),
+        values = self._values_of(output_type)
+        joined = units.join(values, on=self.keys)
+        table = joined[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
+        table["observed"] = number_texts(table["text"])
+        absent = joined["n"].isna().to_numpy()
+        several = (joined["n"] > 1).to_numpy()
+        no_number = ~absent & ~several & table["observed"].isna().to_numpy()
+        no_number &= output_type != "pmf"
+        reasons = np.full(len(table), "", dtype=object)
+        bad = absent | several | no_number
+        bad_units = units[bad]
+        absent = absent[bad]
+        unkeyed = (bad_units == "").any(axis=1).to_numpy()
+        texts = [f"the {self.kind} holds no number: {text!r}" for text in table["text"][bad]]
+        day = self.date_column or "day"
+        no_day = f"its {day} is not in the file, nor does it follow from the horizon"
+        reasons[bad] = _first_reasons(
+            (no_number[bad], texts),
+            (several[bad], f"the {self.kind} holds several values"),
+            (absent & unkeyed, no_day),
             *(
-                self._lacks(key, set(there.index.get_level_values(key)), wanted=wanted[key])
+                self._test_key(key, set(values.index.get_level_values(key)), cells=bad_units[key])
                 for key in self.keys[::-1]
             ),
-            (none, f"no value in the {self.kind}"),
+            (absent, f"no value in the {self.kind}"),
         )
-        return out.assign(reason=reasons)
+        return table.assign(reason=reasons)
 
-    def _lacks(self, key: str, there: set[str], wanted: pd.Series[str]) -> tuple[Any, list[str]]:
-        """Which units are of a value that the target data do not have, and what to say."""
-        last = max(there, default="") if key == self.date else ""
-        late = f"after the last {key} of the {self.kind}"
-        none = f"in the {self.kind}"
-        said = [late if last and x > last else f"no {key} {x!r} {none}" for x in wanted]
-        return ~wanted.isin(there).to_numpy(), said
+    def _test_key(
+        self, key: str, available: set[str], cells: pd.Series[str]
+    ) -> tuple[Any, list[str]]:
+        """Which units have a key that the target data do not have, and the reason to give."""
+        last = max(available, default="") if key == self.date_column else ""
+        reasons = []
+        for cell in cells:
+            if last and cell > last:
+                reasons.append(f"after the last {key} of the {self.kind}")
+            else:
+                reasons.append(f"no {key} {cell!r} in the {self.kind}")
+        return ~cells.isin(available).to_numpy(), reasons
 
     @cached_property
     def steps(self) -> pd.DataFrame:
         """0 or 1 by keys and threshold, of an oracle of distribution functions; else no row."""
         rows = self.table[self.table[OUTPUT_TYPE] == "cdf"]
         keys = [*self.keys, OUTPUT_TYPE_ID]
-        rows = rows.assign(**{c: number_texts(rows[c]) for c in (OUTPUT_TYPE_ID, "came")})
-        return rows.drop_duplicates(keys, keep="last").set_index(keys)[["came", AS_OF]]
+        parsed = {name: number_texts(rows[name]) for name in (OUTPUT_TYPE_ID, "observed")}
+        distinct = rows.assign(**parsed).drop_duplicates(keys, keep="last")
+        return distinct.set_index(keys)[["observed", AS_OF]]
 
 
-def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
-    """Target data of one kind, of all its files, and the columns that say what a value is of."""
-    column = _KINDS[kind][0]
+class _Targets(NamedTuple):
+    """Target data of one kind, in all versions."""
+
+    #: The kind.
+    kind: TargetType
+    #: Its first file, for messages.
+    path: Path
+    #: A row per value and version; ``as_of`` is empty without versions.
+    table: pd.DataFrame
+    #: Columns that say what a value is of.
+    keys: list[str]
+    #: Whether the files say when a value was known.
+    versioned: bool
+
+
+def read_observations(hub: Hub, as_of: dt.date | None, kind: TargetType | None) -> Observations:
+    """Target data of the first kind that has values known on a day."""
+    kinds: list[TargetType] = list(_VALUE_COLUMNS) if kind is None else [kind]
+    available = [name for name in kinds if hub.target_files(name)]
+    if not available:
+        raise DataError(
+            f"{hub.root}: no target data ({' or '.join(kinds)}), so nothing can be scored",
+            hint="put target-data/time-series.csv or target-data/oracle-output.csv there",
+        )
+    if as_of is None:
+        targets = _read_targets(hub, available[0])
+        if targets.table.empty:
+            text, hint = _NO_VALUES[targets.kind]
+            raise DataError(f"{targets.path}: {text}", hint=hint)
+        return _observations_of(hub, targets, rows=targets.table)
+    days: list[str] = []
+    for name in available:
+        targets = _read_targets(hub, name)
+        if not targets.versioned:
+            continue
+        known = targets.table[targets.table[AS_OF] <= as_of.isoformat()]
+        if not known.empty:
+            return _observations_of(hub, targets, rows=known)
+        days += targets.table[AS_OF].tolist()
+    if days:
+        raise DataError(
+            f"{hub.target_files(available[-1])[0]}: nothing was known on {as_of}",
+            hint=f"a later day, from {min(days)} on",
+        )
+    raise DataError(
+        f"{hub.target_files(available[0])[0]}: no column {AS_OF}, so what was known on {as_of} is "
+        "not said",
+        hint="leave the day out: no versions of these target data are kept",
+    )
+
+
+def _observations_of(hub: Hub, targets: _Targets, rows: pd.DataFrame) -> Observations:
+    """The newest version of every value; one that is there twice alike, once."""
+    output_columns = [OUTPUT_TYPE, OUTPUT_TYPE_ID]
+    table = rows.rename(columns={_VALUE_COLUMNS[targets.kind]: "observed"})
+    if targets.kind != "oracle-output" or not {*output_columns} <= {*table}:
+        table[output_columns] = ""
+    names = [*targets.keys, *output_columns]
+    table = table[[*names, AS_OF, "observed"]].sort_values(AS_OF, kind="stable")
+    newest = table.groupby(names, sort=False)[AS_OF].transform("last")
+    table = table[table[AS_OF] == newest].drop_duplicates().reset_index(drop=True)
+    return Observations(
+        hub,
+        targets.kind,
+        keys=targets.keys,
+        table=table,
+        date_column=str((hub.target_data or {}).get("date_col") or ""),
+    )
+
+
+def _read_targets(hub: Hub, kind: TargetType) -> _Targets:
+    """Target data of one kind, from all its files."""
+    value_column = _VALUE_COLUMNS[kind]
     files = hub.target_files(kind)
     parts = []
     for path in files:
@@ -392,25 +456,29 @@ def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
             name, equals, value = folder.partition("=")  # as_of=2024-01-06
             if equals:
                 part[unquote(name)] = unquote(value)
-        if column not in part:
+        if value_column not in part:
             raise DataError(
-                f"{path}: no column {column}", hint=f"{kind} has the observed value there"
+                f"{path}: no column {value_column}", hint=f"{kind} has the observed value there"
             )
         parts.append(part)
     table = pd.concat(parts, ignore_index=True).fillna("")
-    said = hub.target_data or {}
-    own = said.get(kind) or {}
-    beside = {column, AS_OF, OUTPUT_TYPE, OUTPUT_TYPE_ID, *(own.get("non_task_id_schema") or ())}
-    named = own.get("observable_unit") or said.get("observable_unit")
-    if lost := [c for c in named or () if c not in table]:
+    config = hub.target_data or {}
+    kind_config = config.get(kind) or {}
+    unit = kind_config.get("observable_unit") or config.get("observable_unit")
+    missing = [name for name in unit or () if name not in table]
+    if missing:
         raise DataError(
-            f"{files[0]}: no column {lost[0]}, and target-data.json has it in observable_unit",
+            f"{files[0]}: no column {missing[0]}, and target-data.json has it in observable_unit",
             hint="the file or the configuration is wrong",
         )
-    keys = [str(c) for c in table if c not in beside and (not named or c in named)]
+    no_keys = {value_column, AS_OF, OUTPUT_TYPE, OUTPUT_TYPE_ID}
+    no_keys |= set(kind_config.get("non_task_id_schema") or ())
+    keys = [str(name) for name in table if name not in no_keys and (not unit or name in unit)]
     if not keys:
         raise DataError(f"{files[0]}: no columns that identify a value, such as location")
-    return table, keys
+    versioned = AS_OF in table
+    table[AS_OF] = table[AS_OF].str[:10] if versioned else ""
+    return _Targets(kind, files[0], table=table, keys=keys, versioned=versioned)
 
 
 # Submissions. hubdata reads those of a hub as one table of the configuration's types: one odd cell
@@ -421,12 +489,13 @@ def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
     """A file's cells as text, and its task ids; refused where days contradict the horizons."""
     table, rows = read_texts(path)
     needed = (OUTPUT_TYPE, OUTPUT_TYPE_ID, "value")
-    if missing := [name for name in needed if name not in table]:
+    missing = [name for name in needed if name not in table]
+    if missing:
         raise DataError(
             f"{path}: no column {', '.join(missing)}",
             hint=f"a submission has task ids and {', '.join(needed)}",
         )
-    ids = [str(c) for c in table if c not in {*needed, MODEL_ID, "cell", "row"}]
+    ids = [str(name) for name in table if name not in {*needed, MODEL_ID, "cell", "row"}]
     if table.empty:
         raise DataError(f"{path}: no rows")
     if not ids:
@@ -439,9 +508,10 @@ def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
     # Counts are found by the day: a file with wrong days would be scored on other months.
     if set(_DAYS) <= set(ids):
         distinct = table.drop_duplicates(_DAYS)
-        for *cells, row in zip(*(distinct[c] for c in (*_DAYS, "row"))):
-            if why := hub.wrong_end(*cells):
-                raise DataError(f"{path}, row {row}: {why}", hint=HORIZON_HINT)
+        for *cells, row in distinct[[*_DAYS, "row"]].itertuples(index=False):
+            reason = hub.wrong_end(*cells)
+            if reason:
+                raise DataError(f"{path}, row {row}: {reason}", hint=HORIZON_HINT)
     return table, ids
 
 
@@ -449,7 +519,9 @@ def _model_of(path: Path) -> str:
     """The model of a file: its folder, where the name ends with it; else the name."""
     stem = _ENDING.sub("", path.name)
     folder = path.absolute().parent.name
-    return folder if folder and stem.endswith(f"-{folder}") else DAY_IN_NAME.sub("", stem)
+    if folder and stem.endswith(f"-{folder}"):
+        return folder
+    return DAY_IN_NAME.sub("", stem)
 
 
 class Block:
@@ -465,216 +537,231 @@ class Block:
         levels = number_texts(rows[OUTPUT_TYPE_ID]) if self.numeric else np.arange(len(rows))
         order = np.lexsort((levels, number))
         rows = rows.iloc[order]
+        levels = levels[order]
         number = number[order]
         starts = np.flatnonzero(np.diff(number, prepend=-1))
         self.units = rows.iloc[starts][ids].reset_index(drop=True)
-        self.found = truth.find(self.units, kind)
-        self.wanted = truth.keyed(self.units, self.found)
-        self.known = truth.known(self.wanted, kind)
+        self.task_numbers = truth.find_tasks(self.units, kind)
+        self.keys = truth.keys_of(self.units, self.task_numbers)
+        self.observations = truth.look_up(self.keys, kind)
         # Of each unit: what tells its values apart, its values, and why there are none.
-        names, values = (rows[c].to_numpy() for c in (OUTPUT_TYPE_ID, "value"))
-        self.ids = np.split(names, starts[1:])
+        row_ids = rows[OUTPUT_TYPE_ID].to_numpy()
+        values = rows["value"].to_numpy()
+        self.ids = np.split(row_ids, starts[1:])
         self.values = np.split(values, starts[1:])
-        self.broken: Texts = np.full(len(self.units), "", dtype=object)
+        self.reasons: Texts = np.full(len(self.units), "", dtype=object)
         tests = [(np.isnan(values), "value", "is not a number")]
         if self.numeric:
-            tests.append((np.isnan(levels[order]), OUTPUT_TYPE_ID, "is not a number"))
+            tests.append((np.isnan(levels), OUTPUT_TYPE_ID, "is not a number"))
         if kind not in ("median", "mean"):
-            twice = pd.DataFrame({"n": number, "id": names}).duplicated().to_numpy()
-            tests.append((twice, OUTPUT_TYPE_ID, "is there twice"))
-        for bad, column, what in tests:
+            repeated = pd.DataFrame({"number": number, "id": row_ids}).duplicated().to_numpy()
+            tests.append((repeated, OUTPUT_TYPE_ID, "is there twice"))
+        for bad, column, text in tests:
             # Of each unit its first bad row.
             for i in np.flatnonzero(bad)[::-1]:
                 row = rows.iloc[i]
                 cell = quoted(row["cell" if column == "value" else column])
-                self.broken[number[i]] = f"row {row['row']}: {column} {cell} {what}"
+                self.reasons[number[i]] = f"row {row['row']}: {column} {cell} {text}"
 
     def scored(self, scale: str) -> pd.DataFrame:
-        """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
-        n = len(self.units)
-        reasons = self.broken
-        why = ""
-        self.came, self.category, self.as_of = (
-            np.full(n, np.nan),
-            *np.full((2, n), "", dtype=object),
-        )
+        """A row per unit: task ids, :data:`_UNIT_COLUMNS`, scores, and levels."""
+        n_units = len(self.units)
+        self.observed = np.full(n_units, np.nan)
+        self.category = np.full(n_units, "", dtype=object)
+        self.as_of = np.full(n_units, "", dtype=object)
+        reasons = self.reasons.copy()
         if self.kind not in HEADLINE:
-            why = f"output type {quoted(self.kind)} cannot be scored"
+            reasons[:] = f"output type {quoted(self.kind)} cannot be scored"
         elif scale == "log" and self.kind in _BY_ID:
-            why = f"{self.kind} has no log scale"
+            reasons[:] = f"{self.kind} has no log scale"
         elif self.kind != "cdf" or self.truth.steps.empty:
-            self.as_of, text = (self.known[c].to_numpy(dtype=object) for c in (AS_OF, "text"))
+            self.as_of = self.observations[AS_OF].to_numpy(dtype=object)
             if self.kind == "pmf":
-                self.category = text
+                self.category = self.observations["text"].to_numpy(dtype=object)
             else:
-                self.came = self.known["came"].to_numpy()
-            reasons = np.where(reasons == "", self.known["reason"], reasons)
-        reasons = np.where(why != "", why, reasons).astype(object)
-        scores = {name: np.full(n, np.nan) for name in SCORES}
-        for where in self._alike(reasons == ""):
-            found, reasons[where] = self._group(where, scale)
-            for name, column in found.items():
-                scores[name][where] = column
-        sizes = list(map(len, self.ids))
+                self.observed = self.observations["observed"].to_numpy()
+            reasons = np.where(reasons == "", self.observations["reason"], reasons).astype(object)
+        scores = {name: np.full(n_units, np.nan) for name in SCORES}
+        for group in self._groups(reasons == ""):
+            group_scores, reasons[group] = self._score_group(group, scale)
+            for name, column in group_scores.items():
+                scores[name][group] = column
         scorable = reasons == ""
-        said = [
-            self.kind,
-            scale,
-            sizes,
-            self.came,
-            self.category,
-            self.truth.kind,
-            self.as_of,
-            scorable,
-            reasons,
-        ]
-        scores = {name: np.where(scorable, column, np.nan) for name, column in scores.items()}
-        rest = pd.DataFrame(dict(zip(_SAID, said)) | scores | {"levels": self._levels()})
-        return pd.concat([self.units, rest], axis=1)
+        columns = {
+            OUTPUT_TYPE: self.kind,
+            "scale": scale,
+            "n_values": [len(ids) for ids in self.ids],
+            "observed": self.observed,
+            "category": self.category,
+            "truth": self.truth.kind,
+            "truth_as_of": self.as_of,
+            "scorable": scorable,
+            "reason": reasons,
+        }
+        for name, column in scores.items():
+            columns[name] = np.where(scorable, column, np.nan)
+        table = pd.DataFrame(columns | {"levels": self._levels()})
+        return pd.concat([self.units, table], axis=1)
 
     def _levels(self) -> list[str]:
         """Levels or thresholds of each unit, rising: ``0.25|0.5|0.75``; else empty."""
         if not self.numeric:
             return [""] * len(self.units)
         # 0.50 and 0.5 are one level, and so are 0.15 and the sum that a computer made of it.
-        texts = list({name for ids in self.ids for name in ids})
-        named = {t: t if x != x else f"{x:.12g}" for t, x in zip(texts, number_texts(texts))}
-        return ["|".join(named[t] for t in ids) for ids in self.ids]
+        texts = list({text for ids in self.ids for text in ids})
+        plain = {}
+        for text, level in zip(texts, number_texts(texts)):
+            plain[text] = text if np.isnan(level) else f"{level:.12g}"
+        return ["|".join(plain[text] for text in ids) for ids in self.ids]
 
-    def _alike(self, good: NDArray[np.bool_]) -> list[list[int]]:
+    def _groups(self, good: NDArray[np.bool_]) -> list[list[int]]:
         """Good units of one task with as many rows and the same ids."""
         groups: dict[tuple[int, object, int], list[int]] = {}
         for i in np.flatnonzero(good).tolist():
-            same = () if self.kind == "sample" else tuple(self.ids[i])
-            task = int(self.found[i]) if self.kind == "pmf" else 0
-            groups.setdefault((len(self.ids[i]), same, task), []).append(i)
+            ids = () if self.kind == "sample" else tuple(self.ids[i])
+            task = int(self.task_numbers[i]) if self.kind == "pmf" else 0
+            groups.setdefault((len(self.ids[i]), ids, task), []).append(i)
         return list(groups.values())
 
-    def _group(self, where: list[int], scale: str) -> tuple[dict[str, Floats], Any]:
+    def _score_group(self, group: list[int], scale: str) -> tuple[dict[str, Floats], Any]:
         """Scores of units that are alike, and why some have none."""
-        names = self.ids[where[0]]
-        x = np.stack([self.values[i] for i in where])
-        y = self.came[where]
+        ids = self.ids[group[0]]
+        values = np.stack([self.values[i] for i in group])
+        observed = self.observed[group]
         if self.kind == "pmf":
-            return self._pmf(where, names.tolist(), x=x)
+            return self._score_pmf(group, ids.tolist(), values=values)
         if self.kind == "cdf":
-            return self._cdf(where, number_texts(names), x=x)
-        low = (x < 0).any(axis=1) & (scale == "log")
+            return self._score_cdf(group, number_texts(ids), values=values)
+        negative = (values < 0).any(axis=1) & (scale == "log")
         if scale == "log":
-            x = np.log1p(np.maximum(x, 0))
-            y = np.log1p(np.maximum(y, 0))
+            values = np.log1p(np.maximum(values, 0))
+            observed = np.log1p(np.maximum(observed, 0))
         if self.kind == "quantile":
-            scores, why = quantiles(x, number_texts(names).tolist(), came=y)
+            scores, reasons = quantiles(values, number_texts(ids).tolist(), observed=observed)
         elif self.kind == "sample":
-            scores, why = samples(x, y)
+            scores, reasons = samples(values, observed)
         else:
-            # The absolute error of a median, the squared one of a mean: what each is best at.
-            error = np.abs(x[:, 0] - y) if self.kind == "median" else (x[:, 0] - y) ** 2
-            n = x.shape[1]
-            scores = {HEADLINE[self.kind]: error}
-            why = np.array(f"{n} rows of output type {self.kind}" if n != 1 else "")
-        return scores, np.where(low, _NEGATIVE, why)
+            scores, reasons = self._score_point(values, observed)
+        return scores, np.where(negative, _NEGATIVE, reasons)
 
-    def _pmf(self, where: list[int], names: list[str], x: Floats) -> tuple[dict[str, Floats], Any]:
-        """Chances of categories."""
-        task = self.tasks[i] if (i := self.found[where[0]]) >= 0 else None
-        asked = task.categories if task else []
-        ordered = False
-        came = self.category[where]
-        if lacking := [c for c in asked if c not in names]:
-            return {}, f"it lacks category {quoted(lacking[0])}"
-        if task and set(names) == set(asked):
-            x = x[:, [names.index(c) for c in asked]]
-            names = asked
-            ordered = {t.target_type for t in task.targets} == {"ordinal"}
-        place = pd.Index(names).get_indexer(pd.Index(came))
-        scores, why = probabilities(x, np.maximum(place, 0), ordered=ordered)
-        other = [f"{quoted(c)} was observed, which is not one of its categories" for c in came]
-        return scores, np.where(place < 0, other, why)
+    def _score_point(self, values: Floats, observed: Floats) -> Scored:
+        """The absolute error of a median, the squared one of a mean: what each is best at."""
+        error = values[:, 0] - observed
+        error = np.abs(error) if self.kind == "median" else error**2
+        n_rows = values.shape[1]
+        reason = f"{n_rows} rows of output type {self.kind}" if n_rows != 1 else ""
+        return {HEADLINE[self.kind]: error}, np.full(len(values), reason, dtype=object)
 
-    def _cdf(
+    def _score_pmf(
         self,
-        where: list[int],
+        group: list[int],
+        names: list[str],
+        values: Floats,
+    ) -> tuple[dict[str, Floats], Any]:
+        """Chances of categories."""
+        number = self.task_numbers[group[0]]
+        categories = self.tasks[number].categories if number >= 0 else []
+        missing = [category for category in categories if category not in names]
+        if missing:
+            return {}, f"it lacks category {quoted(missing[0])}"
+        ordered = False
+        if number >= 0 and set(names) == set(categories):
+            values = values[:, [names.index(category) for category in categories]]
+            names = categories
+            types = {target.target_type for target in self.tasks[number].targets}
+            ordered = types == {"ordinal"}
+        observed = self.category[group]
+        place = pd.Index(names).get_indexer(pd.Index(observed))
+        scores, reasons = probabilities(values, np.maximum(place, 0), ordered=ordered)
+        unknown = [
+            f"{quoted(category)} was observed, which is not one of its categories"
+            for category in observed
+        ]
+        return scores, np.where(place < 0, unknown, reasons)
+
+    def _score_cdf(
+        self,
+        group: list[int],
         thresholds: Floats,
-        x: Floats,
+        values: Floats,
     ) -> tuple[dict[str, Floats], Any]:
         """A distribution function; observed is a number, or a step in the oracle."""
-        reached = (self.came[where][:, None] <= thresholds).astype(float)
-        if len(steps := self.truth.steps):
-            each = self.wanted.iloc[np.repeat(where, len(thresholds))]
-            each = each.assign(**{OUTPUT_TYPE_ID: np.tile(thresholds, len(where))})
-            found = each.join(steps, on=[*self.truth.keys, OUTPUT_TYPE_ID])
-            reached = found["came"].to_numpy().reshape(x.shape)
-            self.as_of[where] = (
-                found[AS_OF].fillna("").to_numpy(object).reshape(x.shape).max(axis=1)
-            )
-        scores, why = cumulative(x, reached)
-        lost = np.isnan(reached).any(axis=1)
-        return scores, np.where(lost, f"no value of a threshold in the {self.truth.kind}", why)
+        steps = self.truth.steps
+        if steps.empty:
+            reached = (self.observed[group][:, None] <= thresholds).astype(float)
+        else:
+            keys = self.keys.iloc[np.repeat(group, len(thresholds))]
+            keys = keys.assign(**{OUTPUT_TYPE_ID: np.tile(thresholds, len(group))})
+            joined = keys.join(steps, on=[*self.truth.keys, OUTPUT_TYPE_ID])
+            reached = joined["observed"].to_numpy().reshape(values.shape)
+            days = joined[AS_OF].fillna("").to_numpy(object).reshape(values.shape)
+            self.as_of[group] = days.max(axis=1)
+        scores, reasons = cumulative(values, reached)
+        absent = np.isnan(reached).any(axis=1)
+        reason = f"no value of a threshold in the {self.truth.kind}"
+        return scores, np.where(absent, reason, reasons)
 
     def energies(self, scale: str) -> pd.DataFrame:
         """Energy scores of joint samples: a row per compound unit, by the hub's configuration."""
-        ids = list(map(str, self.units))
-        units = self.units
-        out = []
-        for which in dict.fromkeys(self.found[self.found >= 0].tolist()):
-            task = self.tasks[which]
-            mine = units[self.found == which]
+        ids = [str(name) for name in self.units]
+        rows = []
+        numbers_in_order = self.task_numbers[self.task_numbers >= 0].tolist()
+        for number in dict.fromkeys(numbers_in_order):
+            task = self.tasks[number]
+            units = self.units[self.task_numbers == number]
             if self.kind != "sample" or task.compound is None:
                 continue
-            same = [c for c in ids if c in task.compound]
-            joint = [
-                c for c in ids if c not in (*task.compound, *task.derived) and len(set(mine[c])) > 1
-            ]
-            for _, part in mine.groupby(same or np.zeros(len(mine)), sort=False) if joint else ():
+            fixed = [name for name in ids if name in task.compound]
+            free = [name for name in ids if name not in (*task.compound, *task.derived)]
+            joint = [name for name in free if len(set(units[name])) > 1]
+            if not joint:
+                continue
+            for _, part in units.groupby(fixed or np.zeros(len(units)), sort=False):
                 values = sorted(map(tuple, part[joint].to_numpy(dtype=object).tolist()))
-                out.append(
-                    {c: part[c].iloc[0] if c in same else "" for c in ids}
-                    | {"scale": scale, "joint_over": ", ".join(joint), "truth": self.truth.kind}
-                    | self._energy(part.index.to_numpy(), scale)
-                    | {"units": hashlib.sha256(repr(values).encode()).hexdigest()[:12]}
-                )
-        return pd.DataFrame(out, columns=[*ids, *_JOINT])
+                row = {name: part[name].iloc[0] if name in fixed else "" for name in ids}
+                row |= {"scale": scale, "joint_over": ", ".join(joint), "truth": self.truth.kind}
+                row |= self._energy(part.index.to_numpy(), scale)
+                row["units"] = hashlib.sha256(repr(values).encode()).hexdigest()[:12]
+                rows.append(row)
+        return pd.DataFrame(rows, columns=[*ids, *_JOINT_COLUMNS])
 
-    def _energy(self, where: NDArray[np.intp], scale: str) -> dict[str, object]:
+    def _energy(self, group: NDArray[np.intp], scale: str) -> dict[str, object]:
         """The energy score of one compound unit."""
-        known = self.known.iloc[where]
-        came = known["came"].notna().to_numpy()
-        orders = [np.argsort(self.ids[i], kind="stable") for i in where]
-        ids = [self.ids[i][order].tolist() for i, order in zip(where, orders)]
-        n = max(map(len, ids))
+        observations = self.observations.iloc[group]
+        available = observations["observed"].notna().to_numpy()
+        draws = []
+        ids = []
+        for i in group:
+            order = np.argsort(self.ids[i], kind="stable")
+            draws.append(self.values[i][order])
+            ids.append(self.ids[i][order].tolist())
+        n_samples = max(map(len, ids))
+        reasons = [reason for reason in self.reasons[group] if reason]
+        if any(numbers_of_draws != ids[0] for numbers_of_draws in ids):
+            reasons.append("its samples do not belong together: their ids differ from unit to unit")
+        if not available.any():
+            reasons.append(str(observations["reason"].iloc[0]))
+        if n_samples == 1:
+            reasons.append("one sample is not a distribution")
         score = np.nan
-        apart = "its samples do not belong together: their ids differ from unit to unit"
-        reason = next(
-            filter(
-                None,
-                (
-                    *self.broken[where],
-                    apart if any(x != ids[0] for x in ids) else "",
-                    "" if came.any() else str(known["reason"].iloc[0]),
-                    "one sample is not a distribution" if n == 1 else "",
-                ),
-            ),
-            "",
-        )
-        if not reason:
-            draws = [self.values[i][order] for i, order in zip(where, orders)]
-            x = np.stack(draws, axis=1)[:, came]
-            y = known["came"].to_numpy(dtype=float)[came]
+        if not reasons:
+            x = np.stack(draws, axis=1)[:, available]
+            y = observations["observed"].to_numpy(dtype=float)[available]
             if scale == "log" and (x < 0).any():
-                reason = _NEGATIVE
+                reasons.append(_NEGATIVE)
             else:
                 if scale == "log":
-                    x, y = np.log1p(x), np.log1p(y)
+                    x = np.log1p(x)
+                    y = np.log1p(y)
                 score = float(energy_score(x, y, fair=False))
         return {
-            "n_samples": n,
-            "n_units": len(where),
-            "n_known": int(came.sum()),
-            "truth_as_of": max(known["as_of"][came], default=""),
+            "n_samples": n_samples,
+            "n_units": len(group),
+            "n_known": int(available.sum()),
+            "truth_as_of": max(observations["as_of"][available], default=""),
             "energy_score": score,
-            "scorable": reason == "",
-            "reason": reason,
+            "scorable": not reasons,
+            "reason": reasons[0] if reasons else "",
         }
 
 
@@ -728,7 +815,11 @@ class HubScores:
         ids = list(self.task_ids)
         return replace(
             self,
-            units=_shared(self.units, [*ids, *_SAME], groups=[*self.targets, OUTPUT_TYPE, "scale"]),
+            units=_shared(
+                self.units,
+                [*ids, *_UNIT_KEYS],
+                groups=[*self.targets, OUTPUT_TYPE, "scale"],
+            ),
             joint=_shared(
                 self.joint,
                 [*ids, "scale", "joint_over", "units", "n_known"],
@@ -760,47 +851,53 @@ class HubScores:
             quantiles are the same only with the same levels.
         """
         table = self.units
-        groups = [*(t for t in self.targets if t in table), OUTPUT_TYPE, "scale"]
         # A text is one name, not its letters.
-        names = [by] if isinstance(by, str) else by or ()
-        wanted = [x for x in names if x not in (*groups, MODEL_ID)]
-        if unknown := [x for x in wanted if x not in table]:
-            raise ScoringError(
-                f"no column {unknown[0]!r} to group by", hint=one_of(unknown[0], self.task_ids)
-            )
-        groups += dict.fromkeys(wanted)
+        names = [by] if isinstance(by, str) else list(by or ())
+        groups = [name for name in self.targets if name in table] + [OUTPUT_TYPE, "scale"]
+        more = [name for name in names if name not in (*groups, MODEL_ID)]
+        for name in more:
+            if name not in table:
+                raise ScoringError(
+                    f"no column {name!r} to group by", hint=one_of(name, self.task_ids)
+                )
+        groups += dict.fromkeys(more)
         if baseline is not None and baseline not in set(table[MODEL_ID]):
             models = sorted(set(table[MODEL_ID]))
             raise ScoringError(f"no model {baseline!r}", hint=one_of(baseline, models))
         keys = [*groups, MODEL_ID]
-        out = table.groupby(keys, sort=True).agg(
+        summary = table.groupby(keys, sort=True).agg(
             n_units=("scorable", "size"), n_scorable=("scorable", "sum")
         )
-        good = table[table["scorable"].astype(bool)]
-        of_kind = [good[OUTPUT_TYPE] == kind for kind in HEADLINE]
-        heads = [good[name].astype(float) for name in HEADLINE.values()]
-        good = good.assign(headline=np.select(of_kind, heads, np.nan))
-        out = out.join(good.groupby(keys, sort=True)[[*SCORES, "headline"]].mean())
-        out["score"] = [HEADLINE.get(x, "") for x in out.index.get_level_values(OUTPUT_TYPE)]
+        scored = table[table["scorable"].astype(bool)]
+        is_type = [scored[OUTPUT_TYPE] == output_type for output_type in HEADLINE]
+        headlines = [scored[name].astype(float) for name in HEADLINE.values()]
+        scored = scored.assign(headline=np.select(is_type, headlines, np.nan))
+        summary = summary.join(scored.groupby(keys, sort=True)[[*SCORES, "headline"]].mean())
+        output_types = summary.index.get_level_values(OUTPUT_TYPE)
+        summary["score"] = [HEADLINE.get(output_type, "") for output_type in output_types]
         if baseline is not None:
-            unit = [*(t for t in self.task_ids if t in table), *_SAME]
-            base = good.loc[good[MODEL_ID] == baseline, [*unit, "headline"]]
-            both = good.merge(base.rename(columns={"headline": "base"}), on=unit)
-            shared = both.groupby(keys, sort=True)
-            own = shared["headline"].mean()
-            means = shared["base"].mean()
-            n = shared["base"].size()
-            # Nothing is any number of times as much as nothing, and all is less than infinity.
-            usable = (means != 0) & np.isfinite(means)
-            out["relative"] = own / means.where(usable)
-            out["n_common"] = n.reindex(out.index, fill_value=0).astype(int)
-        out = out.reset_index().sort_values(
+            relative = self._relative(scored, baseline, keys=keys)
+            summary["relative"] = relative["relative"]
+            summary["n_common"] = relative["n"].reindex(summary.index, fill_value=0).astype(int)
+        summary = summary.reset_index().sort_values(
             [*groups, "headline", MODEL_ID],
             kind="stable",
             key=_numbers_first,
             ignore_index=True,
         )
-        return out.drop(columns="headline")
+        return summary.drop(columns="headline")
+
+    def _relative(self, scored: pd.DataFrame, baseline: str, keys: list[str]) -> pd.DataFrame:
+        """By the keys: the ratio to the baseline's mean score over common units, their number."""
+        unit = [name for name in self.task_ids if name in scored] + [*_UNIT_KEYS]
+        base = scored.loc[scored[MODEL_ID] == baseline, [*unit, "headline"]]
+        common = scored.merge(base.rename(columns={"headline": "base"}), on=unit)
+        groups = common.groupby(keys, sort=True)
+        base_mean = groups["base"].mean()
+        # Nothing is any number of times as much as nothing, and all is less than infinity.
+        usable = (base_mean != 0) & np.isfinite(base_mean)
+        relative = groups["headline"].mean() / base_mean.where(usable)
+        return pd.DataFrame({"relative": relative, "n": groups["base"].size()})
 
 
 def score(
@@ -845,99 +942,121 @@ def score(
         ...
     odforecast.errors.DataError: no-such-hub: no such folder; give the folder of a hub, ...
     """
-    if scale not in _ASKED:
-        raise ScoringError(f"scale is {scale!r}", hint=one_of(scale, list(_ASKED)))
+    if scale not in _SCALES:
+        raise ScoringError(f"scale is {scale!r}", hint=one_of(scale, list(_SCALES)))
     opened = hub if isinstance(hub, Hub) else Hub.open(hub)
-    truth = Observations.of(opened, _day(as_of), kind=target_data)
-    given = [files] if isinstance(files, str | os.PathLike) else files
-    paths = opened.submissions() if given is None else list(map(Path, given))
-    if given is None and not paths:
-        raise DataError(f"{opened.model_output_dir}: no submissions", hint="give files")
+    truth = read_observations(opened, _day(as_of), kind=target_data)
+    if files is None:
+        paths = opened.submissions()
+        if not paths:
+            raise DataError(f"{opened.model_output_dir}: no submissions", hint="give files")
+    else:
+        paths = [Path(file) for file in _list_of(files)]
     units: list[pd.DataFrame] = []
     joint: list[pd.DataFrame] = []
     ids: list[str] = []
     failures: list[dict[str, str]] = []
-    refused: list[ScoringError] = []
+    scoring_errors: list[ScoringError] = []
     for path in paths:
         try:
-            table, own = _read_submission(path, opened)
-            truth.check_targets(table)
-            blocks = [
-                Block(kind, table, ids=own, truth=truth) for kind in table[OUTPUT_TYPE].unique()
-            ]
-            asked = [(block, each) for each in _ASKED[scale] for block in blocks]
-            rows = [block.scored(each) for block, each in asked]
-            drawn = [block.energies(each) for block, each in asked]
+            file_ids, file_units, file_joint = _score_file(path, truth, scales=_SCALES[scale])
         except OdforecastError as error:
-            if given is not None:
+            if files is not None:
                 raise
-            refused += [error] if isinstance(error, ScoringError) else []
+            if isinstance(error, ScoringError):
+                scoring_errors.append(error)
             failures.append({"file": opened.relative(path), "reason": str(error)})
             continue
-        ids += own
-        for part in (*rows, *drawn):
-            part.insert(0, MODEL_ID, _model_of(path))
-            part.insert(1, "file", opened.relative(path))
-        units += rows
-        joint += drawn
-    if refused and not units:
-        raise refused[0]
+        ids += file_ids
+        units += file_units
+        joint += file_joint
+    if scoring_errors and not units:
+        raise scoring_errors[0]
     task_ids = tuple(dict.fromkeys(ids))
-    whole = _together(units, task_ids)
-    _mark_repeats(whole, [*task_ids, OUTPUT_TYPE, "scale"])
-    targets = tuple(dict.fromkeys(k for task in opened.asked.model_tasks for k in task.keys))
-    problems = pd.DataFrame(failures, columns=["file", "reason"])
+    table = _concat(units, task_ids)
+    _mark_repeats(table, [*task_ids, OUTPUT_TYPE, "scale"])
+    targets = [key for task in opened.asked.model_tasks for key in task.keys]
     return HubScores(
-        whole,
-        _together(joint, task_ids),
-        failures=problems,
+        table,
+        _concat(joint, task_ids),
+        failures=pd.DataFrame(failures, columns=["file", "reason"]),
         task_ids=task_ids,
-        targets=targets,
+        targets=tuple(dict.fromkeys(targets)),
     )
 
 
-def _together(parts: list[pd.DataFrame], task_ids: Sequence[str]) -> pd.DataFrame:
+def _list_of(
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+) -> Sequence[str | os.PathLike[str]]:
+    """One file, or several, as a list."""
+    return [files] if isinstance(files, str | os.PathLike) else files
+
+
+def _score_file(
+    path: Path,
+    truth: Observations,
+    scales: Sequence[str],
+) -> tuple[list[str], list[pd.DataFrame], list[pd.DataFrame]]:
+    """Task ids of a submission, and its tables of units and of joint samples."""
+    table, ids = _read_submission(path, truth.hub)
+    truth.check_targets(table)
+    output_types = table[OUTPUT_TYPE].unique()
+    blocks = [Block(kind, table, ids=ids, truth=truth) for kind in output_types]
+    units = []
+    joint = []
+    for scale in scales:
+        for block in blocks:
+            units.append(block.scored(scale))
+            joint.append(block.energies(scale))
+    for part in (*units, *joint):
+        part.insert(0, MODEL_ID, _model_of(path))
+        part.insert(1, "file", truth.hub.relative(path))
+    return ids, units, joint
+
+
+def _concat(parts: list[pd.DataFrame], task_ids: Sequence[str]) -> pd.DataFrame:
     """One table of all files; a task id that a file lacks is empty there."""
-    kept = [part for part in parts if len(part)] or parts[:1]
-    if not kept:
-        return pd.DataFrame(columns=[MODEL_ID, "file", *_SAID, *SCORES, "levels"])
-    table = pd.concat(kept, ignore_index=True)
+    filled = [part for part in parts if len(part)] or parts[:1]
+    if not filled:
+        return pd.DataFrame(columns=[MODEL_ID, "file", *_UNIT_COLUMNS, *SCORES, "levels"])
+    table = pd.concat(filled, ignore_index=True)
     # Files need not have the same columns; rows without a key would fall out of every group.
-    ids = [c for c in task_ids if c in table]
+    ids = [name for name in task_ids if name in table]
     table[ids] = table[ids].fillna("")
     return table
 
 
 def _mark_repeats(table: pd.DataFrame, keys: list[str]) -> None:
     """A model's second forecast of the same thing is not scored: which one counts is a guess."""
-    names = [MODEL_ID, *(k for k in keys if k in table)]
-    again = table.duplicated(names, keep="first").to_numpy()
-    if not again.any():
+    names = [MODEL_ID, *(key for key in keys if key in table)]
+    repeated = table.duplicated(names, keep="first").to_numpy()
+    if not repeated.any():
         return
-    first = table[~again].set_index(names)["file"]
-    files = table.loc[again, names].join(first, on=names)["file"]
-    table.loc[again, "reason"] = [f"repeats a forecast of {f}" for f in files]
-    table.loc[again, "scorable"] = False
-    table.loc[again, list(SCORES)] = np.nan
+    first_file = table[~repeated].set_index(names)["file"].rename("first_file")
+    files = table.loc[repeated, names].join(first_file, on=names)["first_file"]
+    table.loc[repeated, "reason"] = [f"repeats a forecast of {file}" for file in files]
+    table.loc[repeated, "scorable"] = False
+    table.loc[repeated, list(SCORES)] = np.nan
 
 
 def _shared(table: pd.DataFrame, keys: list[str], groups: list[str]) -> pd.DataFrame:
     """Scorable rows of units that all models of their group have."""
     if table.empty:
         return table
-    groups, keys = ([x for x in names if x in table] for names in (groups, keys))
-    good = table[table["scorable"].astype(bool)]
-    models = good.groupby(groups)[MODEL_ID].transform("nunique")
-    there = good.groupby(keys, dropna=False)[MODEL_ID].transform("nunique")
-    return good[models == there].reset_index(drop=True)
+    groups = [name for name in groups if name in table]
+    keys = [name for name in keys if name in table]
+    scored = table[table["scorable"].astype(bool)]
+    n_models = scored.groupby(groups)[MODEL_ID].transform("nunique")
+    n_of_unit = scored.groupby(keys, dropna=False)[MODEL_ID].transform("nunique")
+    return scored[n_models == n_of_unit].reset_index(drop=True)
 
 
 def _numbers_first(column: pd.Series) -> pd.Series:
     """Order of a column of texts that are numbers: −1, 0, 2, 10."""
     if column.dtype.kind not in "OTU" and not isinstance(column.dtype, pd.StringDtype):
         return column
-    found = pd.to_numeric(column, errors="coerce")
-    return column if found.isna().any() else found
+    parsed = pd.to_numeric(column, errors="coerce")
+    return column if parsed.isna().any() else parsed
 
 
 def _day(as_of: dt.date | str | None) -> dt.date | None:

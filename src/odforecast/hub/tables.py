@@ -68,7 +68,7 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
     scores = {}
     good = np.flatnonzero(reasons == "")
     if good.size:
-        found, reasons[good] = quantiles(q[good], tau, came=y[good])
+        found, reasons[good] = quantiles(q[good], tau, observed=y[good])
         scores = {x: (good, found[y]) for x, y in _NAMES.items() if y in found}
         good = np.flatnonzero(reasons == "")
     if good.size:
