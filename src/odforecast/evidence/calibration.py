@@ -69,7 +69,8 @@ def bands(n: int, level: float = 0.95, simulations: int = 4000, seed: int = 1) -
     counts = np.cumsum(rng.multinomial(n, cells, size=simulations), axis=1)[:, :-1]
     tails = np.minimum(binom.cdf(counts, n, points), binom.sf(counts - 1, n, points))
     gamma = float(np.quantile(2.0 * tails.min(axis=1), 1.0 - level))
-    low, high = (np.asarray(binom.ppf(p, n, points) / n) for p in (gamma / 2, 1.0 - gamma / 2))
+    low = np.asarray(binom.ppf(gamma / 2, n, points) / n)
+    high = np.asarray(binom.ppf(1.0 - gamma / 2, n, points) / n)
     return Bands(points, low, high=high, level=level)
 
 
@@ -147,7 +148,8 @@ def simulate_own(
     rows[1:] = np.cumsum(rng.normal(0.0, own_walk, (n_loc - 1, SPAN)), axis=1)
     rows[1:] += rng.normal(0.0, own_noise, (n_loc - 1, SPAN))
     logs = rotation(np.ones(n_loc)).T @ rows
-    logs += rng.uniform(5.0, 8.0, (n_loc, 1)) + rng.normal(0.0, 0.004, (n_loc, 1)) * np.arange(SPAN)
+    level = rng.uniform(5.0, 8.0, (n_loc, 1))
+    logs += level + rng.normal(0.0, 0.004, (n_loc, 1)) * np.arange(SPAN)
     logs += beta * felt[:, None] * factors[:, None] * shape
     truth = {
         "works": float(works),

@@ -299,7 +299,8 @@ def predict_each(names: list[str], effects: Floats) -> pd.DataFrame:
     n = effects.size - 1
     rest = np.stack([np.delete(effects, i) for i in range(effects.size)])
     middle = rest.mean(axis=1)
-    half = student.ppf(0.5 + LEVEL / 2, n - 1) * rest.std(axis=1, ddof=1) * np.sqrt(1.0 + 1.0 / n)
+    t = student.ppf(0.5 + LEVEL / 2, n - 1)
+    half = t * rest.std(axis=1, ddof=1) * np.sqrt(1.0 + 1.0 / n)
     return pd.DataFrame(
         {
             "episode": names,

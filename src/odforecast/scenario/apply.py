@@ -353,7 +353,8 @@ class Applied:
             rows = rows_of(weights, base)
             deaths = np.array([float(np.mean(w)) for w in weights.values()])
             beta = x.size.mean * x.share.mean
-            change = float((deaths * np.exp(beta * felt[rows])).sum() / deaths.sum()) - 1.0
+            deaths_after = deaths * np.exp(beta * felt[rows])
+            change = float(deaths_after.sum() / deaths.sum()) - 1.0
             yield (
                 f"with its exposures, {x.name} changes the nation's deaths of {x.scope} by "
                 f"{100 * change:+.1f}% at full strength and its mean size"
@@ -403,7 +404,8 @@ class Applied:
     def log_effect(self, x: Intervention, exposure: Floats) -> Floats:
         """Log rate ratios after the last known month, relative to it, (D, L, M); 0 up to it."""
         last = self.baseline.last_month
-        rates = self.log_rates(x, exposure, months=np.concatenate([[last], self.baseline.months]))
+        months = np.concatenate([[last], self.baseline.months])
+        rates = self.log_rates(x, exposure, months=months)
         change = rates[:, :, 1:]
         if x.onset[0] <= last:
             change = change - rates[:, :, :1]
@@ -460,13 +462,14 @@ class Applied:
             rows = rows_of(carried_places, base)
             path[:, rows] = carried.draws[:, rows_of(carried_places, carried)]
         rest = rows_of(missing, base)
-        path[:, rest] = np.array([shares[s] for s in missing])[None, :, None] * base.draws[:, rest]
+        draws = base.draws[:, rest]
+        path[:, rest] = np.array([shares[s] for s in missing])[None, :, None] * draws
         if nation is not None and rest and nation[0] not in rest:
             carried_rows = [row for row in nation[1] if row not in rest]
             remaining = path[:, nation[0]] - path[:, carried_rows].sum(axis=1)
             guess = path[:, rest].sum(axis=1)
             factor = np.divide(remaining, guess, out=np.ones_like(remaining), where=guess > 0)
-            path[:, rest] = np.clip(path[:, rest] * factor[:, None], 0.0, base.draws[:, rest])
+            path[:, rest] = np.clip(path[:, rest] * factor[:, None], 0.0, draws)
         if nation is not None and nation[0] in rest:
             path[:, nation[0]] = path[:, nation[1]].sum(axis=1)
         if missing and carried is None:
@@ -536,7 +539,8 @@ def sums_to_nation(forecast: Forecast) -> bool:
         return False
     us, parts = rows
     nation = forecast.draws[:, us]
-    return bool(np.allclose(forecast.draws[:, parts].sum(axis=1), nation, rtol=1e-9, atol=1e-6))
+    total = forecast.draws[:, parts].sum(axis=1)
+    return bool(np.allclose(total, nation, rtol=1e-9, atol=1e-6))
 
 
 # ----------------------------------------------------------------------------------- what has begun
@@ -653,7 +657,8 @@ def panel_without(
                 begun.unreplaced * change[scope], change[scope] - other_deaths
             )
         if nation is not None:
-            change[whole][nation[0]] = change[whole][nation[1]].sum(axis=0)
+            us, parts = nation
+            change[whole][us] = change[whole][parts].sum(axis=0)
         for name, months in change.items():
             after[name] += months
     changed = _scaled(panel, before[indicator], after=after[indicator], grid=panel)
@@ -693,7 +698,9 @@ def _weights_of(
     weights = []
     for x, part in zip(chosen, unreplaced):
         shares = tables.get(share_name(x.scope), {})
-        share = np.array([1.0 if x.scope == ALL else shares.get(s, 1.0) for s in base.locations])
+        share = np.ones(len(base.locations))
+        if x.scope != ALL:
+            share = np.array([shares.get(place, 1.0) for place in base.locations])
         weights.append(part[:, None] * (deaths * share))
     return weights
 
@@ -702,10 +709,12 @@ def _groups(
     weights: Sequence[Floats], logs: Sequence[Floats], unreplaced: Sequence[Floats]
 ) -> list[NDArray[np.intp]]:
     """Draws with an effect by the last month, in groups of like change over the last year."""
-    touched = np.flatnonzero(np.any([(log != 0.0).any(axis=(1, 2)) for log in logs], axis=0))
+    has_effect = np.any([(log != 0.0).any(axis=(1, 2)) for log in logs], axis=0)
+    touched = np.flatnonzero(has_effect)
     if not touched.size:
         return []
-    if all(np.ptp(values[touched], axis=0).max() < 1e-12 for values in (*logs, *unreplaced)):
+    ranges = [np.ptp(values[touched], axis=0).max() for values in (*logs, *unreplaced)]
+    if max(ranges) < 1e-12:
         return [touched]
     change = np.zeros(len(logs[0]))
     for weight, log in zip(weights, logs):
@@ -736,7 +745,8 @@ def _filled(months: Floats) -> Floats:
     """Months with those that are not known at the mean of the row's; 1 where none is known."""
     is_known = np.isfinite(months)
     total = np.where(is_known, months, 0.0).sum(axis=1)
-    mean = np.divide(total, is_known.sum(axis=1), out=np.ones(len(months)), where=total > 0)
+    count = is_known.sum(axis=1)
+    mean = np.divide(total, count, out=np.ones(len(months)), where=total > 0)
     return np.where(is_known, months, mean[:, None])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -53,23 +53,28 @@ def events() -> pd.DataFrame:
     """
     rows = []
     for x in library()["events"]:
-        months = [_month(d) for d in x["dates"]]
+        months = [_month(date) for date in x["dates"]]
+        effect = x["effect"]
         rows.append(
             {
-                **{key: x[key] for key in ("id", "event", "kind")},
+                "id": x["id"],
+                "event": x["event"],
+                "kind": x["kind"],
                 "date": x["date_text"],
                 "month": months[0],
                 "last_month": months[-1],
                 "ended": x.get("ended", ""),
                 "end_month": _month(x["end"]) if "end" in x else np.datetime64("NaT", "s"),
                 "changed": x["changed"],
-                "effect": x["effect"]["text"],
-                "log_rr": x["effect"].get("log_rr", float("nan")),
-                "outcome": x["effect"].get("outcome", ""),
-                **{key: x[key] for key in ("lag", "source")},
+                "effect": effect["text"],
+                "log_rr": effect.get("log_rr", float("nan")),
+                "outcome": effect.get("outcome", ""),
+                "lag": x["lag"],
+                "source": x["source"],
                 "reference": "; ".join(map(cite, x["references"])),
                 "grade": x.get("grade_text", x["grade"]),
-                **{key: x.get(key, "") for key in ("concludes", "differs")},
+                "concludes": x.get("concludes", ""),
+                "differs": x.get("differs", ""),
                 "tags": ", ".join(x["tags"]),
                 "episode": bool(x.get("episode", False)),
                 "placebo_month": x.get("placebo_month", ""),
@@ -115,10 +120,11 @@ def prior_judges() -> str:
 
 def plain_reason(source: str, note: str) -> str:
     """What an assumption rests on: of a named prior, in the library's plain words."""
-    known = next((x for x in library()["priors"].values() if x["note"] == note), None)
-    if known is None:
-        return ". ".join(t.rstrip(".") for t in (source, note) if t)
-    return str(known["why"] if source == known["source"] else f"{source}. {known['why']}")
+    for prior in library()["priors"].values():
+        if prior["note"] == note:
+            reason = str(prior["why"])
+            return reason if source == prior["source"] else f"{source}. {reason}"
+    return ". ".join(text.rstrip(".") for text in (source, note) if text)
 
 
 def levers() -> pd.DataFrame:
@@ -126,8 +132,15 @@ def levers() -> pd.DataFrame:
     rows = []
     for name in prior_names("demand"):
         item = _prior(name)
-        row = {"lever": item["title"], "effect": item["finding"], "source": item["source"]}
-        rows.append({**row, "tags": "V, J", "prior": name})
+        rows.append(
+            {
+                "lever": item["title"],
+                "effect": item["finding"],
+                "source": item["source"],
+                "tags": "V, J",
+                "prior": name,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -168,12 +181,19 @@ def references() -> pd.DataFrame:
     >>> table.loc["larochelle-2018", "doi"]
     '10.7326/M17-3107'
     """
-    columns = ("authors", "year", "title", "journal")
-    rows = [
-        {"id": key} | {c: x[c] for c in columns} | {"doi": x.get("doi", ""), "citation": cite(key)}
-        for key, x in sorted(library()["references"].items(), key=_order)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": key,
+            "authors": work["authors"],
+            "year": work["year"],
+            "title": work["title"],
+            "journal": work["journal"],
+            "doi": work.get("doi", ""),
+            "citation": cite(key),
+        }
+        for key, work in library()["references"].items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(sorted(rows, key=_order))
 
 
 def cite(key: str) -> str:
@@ -203,9 +223,9 @@ def cite(key: str) -> str:
 def numbered(keys: Sequence[str]) -> str:
     """Their numbers in the list of :func:`references`, as a page prints them."""
     place = {key: i for i, key in enumerate(references()["id"], start=1)}
-    return f"[{', '.join(map(str, sorted(place[key] for key in keys)))}]"
+    numbers = sorted(place[key] for key in keys)
+    return f"[{', '.join(map(str, numbers))}]"
 
 
-def _order(pair: tuple[str, dict[str, Any]]) -> tuple[str, int, str]:
-    item = pair[1]
-    return str(item["authors"]).casefold(), int(item["year"]), str(item["title"])
+def _order(work: Mapping[str, Any]) -> tuple[str, int, str]:
+    return str(work["authors"]).casefold(), int(work["year"]), str(work["title"])

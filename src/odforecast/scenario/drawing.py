@@ -191,24 +191,32 @@ def chances(x: Intervention) -> tuple[float, float, float]:
     """
     if x.rebound is None and _late(x) < JUDGED:
         # Then the sign of the size is the sign of what it does.
-        sign = np.sign(_size(x, (np.arange(POINTS) + 0.5) / POINTS) * (x.share.mean > 0))
+        sizes = _size(x, (np.arange(POINTS) + 0.5) / POINTS)
+        sign = np.sign(sizes * (x.share.mean > 0))
     else:
         u = uniforms(x, 0, draws=POINTS)
         x = x.at("2020-01")  # when does not matter here
-        sign = np.sign(_judged(x, _size(x, u["size"]) * x.share.ppf(u["share"]), u=u))
-    works, backfires = ((1.0 - x.p_null) * float((sign == s).mean()) for s in (-1, 1))
+        sizes = _size(x, u["size"]) * x.share.ppf(u["share"])
+        sign = np.sign(_judged(x, sizes, u=u))
+    effect = 1.0 - x.p_null
+    works = effect * float((sign == -1).mean())
+    backfires = effect * float((sign == 1).mean())
     return works, max(1.0 - works - backfires, 0.0), backfires
 
 
 def _late(x: Intervention) -> float:
     """Months after the first possible onset by which it has all but surely begun."""
-    months = 0 if x.onset is None else int((x.onset[1] - x.onset[0]).astype(int))
+    months = 0
+    if x.onset is not None:
+        first, last = x.onset
+        months = int((last - first).astype(int))
     return months + float(x.lag.ppf(np.array(0.99)))
 
 
 def _judged(x: Intervention, beta: Floats, u: Numbers) -> Floats:
     months = np.arange(x.onset[0], x.onset[1] + JUDGED * ONE_MONTH)
-    return np.asarray(np.expm1(_course(x, beta[:, None], months=months, u=u)[:, 0]).sum(axis=1))
+    course = _course(x, beta[:, None], months=months, u=u)[:, 0]
+    return np.asarray(np.expm1(course).sum(axis=1))
 
 
 def _size(x: Intervention, u: Floats) -> Floats:
@@ -221,7 +229,8 @@ def _size(x: Intervention, u: Floats) -> Floats:
 
 def _beta(x: Intervention, u: Numbers) -> Floats:
     """The nation's effect at full strength and exposure 1, shape (D,)."""
-    return np.where(u["p_null"] >= x.p_null, _size(x, u["size"]) * x.share.ppf(u["share"]), 0.0)
+    sizes = _size(x, u["size"]) * x.share.ppf(u["share"])
+    return np.where(u["p_null"] >= x.p_null, sizes, 0.0)
 
 
 def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: int) -> Floats:
@@ -296,7 +305,8 @@ def nation_factor(effect: Floats, factors: Floats, weights: Floats) -> Floats:
     works = effect != 0.0
     if not works.any():
         return c
-    share = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), factors.shape)[works]
+    share = weights / weights.sum(axis=-1, keepdims=True)
+    share = np.broadcast_to(share, factors.shape)[works]
     loads = effect[works, None] * factors[works]
     goal = effect[works]
     root = np.ones(goal.size)

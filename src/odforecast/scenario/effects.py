@@ -117,10 +117,12 @@ def closer(
     all_scores = np.concatenate([scores, points])
     solved = np.linalg.solve(root, (all_scores - mean).T)
     prior = -0.5 * np.square(all_scores).sum(axis=1)
-    near = -0.5 * np.square(solved).sum(axis=0) - float(np.log(np.diag(root)).sum())
+    near = -0.5 * np.square(solved).sum(axis=0)
+    near = near - float(np.log(np.diag(root)).sum())
     share = len(scores) / len(all_scores)
     logs = prior - np.logaddexp(np.log(share) + prior, np.log1p(-share) + near)
-    return np.clip(ndtr(all_scores), 1e-9, 1.0 - 1e-9), logs - np.log(np.exp(logs).sum())
+    logs = logs - np.log(np.exp(logs).sum())
+    return np.clip(ndtr(all_scores), 1e-9, 1.0 - 1e-9), logs
 
 
 # ------------------------------------------------------------------------------- sizes
@@ -141,7 +143,8 @@ class EventPrior:
     def from_event(cls, x: Intervention) -> EventPrior:
         """Prior of an intervention's size times its share, given that there is an effect."""
         mean = x.size.mean * x.share.mean
-        square = (x.size.sd**2 + x.size.mean**2) * (x.share.sd**2 + x.share.mean**2)
+        size_square = x.size.sd**2 + x.size.mean**2
+        square = size_square * (x.share.sd**2 + x.share.mean**2)
         sd = max(float(np.sqrt(max(square - mean**2, 0.0))), 1e-6)
         low = 0.0 if x.direction == "rise" else -np.inf
         high = 0.0 if x.direction == "fall" else np.inf
@@ -177,7 +180,8 @@ class EventPrior:
 
 def _inside(means: Floats, sds: Floats, low: float, high: float) -> Floats:
     """Mass of normals between two bounds, never quite 0."""
-    return np.asarray(np.maximum(ndtr((high - means) / sds) - ndtr((low - means) / sds), 1e-300))
+    mass = ndtr((high - means) / sds) - ndtr((low - means) / sds)
+    return np.asarray(np.maximum(mass, 1e-300))
 
 
 @dataclass(frozen=True)
@@ -232,8 +236,8 @@ class Grid:
         weights = [n_bursts if start is None else 1.0 for start in self.bursts]
         burst = np.log(weights * len(self.half_lives))
         total = walk[:, None, None, None] + noise[:, None, None] + growth[:, None] + burst
-        total = total.ravel()
-        return np.asarray(total - np.log(np.exp(total).sum()))
+        logs = total.ravel()
+        return np.asarray(logs - np.log(np.exp(logs).sum()))
 
     def covariances(self, n_time: int, onset: int) -> Floats:
         """Covariance of the mean's months at each node, shape (K, T, T)."""
@@ -335,12 +339,13 @@ def own_variances(z: Floats, x: Floats, spread: Floats) -> tuple[float, float]:
     def loss(logs: Floats) -> float:
         """Minus the restricted log likelihood."""
         weight = 1.0 / (np.exp(logs[0]) * spread + np.exp(logs[1]))
-        out = -np.log(weight).sum() * z.shape[0] + (np.square(z) @ weight).sum()
+        twice = -np.log(weight).sum() * len(z) + (np.square(z) @ weight).sum()
         if len(shapes):
             q = (shapes * weight) @ shapes.T
             r = z @ (shapes * weight).T
-            out += z.shape[0] * np.linalg.slogdet(q)[1] - (r * np.linalg.solve(q, r.T).T).sum()
-        return float(0.5 * out)
+            explained = (r * np.linalg.solve(q, r.T).T).sum()
+            twice += len(z) * np.linalg.slogdet(q)[1] - explained
+        return float(0.5 * twice)
 
     start = np.log([0.2 * size, 0.6 * size])
     fit = minimize(loss, start, method="L-BFGS-B", bounds=[(np.log(1e-9), 1.0)] * 2)
@@ -498,9 +503,8 @@ class Estimator:
         variances = (1.0, 1.0)
         if len(z) > 1:
             variances = own_variances(z[1:] @ m.axes.T, self._usual @ m.axes.T, spread=m.spread)
-        s = self._statistics(
-            z, self._shapes, q=self._q, nodes=np.arange(len(self._q)), variances=variances
-        )
+        nodes = np.arange(len(self._q))
+        s = self._statistics(z, self._shapes, q=self._q, nodes=nodes, variances=variances)
         n_draws = len(self._numbers)
         flat = np.zeros(n_draws)
         if n_draws == 1:
@@ -678,8 +682,9 @@ class EventPosterior:
     def node_weights(self) -> Floats:
         """Posterior weight of each set of variances, with an effect or without, shape (K,)."""
         logs = np.stack([self.none, self._logs])
-        totals = np.exp(logs - logs.max(axis=(1, 2), keepdims=True)).sum(axis=2)
-        return np.asarray((totals / totals.sum(axis=1, keepdims=True)).max(axis=0))
+        weights = np.exp(logs - logs.max(axis=(1, 2), keepdims=True)).sum(axis=2)
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        return np.asarray(weights.max(axis=0))
 
     def summary(self) -> EventSummary:
         """Prior and posterior."""
@@ -707,7 +712,8 @@ class EventPosterior:
             chances = np.log([prior.p_null, 1.0 - prior.p_null])
         logs = np.stack([self.none + chances[0], self._logs + chances[1]])
         edges = np.cumsum(np.exp(logs - logs.max()).ravel())
-        chosen = np.searchsorted(edges / edges[-1], (np.arange(n) + rng.random()) / n)
+        evenly = (np.arange(n) + rng.random()) / n
+        chosen = np.searchsorted(edges / edges[-1], evenly)
         chosen = rng.permutation(np.minimum(chosen, edges.size - 1))
         has_effect, node, timing = np.unravel_index(chosen, logs.shape)
         z = rng.standard_normal(n)
@@ -716,8 +722,9 @@ class EventPosterior:
         sd = np.sqrt(self.variances[node, timing])
         beta = mean + sd * z
         if prior.one_sided:
-            ends = [ndtr((b - mean) / sd) for b in (prior.low, prior.high)]
-            within = np.clip(ends[0] + u * (ends[1] - ends[0]), 1e-300, 1.0 - 1e-16)
+            low = ndtr((prior.low - mean) / sd)
+            high = ndtr((prior.high - mean) / sd)
+            within = np.clip(low + u * (high - low), 1e-300, 1.0 - 1e-16)
             beta = np.clip(mean + sd * ndtri(within), prior.low, prior.high)
         return EffectDraws(np.where(has_effect == 1, beta, 0.0), timing)
 
@@ -741,7 +748,8 @@ class EventPosterior:
         deviations = gain * r + np.sqrt(gain) * rng.standard_normal(r.shape)
         differs = np.abs(size) > 1e-12
         felt = np.where(est.felt > 0, est.felt, np.inf)[:, None]
-        v = np.where(differs, est.states(deviations) / (felt * np.where(differs, size, 1.0)), 0.0)
+        scale = felt * np.where(differs, size, 1.0)
+        v = np.where(differs, est.states(deviations) / scale, 0.0)
         return np.asarray(np.exp(tau * v - 0.5 * tau**2).T)
 
 
@@ -755,4 +763,6 @@ def _shares(logs: Floats) -> Floats:
 def _log_sum(logs: Floats) -> float:
     """Log of a sum of exponentials."""
     top = float(logs.max())
-    return top + float(np.log(np.exp(logs - top).sum())) if np.isfinite(top) else -np.inf
+    if not np.isfinite(top):
+        return -np.inf
+    return top + float(np.log(np.exp(logs - top).sum()))

@@ -143,7 +143,7 @@ class Track:
     @property
     def _dated(self) -> pd.DataFrame:
         """The chances, with releases as texts; empty for the prior."""
-        days = ["" if pd.isna(x) else f"{x:%Y-%m-%d}" for x in self.chances["release"]]
+        days = self.chances["release"].dt.strftime("%Y-%m-%d").fillna("")
         return self.chances.assign(release=days)
 
     def to_frame(self) -> pd.DataFrame:
@@ -562,7 +562,8 @@ class Worlds:
         felt = np.array([self.felt[s] for s in ahead.locations])
         scale = beta[:, None] * felt * self._own_factors(ahead, timed)
         last = timed.shape(np.array([panel.last_month]))
-        course = np.where(ahead.months > panel.last_month, timed.shape(ahead.months) - last, 0.0)
+        change = timed.shape(ahead.months) - last
+        course = np.where(ahead.months > panel.last_month, change, 0.0)
         log = scale[:, :, None] * course[:, None]
         unreplaced = 1.0 - x.replaced.ppf(self.rng.random(beta.size))
         tables: Mapping[str, Mapping[str, float]] = self._shares
