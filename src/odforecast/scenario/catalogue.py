@@ -193,7 +193,8 @@ def references() -> pd.DataFrame:
         }
         for key, work in library()["references"].items()
     ]
-    return pd.DataFrame(sorted(rows, key=_order))
+    rows.sort(key=_order)
+    return pd.DataFrame(rows)
 
 
 def cite(key: str) -> str:
