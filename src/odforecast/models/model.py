@@ -18,7 +18,6 @@ import pandas as pd
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecasts import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
-from odforecast.models.own import conditioned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
@@ -28,7 +27,6 @@ from odforecast.names import (
     DEFAULT_HORIZON,
     DEFAULT_SEED,
     LONGEST_HORIZON,
-    STATES,
     TARGET_MONTH,
 )
 from odforecast.panel import Panel
@@ -127,11 +125,11 @@ class Model:
 
     @steady
     def __repr__(self) -> str:
-        return card(f"Model {self.label}", _said(self.spec), "next: .fit(panel), .to_frame()")
+        return card(f"Model {self.label}", _summary(self.spec), "next: .fit(panel), .to_frame()")
 
     @steady
     def _repr_html_(self) -> str:
-        return html_table(self.to_frame(), f"Model {self.label}", note=_said(self.spec))
+        return html_table(self.to_frame(), f"Model {self.label}", note=_summary(self.spec))
 
     def to_frame(self) -> pd.DataFrame:
         """What the model is and its settings, one row each.
@@ -149,7 +147,7 @@ class Model:
         >>> table.loc["delay"].tolist()
         ['False', 'setting']
         """
-        return pd.DataFrame(list(_of_spec(self.spec)), columns=list(_COLUMNS))
+        return pd.DataFrame(list(_declared(self.spec)), columns=list(_COLUMNS))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.reference is not None:
@@ -175,30 +173,31 @@ class Model:
                 hint="archive.as_of().panel() gives one",
             )
         spec = self.spec
-        what = f"this panel holds {panel.dataset}"
+        counties = panel.dataset == COUNTIES
+        holds = f"this panel holds {panel.dataset}"
         if spec.by is None and panel.selected:
             raise PanelError(
                 f"{self.label} is fitted to the whole panel at once, and this one is a selection "
                 f"({len(panel.locations)} locations)",
                 hint="fit the whole panel, then forecast.select(...)",
             )
-        if panel.dataset == COUNTIES and spec.dataset is None and spec.origin == _OURS:
+        if counties and spec.dataset is None and spec.origin == _OURS:
             # Fitted to counties they would leave out, without a word, all that were ever hidden.
             raise PanelError(
-                f"{self.label} forecasts states, and {what}",
+                f"{self.label} forecasts states, and {holds}",
                 hint=f"get_model('{DEFAULT_COUNTY_MODEL}'); the states are panel.beside['states']",
             )
         if spec.dataset not in (None, panel.dataset):
             raise PanelError(
-                f"{self.label} forecasts {spec.dataset}, and {what}",
-                hint="vintage.panel(dataset='counties')" if panel.dataset == STATES else "",
+                f"{self.label} forecasts {spec.dataset}, and {holds}",
+                hint="" if counties else "vintage.panel(dataset='counties')",
             )
-        if spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
-            _whole_states(self.label, panel)
-        if (own := panel.own) is not None and spec.target != TARGET_MONTH:
+        if spec.by == "state" and counties and panel.selected:
+            _check_whole_states(self.label, panel)
+        if panel.own is not None and spec.target != TARGET_MONTH:
             raise ForecastError(
-                f"{self.label} forecasts 12-month counts, and own counts ({own.said()}) are of "
-                "months",
+                f"{self.label} forecasts 12-month counts, and own counts ({panel.own.said()}) are "
+                "of months",
                 hint="use a model of months: dlm, ensemble, naive, …",
             )
 
@@ -208,27 +207,28 @@ def _published(panel: Panel) -> Panel:
     return panel if panel.own is None else replace(panel, own=None)
 
 
-def _whole_states(label: str, panel: Panel) -> None:
+def _check_whole_states(label: str, panel: Panel) -> None:
     """Refuse a part of a state's counties to a model that takes each state as a whole."""
     edition = edition_held(panel.locations)
-    there = set(panel.locations)
-    for state in dict.fromkeys(by_fips()[fips].state for fips in panel.locations):
-        whole = counties_of(state, edition)
-        held = sum(c.fips in there for c in whole)
-        if held < len(whole):
+    states = dict.fromkeys(by_fips()[fips].state for fips in panel.locations)
+    for state in states:
+        counties = {county.fips for county in counties_of(state, edition)}
+        n_held = len(counties & set(panel.locations))
+        if n_held < len(counties):
             raise PanelError(
-                f"{label} takes the counties of a state together, and this panel has {held} of "
-                f"{len(whole)} of {state}",
+                f"{label} takes the counties of a state together, and this panel has {n_held} of "
+                f"{len(counties)} of {state}",
                 hint=f"fit panel.select('{state}/*'), then forecast.select(...)",
             )
 
 
 def _by_reference(module: str, name: str, label: str) -> Model:
-    found: Any = import_module(module)
+    """The model that a decorated function is, found by its name."""
+    model: Any = import_module(module)
     for part in name.split("."):
-        found = getattr(found, part)
-    assert isinstance(found, Model)
-    return found if found.label == label else replace(found, label=label)
+        model = getattr(model, part)
+    assert isinstance(model, Model)
+    return model if model.label == label else replace(model, label=label)
 
 
 @dataclass(
@@ -255,13 +255,16 @@ class Fitted:
     @steady
     def __repr__(self) -> str:
         panel = self.panel
+        notes = [f"note: {note}" for note in self.warnings[:2]]
+        following = "next: .forecast(), .plot(), .to_frame()"
+        if getattr(self.inner, "idata", None) is not None:
+            following += ", .idata"
         return card(
             f"Fitted {self.model.label}: {panel.indicator}, as of {panel.as_of}",
             f"on {number_of(len(panel.locations), 'location')}, {panel.months[0]} to "
             f"{panel.last_month} (release {panel.release}, {panel.vintage})",
-            *(f"note: {note}" for note in self.warnings[:2]),
-            "next: .forecast(), .plot(), .to_frame()"
-            + ("" if getattr(self.inner, "idata", None) is None else ", .idata"),
+            *notes,
+            following,
         )
 
     @steady
@@ -300,7 +303,8 @@ class Fitted:
         AttributeError: naive has no posterior sample (idata); hierarchical and hierarchical-quick
         have one
         """
-        if (idata := getattr(self.inner, "idata", None)) is None:
+        idata = getattr(self.inner, "idata", None)
+        if idata is None:
             raise AttributeError(
                 f"{self.model.label} has no posterior sample (idata); hierarchical and "
                 "hierarchical-quick have one"
@@ -334,7 +338,7 @@ class Fitted:
             ("last month", str(panel.last_month), "panel"),
             ("locations", str(len(panel.locations)), "panel"),
         ]
-        rows = [*_of_spec(self.model.spec), *rows, *_learned(self.inner)]
+        rows = [*_declared(self.model.spec), *rows, *_learned(self.inner)]
         return pd.DataFrame(rows, columns=list(_COLUMNS))
 
     def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
@@ -404,7 +408,7 @@ class Fitted:
                 hint="nothing was checked beyond 12 months: ask for a nearer end",
             )
         panel = self.panel
-        made = self.draw(horizon, draws, streams=streams_of(panel, seed))
+        forecast = self.draw(horizon, draws, streams=streams_of(panel, seed))
         spec = self.model.spec
         labels = {
             "model": spec.model,
@@ -419,31 +423,35 @@ class Fitted:
         }
         if panel.notes:
             labels["notes"] = "; ".join(panel.notes)
-        if said := getattr(self.inner, "delay_said", ""):  # only who took the constants knows
-            labels["delay"] = str(said)
-        return replace(made, provenance={**made.provenance, **labels})
+        delay = getattr(self.inner, "delay_said", "")  # only who took the constants knows
+        if delay:
+            labels["delay"] = str(delay)
+        return replace(forecast, provenance={**forecast.provenance, **labels})
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
-        made: object = self.inner.draw(horizon, draws, streams)
-        what = f"a {type(made).__name__}, not a Forecast"
-        if isinstance(made, Forecast):
+        forecast: object = self.inner.draw(horizon, draws, streams)
+        panel = self.panel
+        fault = f"a {type(forecast).__name__}, not a Forecast"
+        if isinstance(forecast, Forecast):
             found = faults(
-                made,
-                _published(self.panel),
+                forecast,
+                _published(panel),
                 spec=self.model.spec,
                 horizon=horizon,
                 draws=draws,
             )
-            what = next((what for _, what in found), "")
-            if not what:
-                own = self.panel.own
-                return (
-                    made
-                    if own is None
-                    else conditioned(made, self.panel, streams=streams, fitted=self.inner)
-                )
-        raise ForecastError(f"{self.model.label} returned {what}", hint="the model is at fault")
+            fault = next((text for _, text in found), "")
+        if fault:
+            raise ForecastError(
+                f"{self.model.label} returned {fault}", hint="the model is at fault"
+            )
+        assert isinstance(forecast, Forecast)
+        if panel.own is None:
+            return forecast
+        from odforecast.models.own import conditioned
+
+        return conditioned(forecast, panel, streams=streams, fitted=self.inner)
 
 
 def streams_of(panel: Panel, seed: int = 1) -> Streams:
@@ -451,17 +459,18 @@ def streams_of(panel: Panel, seed: int = 1) -> Streams:
     return Streams(seed, panel.dataset, indicator=panel.indicator, last_month=str(panel.last_month))
 
 
-def _said(spec: Spec) -> str:
+def _summary(spec: Spec) -> str:
     """What a model is, in one line."""
-    by = {None: "the whole panel at once", "state": "state by state"}.get(spec.by, "place by place")
+    fitted_to = {None: "the whole panel at once", "state": "state by state"}
+    by = fitted_to.get(spec.by, "place by place")
     paths = "single months" if spec.target == TARGET_MONTH else "12-month counts"
-    delay = "completes" if spec.corrects_delay else "takes"
-    how = "" if spec.corrects_delay else " as they are"
-    return f"{by}; paths of {paths}; {delay} the last months{how}"
+    if spec.corrects_delay:
+        return f"{by}; paths of {paths}; completes the last months"
+    return f"{by}; paths of {paths}; takes the last months as they are"
 
 
 def faults(
-    made: Forecast,
+    forecast: Forecast,
     panel: Panel,
     spec: Spec,
     horizon: int,
@@ -470,34 +479,38 @@ def faults(
     """What of a forecast is not what was asked for, or not what the spec declares."""
     # Each with the rule of `odforecast.testing` that it breaks.
     last, first, until = panel.last_month + np.array([0, 1, horizon]) * ONE_MONTH
-    if made.last_month != last:
-        yield "origin", f"last month {made.last_month}, the panel's is {last}"
-    if made.as_of != panel.as_of:
-        yield "origin", f"as-of date {made.as_of}, the panel's is {panel.as_of}"
-    if made.panel not in (None, panel) and made.panel.data_hash != panel.data_hash:
+    if forecast.last_month != last:
+        yield "origin", f"last month {forecast.last_month}, the panel's is {last}"
+    if forecast.as_of != panel.as_of:
+        yield "origin", f"as-of date {forecast.as_of}, the panel's is {panel.as_of}"
+    if forecast.panel not in (None, panel) and forecast.panel.data_hash != panel.data_hash:
         yield "origin", "the forecast of another panel"
-    if made.months[-1] != until:
-        yield "months", f"months to {made.months[-1]}, asked for {horizon} months, to {until}"
-    if made.months[0] > first:
-        yield "months", f"months from {made.months[0]}, later than the first after {last}"
-    if len(made.draws) != draws:
-        yield "draws", f"{len(made.draws)} draws, asked for {draws}"
-    if unknown := [s for s in made.locations if s not in panel.locations]:
+    if forecast.months[-1] != until:
+        yield "months", f"months to {forecast.months[-1]}, asked for {horizon} months, to {until}"
+    if forecast.months[0] > first:
+        yield "months", f"months from {forecast.months[0]}, later than the first after {last}"
+    if len(forecast.draws) != draws:
+        yield "draws", f"{len(forecast.draws)} draws, asked for {draws}"
+    unknown = [place for place in forecast.locations if place not in panel.locations]
+    if unknown:
         yield "places", f"{', '.join(unknown)}, which the panel has not"
-    if made.target != spec.target:
-        yield "target", f"paths of {made.target}, its spec declares {spec.target}"
-    if made.joint != spec.joint:
-        joint = sorted(made.joint)
+    if forecast.target != spec.target:
+        yield "target", f"paths of {forecast.target}, its spec declares {spec.target}"
+    if forecast.joint != spec.joint:
+        joint = sorted(forecast.joint)
         declared = sorted(spec.joint)
         yield "joint", f"draws joint over {joint}, its spec declares {declared}"
-    if made.basis != panel.basis:
-        yield "origin", f"deaths by {made.basis}, the panel's are by {panel.basis}"
-    if (made.draws < 0).any():
-        d, i, m = np.argwhere(made.draws < 0)[0]
-        yield "draws", f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}"
+    if forecast.basis != panel.basis:
+        yield "origin", f"deaths by {forecast.basis}, the panel's are by {panel.basis}"
+    if (forecast.draws < 0).any():
+        d, i, m = np.argwhere(forecast.draws < 0)[0]
+        yield (
+            "draws",
+            f"negative deaths, first at draw {d}, {forecast.locations[i]}, {forecast.months[m]}",
+        )
 
 
-def _of_spec(spec: Spec, member: str = "") -> Iterator[Row]:
+def _declared(spec: Spec, member: str = "") -> Iterator[Row]:
     """What a spec declares, and those of its members."""
     declared = (
         ("model", spec.model),
@@ -508,41 +521,42 @@ def _of_spec(spec: Spec, member: str = "") -> Iterator[Row]:
         ("months needed", str(spec.min_months)),
         ("completes the last months", "yes" if spec.corrects_delay else "no"),
     )
-    what = f"member: {member}" if member else ""
-    yield from ((name, value, what or "spec") for name, value in declared)
-    yield from ((name, value, what or "setting") for name, value in spec.parameters)
-    yield ("spec hash", spec.hash, what or "spec")
+    source = f"member: {member}" if member else "spec"
+    for name, value in declared:
+        yield name, value, source
+    for name, value in spec.parameters:
+        yield name, value, source if member else "setting"
+    yield "spec hash", spec.hash, source
     for inner in spec.members:
-        yield from _of_spec(inner, f"{member} > {inner.model}" if member else inner.model)
+        yield from _declared(inner, f"{member} > {inner.model}" if member else inner.model)
 
 
 def _learned(inner: object) -> Iterator[Row]:
     """What a fitted model says about itself, or else what it holds in the open."""
     # A model that knows better has a method `described()`, which gives such rows. Of others the
     # single numbers and words are taken, and of a posterior sample its single parameters.
-    held = dict(getattr(inner, "__dict__", {}))
-    if "skipped" in held and isinstance(held["skipped"], Mapping):
-        yield "locations left out", str(len(held.pop("skipped"))), "fit"
-    if callable(own := getattr(inner, "described", None)):
-        yield from ((str(name), _text(value), str(source)) for name, value, source in own())
+    state = dict(getattr(inner, "__dict__", {}))
+    skipped = state.pop("skipped", None)
+    if isinstance(skipped, Mapping):
+        yield "locations left out", str(len(skipped)), "fit"
+    described = getattr(inner, "described", None)
+    if callable(described):
+        for name, value, source in described():
+            yield str(name), _text(value), str(source)
         return
-    weights = held.pop("weights", None)
-    members = held.pop("fitted", None)
-    if isinstance(weights, np.ndarray) and isinstance(members, list):
-        for member, row in zip(members, weights):
-            label = getattr(getattr(member, "model", None), "label", "?")
-            yield f"mean weight of {label}", f"{float(np.mean(row)):.3f}", "fit"
-    for name, value in held.items():
+    for name, value in state.items():
         plain = isinstance(value, bool | int | float | str | np.integer | np.floating)
         if plain and name not in ("model", "name") and not name.startswith("_"):
             yield name.replace("_", " "), _text(value), "fit"
-    if (idata := held.get("idata")) is not None:
+    idata = state.get("idata")
+    if idata is not None:
         for name, values in idata["posterior"].data_vars.items():
             if set(values.dims) == {"chain", "draw"}:
                 draws = np.asarray(values.values, dtype=float)
                 yield str(name), f"{draws.mean():.4g} (sd {draws.std():.2g})", "posterior"
-    if hasattr(members, "inner"):  # a layer round another model
-        yield from _learned(members.inner)
+    fitted = state.get("fitted")
+    if isinstance(fitted, Fitted):  # a layer round another model
+        yield from _learned(fitted.inner)
 
 
 def _text(value: object) -> str:
