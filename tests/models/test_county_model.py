@@ -91,7 +91,7 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
     get_model("county").fit(PANEL).forecast(4, draws=10)
     assert len(fits) == 2
     # What is kept holds on to nothing of the states' history.
-    for path in (p for _, (kept,) in county_states._paths._held.values() for p in kept.values()):
+    for path in (p for _, (kept,) in county_states._paths._values.values() for p in kept.values()):
         assert path.months.base is None
         assert path.sums.base is None
 
