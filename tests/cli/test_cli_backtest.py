@@ -13,7 +13,7 @@ from made_up_counties import Archive, made_up
 
 import odforecast as od
 from odforecast.backtesting import Results, cuts
-from odforecast.cli import backtest
+from odforecast.cli import source
 from odforecast.cli.leaderboard import _print_missing, lacking, print_leaderboard
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
@@ -130,7 +130,7 @@ def test_without_a_name_all_models_run(monkeypatch):
 @pytest.fixture
 def opened(monkeypatch):
     panel = made_up(("DE", "YC"))
-    monkeypatch.setattr(backtest, "open_source", lambda *_: Archive(panel))
+    monkeypatch.setattr(source.Data, "open", lambda *_: Archive(panel))
 
 
 def test_a_table_per_horizon_that_fits_the_screen(opened, tmp_path):

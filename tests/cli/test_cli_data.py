@@ -228,7 +228,7 @@ def test_anything_else_is_one_line(monkeypatch, error, code, words):
     def fail(*args, **options):
         raise error
 
-    monkeypatch.setattr("odforecast.cli.data.open_source", fail)
+    monkeypatch.setattr("odforecast.cli.source.Data.open", fail)
     done = data("export", "--out", "-", code=code)
     assert words in done.stderr
     assert done.stderr.count("\n") == 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,63 +26,79 @@ MONTHS = ("month", "first", "last")
 _ABOUT = ("indicator", "release", "as_of", "last_month", "model", "seed", "draws", "odforecast")
 
 
+@dataclass(frozen=True)
+class Output:
+    """How somebody wants an answer, beside the screen."""
+
+    #: JSON on standard output; everything else goes to standard error.
+    as_json: bool = False
+    #: Files of the table, the figure and the page.
+    table: Path | None = None
+    plot: Path | None = None
+    html: Path | None = None
+
+
 @dataclass
 class Answer:
-    """What a command found: a screen for people, JSON for programs, and files.
+    """What a command answers: a screen for people, JSON for programs, and files.
 
-    ``text`` is what the screen shows, in lines that fit; ``data`` what ``--json`` prints, tables as
-    lists of rows; ``frame`` what ``--table`` writes. Each may be a function that makes it.
-    ``figure`` makes that of ``--plot``, ``page`` writes that of ``--html`` to a path. ``notes``,
-    how it was made, follow the answer, on standard error beside JSON. ``files`` are others: what
-    writes one, and what is said of it. ``failure`` is raised at the end, in place of a figure and a
-    page.
+    Text and data may be functions that make them: only what is asked for is made.
     """
 
+    #: What the screen shows, in lines that fit.
     text: str | Callable[[], str | None] = ""
+    #: What ``--json`` prints, tables as lists of rows.
     data: Any = None
+    #: What ``--table`` writes.
     frame: pd.DataFrame | None = None
+    #: Makes the figure of ``--plot``.
     figure: Callable[[], Any] | None = None
+    #: Writes the page of ``--html`` to a path.
     page: Callable[[Path], object] | None = None
+    #: How it was made; after the answer, on standard error beside JSON.
     notes: Sequence[str] = ()
+    #: Other files: what writes one, and the line on it.
     files: list[tuple[Callable[[], object], str]] = field(default_factory=list)
+    #: Raised at the end, in place of a figure and a page.
     failure: Exception | None = None
 
-    def give(self, asked: Mapping[str, Any]) -> None:
+    def give(self, output: Output) -> None:
         """Print the answer, then write the files asked for, and say which."""
-        as_json = bool(asked.get("as_json"))
-        if as_json:
-            found = _jsonable(self.data() if callable(self.data) else self.data)
-            click.echo(
-                json.dumps(
-                    found,
-                    indent=2,
-                    ensure_ascii=False,
-                    allow_nan=False,
-                )
+        if output.as_json:
+            data = self.data() if callable(self.data) else self.data
+            text = json.dumps(
+                _jsonable(data),
+                indent=2,
+                ensure_ascii=False,
+                allow_nan=False,
             )
-        elif shown := self.text if isinstance(self.text, str) else self.text():
-            click.echo(shown)
-        for text in self.notes:
-            say(text, err=as_json)
-        table, plot, html = (asked.get(name) for name in ("table", "plot", "html"))
-        if (frame := self.frame) is not None and table is not None:
-            write_table(
-                frame,
-                table,
-                meta=self.data.get("meta") if isinstance(self.data, dict) else {},
-            )
-            click.echo(f"table: {table} ({len(frame):,} rows)", err=as_json)
-        if self.failure is None and self.figure is not None and plot is not None:
-            od.plot.save(self.figure(), plot)
-            click.echo(f"figure: {plot}", err=as_json)
-        if self.failure is None and self.page is not None and html is not None:
-            self.page(html)
-            click.echo(f"page: {html}", err=as_json)
-        for write, words in self.files:
+        else:
+            text = self.text() or "" if callable(self.text) else self.text
+        if text:
+            click.echo(text)
+        for sentence in self.notes:
+            say(sentence, err=output.as_json)
+        for write, line in chain(self._asked_files(output), self.files):
             write()
-            click.echo(words, err=as_json)
+            click.echo(line, err=output.as_json)
         if self.failure is not None:
             raise self.failure
+
+    def _asked_files(self, output: Output) -> Iterator[tuple[Callable[[], object], str]]:
+        """Table, figure and page, where the command has them and somebody asked."""
+        frame = self.frame
+        table = output.table
+        if frame is not None and table is not None:
+            meta = self.data.get("meta") if isinstance(self.data, dict) else None
+            line = f"table: {table} ({len(frame):,} rows)"
+            yield partial(write_table, frame, table, meta=meta), line
+        if self.failure is not None:
+            return
+        if self.figure is not None and output.plot is not None:
+            write = partial(od.plot.save, self.figure(), output.plot)
+            yield write, f"figure: {output.plot}"
+        if self.page is not None and output.html is not None:
+            yield partial(self.page, output.html), f"page: {output.html}"
 
 
 def _jsonable(value: Any) -> Any:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,18 @@ from odforecast import names
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.screen import note, say
-from odforecast.cli.source import SOURCES, open_source, say_age
+from odforecast.cli.source import Data, Request, Simulation, say_age
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.months import month_end
-from odforecast.names import ALL_DRUGS, COUNTIES, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
+from odforecast.names import (
+    ALL_DRUGS,
+    COUNTIES,
+    STATES,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_REAL,
+)
 from odforecast.say import number_of
 
 if TYPE_CHECKING:
@@ -32,23 +40,24 @@ if TYPE_CHECKING:
 #: models every month takes a quarter of an hour on two cores. What is missing from a release
 #: hangs on the calendar month: 5 has no factor in common with 12, and so sees all twelve.
 DEFAULT_STEP = 5
-#: Options that a task says, by their parameters; and what a plan takes of a task.
-_OF_TASK = (
-    "source",
-    "dataset",
-    "locations",
-    "start",
-    "end",
-    "step",
-    "donors",
-    "horizon",
-    "draws",
-    "seed",
-    "indicator",
-    "vintages",
-    "truth_as_of",
-    "min_truth_age",
+#: Options that a task sets.
+_TASK_OPTIONS = (
+    "--source",
+    "--dataset",
+    "--locations",
+    "--start",
+    "--end",
+    "--step",
+    "--donors",
+    "--horizon",
+    "--draws",
+    "--seed",
+    "--indicator",
+    "--vintages",
+    "--truth-as-of",
+    "--min-truth-age",
 )
+#: What a plan takes of a task.
 _PLANNED = (
     "truth",
     "locations",
@@ -67,14 +76,29 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class PastDates:
+    """The origins: past dates to forecast from."""
+
+    #: First and last origin, by its last known month.
+    start: str | None = None
+    end: str | None = None
+    #: Months between origins; None for the usual number.
+    step: int | None = None
+    #: Kind of past data, or ``"auto"``.
+    vintages: str = "auto"
+    #: Number of releases from which each month's delay is taken.
+    donors: int = names.DEFAULT_DONORS
+
+
 @opt.command()
-@opt.together(
-    opt.what(
+@opt.add_options(
+    opt.what_option(
         "--models NAMES",
         help="Models, with commas; 'all' for every one.  [default: dlm, the hub "
         "baseline and classical ones; for counties: county and its baselines]",
     ),
-    opt.what(
+    opt.what_option(
         "--task NAME|FILE",
         "task_name",
         help="Run a benchmark, which sets everything but the models: odforecast task list.",
@@ -82,13 +106,13 @@ _KINDS = {
     opt.LOCATIONS,
     opt.START,
     opt.END,
-    opt.what(
+    opt.what_option(
         "--step MONTHS",
         type=click.IntRange(min=1),
         help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
         f"{names.COUNTY_STEP}]",
     ),
-    opt.what(
+    opt.what_option(
         "--vintages",
         type=click.Choice(["auto", *_KINDS]),
         default="auto",
@@ -101,27 +125,27 @@ _KINDS = {
     opt.DATASET,
     opt.INDICATOR,
     opt.horizon(),
-    opt.what(
+    opt.what_option(
         "--donors N",
         default=names.DEFAULT_DONORS,
         more=True,
         help="Number of releases from which each month's delay is taken.",
     ),
-    SOURCES,
+    opt.SOURCES,
     opt.TRUTH_AS_OF,
     opt.MIN_TRUTH_AGE,
-    opt.output("--all", "every", help="Print every table of the run."),
+    opt.output_option("--all", "every", help="Print every table of the run."),
     opt.JSON,
     opt.PLOT,
     opt.HTML,
     opt.out("Folder of results. What it already contains is not computed again.", ()),
-    opt.details(
+    opt.detail_option(
         "--jobs N",
         default=os.cpu_count() or 1,
         show_default="processors",
         help="Number of processes.",
     ),
-    opt.details(
+    opt.detail_option(
         "--dask ADDRESS",
         more=True,
         help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
@@ -131,14 +155,21 @@ _KINDS = {
     opt.SEED,
 )
 def backtest(
-    models: str | None,
-    task_name: str | None,
-    dataset: str,
-    every: bool,
-    jobs: int,
-    dask: str | None,
-    out: Path | None,
-    **asked: Any,
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    dates: PastDates,
+    dataset: str = STATES,
+    models: str | None = None,
+    task_name: str | None = None,
+    truth_as_of: str | None = None,
+    min_truth_age: int = opt.FINAL_AGE,
+    every: bool = False,
+    as_json: bool = False,
+    out: Path | None = None,
+    jobs: int = os.cpu_count() or 1,
+    dask: str | None = None,
+    typed: tuple[str, ...] = (),
 ) -> Answer:
     """Forecast again from past dates, using only the data available then, and score the results.
 
@@ -155,46 +186,68 @@ def backtest(
     """
     # What a misspelled place or a wrong option need not wait for.
     from odforecast.backtesting import plan
-    from odforecast.backtesting.results import BASELINE
     from odforecast.cli.leaderboard import print_leaderboard
 
-    if task_name is None:
-        task = None
-        groups, arguments = _origins(dataset, **asked)
-    else:
-        opt.refuse("is set by the task: leave it out, or write your own task", *_OF_TASK)
-        task = open_task(task_name)
+    task = None
+    if task_name is not None:
+        reason = "is set by the task: leave it out, or write your own task"
+        opt.refuse(typed, reason, *_TASK_OPTIONS)
+        task = open_task(task_name, data.archive)
         dataset = task.definition["dataset"]
-        whole = task.arguments()
         groups = [task.origins]
-        arguments = {key: whole[key] for key in _PLANNED}
-    counties = dataset == COUNTIES
-    truth = arguments["truth"]
-    units = [
-        u
-        for found in groups
-        for u in plan(_named(models, found, dataset=dataset), found, **arguments)
-    ]
+        arguments = {key: value for key, value in task.arguments().items() if key in _PLANNED}
+        truth = arguments.pop("truth")
+    else:
+        releases = data.open()
+        panel = releases.as_of(truth_as_of, dataset).panel(request.indicator, dataset)
+        say_age(panel.release, truth_as_of, dataset=dataset)
+        if dataset == COUNTIES and "--min-truth-age" not in typed:
+            truth = od.Truth(panel)
+        else:
+            truth = od.Truth(panel, min_age=min_truth_age)
+        if dataset == COUNTIES:
+            # The states beside the counties are those of the day: a later release is none.
+            releases = releases if truth_as_of is None else releases.until(truth_as_of)
+        elif "US" not in panel.locations:
+            raise BacktestError(
+                f"release {panel.release} has no US row, so it cannot be scored against",
+                hint="name a better one with --truth-as-of",
+            )
+        groups = _origins(
+            releases,
+            dates,
+            truth=truth,
+            indicator=request.indicator,
+            dataset=dataset,
+            own_archive=data.archive is not None,
+        )
+        arguments = {
+            "locations": request.locations,
+            "horizon": request.horizon or names.DEFAULT_HORIZON,
+            "draws": simulation.draws,
+            "seed": simulation.seed,
+        }
+    units: list[Unit] = []
+    for origins in groups:
+        chosen = _find_models(models, origins, dataset=dataset)
+        units += plan(chosen, origins, truth, **arguments)
     for text in _announced(groups, units, truth=truth, task=task):
-        say(text, err=opt.given("as_json"), indent="    ")
+        say(text, err=as_json, indent="    ")
     started = perf_counter()
-    before = _before(out)
-    said = {origin.reason for found in groups for origin in found}
+    earlier = _manifest(out)
     results = _run(
         units,
-        said,
+        reasons={origin.reason for origins in groups for origin in origins},
         more={} if task is None else {"task": task.manifest},
         jobs=jobs,
         dask=dask,
         folder=out,
     )
-    _say_notes(results, out, before=before)
+    seconds = perf_counter() - started
+    _say_notes(results, out, earlier=earlier)
     if out is not None:
         with replacing(out / "leaderboard.csv") as part:
             results.leaderboard().to_csv(part, index=False)
-    split = ["horizon"] if counties else ["level", "horizon_group"]
-    skill = not counties and BASELINE in set(results.scores["model"])
-    kind = "skill" if skill else "coverage"
 
     def page(path: Path) -> None:
         """Write the page."""
@@ -202,96 +255,80 @@ def backtest(
 
         write_report(path, results=results, replace=True)
 
-    failure = BacktestError(
-        "no forecast can be scored yet",
-        hint=f"the truth must be published {truth.min_age} months after the months forecast: "
-        "start earlier (--start), or use a later release",
-    )
+    keys = ["horizon"] if dataset == COUNTIES else ["level", "horizon_group"]
     return Answer(
         text=lambda: print_leaderboard(results, every),
         data=lambda: {
             "meta": dict(results.manifest),
-            "leaderboard": results.leaderboard(by=["vintage", *split]),
+            "leaderboard": results.leaderboard(by=["vintage", *keys]),
         },
-        figure=lambda: results.plot(kind=kind),
+        figure=lambda: _figure(results),
         page=page,
-        notes=_closing(results, perf_counter() - started, kept=out is not None),
+        notes=_closing(results, seconds, stored=out is not None),
         files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
-        failure=None if results.scores["bounded" if counties else "scorable"].any() else failure,
+        failure=_failure(results, truth),
     )
 
 
-def open_task(name: str) -> od.Task:
+def open_task(name: str, archive: Path | None) -> od.Task:
     """The task of that name, or of that file."""
-    archive = opt.given("archive")
     return od.Task.load(name, None if archive is None else od.archive(archive))
 
 
 def _origins(
-    dataset: str,
-    *,
+    releases: od.Archive,
+    dates: PastDates,
+    truth: od.Truth,
     indicator: str,
-    truth_as_of: Any,
-    min_truth_age: int,
-    vintages: str,
-    step: int | None,
-    start: str | None,
-    end: str | None,
-    donors: int,
-    horizon: int | None,
-    **planned: Any,
-) -> tuple[list[list[Origin]], dict[str, Any]]:
-    """Origins by kind of vintage, and what the plan takes."""
-    counties = dataset == COUNTIES
-    day = truth_as_of
-    releases = open_source()
-    panel = releases.as_of(day, dataset).panel(indicator, dataset)
-    say_age(panel.release, day, dataset=dataset)
-    if not counties and "US" not in panel.locations:
-        raise BacktestError(
-            f"release {panel.release} has no US row, so it cannot be scored against",
-            hint="name a better one with --truth-as-of",
-        )
-    usual = counties and not opt.was_given("min_truth_age")
-    truth = od.Truth(panel) if usual else od.Truth(panel, min_age=min_truth_age)
+    dataset: str,
+    own_archive: bool,
+) -> list[list[Origin]]:
+    """Origins by kind of vintage, in order: what decides comes first."""
+    vintages = dates.vintages
+    if vintages == "auto":
+        usual = "real" if own_archive else "pseudo"
+        vintages = "clean" if dataset == COUNTIES else usual
+    if vintages == "pseudo":
+        unknown = ""
+        if dataset == COUNTIES:
+            unknown = "counties"
+        elif names.indicator_name(indicator) != ALL_DRUGS:
+            unknown = repr(indicator)
+        if unknown:
+            vintages = "clean"
+            note(f"the reporting delay of {unknown} is not known: clean pseudo-vintages only")
+    step = dates.step
+    if step is None and dataset != COUNTIES:
+        step = DEFAULT_STEP
     groups = []
-    for kind in _kinds(vintages, indicator, counties=counties):
-        seen = releases
-        if kind != VINTAGE_REAL and not counties:
-            seen = releases.until(truth.release)
-        elif day is not None and counties:
-            # The states beside the counties are those of the day: a later release is none.
-            seen = releases.until(day)
-        span = (start, end, step or (None if counties else DEFAULT_STEP), donors)
-        groups.append(od.origins(seen, kind, *span, indicator=indicator, dataset=dataset))
-    arguments = {key: planned[key] for key in ("locations", "draws", "seed")}
-    return groups, {"truth": truth, "horizon": horizon or names.DEFAULT_HORIZON, **arguments}
+    for kind in _KINDS[vintages]:
+        pseudo = kind != VINTAGE_REAL and dataset != COUNTIES
+        origins = od.origins(
+            releases.until(truth.release) if pseudo else releases,
+            kind,
+            start=dates.start,
+            end=dates.end,
+            step=step,
+            donors=dates.donors,
+            indicator=indicator,
+            dataset=dataset,
+        )
+        groups.append(origins)
+    return groups
 
 
-def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]:
+def _find_models(models: str | None, origins: list[Origin], dataset: str) -> list[Model]:
     """The models that are named; by default those for such origins."""
     from odforecast.backtesting import default_models
     from odforecast.models import model_names
 
-    names: Sequence[str] = [word.strip() for word in (models or "").split(",") if word.strip()]
     if models is None:
-        names = default_models(found)
+        labels: Sequence[str] = default_models(origins)
     elif models == "all":
-        names = model_names(dataset)
-    return [od.get_model(name) for name in names]
-
-
-def _kinds(vintages: str, indicator: str, counties: bool) -> tuple[str, ...]:
-    """Kinds of vintage to run, in order: what decides comes first."""
-    unknown = "counties" if counties and vintages == "pseudo" else ""
-    if vintages == "auto":
-        vintages = "clean" if counties else "real" if opt.given("archive") else "pseudo"
-    if vintages == "pseudo" and not counties and names.indicator_name(indicator) != ALL_DRUGS:
-        unknown = repr(indicator)
-    if unknown:
-        vintages = "clean"
-        note(f"the reporting delay of {unknown} is not known: clean pseudo-vintages only")
-    return _KINDS[vintages]
+        labels = model_names(dataset)
+    else:
+        labels = [word.strip() for word in models.split(",") if word.strip()]
+    return [od.get_model(label) for label in labels]
 
 
 def _announced(
@@ -305,43 +342,55 @@ def _announced(
 
     if truth.panel.indicator != ALL_DRUGS:
         yield truth.panel.indicator
-    places = number_of(len({s for unit in units for s in unit.locations}), "place")
-    for found in groups:
-        usable = [o.panel for o in found if o.panel is not None]
-        kinds = ", ".join(sorted({o.vintage for o in found}))
-        span = " to ".join(dict.fromkeys(str(p.last_month) for p in (*usable[:1], *usable[-1:])))
-        yield (
-            f"{number_of(len(usable), 'origin')} ({kinds}{_by(found)}), known through "
-            f"{span or 'no month'}; {places}"
-        )
+    locations = {location for unit in units for location in unit.locations}
+    places = number_of(len(locations), "place")
+    for origins in groups:
+        panels = [origin.panel for origin in origins if origin.panel is not None]
+        kinds = ", ".join(sorted({origin.vintage for origin in origins}))
+        months = [str(panel.last_month) for panel in (*panels[:1], *panels[-1:])]
+        span = " to ".join(dict.fromkeys(months)) or "no month"
+        count = number_of(len(panels), "origin")
+        yield f"{count} ({kinds}{_donors(origins)}), known through {span}; {places}"
+    provisional = "provisional, " if truth.provisional else ""
     yield (
-        f"Final counts: {'provisional, ' if truth.provisional else ''}{truth.kind} in release "
-        f"{truth.release}, at least {truth.min_age} months after the month"
+        f"Final counts: {provisional}{truth.kind} in release {truth.release}, at least "
+        f"{truth.min_age} months after the month"
     )
-    for origin in (o for found in groups for o in found if o.panel is None):
-        yield f"  no origin {origin.as_of}: {on_screen(origin.reason)}"
+    for origins in groups:
+        for origin in origins:
+            if origin.panel is None:
+                yield f"  no origin {origin.as_of}: {on_screen(origin.reason)}"
     if task is not None:
         yield f"task {task.name} ({task.short})"
 
 
-def _by(found: list[Origin]) -> str:
+def _donors(origins: list[Origin]) -> str:
     """How many donors their delay comes from, by era."""
     from odforecast.panel import ERAS, era_of
 
-    found = [o for o in found if o.panel is not None]
-    known = {o: o.panel.last_month for o in found if o.panel is not None}
-    eras = {o.donor: era_of((o.as_of - month_end(known[o])).days) for o in found if o.donor}
+    months = set()
+    eras = {}
+    for origin in origins:
+        if origin.panel is None:
+            continue
+        month = origin.panel.last_month
+        months.add(month)
+        if origin.donor:
+            eras[origin.donor] = era_of((origin.as_of - month_end(month)).days)
     if not eras:
         return ""
-    months = len(set(map(str, known.values())))
-    held = list(eras.values())
-    many = ", ".join(f"{held.count(e)} of the {e}-month era" for e in ERAS if e in held)
-    return f": {number_of(months, 'month')} by {len(eras)} donor releases, {many}"
+    counts = []
+    for era in ERAS:
+        count = list(eras.values()).count(era)
+        if count:
+            counts.append(f"{count} of the {era}-month era")
+    text = f"{number_of(len(months), 'month')} by {len(eras)} donor releases"
+    return f": {text}, {', '.join(counts)}"
 
 
 def _run(
     units: list[Unit],
-    said: set[str],
+    reasons: set[str],
     more: dict[str, Any],
     jobs: int,
     dask: str | None,
@@ -357,7 +406,7 @@ def _run(
         processes = connected(dask, jobs)
     elif jobs > 1:
         processes = Workers(jobs)
-    with processes as executor, bar(len(units), not sys.stderr.isatty(), said) as report:
+    with processes as executor, bar(len(units), not sys.stderr.isatty(), reasons) as report:
         return run_units(
             units,
             out=folder,
@@ -367,7 +416,7 @@ def _run(
         )
 
 
-def _before(folder: Path | None) -> Mapping[str, Any]:
+def _manifest(folder: Path | None) -> Mapping[str, Any]:
     """What a folder's manifest says of the run in it; nothing if there is none to read."""
     if folder is not None and (folder / "manifest.json").exists():
         with suppress(BacktestError):
@@ -375,43 +424,73 @@ def _before(folder: Path | None) -> Mapping[str, Any]:
     return {}
 
 
-def _say_notes(results: od.Results, folder: Path | None, before: Mapping[str, Any]) -> None:
+def _say_notes(results: od.Results, folder: Path | None, earlier: Mapping[str, Any]) -> None:
     """Notes of the run, and what an earlier one in its folder had that this one lacks."""
     from odforecast.backtesting.unit import on_screen
 
     for text in (*results.notes, *results.data_notes):
         note(on_screen(text))
-    scores = results.scores
     counties = results.manifest.get("dataset") == COUNTIES
-    for what in ("model", "location") if counties else ("model",):
-        if gone := sorted(set(before.get(f"{what}s") or ()) - set(scores[what])):
-            more = ", …" if len(gone) > 3 else ""
+    for kind in ("model", "location") if counties else ("model",):
+        lost = sorted(set(earlier.get(f"{kind}s") or ()) - set(results.scores[kind]))
+        if lost:
+            more = ", …" if len(lost) > 3 else ""
             note(
-                f"{folder} had scores of {number_of(len(gone), f'more {what}')} "
-                f"({', '.join(gone[:3])}{more}). Its tables now show this run only. Name those "
+                f"{folder} had scores of {number_of(len(lost), f'more {kind}')} "
+                f"({', '.join(lost[:3])}{more}). Its tables now show this run only. Name those "
                 "again to get them back without new work."
             )
 
 
-def _closing(results: od.Results, seconds: float, kept: bool) -> list[str]:
+def _figure(results: od.Results) -> Any:
+    """Skill against the baseline; coverage for counties, and where the baseline is missing."""
+    from odforecast.backtesting.results import BASELINE
+
+    counties = results.manifest.get("dataset") == COUNTIES
+    if not counties and BASELINE in set(results.scores["model"]):
+        return results.plot(kind="skill")
+    return results.plot(kind="coverage")
+
+
+def _scorable(results: od.Results) -> Any:
+    """Which forecasts can be scored: a count that was suppressed is known to be 1 to 9."""
+    scores = results.scores
+    return scores["bounded" if "bounded" in scores else "scorable"].astype(bool)
+
+
+def _failure(results: od.Results, truth: od.Truth) -> BacktestError | None:
+    """That nothing could be scored."""
+    if _scorable(results).any():
+        return None
+    return BacktestError(
+        "no forecast can be scored yet",
+        hint=f"the truth must be published {truth.min_age} months after the months forecast: "
+        "start earlier (--start), or use a later release",
+    )
+
+
+def _closing(results: od.Results, seconds: float, stored: bool) -> list[str]:
     """How much was done, and what was not."""
     from odforecast.backtesting.unit import on_screen
 
     scores = results.scores
     failures = results.failures
-    # Of a count that was suppressed it is known that it is 1 to 9: that can be scored.
-    scored = scores["bounded" if "bounded" in scores else "scorable"].astype(bool)
-    late = int((scores["horizon"] < 1).sum())
-    nowcasts = f" and {number_of(late, 'nowcast')}" if late else ""
-    text = f"{number_of(len(scores) - late, 'forecast')}{nowcasts} in {seconds:.0f} s"
-    if not scored.all():
-        kinds = scores.loc[~scored, "reason"].str.partition(":")[0].value_counts()
-        why = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
-        text += f"; {int((~scored).sum()):,} cannot be scored ({why})"
-    said = [text]
+    scorable = _scorable(results)
+    n_nowcasts = int((scores["horizon"] < 1).sum())
+    text = number_of(len(scores) - n_nowcasts, "forecast")
+    if n_nowcasts:
+        text += f" and {number_of(n_nowcasts, 'nowcast')}"
+    text += f" in {seconds:.0f} s"
+    if not scorable.all():
+        kinds = scores.loc[~scorable, "reason"].str.partition(":")[0].value_counts()
+        reasons = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+        text += f"; {int((~scorable).sum()):,} cannot be scored ({reasons})"
+    notes = [text]
     if len(failures):
-        said.append(f"{len(failures)} failures, the most common reasons:")
-        common = failures["reason"].value_counts().head(3)
-        said += [f"{n} × {on_screen(str(reason))}" for reason, n in common.items()]
-    publication = results.manifest.get("publication") if kept else None
-    return said + ([str(publication)] if publication else [])
+        notes.append(f"{len(failures)} failures, the most common reasons:")
+        for reason, n in failures["reason"].value_counts().head(3).items():
+            notes.append(f"{n} × {on_screen(str(reason))}")
+    publication = results.manifest.get("publication")
+    if stored and publication:
+        notes.append(str(publication))
+    return notes

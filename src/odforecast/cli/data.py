@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
-from odforecast.cli.options import out, refuse, together
+from odforecast.cli.options import add_options, out, refuse
 from odforecast.cli.screen import (
     Column,
     columns,
@@ -30,7 +30,7 @@ from odforecast.cli.screen import (
     working,
     wrapped,
 )
-from odforecast.cli.source import BUNDLED, SOURCES, open_source
+from odforecast.cli.source import BUNDLED, Data, Simulation
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.geography import NATION, resolve
 from odforecast.geography.places import lookup
@@ -52,6 +52,7 @@ from odforecast.vintage.past import (
     GITHUB,
     Copy,
     History,
+    Outcome,
     RawFiles,
     fetch_past,
     missing,
@@ -67,6 +68,7 @@ from odforecast.vintage.revisions import compare, completeness
 from odforecast.vintage.revisions import revisions as revisions_of
 
 type Row = dict[str, Any]
+type Files = list[tuple[Callable[[], object], str]]
 
 #: Rows of a table of revisions on the screen, ages of counts (months) whose completeness is shown,
 #: and the age from which a count is final.
@@ -92,10 +94,11 @@ _KINDS = {
     "differs": "note: ",
     "retracted": "note: ",
 }
+_ONE_FILE = "is about one file; give one FILE"
 #: Characters of an indicator and an origin in a line.
 _NAME = 24
 _FROM = 17
-_ACCEPT = opt.data("--accept REASON", help=opt.ACCEPTS)
+_ACCEPT = opt.data_option("--accept REASON", help=opt.ACCEPT_HELP)
 _REASON = opt.option(
     "--reason TEXT",
     required=True,
@@ -108,7 +111,7 @@ def data() -> None:
     """Download, store, check, compare and export CDC's releases."""
 
 
-def _own(archive: Path | None) -> od.Archive:
+def _own_archive(archive: Path | None) -> od.Archive:
     """The archive that a command changes; a folder that is named must exist."""
     if archive is not None and not archive.exists():
         raise ArchiveError(
@@ -118,27 +121,28 @@ def _own(archive: Path | None) -> od.Archive:
     return folder_archive(archive or default_folder())
 
 
-def _listed(rows: list[Any], shown: Sequence[Column]) -> Answer:
+def _listed(rows: list[Any], columns: Sequence[Column]) -> Answer:
     """Rows as JSON, or some of their columns on the screen."""
-    return Answer(lambda: listing(rows, shown) if rows else "", rows)
+    return Answer(lambda: listing(rows, columns) if rows else "", rows)
 
 
-def _failed(failed: object) -> Exception | None:
+def _failure(failed: object) -> Exception | None:
     """What a command ends with, if something was wrong that it has said."""
     return click.exceptions.Exit(1) if failed else None
 
 
-def _held(folder: Path) -> str:
+def _content(folder: Path) -> str:
     """What an archive holds, a line for each data set."""
     lines = []
     for dataset in DATASETS:
-        if dates := od.Archive(folder).releases(dataset):
-            many = f"{number_of(len(dates), 'release')}{_of(dataset)}"
-            lines.append(f"{folder} holds {many}, {dates[0]} to {dates[-1]}")
+        dates = od.Archive(folder).releases(dataset)
+        if dates:
+            count = f"{number_of(len(dates), 'release')}{_of_counties(dataset)}"
+            lines.append(f"{folder} holds {count}, {dates[0]} to {dates[-1]}")
     return "\n".join(lines)
 
 
-def _of(dataset: str) -> str:
+def _of_counties(dataset: str) -> str:
     """Which counts, where they are not those of the states."""
     return "" if dataset == STATES else f" of {dataset}"
 
@@ -147,30 +151,30 @@ def _of(dataset: str) -> str:
 
 
 @data.command(short_help="Download the latest release, or past ones.")
-@together(
+@add_options(
     opt.DATASET,
     opt.ARCHIVE,
-    opt.what(
+    opt.what_option(
         "--since YEAR",
         type=int,
         more=True,
         help="Only this year and later; with --out.",
     ),
-    opt.what("--past", help="Past releases, from public copies. See --list."),
-    opt.what("--list", "only_list", help="With --past: list the copies and stop."),
+    opt.what_option("--past", help="Past releases, from public copies. See --list."),
+    opt.what_option("--list", "only_list", help="With --past: list the copies and stop."),
     opt.RELEASE,
-    opt.data(
+    opt.data_option(
         "--copies FILE",
         type=opt.PATH,
         more=True,
         help="With --past: a list of your own, a CSV with the columns of --list.",
     ),
-    opt.data(
+    opt.data_option(
         "--git URL",
         more=True,
         help="With --past: a git repository that replaces a --file with each release.",
     ),
-    opt.data(
+    opt.data_option(
         "--file PATH",
         "files",
         multiple=True,
@@ -179,22 +183,24 @@ def _of(dataset: str) -> str:
     ),
     out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",)),
     opt.JSON,
-    opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
-    opt.details("--soda3", more=True, help="Use CDC's newer API, with a token."),
+    opt.data_option("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.detail_option("--soda3", more=True, help="Use CDC's newer API, with a token."),
 )
 def fetch(
-    dataset: str,
-    archive: Path | None,
-    since: int | None,
-    past: bool,
-    only_list: bool,
-    release: str | None,
-    copies: Path | None,
-    git: str | None,
-    files: tuple[str, ...],
-    out: Path | None,
-    url: str | None,
-    soda3: bool,
+    dataset: str = STATES,
+    archive: Path | None = None,
+    since: int | None = None,
+    past: bool = False,
+    only_list: bool = False,
+    release: str | None = None,
+    copies: Path | None = None,
+    git: str | None = None,
+    files: tuple[str, ...] = (),
+    out: Path | None = None,
+    as_json: bool = False,
+    url: str | None = None,
+    soda3: bool = False,
+    typed: tuple[str, ...] = (),
 ) -> Answer:
     """Download the latest release from data.cdc.gov and add it to an archive.
 
@@ -212,90 +218,167 @@ def fetch(
 
     The exit status is 1 if a copy or version was refused, or a release has no usable copy.
     """
-
-    folder = archive or default_folder()
     if not past:
-        refuse("goes with --past", "only_list", "release", "copies", "as_json", "git", "files")
-        opt.check(
-            (
-                since is not None and out is None,
-                "--since goes with --out FILE: a release in an archive is whole, and never changes",
-            ),
-            (out is not None and archive is not None, "give --archive or --out, not both"),
+        reason = "goes with --past"
+        refuse(typed, reason, "--list", "--release", "--copies", "--json", "--git", "--file")
+        return fetch_latest(
+            dataset,
+            archive,
+            since=since,
+            out=out,
+            url=url or opt.CDC,
+            soda3=soda3,
         )
-    else:
-        refuse("does not go with --past", "since", "out", "soda3")
-        opt.check(
-            (opt.given("as_json") and not only_list, "--json goes with --list"),
-            (bool(git) != bool(files), "--git URL goes with --file PATH"),
-            (
-                dataset != STATES and git is None,
-                "--dataset counties goes with --past only if --git is given",
-            ),
-        )
-    if git is not None:
-        refuse("does not go with --git", "release", "copies", "url")
-    if out is None and not only_list:
-        opt.check_outputs(("--archive", folder, ()))
-    if not past:
-        return _fetch_latest(dataset, folder, out=out, since=since, url=url or opt.CDC, soda3=soda3)
-    client = RawFiles(url or GITHUB, notify=note) if git is None else History(git)
-    with working("downloading") as progress, client:
-        if isinstance(client, History):
-            listed = tuple(version for path in files for version in client.versions(path))
-        else:
-            listed = past_copies() if copies is None else read_copies(copies)
-        if only_list:
-            return _copies(folder, wanted(listed, release))
-        only = None if git and not opt.was_given("dataset") else dataset
-        done = fetch_past(
-            folder,
-            client,
-            copies=listed,
+    refuse(typed, "does not go with --past", "--since", "--out", "--soda3")
+    if as_json and not only_list:
+        raise click.UsageError("--json goes with --list")
+    if bool(git) != bool(files):
+        raise click.UsageError("--git URL goes with --file PATH")
+    if git is None:
+        return fetch_copies(
+            dataset,
+            archive,
+            only_list=only_list,
             release=release,
-            dataset=only,
-            progress=progress,
+            copies=copies,
+            url=url or GITHUB,
         )
-    found = Counter(outcome.status for outcome in done)
-    if found["gone"] and not client.heard and git is None:
-        raise DownloadError(f"cannot reach {client.name}", hint="is there a network?")
-    for outcome in done:
-        kind = _KINDS.get(outcome.status, "")
-        commit = f"{outcome.copy.commit[:10]} " if git else ""
-        said = " ".join(str(outcome).split()).removeprefix("None: ")  # a date that is not known
-        click.echo(f"{kind}{commit}{said}", err=bool(kind))
-    failure = _failed(found["refused"] or (git and found["gone"] + found["quarantined"]))
-    if git is None and (lacking := missing(done)):
-        dates = ", ".join(map(str, lacking))
-        failure = DownloadError(f"no usable copy of release{'s' * (len(lacking) > 1)} {dates}")
-    counts = ", ".join(f"{found[k]} {word}" for k, word in _COUNTED.items() if found[k])
-    return Answer(f"{counts}\n{_held(folder)}", failure=failure)
+    refuse(typed, "does not go with --git", "--release", "--copies", "--url")
+    return fetch_history(
+        git,
+        files,
+        archive=archive,
+        dataset=dataset if "--dataset" in typed else None,
+        only_list=only_list,
+    )
 
 
-def _fetch_latest(
+def fetch_latest(
     dataset: str,
-    folder: Path,
-    out: Path | None,
+    archive: Path | None,
     since: int | None,
+    out: Path | None,
     url: str,
     soda3: bool,
 ) -> Answer:
     """Download the present release, into an archive or a file."""
-
+    if since is not None and out is None:
+        raise click.UsageError(
+            "--since goes with --out FILE: a release in an archive is whole, and never changes"
+        )
+    if out is not None and archive is not None:
+        raise click.UsageError("give --archive or --out, not both")
+    folder = archive or default_folder()
+    if out is None:
+        opt.check_outputs(("--archive", folder, ()))
     with Socrata(url, notify=note, soda3=soda3) as client, working("downloading") as progress:
         if out is not None:
-            parts = out.parent / f".{out.name}.partial"
-            found = download(dataset, parts, client=client, since=since, progress=progress)
-            digest = write_rows(out, found.rows)
-            shutil.rmtree(parts, ignore_errors=True)
-            of = f"{len(found.rows):,} rows of release {found.meta.release}"
-            return Answer(f"{out}: {of}, sha256 {digest}")
-        done = fetch_release(dataset, folder, client=client, progress=progress)
-    for text in () if done.loaded is None else notes_of(done.loaded):
-        note(text)
-    again = f", {done.resumed:,} of them in an earlier try" if done.resumed else ""
-    rows = f"{done.rows:,} rows downloaded{again}\n" if done.rows else ""
-    return Answer(f"{rows}{wrapped(done.why)}\nsha256 {done.sha256}\narchive: {folder}")
+            partial_folder = out.parent / f".{out.name}.partial"
+            loaded = download(
+                dataset,
+                partial_folder,
+                client=client,
+                since=since,
+                progress=progress,
+            )
+            digest = write_rows(out, loaded.rows)
+            shutil.rmtree(partial_folder, ignore_errors=True)
+            rows = f"{len(loaded.rows):,} rows of release {loaded.meta.release}"
+            return Answer(f"{out}: {rows}, sha256 {digest}")
+        fetched = fetch_release(dataset, folder, client=client, progress=progress)
+    if fetched.loaded is not None:
+        for text in notes_of(fetched.loaded):
+            note(text)
+    lines = [wrapped(fetched.why), f"sha256 {fetched.sha256}", f"archive: {folder}"]
+    if fetched.rows:
+        line = f"{fetched.rows:,} rows downloaded"
+        if fetched.resumed:
+            line += f", {fetched.resumed:,} of them in an earlier try"
+        lines.insert(0, line)
+    return Answer("\n".join(lines))
+
+
+def fetch_copies(
+    dataset: str,
+    archive: Path | None,
+    only_list: bool,
+    release: str | None,
+    copies: Path | None,
+    url: str,
+) -> Answer:
+    """Download public copies of past releases, or list them."""
+    if dataset != STATES:
+        raise click.UsageError(
+            "--dataset counties goes with --past only if --git is given",
+        )
+    folder = archive or default_folder()
+    listed = past_copies() if copies is None else read_copies(copies)
+    if only_list:
+        return _copies(folder, wanted(listed, release))
+    opt.check_outputs(("--archive", folder, ()))
+    with working("downloading") as progress, RawFiles(url, notify=note) as client:
+        outcomes = fetch_past(
+            folder,
+            client,
+            copies=listed,
+            release=release,
+            dataset=dataset,
+            progress=progress,
+        )
+    statuses = Counter(outcome.status for outcome in outcomes)
+    if statuses["gone"] and not client.heard:
+        raise DownloadError(f"cannot reach {client.name}", hint="is there a network?")
+    for outcome in outcomes:
+        _say_outcome(outcome)
+    failure = _failure(statuses["refused"])
+    lacking = missing(outcomes)
+    if lacking:
+        dates = ", ".join(map(str, lacking))
+        plural = "s" if len(lacking) > 1 else ""
+        failure = DownloadError(f"no usable copy of release{plural} {dates}")
+    return Answer(f"{_counted(statuses)}\n{_content(folder)}", failure=failure)
+
+
+def fetch_history(
+    git: str,
+    files: Sequence[str],
+    archive: Path | None,
+    dataset: str | None,
+    only_list: bool,
+) -> Answer:
+    """Add every version of files in the history of a repository, or list them."""
+    folder = archive or default_folder()
+    if not only_list:
+        opt.check_outputs(("--archive", folder, ()))
+    with working("downloading") as progress, History(git) as client:
+        listed = tuple(version for path in files for version in client.versions(path))
+        if only_list:
+            return _copies(folder, wanted(listed, None))
+        outcomes = fetch_past(
+            folder,
+            client,
+            copies=listed,
+            release=None,
+            dataset=dataset,
+            progress=progress,
+        )
+    for outcome in outcomes:
+        _say_outcome(outcome, f"{outcome.copy.commit[:10]} ")
+    statuses = Counter(outcome.status for outcome in outcomes)
+    failed = statuses["refused"] + statuses["gone"] + statuses["quarantined"]
+    return Answer(f"{_counted(statuses)}\n{_content(folder)}", failure=_failure(failed))
+
+
+def _say_outcome(outcome: Outcome, commit: str = "") -> None:
+    """What became of a copy, or of a version in a commit."""
+    kind = _KINDS.get(outcome.status, "")
+    text = " ".join(str(outcome).split()).removeprefix("None: ")  # a date that is not known
+    click.echo(f"{kind}{commit}{text}", err=bool(kind))
+
+
+def _counted(statuses: Counter[str]) -> str:
+    """How many copies were added, refused and so on."""
+    return ", ".join(f"{statuses[key]} {text}" for key, text in _COUNTED.items() if statuses[key])
 
 
 def _copies(folder: Path, listed: Sequence[Copy]) -> Answer:
@@ -311,7 +394,8 @@ def _copies(folder: Path, listed: Sequence[Copy]) -> Answer:
         }
         for copy, state in zip(listed, states(folder, listed), strict=True)
     ]
-    click.echo(f"{len(rows)} copies of {len({c.release for c in listed})} releases", err=True)
+    n_releases = len({copy.release for copy in listed})
+    click.echo(f"{len(rows)} copies of {n_releases} releases", err=True)
     return _listed(rows, _COPIES)
 
 
@@ -334,12 +418,13 @@ _COPIES = (
     metavar="FILE...",
     type=opt.PATH,
 )
-@together(opt.ARCHIVE, opt.RELEASE, _ACCEPT)
+@add_options(opt.ARCHIVE, opt.RELEASE, _ACCEPT)
 def add(
     files: tuple[Path, ...],
-    archive: Path | None,
-    release: str | None,
-    accept: str | None,
+    archive: Path | None = None,
+    release: str | None = None,
+    accept: str | None = None,
+    typed: tuple[str, ...] = (),
 ) -> Answer:
     """Add the releases in FILE... to an archive, by state or by county as their columns say.
 
@@ -350,50 +435,53 @@ def add(
     A release that contradicts itself (sums, classes, jumps) is set aside and never used. If CDC
     really published it, use --accept REASON; the reason stays with every result.
     """
-    _one_file(files, "release", "accept")
-    archive = archive or default_folder()
-    refused = 0
+    if len(files) > 1:
+        refuse(typed, _ONE_FILE, "--release", "--accept")
+    folder = archive or default_folder()
+    n_refused = 0
     for file in files:
         try:
-            one = read_release(file, release)
-            done = folder_archive(archive).add(one, accept)
+            loaded = read_release(file, release)
+            is_new = folder_archive(folder).add(loaded, accept)
         except (DataError, ArchiveError) as error:
-            refused += 1
+            n_refused += 1
             click.echo(f"error: {error}", err=True)
             continue
-        first = one.table["month"].min()
-        last = one.table["month"].max()
-        name = source_of(one)["file"]
-        what = "was there already, unchanged"
-        if done:
-            what = f"added, {len(one.table):,} rows, months {first:%Y-%m} to {last:%Y-%m}"
-        click.echo(f"{name}: release {one.release}{_of(dataset_of(one))} {what}")
-        for text in notes_of(one):
-            note(f"{name}: {text}")
-    failure = _failed(refused)
-    if refused and len(files) > 1:
-        failure = DataError(f"{refused} of {len(files)} files refused")
-    return Answer(_held(archive), failure=failure)
-
-
-def _one_file(files: tuple[Path, ...], *names: str) -> None:
-    """Refuse options that are about one file where there are several."""
-    if len(files) > 1:
-        refuse("is about one file; give one FILE", *names)
+        name = source_of(loaded)["file"]
+        text = "was there already, unchanged"
+        if is_new:
+            months = loaded.table["month"]
+            span = f"{months.min():%Y-%m} to {months.max():%Y-%m}"
+            text = f"added, {len(months):,} rows, months {span}"
+        dataset = _of_counties(dataset_of(loaded))
+        click.echo(f"{name}: release {loaded.release}{dataset} {text}")
+        for sentence in notes_of(loaded):
+            note(f"{name}: {sentence}")
+    failure = _failure(n_refused)
+    if n_refused and len(files) > 1:
+        failure = DataError(f"{n_refused} of {len(files)} files refused")
+    return Answer(_content(folder), failure=failure)
 
 
 # Look at releases
 
 
 @data.command(short_help="List the releases of an archive, or what happened to them.")
-@together(
+@add_options(
     opt.ARCHIVE,
     opt.DATASET,
-    opt.what("--log", help="Show what happened to releases, oldest first."),
-    opt.what("--delays", help="Show the releases with known reporting delays."),
+    opt.what_option("--log", help="Show what happened to releases, oldest first."),
+    opt.what_option("--delays", help="Show the releases with known reporting delays."),
     opt.JSON,
 )
-def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Answer:
+def releases(
+    data: Data,
+    dataset: str = STATES,
+    log: bool = False,
+    delays: bool = False,
+    as_json: bool = False,
+    typed: tuple[str, ...] = (),
+) -> Answer:
     """List the releases of an archive: what was known, when, and where it came from.
 
     DATE says how the release date is known: given with a file, known from CDC, or inferred from
@@ -409,52 +497,65 @@ def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Ans
     number of months that could still change; MISSING is the share of the nation's last 12-month
     count not yet reported, and IN LAST that of the last month.
     """
-    opt.check((log and delays, "give --log or --delays, not both"))
+    if log and delays:
+        raise click.UsageError("give --log or --delays, not both")
     if log or delays:
-        refuse("does not go with --log and --delays", "dataset")
+        refuse(typed, "does not go with --log and --delays", "--dataset")
     if log:  # without the bundled releases beneath: nothing happens to them
-        return _log(od.Archive(_own(archive).path or ""))
-    store = open_source()
+        return _log(od.Archive(_own_archive(data.archive).path or ""))
+    store = data.open()
     if delays:
-        mine, left_out = gathered(store)
-        held = {d.release for d in mine}
-        found = linked([*mine, *(d for d in shipped() if d.release not in held)])
-        rows = [_donor_row(d, "archive" if d.release in held else "shipped") for d in found]
-        lines = [lay(rows, _DONORS)]
-        lines += [wrapped(f"left out: {x}: {why}", indent="  ") for x, why in left_out.items()]
-        return Answer("\n".join(lines), rows)
-    if others := store.releases(COUNTIES) if dataset == STATES else ():
-        note(f"{number_of(len(others), 'release')} of counties: --dataset counties lists them")
-    if dataset == COUNTIES and not opt.given("as_json"):
+        return _delays(store)
+    if dataset == STATES and (dates := store.releases(COUNTIES)):
+        note(f"{number_of(len(dates), 'release')} of counties: --dataset counties lists them")
+    if dataset == COUNTIES and not as_json:
         _newest_counties(store)
     rows = [_release_row(store, date, dataset=dataset) for date in store.releases(dataset)]
     return _listed(rows, _RELEASES[dataset])
+
+
+def _delays(store: od.Archive) -> Answer:
+    """The releases whose reporting delay is known: those of an archive, and the shipped ones."""
+    donors, left_out = gathered(store)
+    own = {donor.release for donor in donors}
+    others = [donor for donor in shipped() if donor.release not in own]
+    rows = []
+    for donor in linked([*donors, *others]):
+        rows.append(_donor_row(donor, "archive" if donor.release in own else "shipped"))
+    lines = [lay(rows, _DONORS)]
+    for release, reason in left_out.items():
+        lines.append(wrapped(f"left out: {release}: {reason}", indent="  "))
+    return Answer("\n".join(lines), rows)
 
 
 def _release_row(store: od.Archive, date: dt.date, dataset: str) -> Row:
     """What is known of a release, as JSON can hold it."""
     table = store.release(date, None, dataset)
     origin = store.origin(date, dataset)
+    row: Row = {"release": str(date), "rows": len(table)}
     if dataset == COUNTIES:
         last = table[table["month"] == table["month"].max()]
-        found = _span(table) | {
-            "shown_last": int(last["deaths"].notna().sum()),
-            "hidden_last": int((last["status"] == "suppressed").sum()),
-            "missing": int((table["status"] == "missing").sum()),
-            "deaths_last": float(np.nansum(last["deaths"])),
-        }
+        row |= _span(table)
+        row["shown_last"] = int(last["deaths"].notna().sum())
+        row["hidden_last"] = int((last["status"] == "suppressed").sum())
+        row["missing"] = int((table["status"] == "missing").sum())
+        row["deaths_last"] = float(np.nansum(last["deaths"]))
     else:
         summary = summarise(table)
-        found = {key: summary[key] for key in ("first_month", "last_month")}
-        found |= {key: len(summary[key]) for key in ("jurisdictions", "indicators")}
-        found |= {"us_last": summary["us_last"], "adds_up": check_sums(table).adds_up}
+        row["first_month"] = summary["first_month"]
+        row["last_month"] = summary["last_month"]
+        row["jurisdictions"] = len(summary["jurisdictions"])
+        row["indicators"] = len(summary["indicators"])
+        row["us_last"] = summary["us_last"]
+        row["adds_up"] = check_sums(table).adds_up
     return {
-        "release": str(date),
-        "rows": len(table),
-        **found,
+        **row,
         "data_hash": store.data_hash(date, dataset),
         "origin": origin.kind,
-        **{key: getattr(origin, key) for key in ("place", "file", "sha256", "basis")},
+        "place": origin.place,
+        "file": origin.file,
+        "sha256": origin.sha256,
+        "basis": origin.basis,
         "checks": origin.checks.split(", "),
     }
 
@@ -483,8 +584,8 @@ def _came_from(row: Row) -> str:
         "past": "past copy",
         "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}",
     }
-    said = plain(kinds.get(row["origin"]) or row["file"] or "a file", 160)
-    return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
+    text = plain(kinds.get(row["origin"]) or row["file"] or "a file", 160)
+    return text if len(text) <= _FROM else f"{text[: _FROM - 1]}…"
 
 
 _STARTS = (
@@ -501,10 +602,16 @@ _RELEASES = {
 
 def _log(store: od.Archive) -> Answer:
     """What happened to the releases of an archive."""
-    rows: list[Any] = store.log.assign(release=store.log["release"].astype(str)).to_dict("records")
+    log = store.log
+    rows: list[Any] = log.assign(release=log["release"].astype(str)).to_dict("records")
     if not rows:
         note("nothing has happened yet: the archive is empty")
     return _listed(rows, _EVENTS)
+
+
+def _file_and_reason(row: Row) -> str:
+    """Which file, and why."""
+    return "; ".join(text for text in (row["file"], row["reason"]) if text)
 
 
 _EVENTS = (
@@ -513,9 +620,16 @@ _EVENTS = (
     text_of("release"),
     text_of("numbers", "data_hash"),
     text_of("of", "dataset"),
-    text_of("file and reason", lambda row: "; ".join(filter(None, (row["file"], row["reason"])))),
+    text_of("file and reason", _file_and_reason),
 )
 _SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
+
+
+def _published(row: Row) -> str:
+    """What a donor says beside its counts."""
+    return ", ".join(_SHORT[name] for name in row["says"]) or "nothing"
+
+
 _DONORS = (
     text_of("release"),
     text_of("era"),
@@ -523,15 +637,17 @@ _DONORS = (
     Column("open", "open_months"),
     Column("missing", "missing", form="{:.1%}"),
     Column("in last", "missing_last_month", form="{:.1%}"),
-    text_of("says", lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
+    text_of("says", _published),
     text_of("from"),
 )
 
 
 def _donor_row(donor: Donor, origin: str) -> Row:
     """What is known of a donor, as JSON can hold it."""
-    late = next((x[:12] for s, x in zip(donor.locations, donor.late) if s == NATION), None)
-    told = {
+    late = None
+    if NATION in donor.locations:
+        late = donor.late[donor.locations.index(NATION)][:12]
+    layers = {
         "predicted": donor.ratio[:, 0],
         "pending": donor.pending[:, 0],
         "all deaths": donor.deaths,
@@ -544,8 +660,8 @@ def _donor_row(donor: Donor, origin: str) -> Row:
         "open_months": donor.final_back,
         "missing": None if late is None else round(float(late.mean()), 5),
         "missing_last_month": None if late is None else round(float(late[0]), 5),
-        "says": [name for name, values in told.items() if np.isfinite(values).any()],
-        "predecessors": [str(d.release) for d in donor.predecessors],
+        "says": [name for name, values in layers.items() if np.isfinite(values).any()],
+        "predecessors": [str(predecessor.release) for predecessor in donor.predecessors],
         "data_hash": donor.data_hash,
         "from": origin,
     }
@@ -558,13 +674,13 @@ def _donor_row(donor: Donor, origin: str) -> Row:
     metavar="[FILE...]",
     type=opt.PATH,
 )
-@together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
+@add_options(opt.SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
 def check(
     files: tuple[Path, ...],
-    as_of: str | None,
-    dataset: str,
-    release: str | None,
-    locations: str,
+    data: Data,
+    dataset: str = STATES,
+    locations: str = "all",
+    typed: tuple[str, ...] = (),
 ) -> Answer:
     """Check a release for what could mislead: sums, jumps, pending records, revisions.
 
@@ -578,85 +694,93 @@ def check(
     """
     if files:
         refuse(
+            typed,
             "does not go with FILE...",
-            "archive",
-            "source",
-            "as_of",
-            "dataset",
-            "locations",
-            "accept",
+            "--archive",
+            "--source",
+            "--as-of",
+            "--dataset",
+            "--locations",
+            "--accept",
         )
-        _one_file(files, "release")
-        return _files(files, release)
-    found = _seen(as_of, dataset)
-    flags = check_release(found.table, found.before, found.states)
+        if len(files) > 1:
+            refuse(typed, _ONE_FILE, "--release")
+        return _files(files, data.release)
+    release = _find_release(data, dataset)
+    flags = check_release(release.table, release.before, release.states)
     if locations != "all":
         places = resolve(locations)
-        if found.dataset == COUNTIES:
+        if release.dataset == COUNTIES:
             # A state is checked with its counties: flags on either bear on it.
-            places += tuple(s for p in places if not p.isdigit() for s in resolve(f"{p}/*"))
-        flags = [f for f in flags if f.location in places]
-    wrong = any(f.severity == "error" for f in flags)
+            for state in places:
+                if not state.isdigit():
+                    places += resolve(f"{state}/*")
+        flags = [flag for flag in flags if flag.location in places]
     return Answer(
-        lambda: _flags(found, flags),
-        [f.to_dict() for f in flags],
-        failure=_failed(wrong),
+        lambda: _flags(release, flags),
+        [flag.to_dict() for flag in flags],
+        failure=_failure(any(flag.severity == "error" for flag in flags)),
     )
 
 
-class Seen(NamedTuple):
-    """One release to look at, with the one before, and for counties the states' counts."""
+class Release(NamedTuple):
+    """One release to look at."""
 
     dataset: str
     date: dt.date
     table: pd.DataFrame
+    #: The release before it, and its date.
     before: pd.DataFrame | None = None
     earlier: dt.date | None = None
+    #: For counties, the states' counts.
     states: pd.DataFrame | None = None
 
 
-def _seen(as_of: str | None, dataset: str) -> Seen:
+def _find_release(data: Data, dataset: str) -> Release:
     """The release that a command looks at: of an archive as of a day, or of one file.
 
     A file is told by its columns, whatever ``dataset`` says.
     """
-    source = opt.given("source")
-    if source is not None and source != BUNDLED and opt.given("archive") is None:
-        loaded = read_release(source, opt.given("release"))
+    if data.source not in (None, BUNDLED) and data.archive is None:
+        loaded = read_release(data.source, data.release)
         if dataset_of(loaded) == COUNTIES:
             for text in notes_of(loaded):
-                note(f"{Path(source).name}: {text}")
-            beside = _states_of(od.archive(), loaded.release)
-            return Seen(COUNTIES, loaded.release, table=loaded.table, states=beside)
-    store = open_source(look=True)
-    beside = None
+                note(f"{Path(data.source).name}: {text}")
+            return Release(
+                COUNTIES,
+                loaded.release,
+                table=loaded.table,
+                states=_states_of(od.archive(), loaded.release),
+            )
+    store = data.open(look=True)
+    states = None
     if dataset == COUNTIES:
-        date = _newest_counties(store, as_of)
+        date = _newest_counties(store, data.as_of)
         text = store.reason(date, COUNTIES)
-        beside = _states_of(store, date)
+        states = _states_of(store, date)
     else:
-        vintage = store.as_of(as_of)
+        vintage = store.as_of(data.as_of)
         date = vintage.date
         text = vintage.note or ""
     if text:
         note(text)
-    earlier = max((d for d in store.releases(dataset) if d < date), default=None)
-    before = None if earlier is None else store.release(earlier, None, dataset)
-    return Seen(
+    earlier = max((day for day in store.releases(dataset) if day < date), default=None)
+    return Release(
         dataset,
         date,
         table=store.release(date, None, dataset),
-        before=before,
+        before=None if earlier is None else store.release(earlier, None, dataset),
         earlier=earlier,
-        states=beside,
+        states=states,
     )
 
 
 def _states_of(store: od.Archive, date: dt.date) -> pd.DataFrame | None:
     """The states' counts known that day, or the first after it: for looking, no more."""
     dates = store.releases()
-    day = max((d for d in dates if d <= date), default=next(iter(dates), None))
-    return None if day is None else store.release(day)
+    if not dates:
+        return None
+    return store.release(max((day for day in dates if day <= date), default=dates[0]))
 
 
 def _newest_counties(store: od.Archive, as_of: str | None = None) -> dt.date:
@@ -667,78 +791,92 @@ def _newest_counties(store: od.Archive, as_of: str | None = None) -> dt.date:
 
 def _files(files: Sequence[Path], release: str | None) -> Answer:
     """What is in files; the failure says how many were refused."""
-    answers: list[Row] = []
+    rows: list[Row] = []
     texts = []
-    refused = 0
+    n_refused = 0
     for file in files:
         try:
             loaded = read_release(file, release)
         except DataError as error:
-            refused += 1
+            n_refused += 1
             message = error.message.removeprefix(file.name).lstrip(": ")
-            answers.append({"file": file.name, "error": message, "hint": error.hint})
-            said = facts({"REFUSED": message, "what to do": error.hint})
-            texts.append(f"{file.name}\n{said}")
-            continue
-        found = _county_facts(loaded) if isinstance(loaded, Counties) else loaded.report.to_dict()
-        answers.append(found)
-        shown = {key: value for key, value in found.items() if key not in ("file", "notes")}
-        shown["sha256"] = found["sha256"][:16]
-        shown |= {f"note {n}": text for n, text in enumerate(found["notes"], 1)}
-        texts.append(f"{file.name}\n{facts(shown)}")
-    failure = DataError(f"{refused} of {len(files)} files refused") if refused else None
-    return Answer("\n\n".join(texts), answers, failure=failure)
+            rows.append({"file": file.name, "error": message, "hint": error.hint})
+            lines = facts({"REFUSED": message, "what to do": error.hint})
+        else:
+            row = _county_facts(loaded) if isinstance(loaded, Counties) else loaded.report.to_dict()
+            rows.append(row)
+            lines = facts(_shown_facts(row))
+        texts.append(f"{file.name}\n{lines}")
+    failure = DataError(f"{n_refused} of {len(files)} files refused") if n_refused else None
+    return Answer("\n\n".join(texts), rows, failure=failure)
+
+
+def _shown_facts(row: Row) -> Row:
+    """What the screen shows of a file: notes last, a line each."""
+    shown = {key: value for key, value in row.items() if key not in ("file", "notes")}
+    shown["sha256"] = row["sha256"][:16]
+    for n, text in enumerate(row["notes"], 1):
+        shown[f"note {n}"] = text
+    return shown
 
 
 def _county_facts(loaded: Counties) -> Row:
     """What is in a file of counties, as JSON can hold it."""
-    table = loaded.table
-    shown = table["deaths"]
+    deaths = loaded.table["deaths"]
     return {
         "file": loaded.file,
         "sha256": loaded.sha256,
         "dataset": COUNTIES,
         "release": str(loaded.release),
         "data_as_of": str(loaded.data_as_of),
-        "rows_kept": len(table),
+        "rows_kept": len(deaths),
         "left_out": loaded.duplicates,
-        **_span(table),
-        "shown": int(shown.notna().sum()),
-        "zero": int((shown == 0).sum()),
+        **_span(loaded.table),
+        "shown": int(deaths.notna().sum()),
+        "zero": int((deaths == 0).sum()),
         "suppressed": loaded.suppressed,
         "missing": loaded.missing,
-        "largest": None if shown.isna().all() else float(shown.max()),
+        "largest": None if deaths.isna().all() else float(deaths.max()),
         "notes": list(loaded.notes),
     }
 
 
-def _flags(found: Seen, flags: Sequence[Flag]) -> str:
+def _flags(release: Release, flags: Sequence[Flag]) -> str:
     """Flags by severity, under a line on the release."""
-    against = f", against that of {found.earlier}" if found.earlier else ""
-    rows = f"{_of(found.dataset)}, {len(found.table):,} rows{against}"
-    lines = [f"release {found.date}{rows}"]
+    head = f"release {release.date}{_of_counties(release.dataset)}, {len(release.table):,} rows"
+    if release.earlier:
+        head += f", against that of {release.earlier}"
+    lines = [head]
     for severity in SEVERITIES:
-        if some := [f for f in flags if f.severity == severity]:
-            cells = [[f.location, f.month or "", f"{f.code}: {f.message}"] for f in some]
-            lines += [f"\n{number_of(len(some), severity)}", columns(cells)]
-    return "\n".join(lines if flags else [*lines, "nothing to flag"])
+        rows = [
+            [flag.location, flag.month or "", f"{flag.code}: {flag.message}"]
+            for flag in flags
+            if flag.severity == severity
+        ]
+        if rows:
+            lines += [f"\n{number_of(len(rows), severity)}", columns(rows)]
+    if not flags:
+        lines.append("nothing to flag")
+    return "\n".join(lines)
 
 
 @data.command(short_help="Show how counts changed from release to release.")
 @click.argument("location", required=False, metavar="[PLACE]")
-@together(
+@add_options(
     opt.ARCHIVE,
     opt.INDICATOR,
-    opt.what("--between A B", nargs=2, help="Compare two releases: 2024-12-11."),
+    opt.what_option("--between A B", nargs=2, help="Compare two releases: 2024-12-11."),
     opt.JSON,
     opt.PLOT,
     out("A row for each release and a column for each month, or all differences: .csv.", (".csv",)),
 )
 def revisions(
     location: str | None,
-    indicator: str,
-    between: tuple[str, str] | None,
-    out: Path | None,
+    data: Data,
+    indicator: str = "all-drugs",
+    between: tuple[str, str] | None = None,
+    out: Path | None = None,
+    typed: tuple[str, ...] = (),
 ) -> Answer:
     """Show how the counts of PLACE (default: US) changed from release to release.
 
@@ -749,29 +887,15 @@ def revisions(
     With --between A B: what release B reports differently from release A, for all places or for
     PLACE (OH,WV). --indicator all compares all indicators.
     """
-
-    store = open_source()
+    store = data.open()
     if between:
-        refuse("does not go with --between", "plot")
-        name = None if indicator == "all" else indicator_name(indicator)
-        changes = compare(store, *between, name)
-        if location is not None:
-            changes = changes[changes["state"].isin(resolve(location))]
-        words = f"table: {out} ({len(changes):,} differences)"
-        return Answer(
-            lambda: _differences(changes, *between),
-            changes,
-            files=[(partial(write_table, changes, out), words)] if out else [],
-        )
-    found = revisions_of(store, location or "US", indicator=indicator_name(indicator))
+        refuse(typed, "does not go with --between", "--plot")
+        return _differences_answer(store, location, indicator=indicator, between=between, out=out)
     place = lookup(location or "US")
-    table = found.triangle(place.state).dropna(axis=1, how="all")
-    for date, why in found.skipped.items():
-        note(f"release {date} left out: {why}")
-    curve = found.units(SETTLED)
-    if len(curve):
-        curve = completeness(curve, by=())
-        curve = curve[curve["age"] <= AGES]
+    revisions = revisions_of(store, location or "US", indicator=indicator_name(indicator))
+    for date, reason in revisions.skipped.items():
+        note(f"release {date} left out: {reason}")
+    table = revisions.triangle(place.state).dropna(axis=1, how="all")
     long = table.melt(ignore_index=False, value_name="count").dropna().reset_index()
     months = long.groupby("month", as_index=False).agg(
         first_release=("release", "first"),
@@ -780,36 +904,46 @@ def revisions(
         newest=("count", "last"),
         releases=("count", "size"),
     )
+    curve = revisions.units(SETTLED)
+    if len(curve):
+        curve = completeness(curve, by=())
+        curve = curve[curve["age"] <= AGES]
     meta = {
         "location": place.state,
         "name": place.name,
-        "indicator": found.indicator,
-        "releases": [str(day) for day in found.releases],
-        "skipped": [str(day) for day in found.skipped],
+        "indicator": revisions.indicator,
+        "releases": [str(day) for day in revisions.releases],
+        "skipped": [str(day) for day in revisions.skipped],
         "settled": SETTLED,
     }
 
     def text() -> str:
         """A row per month, and one per age."""
-        days = found.releases
+        days = revisions.releases
         lines = [
-            wrapped(f"{place.name}, {found.indicator}, 12 months ending, as reported"),
+            wrapped(f"{place.name}, {revisions.indicator}, 12 months ending, as reported"),
             wrapped(f"{len(days)} releases, {days[0]} to {days[-1]}"),
         ]
         if len(months):
             lines.append(f"\n{lay(months.tail(LAST), _REVISIONS)}")
         if curve.empty:
-            return "\n".join([*lines, "\nno count has a later release to compare with"])
-        title = f"\nCompleteness: % of the count in release {days[-1]}\n"
-        return "\n".join([*lines, title, lay(curve, _COMPLETENESS)])
+            lines.append("\nno count has a later release to compare with")
+        else:
+            lines.append(f"\nCompleteness: % of the count in release {days[-1]}\n")
+            lines.append(lay(curve, _COMPLETENESS))
+        return "\n".join(lines)
 
-    labelled = table.set_axis([f"{month:%Y-%m}" for month in table.columns], axis=1).reset_index()
-    words = f"table: {out} ({table.shape[0]} releases, {table.shape[1]} months)"
+    files: Files = []
+    if out is not None:
+        labels = [f"{month:%Y-%m}" for month in table.columns]
+        rows = table.set_axis(labels, axis=1).reset_index()
+        line = f"table: {out} ({table.shape[0]} releases, {table.shape[1]} months)"
+        files.append((partial(write_table, rows, out), line))
     return Answer(
         text,
         {"meta": meta, "months": months, "completeness": curve},
-        figure=lambda: od.plot.revision_triangle(found, place.state, settled=SETTLED),
-        files=[(partial(write_table, labelled, out), words)] if out else [],
+        figure=lambda: od.plot.revision_triangle(revisions, place.state, settled=SETTLED),
+        files=files,
     )
 
 
@@ -841,27 +975,50 @@ _REVISIONS = (
     text_of("%", lambda row: _revised(row, share=True)),
     Column("n", "releases"),
 )
+
+
+def _percent(share: float) -> str:
+    """A share in percent."""
+    return f"{100 * share:.1f}"
+
+
 _COMPLETENESS = (
     Column("age", "age"),
     Column("counts", "n"),
-    *(
-        Column(head, name, form=lambda x: f"{100 * x:.1f}")
-        for head, name in (("5%", "low"), ("median", "median"), ("95%", "high"))
-    ),
+    Column("5%", "low", form=_percent),
+    Column("median", "median", form=_percent),
+    Column("95%", "high", form=_percent),
 )
 
 
-def _differences(found: pd.DataFrame, a: str, b: str) -> str:
+def _differences_answer(
+    store: od.Archive,
+    location: str | None,
+    indicator: str,
+    between: tuple[str, str],
+    out: Path | None,
+) -> Answer:
+    """What the second of two releases reports differently from the first."""
+    changes = compare(store, *between, None if indicator == "all" else indicator_name(indicator))
+    if location is not None:
+        changes = changes[changes["state"].isin(resolve(location))]
+    files: Files = []
+    if out is not None:
+        line = f"table: {out} ({len(changes):,} differences)"
+        files.append((partial(write_table, changes, out), line))
+    return Answer(lambda: _differences(changes, *between), changes, files=files)
+
+
+def _differences(changes: pd.DataFrame, a: str, b: str) -> str:
     """What release B reports differently from release A: counted, and the newest changes."""
-    kinds = found["kind"].value_counts()
-    counts = ", ".join(f"{kinds[k]:,} counts {k}" for k in kinds.index)
+    kinds = changes["kind"].value_counts()
+    counts = ", ".join(f"{n:,} counts {kind}" for kind, n in kinds.items())
     text = f"{b} against {a}: {counts or 'no difference'}"
-    changed = found[found["kind"] == "changed"].dropna(subset=["change"])
+    changed = changes[changes["kind"] == "changed"].dropna(subset=["change"])
     if changed.empty:
         return text
-    down = int((changed["change"] < 0).sum())
+    n_down = int((changed["change"] < 0).sum())
     shown = changed.sort_values("month", kind="stable").tail(LAST)
-    several = len(set(shown["indicator"])) > 1
     cells = [
         text_of("", "state"),
         Column("month", "month", form="{:%Y-%m}"),
@@ -869,10 +1026,12 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
         Column(b, "reported_b"),
         Column("change", "change", form="{:+,.0f}"),
         Column("%", "percent", form="{:+.2f}"),
-        *([text_of("indicator", lambda row: row["indicator"][:_NAME])] if several else []),
     ]
-    lines = [text, f"{len(changed) - down:,} went up, {down:,} went down\n"]
-    lines += [] if several else [f"{shown['indicator'].iloc[0]}\n"]
+    lines = [text, f"{len(changed) - n_down:,} went up, {n_down:,} went down\n"]
+    if len(set(shown["indicator"])) > 1:
+        cells.append(text_of("indicator", lambda row: row["indicator"][:_NAME]))
+    else:
+        lines.append(f"{shown['indicator'].iloc[0]}\n")
     lines.append(lay(shown, cells))
     if len(shown) < len(changed):
         lines.append(f"... and {len(changed) - len(shown):,} more (--out and --json have all)")
@@ -880,8 +1039,8 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
 
 
 @data.command(short_help="Write one release, or its monthly deaths, as a table.")
-@together(
-    SOURCES,
+@add_options(
+    opt.SOURCES,
     opt.AS_OF,
     opt.DATASET,
     opt.RELEASE,
@@ -890,9 +1049,11 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
         (".csv", ".parquet", "-"),
         required=True,
     ),
-    opt.what("--monthly PLACES", help="Monthly deaths of these places instead: US,WV or all."),
+    opt.what_option(
+        "--monthly PLACES", help="Monthly deaths of these places instead: US,WV or all."
+    ),
     opt.INDICATOR,
-    opt.data(
+    opt.data_option(
         "--wonder FILE",
         multiple=True,
         type=opt.PATH,
@@ -904,14 +1065,14 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
     opt.SEED,
 )
 def export(
-    as_of: str | None,
-    dataset: str,
+    data: Data,
+    simulation: Simulation,
     out: Path,
-    monthly: str | None,
-    indicator: str,
-    wonder: tuple[Path, ...],
-    draws: int,
-    seed: int,
+    dataset: str = STATES,
+    monthly: str | None = None,
+    indicator: str = "all-drugs",
+    wonder: tuple[Path, ...] = (),
+    typed: tuple[str, ...] = (),
 ) -> None:
     """Write one release as a clean table, with the same columns whatever file it came from.
 
@@ -928,46 +1089,62 @@ def export(
     """
     stdout = str(out) == "-"
     if monthly is None:
-        refuse("goes with --monthly", "indicator", "wonder", "draws", "seed")
-        found = _seen(as_of, dataset)
-        date = found.date
-        table = found.table
-        rows = "rows"
+        refuse(typed, "goes with --monthly", "--indicator", "--wonder", "--draws", "--seed")
+        release = _find_release(data, dataset)
+        date = release.date
+        table = release.table
+        unit = "rows"
     else:
         if not stdout:
             opt.check_outputs(("--out", out, (".csv",)))
-        opt.check(
-            (dataset != STATES, "--monthly goes with the counts of states"),
-            (draws < 100, "--draws: quantiles need at least 100"),
-            (
-                wonder and indicator_name(indicator) != ALL_DRUGS,
-                "--wonder is for all drugs only: leave it out for a drug class",
-            ),
-        )
-        vintage = open_source().as_of(as_of)
-        recovered = recovered_months(
-            vintage.table,
+        if dataset != STATES:
+            raise click.UsageError("--monthly goes with the counts of states")
+        date, table = _monthly_deaths(
+            data,
             monthly,
             indicator=indicator_name(indicator),
-            wonder=[read_wonder(path) for path in wonder],
-            draws=draws,
-            seed=seed,
+            wonder=wonder,
+            simulation=simulation,
         )
-        for said in filter(None, (vintage.note, *recovered.notes)):
-            note(said)
-        date = vintage.date
-        table = recovered.table
-        rows = "months"
+        unit = "months"
     if stdout:
         click.echo(_csv_of(table), nl=False)
         return
-    if out.suffix.lower() == ".parquet":
-        with replacing(out) as temp:
-            table.to_parquet(temp, index=False)
-    else:
-        with replacing(out) as temp:
-            temp.write_text(_csv_of(table), encoding="utf-8", newline="")
-    click.echo(f"{out}: release {date}, {len(table):,} {rows}", err=True)
+    with replacing(out) as part:
+        if out.suffix.lower() == ".parquet":
+            table.to_parquet(part, index=False)
+        else:
+            part.write_text(_csv_of(table), encoding="utf-8", newline="")
+    click.echo(f"{out}: release {date}, {len(table):,} {unit}", err=True)
+
+
+def _monthly_deaths(
+    data: Data,
+    places: str,
+    indicator: str,
+    wonder: Sequence[Path],
+    simulation: Simulation,
+) -> tuple[dt.date, pd.DataFrame]:
+    """The date of a release, and the monthly deaths behind its 12-month counts."""
+    if simulation.draws < 100:
+        raise click.UsageError("--draws: quantiles need at least 100")
+    if wonder and indicator != ALL_DRUGS:
+        raise click.UsageError(
+            "--wonder is for all drugs only: leave it out for a drug class",
+        )
+    vintage = data.open().as_of(data.as_of)
+    recovered = recovered_months(
+        vintage.table,
+        places,
+        indicator=indicator,
+        wonder=[read_wonder(path) for path in wonder],
+        draws=simulation.draws,
+        seed=simulation.seed,
+    )
+    for text in (vintage.note, *recovered.notes):
+        if text:
+            note(text)
+    return vintage.date, recovered.table
 
 
 def _csv_of(table: pd.DataFrame) -> str:
@@ -995,20 +1172,20 @@ def fix() -> None:
 
 @fix.command(short_help="Use a release that was set aside.")
 @click.argument("date")
-@together(opt.ARCHIVE, opt.DATASET, _REASON)
+@add_options(opt.ARCHIVE, opt.DATASET, _REASON)
 def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
     """Use the release of DATE that was set aside, although it contradicts itself.
 
     For numbers that CDC really published. The reason goes with every panel, forecast and score made
     from them.
     """
-    _own(archive).accept(date, reason, dataset)
+    _own_archive(archive).accept(date, reason, dataset)
     click.echo(f"release {date} is used from now on: {' '.join(reason.split())}")
 
 
 @fix.command(short_help="Replace a wrong file with the right one.")
 @click.argument("file", type=opt.PATH)
-@together(opt.ARCHIVE, opt.RELEASE, _ACCEPT, _REASON)
+@add_options(opt.ARCHIVE, opt.RELEASE, _ACCEPT, _REASON)
 def replace(
     file: Path,
     archive: Path | None,
@@ -1020,16 +1197,17 @@ def replace(
 
     The old numbers stay in the archive, unused. Results made from them name them by their hash.
     """
-    store = _own(archive)
+    store = _own_archive(archive)
     loaded = read_release(file, release)
-    done = store.replace(loaded, reason, accept)
-    click.echo(f"release {loaded.release} {'replaced' if done else 'has these numbers already'}")
+    replaced = store.replace(loaded, reason, accept)
+    result = "replaced" if replaced else "has these numbers already"
+    click.echo(f"release {loaded.release} {result}")
 
 
 @fix.command(short_help="Stop using a release.")
 @click.argument("date")
-@together(opt.ARCHIVE, opt.DATASET, _REASON)
+@add_options(opt.ARCHIVE, opt.DATASET, _REASON)
 def retract(date: str, archive: Path | None, dataset: str, reason: str) -> None:
     """Stop using the release of DATE; its numbers stay in the archive."""
-    _own(archive).retract(date, reason, dataset)
+    _own_archive(archive).retract(date, reason, dataset)
     click.echo(f"release {date} is no longer used: {' '.join(reason.split())}")

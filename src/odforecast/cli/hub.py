@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
@@ -24,9 +23,9 @@ from odforecast.cli.screen import (
     working,
     wrapped,
 )
-from odforecast.cli.source import SOURCES, open_source, there, to_fit
+from odforecast.cli.source import Data, Request, Simulation, forecast_places, to_fit
 from odforecast.errors import BacktestError, ScoringError
-from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
+from odforecast.names import DEFAULT_HORIZON, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
 from odforecast.say import number_of
 
 if TYPE_CHECKING:
@@ -49,8 +48,8 @@ def hub() -> None:
 
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
-@opt.together(
-    opt.what(
+@opt.add_options(
+    opt.what_option(
         "--rounds",
         type=click.Choice(list(_KINDS)),
         default="real",
@@ -61,12 +60,21 @@ def hub() -> None:
     opt.END,
     opt.INDICATOR,
     opt.horizon(),
-    SOURCES,
-    opt.output("--contact TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
-    opt.output("--repository OWNER/NAME", help="The hub's GitHub repository."),
+    opt.SOURCES,
+    opt.output_option("--contact TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
+    opt.output_option("--repository OWNER/NAME", help="The hub's GitHub repository."),
     opt.JSON,
 )
-def init(folder: Path, indicator: str, rounds: str, contact: str | None, **given: Any) -> Answer:
+def init(
+    folder: Path,
+    request: Request,
+    data: Data,
+    rounds: str = "real",
+    start: str | None = None,
+    end: str | None = None,
+    contact: str | None = None,
+    repository: str | None = None,
+) -> Answer:
     """Create a hubverse hub in a new or empty folder.
 
     The hub asks for quantiles, samples and trend probabilities. It contains each release and its
@@ -76,34 +84,43 @@ def init(folder: Path, indicator: str, rounds: str, contact: str | None, **given
     \b
     odforecast hub init my-hub --rounds clean --start 2024
     """
+    from odforecast.hub.making import CONTACT, REPOSITORY
     from odforecast.hub.making import init as make
 
-    given["contact"] = None if contact is None else _person(contact)
     try:
-        made = make(
+        created = make(
             folder,
-            open_source(),
-            indicator=indicator,
+            data.open(),
             kind=_KINDS[rounds],
-            **{key: value for key, value in given.items() if value is not None},
+            start=start,
+            end=end,
+            indicator=request.indicator,
+            horizon=request.horizon or DEFAULT_HORIZON,
+            contact=CONTACT if contact is None else _person(contact),
+            repository=REPOSITORY if repository is None else repository,
         )
     except BacktestError as error:
         hint = error.hint or ""
         for name, kind in _KINDS.items():  # rounds have other names here than in the library
             hint = re.sub(f"{kind!r} (origins|ones)", f"--rounds {name}", hint)
         raise BacktestError(error.message, hint or None) from error
-    names = _rounds(made)
+    names = _rounds(created)
     facts = {
         "hub": str(folder),
         "rounds": len(names),
         "first_round": names[0],
         "last_round": names[-1],
-        "models": len(made.metadata_files()),
-        "answers": _rows(made.target_files("oracle-output")),
+        "models": len(created.metadata_files()),
+        "answers": _rows(created.target_files("oracle-output")),
     }
     if not facts["answers"]:
         note("no final counts yet: no round is older than the last release")
-    if lacking := [f"--{key}" for key in ("contact", "repository") if not given[key]]:
+    lacking = []
+    if not contact:
+        lacking.append("--contact")
+    if not repository:
+        lacking.append("--repository")
+    if lacking:
         note(f"{' and '.join(lacking)} not given: add your own to hub-config/admin.json")
     span = "; last ".join(dict.fromkeys((names[0], names[-1])))
     text = (
@@ -127,30 +144,30 @@ def _rows(files: list[Path]) -> int:
 
 def _person(text: str) -> dict[str, str]:
     """A name and an address."""
-    found = re.fullmatch(r"\s*([^<>]*[^<>\s])\s*<([^<>\s]+@[^<>\s]+)>\s*", text)
-    if not found:
+    match = re.fullmatch(r"\s*([^<>]*[^<>\s])\s*<([^<>\s]+@[^<>\s]+)>\s*", text)
+    if not match:
         raise click.BadParameter(
             f"{text!r}: give a name and an address, 'Jo Doe <jo@example.org>'",
             param_hint="--contact",
         )
-    return {"name": found[1], "email": found[2]}
+    return {"name": match[1], "email": match[2]}
 
 
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
-@opt.together(
+@opt.add_options(
     opt.MODEL,
-    opt.what(
+    opt.what_option(
         "--round DATE",
         "day",
-        type=opt.Date("day", also="all".__eq__),
+        type=opt.Date("day", passes="all".__eq__),
         help="Round, by its origin_date; 'all' for each.  [default: the last]",
     ),
     opt.LOCATIONS,
-    SOURCES,
+    opt.SOURCES,
     opt.DRAWS,
     opt.SEED,
-    opt.output(
+    opt.output_option(
         "--format",
         "ending",
         type=click.Choice(["parquet", "csv"]),
@@ -161,12 +178,12 @@ def _person(text: str) -> dict[str, str]:
 )
 def submit(
     folder: Path,
-    model: str,
-    day: str | None,
-    locations: str,
-    draws: int,
-    seed: int,
-    ending: str,
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    day: str | None = None,
+    ending: Any = "parquet",
+    as_json: bool = False,
 ) -> Answer:
     """Forecast a round of a hub with one of our models, and submit it.
 
@@ -182,36 +199,39 @@ def submit(
     from odforecast.hub.submission import asked_until, panel_of_round
     from odforecast.hub.submission import submit as put
 
-    opened = Hub.open(folder)
-    forecaster = od.get_model(model)
-    releases = open_source()
-    dates = list(opened.origins)
-    # each warning once: rounds often share it
-    written = []
-    warnings = dict[str, None]()
-    for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
-        panel = panel_of_round(opened, releases, day=one)
-        places = resolve(locations, panel.locations)
-        with working(f"fitting {forecaster.label}, {one}"):
-            whole = forecaster.fit(to_fit(forecaster, panel, places=places)).forecast(
-                asked_until(opened, one),
-                draws=draws,
-                seed=seed,
+    target_hub = Hub.open(folder)
+    model = simulation.find_model()
+    releases = data.open()
+    dates = list(target_hub.origins)
+    if day != "all":
+        last = dates[-1] if dates else ""
+        dates = [day or last]
+    files = []
+    warnings: dict[str, None] = {}  # each once: rounds often share it
+    for date in dates:
+        panel = panel_of_round(target_hub, releases, day=date)
+        places = resolve(request.locations, panel.locations)
+        with working(f"fitting {model.label}, {date}"):
+            fitted = model.fit(to_fit(model, panel, places=places))
+            whole = fitted.forecast(
+                asked_until(target_hub, date),
+                draws=simulation.draws,
+                seed=simulation.seed,
             )
-        path = put(whole.select(there(whole, places)), opened, format=ending)
-        written.append(opened.relative(path))
-        if not opt.given("as_json"):
-            click.echo(folder / written[-1])
+        path = put(whole.select(forecast_places(whole, places)), target_hub, format=ending)
+        files.append(target_hub.relative(path))
+        if not as_json:
+            click.echo(folder / files[-1])
         warnings |= dict.fromkeys(whole.warnings)
     for text in warnings:
         note(text, "warning")
-    return Answer(data={"hub": str(folder), "model": forecaster.label, "files": written})
+    return Answer(data={"hub": str(folder), "model": model.label, "files": files})
 
 
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
-@opt.together(opt.ARCHIVE, opt.JSON)
-def update(folder: Path) -> Answer:
+@opt.add_options(opt.ARCHIVE, opt.JSON)
+def update(folder: Path, data: Data) -> Answer:
     """Add the rounds of new releases, and counts that are now final.
 
     DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must
@@ -221,10 +241,9 @@ def update(folder: Path) -> Answer:
     from odforecast.hub import update as grow
 
     before = Hub.open(folder)
-    grown = grow(before, open_source())
-    known = _rounds(before)
+    grown = grow(before, data.open())
     rounds = _rounds(grown)
-    new = [x for x in rounds if x not in known]
+    new = [text for text in rounds if text not in _rounds(before)]
     release = grown.admin["additional_metadata"]["truth_release"]
     text = (
         f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
@@ -243,34 +262,32 @@ def update(folder: Path) -> Answer:
 
 @hub.command()
 @click.argument("path", metavar="DIR|FILE", type=opt.PATH)
-@opt.together(
-    opt.what("--submission-time", help="Also check that the submission window is open now."),
-    opt.what(
+@opt.add_options(
+    opt.what_option("--submission-time", help="Also check that the submission window is open now."),
+    opt.what_option(
         "--at DATE",
-        type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
+        type=opt.Date("day", passes=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
         help="Also check the submission window on a day, or at a time such as 2026-01-14T12:00.",
     ),
-    opt.what(
+    opt.what_option(
         "--schemas DIR",
-        type=click.Path(
-            path_type=Path,
-            exists=True,
-            file_okay=False,
-        ),
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
         help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
         "tasks-schema.json, target-data-schema.json.",
     ),
-    opt.what("--no-extra-dates", help="Refuse a time series with days that no round asks for."),
-    opt.output("--all", "every", help="List all 52 checks, not only failures."),
+    opt.what_option(
+        "--no-extra-dates", help="Refuse a time series with days that no round asks for."
+    ),
+    opt.output_option("--all", "every", help="List all 52 checks, not only failures."),
     opt.JSON,
 )
 def check(
     path: Path,
-    submission_time: bool,
-    at: str | None,
-    schemas: Path | None,
-    no_extra_dates: bool,
-    every: bool,
+    submission_time: bool = False,
+    at: str | None = None,
+    schemas: Path | None = None,
+    no_extra_dates: bool = False,
+    every: bool = False,
 ) -> Answer:
     """Check a hubverse hub, or one file in it.
 
@@ -285,12 +302,11 @@ def check(
     """
     from odforecast.hub.checks import check as run
 
-    found = run(path, at or submission_time, schemas, extra_dates=not no_extra_dates)
-    failure = None if found.ok else click.exceptions.Exit(1)
+    result = run(path, at or submission_time, schemas, extra_dates=not no_extra_dates)
     return Answer(
-        text=found.text(every),
-        data=found.to_dict(),
-        failure=failure,
+        text=result.text(every),
+        data=result.to_dict(),
+        failure=None if result.ok else click.exceptions.Exit(1),
     )
 
 
@@ -346,29 +362,29 @@ _ENERGY: Final = (
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.PATH)
 @click.argument("files", nargs=-1, type=opt.FILE)
-@opt.together(
-    opt.what(
+@opt.add_options(
+    opt.what_option(
         "--by NAMES",
         default="horizon",
         help="Task ids to show separately, with commas; none: only targets.",
     ),
-    opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
-    opt.what("--common", help="Only units that every model forecasts."),
-    opt.what(
+    opt.what_option("--baseline MODEL", help="Model (file) to compare WIS with."),
+    opt.what_option("--common", help="Only units that every model forecasts."),
+    opt.what_option(
         "--scale",
         type=click.Choice(["natural", "log", "both"]),
         default="natural",
         help="log: scores of log(1 + x).",
     ),
     opt.TRUTH_AS_OF,
-    opt.data(
+    opt.data_option(
         "--target-data",
         type=click.Choice(["oracle-output", "time-series"]),
         help="Which of the hub's target data to score against.  [default: oracle-output, if "
         "there is any]",
     ),
     opt.JSON,
-    opt.output(
+    opt.output_option(
         "--joint FILE",
         writes=opt.TABLES,
         help="Also write the energy scores of joint samples.",

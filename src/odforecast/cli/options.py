@@ -1,8 +1,8 @@
 """Options that commands share: the same name has the same type, default and help everywhere.
 
-A command is ``@command(...)`` and these constants. It checks what its options write and read
-before it works, lists them in groups, and shows the :class:`~odforecast.cli.answer.Answer` that it
-returns.
+A command is a function under ``@command()`` and these options. It takes all it uses by parameters
+and returns an :class:`~odforecast.cli.answer.Answer`. :class:`Command` is the door: it checks what
+the options write and read, builds the arguments, and shows the answer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from odforecast.errors import DataError, UnknownNameError
 from odforecast.names import DEFAULT_MODEL
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-#: An option, what was given with it, and the endings it may have; none for a folder.
-type Output = tuple[str, Path | None, tuple[str, ...]]
+#: An option, the path given with it, and the endings it may have; none for a folder.
+type OutputPath = tuple[str, Path | None, tuple[str, ...]]
 
 #: Endings of figures, tables, hub files and pages.
 FIGURES = (".png", ".svg", ".pdf")
@@ -33,20 +34,25 @@ HUB_FILES = (".csv", ".csv.gz", ".parquet")
 PAGES = (".html", ".htm")
 #: CDC's server.
 CDC = "https://data.cdc.gov"
+#: Probability of an interval.
+LEVEL = 0.9
+#: Months after which a count is final.
+FINAL_AGE = 12
 #: Rows of a table on the screen.
 ROWS = 12
-#: Groups in which ``--help`` lists options.
+#: Groups in which ``--help`` lists options, in its order; those of none come last.
 WHAT = "What"
 DATA = "Data"
 OUTPUT = "Output"
-MORE = "Details"
+DETAILS = "Details"
+GROUPS = (WHAT, DATA, OUTPUT, DETAILS)
+NO_GROUP = "Options"
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-#: Where the data are, and what an answer is asked for: who needs them asks :func:`given`.
-KNOWN = ("archive", "source", "release", "accept", "as_json", "table", "plot", "html")
-_HELP_ALL = f"{__name__}.help_all"
-_PLACES = f"{__name__}.places"
+EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+#: Where a context notes that every option is to be shown.
+_SHOW_ALL = f"{__name__}.show_all"
 
 
 # Types
@@ -56,30 +62,30 @@ class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
     """A day or a month in any form people write; commands get ``2025-09-17`` or ``2025-09``.
 
     ``of_year`` is the month that a year alone stands for (for a day: its last day); without it, a
-    year alone is refused, and for a day a month too. ``also`` lets other texts pass.
+    year alone is refused, and for a day a month too. ``passes`` tells which other texts pass.
     """
 
     name = "date"
 
     def __init__(
         self,
-        what: str,
+        unit: str,
         of_year: int | None = None,
-        also: Callable[[str], bool] | None = None,
+        passes: Callable[[str], bool] | None = None,
     ) -> None:
-        self.what = what
+        self.unit = unit
         self.of_year = of_year
-        self.also = also
+        self.passes = passes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The date as files have it."""
         from odforecast.errors import PanelError
         from odforecast.months import to_day, to_month
 
-        if self.also is not None and self.also(str(value)):
+        if self.passes is not None and self.passes(str(value)):
             return str(value)
         try:
-            if self.what == "day":
+            if self.unit == "day":
                 return str(to_day(value, last=self.of_year is not None))
             return str(to_month(value, self.of_year))
         except PanelError as error:
@@ -107,23 +113,23 @@ class Option(click.Option):
     def __init__(
         self,
         names: Sequence[str],
-        group: str = "Options",
+        group: str = NO_GROUP,
         more: bool = False,
         writes: tuple[str, ...] | None = None,
         reads: bool = False,
         about: str = "",
-        **how: Any,
+        **settings: Any,
     ) -> None:
         name, _, metavar = names[0].partition(" ")
         if writes is not None:
-            how["type"] = FILE if writes else FOLDER
+            settings["type"] = FILE if writes else FOLDER
         # Click takes a value of an option that is said to be no flag for optional.
         if metavar:
-            how["metavar"] = metavar
-        elif "type" not in how:
-            how["is_flag"] = True
-        how.setdefault("show_default", how.get("default") is not None)
-        super().__init__([name, *names[1:]], **how)
+            settings["metavar"] = metavar
+        elif "type" not in settings:
+            settings["is_flag"] = True
+        settings.setdefault("show_default", settings.get("default") is not None)
+        super().__init__([name, *names[1:]], **settings)
         self.group = group
         self.more = more
         self.writes = writes
@@ -133,111 +139,138 @@ class Option(click.Option):
 
 #: An :class:`Option` as a decorator, and one of each group.
 option = partial(click.option, cls=Option)
-what, data, output, details = (partial(option, group=group) for group in (WHAT, DATA, OUTPUT, MORE))
+what_option = partial(option, group=WHAT)
+data_option = partial(option, group=DATA)
+output_option = partial(option, group=OUTPUT)
+detail_option = partial(option, group=DETAILS)
 
 
-def together(*options: Decorator) -> Decorator:
+def add_options(*options: Decorator) -> Decorator:
     """Several options as one, in the order in which ``--help`` lists them."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         """Add them, the last first."""
-        for one in reversed(options):
-            command = one(command)
+        for decorator in reversed(options):
+            command = decorator(command)
         return command
 
     return add
 
 
-def given(name: str) -> Any:
-    """The value of an option of the command that runs; None where it has no such option."""
-    return click.get_current_context().params.get(name)
+def refuse(typed: Collection[str], reason: str, *options: str) -> None:
+    """Refuse the first typed option that does not go with what else is asked for.
+
+    >>> refuse(("--out",), "is for states", "--target")
+    """
+    for name in typed:
+        if name in options:
+            raise click.UsageError(f"{name} {reason}")
 
 
-def was_given(name: str | None) -> bool:
-    """Whether somebody typed this parameter."""
-    found = click.get_current_context().get_parameter_source(name or "")
-    return found == ParameterSource.COMMANDLINE
+def arguments_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a command's function, from the values of its options.
+
+    A parameter whose type is a dataclass is built of the options with the names of its fields.
+    """
+    arguments = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        kind = parameter.annotation
+        arguments[name] = part_of(kind, values) if is_dataclass(kind) else values[name]
+    return arguments
 
 
-def refuse(why: str, *names: str) -> None:
-    """Refuse options that do not go with what else was asked for."""
-    for param in click.get_current_context().command.params:
-        if param.name in names and was_given(param.name):
-            raise click.UsageError(f"{param.opts[0]} {why}")
-
-
-def check(*rules: tuple[object, str]) -> None:
-    """Refuse the first of several options that do not go together: whether it is so, and why."""
-    for wrong, text in rules:
-        if wrong:
-            raise click.UsageError(text)
+def part_of(kind: Any, values: Mapping[str, Any]) -> Any:
+    """A dataclass of the options with the names of its fields; the others keep their defaults."""
+    return kind(**{x.name: values[x.name] for x in fields(kind) if x.name in values})
 
 
 class Command(click.Command):
-    """A command with grouped options, whose files are checked before it works."""
+    """A command with grouped options: the door between click and a function of ours.
+
+    The function is called with the options as parameters (:func:`arguments_of`), and where it has
+    a parameter ``typed``, with the names of the options that somebody typed.
+    """
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The options, with ``--help-all`` where ``--help`` does not list all."""
-        found = super().get_params(ctx)
+        params = super().get_params(ctx)
         if any(getattr(param, "more", False) for param in self.params):
-            found.append(
-                click.Option(
-                    ["--help-all"],
-                    is_flag=True,
-                    is_eager=True,
-                    expose_value=False,
-                    callback=_show_all,
-                    help="Show every option and exit.",
-                )
+            help_all = click.Option(
+                ["--help-all"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_show_all,
+                help="Show every option and exit.",
             )
-        return found
+            params.append(help_all)
+        return params
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the options under their groups; those for special cases with ``--help-all``."""
-        groups: dict[str, list[tuple[str, str]]] = {x: [] for x in (WHAT, DATA, OUTPUT, MORE)}
+        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in (*GROUPS, NO_GROUP)}
         for param in self.get_params(ctx):
+            if getattr(param, "more", False) and _SHOW_ALL not in ctx.meta:
+                continue
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record and (_HELP_ALL in ctx.meta or not getattr(param, "more", False)):
-                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
-        last = groups.pop("Options", [])
-        for title, rows in [*groups.items(), ("Options", last)]:
-            if rows:
+            if record:
+                groups[getattr(param, "group", NO_GROUP)].append(record)
+        for title, records in groups.items():
+            if records:
                 with formatter.section(title):
-                    formatter.write_dl(rows)
+                    formatter.write_dl(records)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the files, do the work, and show its answer."""
-        read: list[Any] = []
+        return ctx.invoke(self._work, ctx)
+
+    def _work(self, ctx: click.Context) -> Any:
+        """What :meth:`invoke` does, where click adds the usage to errors."""
+        from odforecast.cli.answer import Answer, Output
+
+        source = ParameterSource.COMMANDLINE
+        typed = [p for p in self.params if ctx.get_parameter_source(p.name or "") == source]
+        for param in typed:
+            self._check_about(ctx, param)
+        self._check_files(ctx.params)
+        assert self.callback is not None
+        values = {**ctx.params, "typed": tuple(param.opts[0] for param in typed)}
+        answer = self.callback(**arguments_of(self.callback, values))
+        if isinstance(answer, Answer):
+            answer.give(part_of(Output, values))
+        return answer
+
+    def _check_about(self, ctx: click.Context, param: click.Parameter) -> None:
+        """Refuse an option without the one that it is about."""
+        about = getattr(param, "about", "")
+        if not about or ctx.params[about]:
+            return
+        needed = next(p for p in self.params if p.name == about)
+        names = param.secondary_opts if ctx.params[param.name or ""] is False else param.opts
+        words = f"{needed.opts[0]} {needed.make_metavar(ctx)}"
+        raise click.UsageError(f"{names[0]} is about {words}")
+
+    def _check_files(self, values: Mapping[str, Any]) -> None:
+        """Refuse files that could not be written, or that are read, too."""
+        read: list[Path | str] = []
         outputs = []
         for param in self.params:
-            value = ctx.params.get(param.name or "")
-            if isinstance(param, click.Argument) and isinstance(param.type, click.Path):
-                read += value if isinstance(value, tuple) else [value]
-            if not isinstance(param, Option):
+            value = values.get(param.name or "")
+            if value is None:
                 continue
-            if param.about and was_given(param.name) and not ctx.params.get(param.about):
-                other = next(p for p in self.params if p.name == param.about)
-                what = f"{other.opts[0]} {other.make_metavar(ctx)}"
-                typed = param.secondary_opts if value is False else param.opts
-                raise click.UsageError(f"{typed[0]} is about {what}")
-            if value is not None and param.reads:
-                read += [file_of(one) for one in (value if param.multiple else [value])]
-            if value is not None and param.writes is not None:
+            paths = value if isinstance(value, tuple) else (value,)
+            if isinstance(param, click.Argument) and isinstance(param.type, click.Path):
+                read += paths
+            elif isinstance(param, Option) and param.reads:
+                read += map(file_of, paths)
+            elif isinstance(param, Option) and param.writes is not None:
                 outputs.append((param.opts[0], value, param.writes))
         check_outputs(*outputs, read=read)
-        assert self.callback is not None
-        takes = inspect.signature(self.callback).parameters
-        more = any(p.kind is p.VAR_KEYWORD for p in takes.values())
-        kept = {k: v for k, v in ctx.params.items() if k in takes or (more and k not in KNOWN)}
-        answer = ctx.invoke(self.callback, **kept)
-        if hasattr(answer, "give"):
-            answer.give(ctx.params)
-        return answer
 
 
 def _show_all(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value:
-        ctx.meta[_HELP_ALL] = True
+        ctx.meta[_SHOW_ALL] = True
         click.echo(ctx.get_help())
         ctx.exit()
 
@@ -259,18 +292,18 @@ def file_of(path: Path | str) -> Path:
     return Path(file if colon and file.lower().endswith((".xlsx", ".xlsm")) else path)
 
 
-def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> None:
+def check_outputs(*outputs: OutputPath, read: Sequence[Path | str] = ()) -> None:
     """Refuse what could not be written, or would be written over a file that is read.
 
     >>> check_outputs(("--plot", Path("fan.png"), (".png",)), ("--table", None, (".csv",)))
     """
-    taken = {Path(path).resolve(): f"{path} is read" for path in read if path is not None}
+    taken = {Path(path).resolve(): f"{path} is read" for path in read}
     for name, path, endings in outputs:
         if path is None:
             continue
         if endings and not path.name.lower().endswith(endings):
-            words = f"{str(path)!r} must end in {', '.join(endings)}"
-            raise click.BadParameter(words, param_hint=name)
+            message = f"{str(path)!r} must end in {', '.join(endings)}"
+            raise click.BadParameter(message, param_hint=name)
         check_room(path, name, folder=not endings)
         whole = path.resolve()
         if endings and whole in taken:
@@ -286,41 +319,46 @@ def check_folder(
     name: str,
     folder: Path,
     replace: bool,
-    what: str,
-    ours: str,
+    content: str,
+    pattern: str,
     marks: Sequence[str] = (),
 ) -> None:
     """Refuse a folder with other files than ours, or one that nobody asked to replace.
 
-    ``ours`` is a pattern of names; one of ``marks`` must be there.
+    ``content`` is what we write into it, ``pattern`` how our files are called; one of ``marks``
+    must be there.
     """
-    found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    others = [x for x in found if not re.fullmatch(ours, x)]
-    if others or (found and marks and not any((folder / mark).exists() for mark in marks)):
-        named = f" ({', '.join(others[:3])})" if others else ""
-        why = f"contains other files{named}; give a folder of its own"
-        raise click.UsageError(f"{name} {folder} {why}")
-    if found and not replace:
-        raise click.UsageError(f"{name} {folder} contains {what}; replace it with --replace")
+    files = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    foreign = [file for file in files if not re.fullmatch(pattern, file)]
+    unmarked = files and marks and not any((folder / mark).exists() for mark in marks)
+    if foreign or unmarked:
+        listed = f" ({', '.join(foreign[:3])})" if foreign else ""
+        reason = f"contains other files{listed}; give a folder of its own"
+        raise click.UsageError(f"{name} {folder} {reason}")
+    if files and not replace:
+        raise click.UsageError(f"{name} {folder} contains {content}; replace it with --replace")
 
 
-def check_apart(name: str, folder: Path | None, *files: tuple[str, Path | None]) -> None:
+def check_outside(name: str, folder: Path | None, *files: tuple[str, Path | None]) -> None:
     """Refuse files inside a folder that is replaced as a whole."""
-    for other, path in files:
-        if folder and path is not None and folder.resolve() in path.resolve().parents:
+    if folder is None:
+        return
+    for option_name, path in files:
+        if path is not None and folder.resolve() in path.resolve().parents:
             raise click.UsageError(
-                f"{other} {path} is inside the folder of {name}, which is replaced as a whole; "
-                "choose another place"
+                f"{option_name} {path} is inside the folder of {name}, which is replaced as a "
+                "whole; choose another place"
             )
 
 
 def check_room(path: Path, name: str, folder: bool) -> None:
     """Refuse a file or folder that cannot be made."""
     if path.exists() and path.is_dir() != folder:
-        what = "file; give a folder" if folder else "folder; give a file"
-        raise click.UsageError(f"{name} {path} is a {what}")
-    inside = path.absolute()
-    above = next(p for p in ([inside] if folder else []) + list(inside.parents) if p.exists())
+        kind = "file; give a folder" if folder else "folder; give a file"
+        raise click.UsageError(f"{name} {path} is a {kind}")
+    whole = path.absolute()
+    parents = [whole, *whole.parents] if folder else whole.parents
+    above = next(parent for parent in parents if parent.exists())
     if not above.is_dir():
         raise DataError(f"{name} {path}: {above} is a file, so nothing can be put into it")
     if not os.access(above, os.W_OK | os.X_OK):
@@ -330,8 +368,8 @@ def check_room(path: Path, name: str, folder: bool) -> None:
 # What is forecast
 
 
-def _keep_places(ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> None:
-    """Keep the places, for ``--locations``; New York needs no quotes."""
+def _join_words(_ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    """The places among some words; New York needs no quotes."""
     from odforecast.geography.places import check_names
 
     places = []
@@ -348,30 +386,30 @@ def _keep_places(ctx: click.Context, _: click.Parameter, words: tuple[str, ...])
                 break
         places.append(name)
         rest = rest[n:]
-    ctx.meta[_PLACES] = tuple(places)
+    return tuple(places)
 
 
-def _locations(default: str, words: str, more: bool = False) -> Decorator:
-    """``--locations PLACES``, or the places that a command takes as words."""
+def _locations(default: str, text: str, more: bool = False) -> Decorator:
+    """``--locations PLACES``, with the places that a command takes as words."""
 
     def join(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:
         """One text of all places; a misspelled one is refused before anything is loaded."""
         from odforecast.geography.places import check_names
 
-        for text in value:
-            check_names(text)
-        places = ctx.meta.get(_PLACES, ())
+        for name in value:
+            check_names(name)
+        places = ctx.params.pop("places", ())
         if places and value:
             raise click.UsageError(f"give places as words or with {param.opts[0]}, not both")
         return ",".join(places or value or (default,))
 
-    return what(
+    return what_option(
         "--locations PLACES",
         "--state",
         multiple=True,
         callback=join,
         more=more,
-        help=f"{words}  [default: {default}]",
+        help=f"{text}  [default: {default}]",
     )
 
 
@@ -388,21 +426,20 @@ def _no_county_option(ctx: click.Context, param: click.Parameter, value: str | N
 LOCATIONS = _locations(
     "all", "Places by any of their names, with commas: US,Ohio,NYC. Ohio/* means its counties."
 )
-#: Places as words, or with --locations.
-PLACES = together(
+#: Places as words, or with --locations: words are eager, and so there when these are read.
+PLACES = add_options(
     click.argument(
         "places",
         nargs=-1,
         metavar="[PLACE]...",
         is_eager=True,
-        expose_value=False,
-        callback=_keep_places,
+        callback=_join_words,
     ),
     _locations("all", "Places, as an option: US,Ohio,NYC.", more=True),
 )
-BESIDE = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
-DATASET = together(
-    what(
+PLACES_BESIDE_US = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
+DATASET = add_options(
+    what_option(
         "--dataset",
         type=click.Choice(list(names.DATASETS)),
         default=names.STATES,
@@ -416,52 +453,54 @@ DATASET = together(
         callback=_no_county_option,
     ),
 )
-INDICATOR = what(
+INDICATOR = what_option(
     "--indicator NAME",
     default="all-drugs",
     help="Deaths to count: CDC's name, or a short one such as T40.4 or cocaine.",
 )
-MODEL = what(
+#: Of the data set where nobody names one.
+MODEL = what_option(
     "--model NAME",
-    default=DEFAULT_MODEL,
-    show_default=False,
     help="Forecast model (see odforecast models). NAME+delay first completes the recent months.  "
     f"[default: {DEFAULT_MODEL}; for counties {names.DEFAULT_COUNTY_MODEL}]",
 )
-UNTIL = what(
+UNTIL = what_option(
     "--until MONTH",
     type=END_MONTH,
     help="Last month to forecast, instead of --horizon: 2028-12.",
 )
-START, END = (
-    what(f"--{which} MONTH", type=kind, help=f"{words} origin, by its last known month: {month}.")
-    for which, kind, words, month in (
-        ("start", START_MONTH, "First", "2019-01"),
-        ("end", END_MONTH, "Last", "2024-04"),
-    )
+START = what_option(
+    "--start MONTH",
+    type=START_MONTH,
+    help="First origin, by its last known month: 2019-01.",
 )
-TARGET = what(
+END = what_option(
+    "--end MONTH",
+    type=END_MONTH,
+    help="Last origin, by its last known month: 2024-04.",
+)
+TARGET = what_option(
     "--target",
     type=click.Choice([*names.TARGETS, "both"]),
     default=names.TARGET_12MO,
     more=True,
     help="12-month totals, single months, or both.",
 )
-LEVEL = what(
+INTERVAL = what_option(
     "--level P",
-    default=0.9,
+    default=LEVEL,
     more=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Probability of the intervals.",
 )
-DRAWS = details(
+DRAWS = detail_option(
     "--draws N",
     default=names.DEFAULT_DRAWS,
     more=True,
     type=click.IntRange(min=2),
     help="Number of sample paths.",
 )
-SEED = details(
+SEED = detail_option(
     "--seed N",
     default=names.DEFAULT_SEED,
     more=True,
@@ -472,7 +511,7 @@ SEED = details(
 
 def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
     """``--horizon N``; the command puts in its default where neither it nor --until is given."""
-    return what(
+    return what_option(
         "--horizon N",
         type=click.IntRange(min=1),
         more=True,
@@ -482,42 +521,44 @@ def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
 
 # Data
 
-ARCHIVE = data(
+ARCHIVE = data_option(
     "--archive DIR",
     type=PATH,
     help="Folder of releases.  [default: your own releases, then the bundled ones]",
 )
-SOURCE = data(
+SOURCE = data_option(
     "--source FILE",
     reads=True,
     more=True,
     help="A file from CDC instead of an archive, or 'bundled'.",
 )
-RELEASE = data(
+ACCEPT_HELP = "Use a file that contradicts itself. The reason stays with every result."
+#: Releases of an archive, or of a file.
+SOURCES = add_options(ARCHIVE, SOURCE, data_option("--accept REASON", more=True, help=ACCEPT_HELP))
+RELEASE = data_option(
     "--release DATE",
     type=DAY,
     help="Release date of the file, if its name does not start with it: 2024-12-11.",
 )
-AS_OF, TRUTH_AS_OF = (
-    data(name, type=END_DAY, help=f"{words}.  [default: the latest release]")
-    for name, words in (
-        ("--as-of DATE", "Use only data published by this date"),
-        ("--truth-as-of DATE", "Score against the release known on this date"),
-    )
+AS_OF = data_option(
+    "--as-of DATE",
+    type=END_DAY,
+    help="Use only data published by this date.  [default: the latest release]",
 )
-MIN_TRUTH_AGE = data(
+TRUTH_AS_OF = data_option(
+    "--truth-as-of DATE",
+    type=END_DAY,
+    help="Score against the release known on this date.  [default: the latest release]",
+)
+MIN_TRUTH_AGE = data_option(
     "--min-truth-age MONTHS",
-    default=12,
+    default=FINAL_AGE,
     type=click.IntRange(min=0),
     help="Score only counts that were at least this old in the release scored against.",
 )
-POPULATION = data(
+POPULATION = data_option(
     "--population FILE",
-    type=click.Path(
-        path_type=Path,
-        dir_okay=False,
-        exists=True,
-    ),
+    type=EXISTING_FILE,
     more=True,
     reads=True,
     help="County populations from the Census Bureau. Adds deaths per 100,000 people.",
@@ -525,17 +566,15 @@ POPULATION = data(
 
 # Output
 
-ACCEPTS = "Use a file that contradicts itself. The reason stays with every result."
-JSON = output("--json", "as_json", help="Print JSON. Everything else goes to standard error.")
-PLOT, HTML, TABLE = (
-    output(f"--{name} FILE", writes=endings, help=words)
-    for name, endings, words in (
-        ("plot", FIGURES, f"Write a figure: {', '.join(FIGURES)}."),
-        ("html", PAGES, "Write a web page in one file."),
-        ("table", TABLES, f"Write the whole table: {', '.join(TABLES)}."),
-    )
+JSON = output_option(
+    "--json", "as_json", help="Print JSON. Everything else goes to standard error."
 )
-ROWS_SHOWN = output(
+PLOT = output_option("--plot FILE", writes=FIGURES, help=f"Write a figure: {', '.join(FIGURES)}.")
+HTML = output_option("--html FILE", writes=PAGES, help="Write a web page in one file.")
+TABLE = output_option(
+    "--table FILE", writes=TABLES, help=f"Write the whole table: {', '.join(TABLES)}."
+)
+ROWS_SHOWN = output_option(
     "--rows N",
     default=ROWS,
     more=True,
@@ -546,7 +585,7 @@ ROWS_SHOWN = output(
 
 def replace(about: str = "") -> Decorator:
     """``--replace``, which is about another option, if that may be left out."""
-    return output(
+    return output_option(
         "--replace",
         more=True,
         about=about,
@@ -555,7 +594,7 @@ def replace(about: str = "") -> Decorator:
 
 
 def out(
-    words: str,
+    text: str,
     writes: tuple[str, ...],
     *,
     required: bool = False,
@@ -563,10 +602,10 @@ def out(
 ) -> Decorator:
     """``--out FILE``, or ``--out DIR`` where ``writes`` is empty."""
     name = "--out FILE" if writes else "--out DIR"
-    return output(
+    return output_option(
         name,
         required=required,
         writes=writes,
         more=more,
-        help=words,
+        help=text,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace as with_
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,22 @@ import click
 
 import odforecast as od
 from odforecast.cli import options as opt
-from odforecast.cli import source
+from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import refuse
+from odforecast.cli.source import Data, OwnCounts, Request, Simulation
 
 #: Options that say how a forecast is made: of no use where one is given.
-_MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
-_WHY = "says how to make a forecast, and this report makes none"
+_MAKING = (
+    "--as-of",
+    "--model",
+    "--indicator",
+    "--draws",
+    "--seed",
+    "--horizon",
+    "--until",
+    "--counts",
+)
+_MAKES_NONE = "says how to make a forecast, and this report makes none"
 
 
 @opt.command()
@@ -26,25 +36,30 @@ _WHY = "says how to make a forecast, and this report makes none"
     type=opt.PATH,
     metavar="[FORECAST|RESULTS]...",
 )
-@source.request_options(opt.LOCATIONS)
-@opt.together(
-    source.COUNTS,
+@sources.request_options(opt.LOCATIONS)
+@opt.add_options(
+    sources.COUNTS,
     opt.horizon("to the end of the year after next"),
     opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
-    opt.output(
+    opt.output_option(
         "--site DIR",
         writes=(),
         help="Write a folder of pages instead: one for each place.",
     ),
     opt.replace("site"),
-    source.PUBLISH,
+    sources.PUBLISH,
 )
 def report(
     folders: tuple[Path, ...],
-    out: Path | None,
-    site: Path | None,
-    replace: bool,
-    publish: bool,
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    own: OwnCounts,
+    out: Path | None = None,
+    site: Path | None = None,
+    replace: bool = False,
+    publish: bool = False,
+    typed: tuple[str, ...] = (),
 ) -> Answer:
     """Write a web page of a forecast, of a backtest, or of both; or a site with a page per place.
 
@@ -57,55 +72,61 @@ def report(
     from odforecast.report.page import check_folder
     from odforecast.report.site import write_report, write_site
 
-    opt.check(
-        (
-            out is not None and site is not None,
-            "give --out FILE for a page, or --site DIR for a site of pages",
-        )
-    )
+    if out is not None and site is not None:
+        raise click.UsageError("give --out FILE for a page, or --site DIR for a site of pages")
     page = out or Path("report.html")
-    asked = opt.given("locations")
-    source.check_local(("--out", None if site else page), ("--site", site))
     if site is None:
+        sources.check_private(own, publish, ("--out", page))
         opt.check_outputs(("--out", page, opt.PAGES))
     else:
+        sources.check_private(own, publish, ("--site", site))
         check_folder(site, replace)
-    forecast, scored = _open(folders)
+    forecast, results = _open(folders)
     places: Sequence[str] | None = None
     later = None
     notes = []
     if forecast is not None:
         refuse_counties(forecast, "reports")
-        refuse(_WHY, *_MAKING)
-        if opt.given("archive") or opt.given("source"):
-            later = _later(forecast)
-        if asked != "all":
-            places = resolve(asked, forecast.locations)
-    elif site is None and scored is not None:
-        refuse(_WHY, *_MAKING, "archive", "source")
-        if asked != "all":
-            held = sorted(set(scored.scores["location"]))
-            scored = scored.select(resolve(asked, held))
+        opt.refuse(typed, _MAKES_NONE, *_MAKING)
+        if data.archive or data.source:
+            later = _later(forecast, data.open())
+        if request.locations != "all":
+            places = resolve(request.locations, forecast.locations)
+    elif site is None and results is not None:
+        opt.refuse(typed, _MAKES_NONE, *_MAKING, "--archive", "--source")
+        if request.locations != "all":
+            scored = sorted(set(results.scores["location"]))
+            results = results.select(resolve(request.locations, scored))
     else:
-        panel, states = source.own_panel()
-        until = None
-        if opt.given("horizon") is None and opt.given("until") is None:
-            until = f"{panel.last_month.astype(object).year + 2}-12"  # the year after next
-        forecast = source.make(od.get_model(opt.given("model")), panel, states=states, until=until)
-        places = source.there(forecast, states)
-        notes = [source.how(forecast)]
-        later = _later(forecast)
-    common: dict[str, Any] = {
-        "results": scored,
+        model = simulation.find_model()
+        releases = data.open()
+        panel, chosen = sources.open_panel(releases, request, as_of=data.as_of)
+        panel = sources.add_counts(panel, own, as_of=data.as_of)
+        if request.horizon is None and request.until is None:
+            year = panel.last_month.astype(object).year + 2  # the year after next
+            request = with_(request, until=f"{year}-12")
+        forecast = sources.make_forecast(
+            model,
+            panel,
+            places=chosen,
+            request=request,
+            simulation=simulation,
+        )
+        places = sources.forecast_places(forecast, chosen)
+        sources.say_warnings(forecast)
+        notes = [sources.model_line(forecast)]
+        later = _later(forecast, releases)
+    shared: dict[str, Any] = {
+        "results": results,
         "later": later,
         "locations": places,
         "own": publish,
     }
     if site is None:
-        write_report(page, forecast=forecast, replace=True, **common)
+        write_report(page, forecast=forecast, replace=True, **shared)
         return Answer(f"page: {page}", notes=notes)
     assert forecast is not None
-    files = write_site(site, forecast, replace=replace, **common)
+    files = write_site(site, forecast, replace=replace, **shared)
     return Answer(f"site: {files[0]} ({len(files)} files)", notes=notes)
 
 
@@ -113,32 +134,40 @@ def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | Non
     """The forecast and the backtest among some folders, each known by what is in it."""
     from odforecast.forecasts.file import INDEX
 
-    found: dict[str, Path] = {}
+    forecast = None
+    backtest = None
     for folder in folders:
-        # A backtest was begun here; one that did not end says so when it is opened.
-        begun = any((folder / x).exists() for x in ("manifest.json", "units", "scores.parquet"))
-        kind = "forecast" if (folder / INDEX).is_file() else "backtest" if begun else ""
-        what = "is a file; give the folder" if folder.exists() else "is not a folder"
-        opt.check(
-            (not folder.is_dir(), f"{folder} {what}. For a page of one place: --state PLACE"),
-            (
-                not kind,
-                f"{folder} holds neither a forecast nor a backtest: there is no {INDEX} "
-                "from odforecast forecast --save, and no manifest.json from odforecast backtest "
-                "--out",
-            ),
-            (kind in found, f"two {kind}s: {found.get(kind)} and {folder}; give one"),
-        )
-        found[kind] = folder
+        if not folder.is_dir():
+            reason = "is a file; give the folder" if folder.exists() else "is not a folder"
+            raise click.UsageError(f"{folder} {reason}. For a page of one place: --state PLACE")
+        if (folder / INDEX).is_file():
+            _check_single("forecast", forecast, folder)
+            forecast = folder
+        # A backtest that did not end says so when it is opened.
+        elif any((folder / name).exists() for name in ("manifest.json", "units", "scores.parquet")):
+            _check_single("backtest", backtest, folder)
+            backtest = folder
+        else:
+            raise click.UsageError(
+                f"{folder} holds neither a forecast nor a backtest: there is no {INDEX} from "
+                "odforecast forecast --save, and no manifest.json from odforecast backtest --out"
+            )
     return (
-        od.load_forecast(found["forecast"]) if "forecast" in found else None,
-        od.Results.load(found["backtest"]) if "backtest" in found else None,
+        None if forecast is None else od.load_forecast(forecast),
+        None if backtest is None else od.Results.load(backtest),
     )
 
 
-def _later(forecast: od.Forecast) -> od.Panel | None:
+def _check_single(kind: str, first: Path | None, second: Path) -> None:
+    """Refuse two folders of a kind."""
+    if first is not None:
+        raise click.UsageError(f"two {kind}s: {first} and {second}; give one")
+
+
+def _later(forecast: od.Forecast, releases: od.Archive) -> od.Panel | None:
     """The same counts in the newest release in hand, where it is younger than the forecast's."""
     panel = forecast.panel
-    newest = source.open_source().as_of()
-    later = panel is not None and newest.date > panel.release
-    return newest.panel(panel.indicator) if later and panel is not None else None
+    newest = releases.as_of()
+    if panel is None or newest.date <= panel.release:
+        return None
+    return newest.panel(panel.indicator)

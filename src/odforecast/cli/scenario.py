@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from dataclasses import replace as with_
 from pathlib import Path
 from textwrap import shorten
@@ -16,8 +17,8 @@ import pandas as pd
 import odforecast as od
 from odforecast import scenario as lib
 from odforecast.cli import options as opt
-from odforecast.cli import source
-from odforecast.cli.answer import Answer
+from odforecast.cli import source as sources
+from odforecast.cli.answer import Answer, Output
 from odforecast.cli.app import Group
 from odforecast.cli.screen import (
     Column,
@@ -31,7 +32,7 @@ from odforecast.cli.screen import (
     width,
     working,
 )
-from odforecast.cli.source import SOURCES, open_source
+from odforecast.cli.source import Data, Request, Simulation
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
 from odforecast.evidence.validate import run_checks
@@ -59,7 +60,7 @@ SIMULATIONS = 200
 #: By this file a folder is known to hold a run; runs before 0.2 had it, and the rest, at the top.
 MARK = "scenarios.yaml"
 DATA_FOLDER = "data"
-_OURS = (
+_FILES = (
     r"data|scenarios\.yaml|quantiles\.csv|(samples|draws)\.parquet|figures|hub-config"
     r"|(answer|deaths_averted|time_to_recover|exposure|cost_of_delay)\.csv|brief(-[\w.-]+)?\.html"
 )
@@ -72,26 +73,41 @@ _SHARES = "fentanyl-share"
 #: What every answer rests on, after a blank line.
 _CAVEAT = ("", CAVEAT)
 
+
+@dataclass(frozen=True)
+class Options:
+    """Scenarios, and what goes with them."""
+
+    #: Names, files or ``null``; each may be several, with commas.
+    scenarios: tuple[str, ...] = ()
+    #: First month of those that have none; None for the month after the as-of date.
+    onset: str | None = None
+    #: Months by which every scenario also starts later.
+    later: tuple[int, ...] = ()
+    #: Own shares by place: ``NAME=FILE``.
+    tables: tuple[str, ...] = ()
+
+
 #: What every forecast under scenarios is made of.
-FORECAST = opt.together(
-    opt.what(
+FORECAST = opt.add_options(
+    opt.what_option(
         "--onset MONTH",
         type=opt.START_MONTH,
         help="First month of named scenarios.  [default: the month after the as-of date]",
     ),
-    opt.BESIDE,
+    opt.PLACES_BESIDE_US,
     opt.horizon(HORIZON),
     opt.UNTIL,
     opt.MODEL,
     opt.INDICATOR,
-    SOURCES,
+    opt.SOURCES,
     opt.AS_OF,
     opt.DRAWS,
     opt.SEED,
     opt.JSON,
 )
-ASKED = opt.together(
-    opt.what(
+SCENARIOS = opt.add_options(
+    opt.what_option(
         "--scenario FILE|NAME",
         "scenarios",
         multiple=True,
@@ -100,7 +116,7 @@ ASKED = opt.together(
         "commas, or repeated.",
     ),
     FORECAST,
-    opt.data(
+    opt.data_option(
         "--exposure NAME=FILE",
         "tables",
         multiple=True,
@@ -121,32 +137,14 @@ def scenario() -> None:
 
 
 @scenario.command("list")
-@opt.output("--events", help="List the events of the evidence library.")
+@opt.output_option("--events", help="List the events of the evidence library.")
 def list_(events: bool) -> None:
     """List the named scenarios, their chances and grades."""
     if events:
-        rows = [["event", "date", "what happened; grade of the evidence"]]
-        rows += [
-            [str(r["id"]), str(r["date"]).replace(" … ", "–"), f"{r['event']}; {r['grade']}"]
-            for r in catalogue.events().to_dict("records")
-        ]
-        click.echo(columns(rows, indent=""))
+        click.echo(columns(_event_rows(), indent=""))
     else:
         say(CAVEAT)
-        rows = [
-            ["scenario", "works/harms", "grade", ""],
-            [lib.NULL.name, "", "", "Status quo: no change"],
-        ]
-        for name in catalogue.prior_names():
-            x = lib.named_intervention(name, onset="2026-03")
-            chances = x.chances()
-            works = "what-if" if x.is_what_if else f"{100 * chances[0]:.0f}/{chances[2]:.0%}"
-            grade = str(catalogue.prior_table(name)["grade"])
-            rows.append([name, works, grade, catalogue.prior_title(name)])
-        room = width() - sum(2 + max(map(len, cells)) for cells in list(zip(*rows))[:3])
-        if room >= 20 and fitted():  # one line each; `show` has the whole title
-            rows = [[*row, shorten(x, room, placeholder="…")] for *row, x in rows]
-        click.echo(f"\n{columns(rows, indent='')}\n")
+        click.echo(f"\n{columns(_scenario_rows(), indent='')}\n")
         say(
             "Works/harms: the chance that it works, and that it raises deaths. Use one as "
             "--scenario NAME, or as prior: NAME in a file of yours. Events: --events."
@@ -154,48 +152,79 @@ def list_(events: bool) -> None:
     click.echo("Details: odforecast scenario show NAME")
 
 
+def _event_rows() -> list[list[str]]:
+    """The events of the library, under their heads."""
+    rows = [["event", "date", "what happened; grade of the evidence"]]
+    for event in catalogue.events().to_dict("records"):
+        date = str(event["date"]).replace(" … ", "–")
+        rows.append([str(event["id"]), date, f"{event['event']}; {event['grade']}"])
+    return rows
+
+
+def _scenario_rows() -> list[list[str]]:
+    """The named scenarios, under their heads; on a screen one line each."""
+    rows = [
+        ["scenario", "works/harms", "grade", ""],
+        [lib.NULL.name, "", "", "Status quo: no change"],
+    ]
+    for name in catalogue.prior_names():
+        intervention = lib.named_intervention(name, onset="2026-03")
+        chances = "what-if"
+        if not intervention.is_what_if:
+            works, _, harms = intervention.chances()
+            chances = f"{100 * works:.0f}/{harms:.0%}"
+        grade = str(catalogue.prior_table(name)["grade"])
+        rows.append([name, chances, grade, catalogue.prior_title(name)])
+    widths = [max(map(len, cells)) for cells in zip(*rows)]
+    room = width() - sum(2 + most for most in widths[:3])
+    if room >= 20 and fitted():  # `show` has the whole title
+        rows = [[*cells, shorten(title, room, placeholder="…")] for *cells, title in rows]
+    return rows
+
+
 @scenario.command()
 @click.argument("name", metavar="NAME|FILE")
 def show(name: str) -> None:
     """Show a scenario, an event or your own scenario file."""
-    events = catalogue.events()
-    found = events[events["id"] == name].to_dict("records")
-    if Path(name).suffix.lower() in source.SCENARIO_FILES:
+    table = catalogue.events()
+    events = table[table["id"] == name].to_dict("records")
+    if Path(name).suffix.lower() in sources.SCENARIO_FILES:
         for item in lib.read_scenarios(name):
             _show_scenario(item, f"{item.name}, hash {item.hash}")
     elif name == lib.NULL.name:
         _show_scenario(lib.NULL, "Status quo: the baseline forecast, draw for draw.")
     elif name in catalogue.prior_names():
-        words = f"{catalogue.prior_title(name)}. The onset is an example: choose your own."
-        _show_scenario(lib.named(name, onset="2026-03"), words)
+        text = f"{catalogue.prior_title(name)}. The onset is an example: choose your own."
+        _show_scenario(lib.named(name, onset="2026-03"), text)
         say(f"# {CAVEAT}", indent="# ")
-        if found:
+        if events:
             click.echo("\n# The event of that name:")
-            _show_event(found[0], "# ")  # so that what is shown can be run
-    elif found:
-        _show_event(found[0])
+            _show_event(events[0], "# ")  # so that what is shown can be run
+    elif events:
+        _show_event(events[0])
     else:
-        known = list(dict.fromkeys([lib.NULL.name, *catalogue.prior_names(), *events["id"]]))
+        known_names = dict.fromkeys([lib.NULL.name, *catalogue.prior_names(), *table["id"]])
         raise UnknownNameError(
-            f"no scenario, event or scenario file {name!r}", hint=one_of(name, known)
+            f"no scenario, event or scenario file {name!r}",
+            hint=one_of(name, list(known_names)),
         )
 
 
-def _show_scenario(item: od.Scenario, words: str) -> None:
+def _show_scenario(item: od.Scenario, text: str) -> None:
     """A scenario as a file, the three named parts of every prior before it as comments."""
-    say(f"# {words}", indent="# ")
-    for x in item.interventions:
+    say(f"# {text}", indent="# ")
+    for intervention in item.interventions:
+        name = intervention.name
         chances = "a what-if, without chances"
-        if not x.is_what_if:
-            names = ("works", "does nothing", "backfires")
-            chances = ", ".join(f"{name} {p:.0%}" for name, p in zip(names, x.chances()))
-        how = f"; it would backfire because {x.backfire}" if x.backfire else ""
-        for text in (
-            f"{x.name}: size {x.size}",
-            f"{x.name}: {chances}{how}",
-            *(f"reference: {text}" for text in x.references),
-        ):
-            say(f"# {text}", indent="#   ")
+        if not intervention.is_what_if:
+            works, nothing, backfires = intervention.chances()
+            chances = f"works {works:.0%}, does nothing {nothing:.0%}, backfires {backfires:.0%}"
+        if intervention.backfire:
+            chances += f"; it would backfire because {intervention.backfire}"
+        say(f"# {name}: size {intervention.size}", indent="#   ")
+        say(f"# {name}: {chances}", indent="#   ")
+        for reference in intervention.references:
+            say(f"# reference: {reference}", indent="#   ")
     click.echo(lib.dump_scenarios(item, ".yaml"))
 
 
@@ -221,143 +250,154 @@ def _show_event(row: dict[Any, Any], mark: str = "") -> None:
 # A forecast under scenarios
 
 
-def projected(*named: str) -> tuple[od.Projection, od.Panel, dict[str, Any]]:
-    """The projection asked for, of named scenarios or those of --scenario, its panel, and what
-    JSON says of it; notes are said.
-    """
-    horizon, until = map(opt.given, ("horizon", "until"))
-    source.one_end(horizon, until)
-    forecaster = od.get_model(opt.given("model"))
+def make_projection(
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    options: Options,
+    as_json: bool,
+) -> tuple[od.Projection, od.Panel, dict[str, Any]]:
+    """The projection that is asked for, its panel, and what JSON says of it; notes are said."""
+    model = simulation.find_model()
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
-    panel, places = source.own_panel()
-    nation = ("US",) if "US" in panel.locations else ()
-    states = tuple(dict.fromkeys((*nation, *places)))
-    chosen = _begun(source.scenarios_of(named or opt.given("scenarios")), panel)
-    chosen += tuple(
-        _later(s, wait)
-        for wait in dict.fromkeys(opt.given("later") or ())
-        for s in chosen
-        if not s.is_null
-    )
-    shares = _exposures(opt.given("tables") or ())
-    for x in dict.fromkeys(x for s in chosen for x in s.interventions):
-        if not (x.backfire or x.rises) and x.chances()[2] >= 0.005:
+    panel, places = sources.open_panel(data.open(), request, as_of=data.as_of)
+    if "US" in panel.locations:
+        places = tuple(dict.fromkeys(("US", *places)))
+    scenarios = _scenarios(options, panel)
+    exposures = _exposures(options.tables)
+    interventions = dict.fromkeys(x for item in scenarios for x in item.interventions)
+    for intervention in interventions:
+        harms = intervention.chances()[2]
+        if harms >= 0.005 and not (intervention.backfire or intervention.rises):
             note(
-                f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
+                f"{intervention.name} may raise deaths (probability {harms:.2f}) and names no "
                 "mechanism: describe one under backfire, or write direction: fall"
             )
-    say(
-        f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
-        err=opt.given("as_json"),
-    )
-    with working(f"fitting {forecaster.label}"):
+    say(f"{model.label} as of {panel.as_of}, last known month {panel.last_month}", err=as_json)
+    with working(f"fitting {model.label}"):
         projection = lib.project(
-            forecaster.fit(source.to_fit(forecaster, panel, places=states)),
-            chosen,
-            horizon=horizon,
-            draws=opt.given("draws"),
-            seed=opt.given("seed"),
-            until=until,
-            exposures=shares,
+            model.fit(sources.to_fit(model, panel, places=places)),
+            scenarios,
+            horizon=request.horizon,
+            draws=simulation.draws,
+            seed=simulation.seed,
+            until=request.until,
+            exposures=exposures,
         )
-    if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
+    if "US" in places and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()
     # Places are chosen last, so that one question has one answer wherever it is asked.
-    projection = projection.select(source.there(projection.baseline, states))
-    source.say_warnings(projection.baseline, "note")
-    if any(x.scope != ALL for s in chosen for x in s.interventions):
+    projection = projection.select(sources.forecast_places(projection.baseline, places))
+    sources.say_warnings(projection.baseline, "note")
+    if any(intervention.scope != ALL for intervention in interventions):
         note(CLASS_WARNING)
-    meta = source.about(projection.baseline, panel)
+    meta = sources.forecast_meta(projection.baseline, panel)
     return projection, panel, meta | {"scenarios": list(projection.names)}
 
 
-def _begun(found: Sequence[od.Scenario], panel: od.Panel) -> tuple[od.Scenario, ...]:
-    """The scenarios; what has no onset begins at the one that was given, or after the as-of day."""
-    onset = opt.given("onset")
+def _scenarios(options: Options, panel: od.Panel) -> tuple[od.Scenario, ...]:
+    """The scenarios, and those that start later.
+
+    What has no onset begins at the one that was given, or after the as-of day.
+    """
+    scenarios = sources.find_scenarios(options.scenarios)
+    onset = options.onset
+    is_open = any(item.is_open for item in scenarios)
+    if onset is not None and not is_open:
+        raise click.UsageError(
+            f"--onset {onset}: all scenarios given have their own; remove onset from the file"
+        )
     start = onset or str(to_month(panel.as_of) + ONE_MONTH)
-    used = any(s.is_open for s in found)
-    opt.check(
-        (
-            onset is not None and not used,
-            f"--onset {onset}: all scenarios given have their own; remove onset from the file",
-        )
-    )
-    if used and onset is None:
-        late = int((to_month(dt.date.today()) - to_month(start)).astype(int))
-        past = (
-            f", {late} months ago; the latest release used is of {panel.release}. Choose "
-            "another with --onset"
-            if late > 0
-            else ""
-        )
-        say(f"onset {start}, the month after the as-of date{past}", err=True, indent="  ")
-    return tuple(dict.fromkeys(s.at(start) for s in found))
+    if is_open and onset is None:
+        text = f"onset {start}, the month after the as-of date"
+        months_ago = int((to_month(dt.date.today()) - to_month(start)).astype(int))
+        if months_ago > 0:
+            text += (
+                f", {months_ago} months ago; the latest release used is of {panel.release}. "
+                "Choose another with --onset"
+            )
+        say(text, err=True, indent="  ")
+    dated = list(dict.fromkeys(item.at(start) for item in scenarios))
+    delayed = [
+        _later(item, months)
+        for months in dict.fromkeys(options.later)
+        for item in dated
+        if not item.is_null
+    ]
+    return (*dated, *delayed)
 
 
-def _later(s: od.Scenario, wait: int) -> od.Scenario:
+def _later(item: od.Scenario, months: int) -> od.Scenario:
     """A scenario that begins so many months later."""
-    parts = tuple(
-        with_(x, onset=tuple(month + wait * ONE_MONTH for month in x.onset))
-        for x in s.interventions
-    )
-    words = f"{scenario_title(s)}, {wait} months later"
+    interventions = []
+    for intervention in item.interventions:
+        onset = tuple(month + months * ONE_MONTH for month in intervention.onset)
+        interventions.append(with_(intervention, onset=onset))
     return with_(
-        s,
-        name=f"{s.name}-{wait}-months-later",
-        title=words,
-        interventions=parts,
+        item,
+        name=f"{item.name}-{months}-months-later",
+        title=f"{scenario_title(item)}, {months} months later",
+        interventions=tuple(interventions),
     )
 
 
 def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
     """Shares by place, by the name of the table."""
-    found = {}
+    exposures = {}
     for text in tables:
         name, _, path = text.partition("=")
-        opt.check(
-            (not path, f"--exposure is {text!r}, write NAME=FILE"),
-            (
-                name != _SHARES,
+        if not path:
+            raise click.UsageError(f"--exposure is {text!r}, write NAME=FILE")
+        if name != _SHARES:
+            raise click.UsageError(
                 f"--exposure {name}: only {_SHARES} can be given; write other tables into the "
-                "scenario file, such as exposure: {OH: 0.5, default: 0.2}",
-            ),
-        )
-        found[name] = lib.read_exposure(path)
-    return found
+                "scenario file, such as exposure: {OH: 0.5, default: 0.2}"
+            )
+        exposures[name] = lib.read_exposure(path)
+    return exposures
 
 
-def _not_null(projection: od.Projection) -> list[od.Scenario]:
+def _changes_of(projection: od.Projection) -> list[od.Scenario]:
     """The scenarios but the status quo."""
-    return [s for s in projection.scenarios if not s.is_null]
+    return [item for item in projection.scenarios if not item.is_null]
 
 
 def _data(projection: od.Projection, meta: dict[str, Any]) -> dict[str, Any]:
     """The answer, what may come of it, and deaths averted by period, of all places."""
-    names = ("answer", "outcomes", "averted")
-    some = _not_null(projection)
-    found = {name: getattr(projection, name)() if some else [] for name in names}
-    return {"meta": meta | {"against": "null"}} | found
+    data: dict[str, Any] = {
+        "meta": meta | {"against": "null"},
+        "answer": [],
+        "outcomes": [],
+        "averted": [],
+    }
+    if _changes_of(projection):
+        data["answer"] = projection.answer()
+        data["outcomes"] = projection.outcomes()
+        data["averted"] = projection.averted()
+    return data
 
 
 def ranged(row: Any) -> str:
     """Deaths prevented: the mean with its interval, no finer than it; a dash where none is."""
-    mean, low, high = (row[f"averted_{key}"] for key in ("mean", "q05", "q95"))
+    mean = row["averted_mean"]
+    low = row["averted_q05"]
+    high = row["averted_q95"]
     if mean != mean:
         return "–"
     interval = f" ({between(low, high)})" if low == low else ""
     return minus(f"{rounded(mean, step_of(low, high))}{interval}")
 
 
-def _of(where: str, table: pd.DataFrame) -> pd.DataFrame:
+def _at_place(table: pd.DataFrame, place: str) -> pd.DataFrame:
     """The rows of a place."""
-    return table[table["location"] == where]
+    return table[table["location"] == place]
 
 
-def _by_place(table: pd.DataFrame, head: str, shown: Sequence[Column]) -> None:
+def _print_places(table: pd.DataFrame, head: str, columns: Sequence[Column]) -> None:
     """A table for each of the first places, under a title."""
-    for where in list(dict.fromkeys(table["location"]))[:SHOWN]:
-        title(f"{where}: {head}")
-        click.echo(lay(_of(where, table), shown))
+    for place in list(dict.fromkeys(table["location"]))[:SHOWN]:
+        title(f"{place}: {head}")
+        click.echo(lay(_at_place(table, place), columns))
 
 
 _CHANGE = Column("change", "percent_mean", form="{:+z.1f}%")
@@ -370,31 +410,37 @@ _YEARS = (
 
 
 @scenario.command()
-@opt.together(
-    ASKED,
+@opt.add_options(
+    SCENARIOS,
     opt.PLOT,
     opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True),
     opt.replace(),
-    opt.output(
+    opt.output_option(
         "--paper",
         type=click.Choice(["letter", "a4"]),
         default="letter",
         more=True,
         help="Paper size of the brief.",
     ),
-    opt.output(
+    opt.output_option(
         "--style FILE",
-        type=click.Path(
-            path_type=Path,
-            dir_okay=False,
-            exists=True,
-        ),
+        type=opt.EXISTING_FILE,
         more=True,
         reads=True,
         help="Your own style sheet for the brief.",
     ),
 )
-def run(paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path) -> Answer:
+def run(
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    options: Options,
+    output: Output,
+    out: Path,
+    replace: bool = False,
+    paper: Any = "letter",
+    style: Path | None = None,
+) -> Answer:
     """Project a forecast under scenarios, and write a brief.
 
     The brief is for decision-makers, one file with a section for each place: the US, and those of
@@ -404,85 +450,97 @@ def run(paper: str, style: Path | None, plot: Path | None, replace: bool, out: P
     \b
     odforecast scenario run --scenario cooperation-resumed --out brief
     """
-    opt.check_apart("--out", out, ("--plot", plot))
+    opt.check_outside("--out", out, ("--plot", output.plot))
     opt.check_folder(
         "--out",
         out,
         replace=replace,
-        what="a run",
-        ours=_OURS,
+        content="a run",
+        pattern=_FILES,
         marks=(MARK, f"{DATA_FOLDER}/{MARK}"),
     )
-    projection, panel, meta = projected()
+    projection, panel, meta = make_projection(
+        request,
+        data,
+        simulation=simulation,
+        options=options,
+        as_json=output.as_json,
+    )
 
     def write() -> None:
         """Write the folder."""
-        with replacing_folder(out) as made:
-            waiting = _write(projection, panel, out=made / DATA_FOLDER)
+        with replacing_folder(out) as folder:
+            waiting = _write(projection, panel, out=folder / DATA_FOLDER)
             if waiting is not None:
                 write_briefs(
                     projection,
-                    made,
+                    folder,
                     panel=panel,
                     waiting=waiting,
                     paper=paper,
                     stylesheet=style,
                 )
 
-    begun = [s.name for s in _not_null(projection) if min(_onsets(s)) <= panel.last_month]
-    clock = (
-        f"{', '.join(begun)} began before the last known month: odforecast update --scenario "
-        "says after each release how likely it is that it works"
-    )
+    notes = list(_CAVEAT)
+    started = [
+        item.name for item in _changes_of(projection) if min(_onsets(item)) <= panel.last_month
+    ]
+    if started:
+        notes.append(
+            f"{', '.join(started)} began before the last known month: odforecast update "
+            "--scenario says after each release how likely it is that it works"
+        )
     return Answer(
         text=lambda: _show_answer(projection),
         data=lambda: _data(projection, meta),
         figure=projection.plot,
-        notes=[*_CAVEAT, clock] if begun else _CAVEAT,
+        notes=notes,
         files=[(write, f"written: {out}/")],
     )
 
 
 def _show_answer(projection: od.Projection) -> None:
     """The answer in words, and by calendar year, of the first places."""
-    if not _not_null(projection):
+    if not _changes_of(projection):
         say("The status quo alone: its forecast is in data/quantiles.csv. There is no brief.")
         return
     places = projection.baseline.locations
     years = projection.averted()
-    first = projection.answer().groupby("scenario_id")["first_month"].first()
-    begun = years["last_month"] >= years["scenario_id"].map(first)
-    years = years[(years["kind"] == "year") & begun]
-    for where in places[:SHOWN]:
-        title(where)
-        for text in projection.text(where).splitlines():
+    first_months = projection.answer().groupby("scenario_id")["first_month"].first()
+    started = years["last_month"] >= years["scenario_id"].map(first_months)
+    years = years[(years["kind"] == "year") & started]
+    for place in places[:SHOWN]:
+        title(place)
+        for text in projection.text(place).splitlines():
             if text not in (CAVEAT, CLASS_WARNING):
                 say(text, indent="  ")
-        mine = lay(_of(where, years), _YEARS)
-        click.echo(f"\n{mine}")
+        table = lay(_at_place(years, place), _YEARS)
+        click.echo(f"\n{table}")
     if len(places) > SHOWN:
         click.echo(f"\n{len(places) - SHOWN} more places are in data/answer.csv")
 
 
-def _onsets(s: od.Scenario) -> list[np.datetime64]:
+def _onsets(item: od.Scenario) -> list[np.datetime64]:
     """When its parts may begin."""
-    return [month for x in s.interventions for month in x.onset]
+    return [month for intervention in item.interventions for month in intervention.onset]
 
 
 def waiting_costs(projection: od.Projection) -> pd.DataFrame:
     """What waiting costs in every place, for every scenario that has not begun."""
     base = projection.source or projection.baseline
-    parts = []
-    for item in _not_null(projection):
-        if min(onsets := _onsets(item)) > base.last_month:
-            left = int((base.months[-1] - max(onsets)).astype(int))
-            delays = [m for m in DELAYS if m <= left]
-            parts.append(lib.cost_of_delay(base, item, delays, **_given(projection)))
-            parts[-1].insert(0, "scenario_id", item.name)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    tables = []
+    for item in _changes_of(projection):
+        onsets = _onsets(item)
+        if min(onsets) > base.last_month:
+            months_left = int((base.months[-1] - max(onsets)).astype(int))
+            delays = [months for months in DELAYS if months <= months_left]
+            table = lib.cost_of_delay(base, item, delays, **_shared(projection))
+            table.insert(0, "scenario_id", item.name)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _given(projection: od.Projection) -> dict[str, Any]:
+def _shared(projection: od.Projection) -> dict[str, Any]:
     """What every question about a projection takes: its places, shares and seed."""
     return {
         "location": list(projection.baseline.locations),
@@ -496,11 +554,11 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
     out.mkdir()
     base = projection.baseline
     targets = [TARGET_12MO]
-    rows = scenarios_to_hub(projection.forecasts, targets=targets)
-    od.write_hub(rows, out / "quantiles.csv")
-    few = {name: f.first(SAMPLES) for name, f in projection.forecasts.items()}
-    rows = scenarios_to_hub(few, targets=targets, output_type="sample")
-    od.write_hub(rows, out / "samples.parquet")
+    quantiles = scenarios_to_hub(projection.forecasts, targets=targets)
+    od.write_hub(quantiles, out / "quantiles.csv")
+    paths = {name: forecast.first(SAMPLES) for name, forecast in projection.forecasts.items()}
+    samples = scenarios_to_hub(paths, targets=targets, output_type="sample")
+    od.write_hub(samples, out / "samples.parquet")
     tasks = scenario_tasks(
         projection.names,
         base,
@@ -510,7 +568,8 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
     write_tasks(tasks, out / "hub-config" / "tasks.json")
     projection.to_parquet(out / "draws.parquet")
     (out / MARK).write_text(lib.dump_scenarios(projection.scenarios), encoding="utf-8")
-    if not (some := _not_null(projection)):
+    scenarios = _changes_of(projection)
+    if not scenarios:
         return None
     waiting = waiting_costs(projection)
     tables = {
@@ -519,17 +578,18 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
         "deaths_averted": projection.averted(),
         "exposure": projection.exposure_table(),
     }
-    for name, table in (tables | ({} if waiting.empty else {"cost_of_delay": waiting})).items():
+    if not waiting.empty:
+        tables["cost_of_delay"] = waiting
+    for name, table in tables.items():
         text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
         (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
-    where = base.locations[0]
+    place = base.locations[0]
     titles = short_titles(projection)
-    drawn: dict[str, Any] = {f"prior_{s.name}": prior_figure(s) for s in some} | {
-        "options": od.plot.prevented(projection, where, titles=titles),
-        "fan": od.plot.overlay(projection, where, history=panel, titles=titles),
-        "averted": od.plot.averted(projection, where, titles=titles),
-    }
-    for name, figure in drawn.items():
+    figures: dict[str, Any] = {f"prior_{item.name}": prior_figure(item) for item in scenarios}
+    figures["options"] = od.plot.prevented(projection, place, titles=titles)
+    figures["fan"] = od.plot.overlay(projection, place, history=panel, titles=titles)
+    figures["averted"] = od.plot.averted(projection, place, titles=titles)
+    for name, figure in figures.items():
         od.plot.save(figure, out / "figures" / f"{name}.svg")
     return waiting
 
@@ -538,9 +598,9 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
 
 
 @scenario.command()
-@opt.together(
-    ASKED,
-    opt.what(
+@opt.add_options(
+    SCENARIOS,
+    opt.what_option(
         "--later MONTHS",
         multiple=True,
         type=click.IntRange(1, 240),
@@ -548,7 +608,13 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
     ),
     opt.TABLE,
 )
-def compare() -> Answer:
+def compare(
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    options: Options,
+    as_json: bool = False,
+) -> Answer:
     """Compare options: if each works, its chance, on average.
 
     It draws no figures and writes no folder: odforecast scenario run does.
@@ -556,93 +622,109 @@ def compare() -> Answer:
     \b
     odforecast scenario compare --scenario cooperation-resumed,tariff-only
     """
-    projection, _, meta = projected()
+    projection, _, meta = make_projection(
+        request,
+        data,
+        simulation=simulation,
+        options=options,
+        as_json=as_json,
+    )
     answer = projection.answer()
-    keys = ["location", "scenario_id"]
 
     def show() -> None:
         """Print a table for each place."""
         # What it is there for: it works; of several, all of them do; or it raises deaths.
+        keys = ["location", "scenario_id"]
         best = projection.outcomes().drop_duplicates(keys).set_index(keys).to_dict("index")
-        found: Any = [best[key] for key in zip(*(answer[key] for key in keys))]
+        outcomes: Any = [best[key] for key in zip(answer["location"], answer["scenario_id"])]
         last = projection.baseline.months[-1]
         head = f"deaths prevented by {last}, compared with no new measure"
-        _by_place(answer.assign(best=found), head, shown=_OPTIONS)
+        _print_places(answer.assign(best=outcomes), head, columns=_OPTIONS)
 
     return Answer(show, lambda: _data(projection, meta), frame=answer, notes=_CAVEAT)
 
 
-def _judged(row: Any, text: str) -> str:
+def _if_judged(row: Any, text: str) -> str:
     """A cell of what has a chance; a what-if has none, and nothing over all outcomes."""
     return text if row["best"]["chance"] == row["best"]["chance"] else "–"
 
 
 def _chance(best: Any) -> str:
     """The chance that it works; of several interventions, that all of them do."""
-    together = best["outcome"] if best["outcome"] in ("both work", "all work") else ""
-    return f"{100 * best['chance']:.0f}% {together}".rstrip()
+    chance = f"{100 * best['chance']:.0f}%"
+    if best["outcome"] in ("both work", "all work"):
+        return f"{chance} {best['outcome']}"
+    return chance
 
 
 _OPTIONS = (
     _NAME,
     Column("from", "first_month", form="{:>}"),
     Column("if it works", lambda row: ranged(row["best"])),
-    Column("chance", lambda row: _judged(row, _chance(row["best"]))),
-    Column("over all outcomes", lambda row: _judged(row, ranged(row))),
-    Column("change", lambda row: _judged(row, _CHANGE.cell(row))),
+    Column("chance", lambda row: _if_judged(row, _chance(row["best"]))),
+    Column("over all outcomes", lambda row: _if_judged(row, ranged(row))),
+    Column("change", lambda row: _if_judged(row, _CHANGE.cell(row))),
 )
 
 
 @scenario.command()
-@opt.together(ASKED, opt.TABLE)
-def sensitivity() -> Answer:
+@opt.add_options(SCENARIOS, opt.TABLE)
+def sensitivity(
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    options: Options,
+    as_json: bool = False,
+) -> Answer:
     """Show which assumption matters most, and what waiting costs.
 
     Each assumption in turn is set to its 5th and 95th percentile while the others stay uncertain.
     """
-    projection, _, meta = projected()
-    some = _not_null(projection)
-    opt.check((not some, "--scenario null assumes nothing: name another"))
-    base = projection.source or projection.baseline
-    found = pd.concat(
-        [lib.tornado(base, s, **_given(projection)).assign(scenario_id=s.name) for s in some],
-        ignore_index=True,
+    projection, _, meta = make_projection(
+        request,
+        data,
+        simulation=simulation,
+        options=options,
+        as_json=as_json,
     )
+    scenarios = _changes_of(projection)
+    if not scenarios:
+        raise click.UsageError("--scenario null assumes nothing: name another")
+    base = projection.source or projection.baseline
+    tables = []
+    for item in scenarios:
+        table = lib.tornado(base, item, **_shared(projection))
+        tables.append(table.assign(scenario_id=item.name))
+    sizes = pd.concat(tables, ignore_index=True)
     waiting = waiting_costs(projection)
 
     def show() -> None:
         """Print two tables for each scenario and place."""
-        for (name, where), mine in found.groupby(["scenario_id", "location"], sort=False):
+        for (name, place), part in sizes.groupby(["scenario_id", "location"], sort=False):
             title(
-                f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
-                f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high"
+                f"{place}, {name}: deaths prevented by {base.months[-1]}, mean "
+                f"{part['averted'].iloc[0]:z,.0f}, with one assumption low or high"
             )
-            several = len(set(mine["intervention"])) > 1
-            click.echo(lay(mine, [*([text_of("", "intervention")] if several else []), *_TORNADO]))
-            late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
-            if not late.empty:
-                by = Column(
-                    f"not prevented\nby {late['until'].iloc[0]}",
-                    "not_prevented",
-                    form="{:z,.0f}",
-                )
-                shown = lay(late, [_DELAY, _ONSET, by, _RUN_OUT])
-                click.echo(f"\n{shown}")
+            several = len(set(part["intervention"])) > 1
+            names = [text_of("", "intervention")] if several else []
+            click.echo(lay(part, [*names, *_TORNADO]))
+            costs = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == place)]
+            if not costs.empty:
+                head = f"not prevented\nby {costs['until'].iloc[0]}"
+                lost = Column(head, "not_prevented", form="{:z,.0f}")
+                table = lay(costs, [_DELAY, _ONSET, lost, _RUN_OUT])
+                click.echo(f"\n{table}")
 
-    data = {"meta": meta, "sensitivity": found, "waiting": waiting}
-    return Answer(show, data, frame=found, notes=_CAVEAT)
+    content = {"meta": meta, "sensitivity": sizes, "waiting": waiting}
+    return Answer(show, content, frame=sizes, notes=_CAVEAT)
 
 
 _TORNADO = (
     text_of("", "assumption"),
-    *(
-        column
-        for side in ("low", "high")
-        for column in (
-            Column(side, f"{side}_value", form="{:>}"),
-            Column("prevented", f"averted_{side}", form="{:z,.0f}"),
-        )
-    ),
+    Column("low", "low_value", form="{:>}"),
+    Column("prevented", "averted_low", form="{:z,.0f}"),
+    Column("high", "high_value", form="{:>}"),
+    Column("prevented", "averted_high", form="{:z,.0f}"),
 )
 _DELAY = text_of("months of\nwaiting", "delay")
 _ONSET = Column("onset", "onset", form="{:>}")
@@ -650,26 +732,38 @@ _RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", form=
 
 
 @scenario.command()
-@opt.together(FORECAST, opt.TABLE)
-def attribution() -> Answer:
+@opt.add_options(FORECAST, opt.TABLE)
+def attribution(
+    request: Request,
+    data: Data,
+    simulation: Simulation,
+    onset: str | None = None,
+    as_json: bool = False,
+) -> Answer:
     """Credit cooperation with a share of the 2023-24 fall.
 
     Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say
     how large that share is, so every share is shown.
     """
     shock = "supply-shock-2023-like"
-    projection, _, meta = projected(shock)
-    begins = projection.scenario(shock).interventions[0].onset[0]
+    projection, _, meta = make_projection(
+        request,
+        data,
+        simulation=simulation,
+        options=Options(scenarios=(shock,), onset=onset),
+        as_json=as_json,
+    )
+    start = projection.scenario(shock).interventions[0].onset[0]
     base = projection.baseline
-    found = lib.attribution(projection.source or base, begins, **_given(projection))
+    table = lib.attribution(projection.source or base, start, **_shared(projection))
     head = (
-        f"mean deaths prevented from {begins} to {base.months[-1]}, if cooperation repeated "
+        f"mean deaths prevented from {start} to {base.months[-1]}, if cooperation repeated "
         "this share of the 2023-24 fall"
     )
     return Answer(
-        lambda: _by_place(found, head, shown=_SHARE),
-        {"meta": meta, "attribution": found},
-        frame=found,
+        lambda: _print_places(table, head, columns=_SHARE),
+        {"meta": meta, "attribution": table},
+        frame=table,
         notes=_CAVEAT,
     )
 
@@ -682,8 +776,16 @@ _SHARE = (text_of("share credited", "share"), Column("deaths prevented", ranged)
 
 @scenario.command("past")
 @click.argument("event", metavar="EVENT")
-@opt.together(opt.BESIDE, opt.MODEL, SOURCES, opt.DRAWS, opt.SEED, opt.JSON, opt.TABLE)
-def past_command(event: str, model: str, locations: str, draws: int, seed: int) -> Answer:
+@opt.add_options(
+    opt.PLACES_BESIDE_US,
+    opt.MODEL,
+    opt.SOURCES,
+    opt.DRAWS,
+    opt.SEED,
+    opt.JSON,
+    opt.TABLE,
+)
+def past_command(event: str, request: Request, data: Data, simulation: Simulation) -> Answer:
     """Estimate deaths if a past event had not happened.
 
     EVENT is a name from odforecast scenario list --events. There are two estimates.
@@ -692,54 +794,57 @@ def past_command(event: str, model: str, locations: str, draws: int, seed: int) 
     year and in total, with the event's prior and with one that favors neither side. Neither is the
     effect of a policy.
     """
-    releases = open_source()
-    forecaster = od.get_model(model)
-    places = tuple(dict.fromkeys(("US", *resolve(locations, releases.as_of().panel().locations))))
-    said: dict[str, dict[str, Past]] = {}
+    releases = data.open()
+    model = simulation.find_model()
+    locations = releases.as_of().panel().locations
+    places = dict.fromkeys(("US", *resolve(request.locations, locations)))
+    estimates: dict[str, dict[str, Past]] = {}
     for place in places:
-        given: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "location": place,
-            "model": forecaster,
-            "draws": draws,
-            "seed": seed,
+            "model": model,
+            "draws": simulation.draws,
+            "seed": simulation.seed,
         }
         with working(f"weighing {event}"):
-            named = lib.past(event, releases, **given)
-            plain = with_(
+            named = lib.past(event, releases, **settings)
+            neutral_event = with_(
                 named.event,
                 size=lib.Normal(0.0, NEUTRAL_SD),
                 p_null=NEUTRAL_NULL,
                 direction="either",
             )
-            said[place] = {"named": named, "neutral": lib.past(plain, releases, **given)}
-    found = pd.DataFrame(row for both in said.values() for row in _changes(**both))
-    sizes = [
-        {
-            "location": place,
-            "prior": prior,
-            "mean": p.summary.mean,
-            "q05": p.summary.low,
-            "q95": p.summary.high,
-            "p_null": p.summary.p_null,
-            "bayes_factor": p.summary.bayes_factor,
-        }
-        for place, both in said.items()
-        for prior, p in both.items()
-    ]
+            neutral = lib.past(neutral_event, releases, **settings)
+            estimates[place] = {"named": named, "neutral": neutral}
+    changes = pd.DataFrame(row for pair in estimates.values() for row in _changes(**pair))
+    sizes = []
+    for place, pair in estimates.items():
+        for prior, estimate in pair.items():
+            summary = estimate.summary
+            size = {
+                "location": place,
+                "prior": prior,
+                "mean": summary.mean,
+                "q05": summary.low,
+                "q95": summary.high,
+                "p_null": summary.p_null,
+                "bayes_factor": summary.bayes_factor,
+            }
+            sizes.append(size)
 
     def show() -> None:
         """Print a table for each place."""
-        for place, both in said.items():
-            _show_past(event, both, found=_of(place, found))
+        for place, pair in estimates.items():
+            _show_past(event, pair, changes=_at_place(changes, place))
 
-    data = {
+    content = {
         "event": event,
-        "onset": str(said["US"]["named"].onset),
+        "onset": str(estimates["US"]["named"].onset),
         "caveat": WHATEVER,
         "sizes": sizes,
-        "changes": found,
+        "changes": changes,
     }
-    return Answer(show, data, frame=found, notes=("", WHATEVER))
+    return Answer(show, content, frame=changes, notes=("", WHATEVER))
 
 
 def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
@@ -751,17 +856,17 @@ def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
     eve = named.eve
     end = min(months[-1], eve.months[-1])
     decembers = [m for m in months if str(m)[5:] == "12" and named.onset <= m <= end]
-    whole = [m for m in (end - 12 * k * ONE_MONTH for k in range(99)) if named.onset <= m]
-    course = eve.samples()[:, 0]
-    for period, span in [
-        *((str(m)[:4], [m]) for m in decembers),
-        (f"{named.onset} to {end}", whole),
-    ]:
-        counted = float(sum(named.observed[months == m][0] for m in span))
+    windows = list(np.arange(end, named.onset - ONE_MONTH, -12 * ONE_MONTH))
+    paths = eve.samples()[:, 0]
+    periods = [(str(december)[:4], [december]) for december in decembers]
+    periods.append((f"{named.onset} to {end}", windows))
+    for period, ends in periods:
+        counted = float(sum(named.observed[months == m][0] for m in ends))
+        forecast = sum(paths[:, eve.months == m][:, 0] for m in ends)
         ways = {
-            "effect removed, named prior": sum(named.averted(m) for m in span),
-            "effect removed, neutral prior": sum(neutral.averted(m) for m in span),
-            "forecast from the eve": sum(course[:, eve.months == m][:, 0] for m in span) - counted,
+            "effect removed, named prior": sum(named.averted(m) for m in ends),
+            "effect removed, neutral prior": sum(neutral.averted(m) for m in ends),
+            "forecast from the eve": forecast - counted,
         }
         for way, draws in ways.items():
             low, high = np.quantile(draws, [0.05, 0.95])
@@ -769,7 +874,7 @@ def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
                 "location": named.location,
                 "period": period,
                 # In total, the first window reaches back before the event.
-                "observed": np.nan if span is whole else counted,
+                "observed": np.nan if ends is windows else counted,
                 "counterfactual": way,
                 "averted_mean": float(np.mean(draws)),
                 "averted_q05": low,
@@ -785,20 +890,21 @@ _COURSES = (
 )
 
 
-def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
+def _show_past(event: str, estimates: dict[str, Past], changes: pd.DataFrame) -> None:
     """The changes in one place, and how the counts moved each prior."""
-    named = both["named"]
+    named = estimates["named"]
     title(
         f"{named.location}: {named.indicator} after {event} ({named.onset}). Deaths without the "
         "change minus deaths counted, mean and 90% interval"
     )
-    click.echo(f"{lay(found, _COURSES)}\n")
-    for prior, p in both.items():
-        s = p.summary
+    click.echo(f"{lay(changes, _COURSES)}\n")
+    for prior, estimate in estimates.items():
+        summary = estimate.summary
         say(
-            f"{prior} prior: size {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}), no effect "
-            f"{100 * s.prior_p_null:.0f}%; after the counts {s.mean:+.2f} (90% interval "
-            f"{s.low:+.2f} to {s.high:+.2f}), no effect {100 * s.p_null:.0f}%",
+            f"{prior} prior: size {summary.prior_mean:+.2f} (sd {summary.prior_sd:.2f}), no "
+            f"effect {100 * summary.prior_p_null:.0f}%; after the counts {summary.mean:+.2f} "
+            f"(90% interval {summary.low:+.2f} to {summary.high:+.2f}), no effect "
+            f"{100 * summary.p_null:.0f}%",
             indent="  ",
         )
     for text in named.notes:
@@ -807,15 +913,18 @@ def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
 
 @scenario.command()
 @click.argument("checks", nargs=-1, metavar="[CHECK]...")
-@opt.together(
-    opt.AS_OF, opt.MODEL, SOURCES, opt.SEED, opt.out("Folder for tables and figures.", ())
+@opt.add_options(
+    opt.AS_OF,
+    opt.MODEL,
+    opt.SOURCES,
+    opt.SEED,
+    opt.out("Folder for tables and figures.", ()),
 )
 def validate(
     checks: tuple[str, ...],
-    as_of: str | None,
-    model: str,
-    seed: int,
-    out: Path | None,
+    data: Data,
+    simulation: Simulation,
+    out: Path | None = None,
 ) -> Answer:
     """Run the checks of the scenario method.
 
@@ -824,21 +933,28 @@ def validate(
     hindcast-plumbing; by default, all of them. The exit status is 1 if a check fails. Some checks
     only report and cannot fail. A check that the data do not allow is named.
     """
-    releases = open_source()
-    failed = 0
-    day = as_of or str(releases.last_seen)
-    setting = Setting(releases, day, model=od.get_model(model), simulations=SIMULATIONS, seed=seed)
+    releases = data.open()
+    setting = Setting(
+        releases,
+        data.as_of or str(releases.last_seen),
+        model=simulation.find_model(),
+        simulations=SIMULATIONS,
+        seed=simulation.seed,
+    )
+    n_failed = 0
     for name, result in run_checks(setting, checks):
         if isinstance(result, ScenarioError):
             say(f"{name}: not run: {result}", indent="  ")
             continue
         for line in str(result).splitlines():
-            say(line, indent=" " * (len(line) - len(line.lstrip()) + 2))
-        failed += result.passed is False
+            spaces = len(line) - len(line.lstrip())
+            say(line, indent=" " * (spaces + 2))
+        if result.passed is False:
+            n_failed += 1
         if out is not None:
             with replacing(out / f"{name}.csv") as part:
                 result.table.to_csv(part, index=False, lineterminator="\n")
             for key, draw in result.figures.items():
                 od.plot.save(draw(), out / f"{key}.svg")
-    failure = ScenarioError(f"{failed} check(s) failed") if failed else None
+    failure = ScenarioError(f"{n_failed} check(s) failed") if n_failed else None
     return Answer(notes=[CAVEAT], failure=failure)

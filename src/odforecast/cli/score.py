@@ -17,7 +17,7 @@ from odforecast.cli import screen
 from odforecast.cli.answer import Answer, records
 from odforecast.cli.score_files import Forecasts, Levels, read_any
 from odforecast.cli.screen import COVERED_90, Column, lay, note, say, text_of, title, words
-from odforecast.cli.source import SOURCES, open_source, say_age
+from odforecast.cli.source import Data, say_age
 from odforecast.errors import ScoringError, one_of
 from odforecast.hub import read_held
 from odforecast.io import replacing
@@ -83,10 +83,10 @@ _PLAUSIBILITY = (
     required=True,
     type=opt.PATH,
 )
-@opt.together(
-    opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
+@opt.add_options(
+    opt.what_option("--baseline MODEL", help="Model (file) to compare WIS with."),
     opt.INDICATOR,
-    opt.what(
+    opt.what_option(
         "--held FILE",
         type=opt.FILE,
         reads=True,
@@ -95,20 +95,21 @@ _PLAUSIBILITY = (
     ),
     opt.TRUTH_AS_OF,
     opt.MIN_TRUTH_AGE,
-    SOURCES,
+    opt.SOURCES,
     opt.JSON,
     opt.PLOT,
     opt.out("One row per forecast: .csv or .parquet.", (".csv", ".parquet")),
 )
 def score(
     forecasts: tuple[Path, ...],
-    truth_as_of: str | None,
-    indicator: str,
-    min_truth_age: int,
-    baseline: str | None,
-    held: Path | None,
-    plot: Path | None,
-    out: Path | None,
+    data: Data,
+    baseline: str | None = None,
+    indicator: str = "all-drugs",
+    held: Path | None = None,
+    truth_as_of: str | None = None,
+    min_truth_age: int = opt.FINAL_AGE,
+    plot: Path | None = None,
+    out: Path | None = None,
 ) -> Answer:
     """Score forecasts in your files against the counts of a later release.
 
@@ -132,7 +133,7 @@ def score(
     if plot is not None and not any(TARGET_12MO in one.targets for one in files):
         raise ScoringError("--plot shows 12-month counts, and the files contain none")
     spans = None if held is None else read_held(held, scenarios)
-    releases = open_source()
+    releases = data.open()
     seen = releases.as_of(truth_as_of)
     if seen.note:
         note(seen.note)
@@ -153,7 +154,7 @@ def score(
         trend = scores["target"] == TARGET_TREND
         marked = mark_plausible(scores[~trend].reset_index(drop=True), spans)
         scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
-    if opt.given("source") is None:  # a file that was named need not be the newest
+    if data.source is None:  # a file that was named need not be the newest
         say_age(seen.date, truth_as_of)
     failure = ScoringError(
         "no forecast can be scored yet",

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
@@ -86,25 +85,29 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = Fal
     ``whole`` keeps a row in one line where nobody looks at a screen. Where the other columns leave
     no room, the last cell has lines of its own.
     """
-    *names, last = zip(*rows)
+    *names, texts = zip(*rows)
     widths = [max(map(len, cells)) for cells in names]
     room = width() - len(indent) - sum(widths) - 2 * len(widths)
+    below = room < 20 and max(map(len, texts)) > room
     lines = []
     for *cells, text in rows:
-        head = indent + "".join(f"{cell.ljust(w)}  " for cell, w in zip(cells, widths))
+        padded = [f"{cell.ljust(w)}  " for cell, w in zip(cells, widths)]
+        head = indent + "".join(padded)
         if whole and not fitted():
             lines.append(head + text)
-        elif room < 20 and max(map(len, last)) > room:
-            lines += [head, wrapped(text, None, indent="    ", start="    ")]
+        elif below:
+            lines.append(head)
+            lines.append(wrapped(text, None, indent="    ", start="    "))
         else:
             most = len(head) + max(room, 20)
             lines.append(wrapped(text, most, indent=" " * len(head), start=head) or head)
     return "\n".join(line.rstrip() for line in lines if line)
 
 
-def facts(found: Mapping[str, Any], indent: str = "  ") -> str:
+def facts(values: Mapping[str, Any], indent: str = "  ") -> str:
     """What is known of something, a line each."""
-    return columns([[key.replace("_", " "), _fact(value)] for key, value in found.items()], indent)
+    rows = [[key.replace("_", " "), _fact(value)] for key, value in values.items()]
+    return columns(rows, indent)
 
 
 def _fact(value: Any) -> str:
@@ -112,8 +115,8 @@ def _fact(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, Mapping):
-        first = [f"{key} {_fact(item)}" for key, item in list(value.items())[:4]]
-        return ", ".join(first) + (f", … ({len(value)})" if len(value) > len(first) else "")
+        text = ", ".join(f"{key} {_fact(item)}" for key, item in list(value.items())[:4])
+        return f"{text}, … ({len(value)})" if len(value) > 4 else text
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):
@@ -134,38 +137,45 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     US  70,000
     OH   2,500
     """
-    above = _lines(heads)
-    below = [line for row in rows for line in _lines(row)]
-    widths = [max(map(len, cells)) for cells in zip(*above, *below)]
-    names = sum(widths[:left]) + 2 * (left - 1)
-    parts: list[list[int]] = [[]]
-    used = names
+    head_lines = _lines(heads)
+    row_lines = [line for row in rows for line in _lines(row)]
+    widths = [max(map(len, cells)) for cells in zip(*head_lines, *row_lines)]
+    names_width = sum(widths[:left]) + 2 * (left - 1)
+    tables: list[list[int]] = [[]]
+    used = names_width
     for i in range(left, len(heads)):
-        if fitted() and parts[-1] and used + 2 + widths[i] > width():
-            parts.append([])
-            used = names
-        parts[-1].append(i)
+        if fitted() and tables[-1] and used + 2 + widths[i] > width():
+            tables.append([])
+            used = names_width
+        tables[-1].append(i)
         used += 2 + widths[i]
 
-    def line(cells: Sequence[str], shown: Sequence[int]) -> str:
+    def line(cells: Sequence[str], places: Sequence[int]) -> str:
         """Names at the left, numbers at the right."""
-        put = (cells[i].ljust(widths[i]) if i < left else cells[i].rjust(widths[i]) for i in shown)
-        return "  ".join(put).rstrip()
+        texts = []
+        for i in places:
+            cell = cells[i]
+            texts.append(cell.ljust(widths[i]) if i < left else cell.rjust(widths[i]))
+        return "  ".join(texts).rstrip()
 
-    tables = []
-    for part in parts:
-        shown = [*range(left), *part]
-        top = [text for cells in above if (text := line(cells, shown)) or len(parts) == 1]
-        rule = "─" * (sum(widths[i] + 2 for i in shown) - 2)
-        tables.append("\n".join([*top, rule, *(line(cells, shown) for cells in below)]))
-    return "\n\n".join(tables)
+    lines = []
+    for numbers in tables:
+        places = [*range(left), *numbers]
+        top = [line(cells, places) for cells in head_lines]
+        if len(tables) > 1:
+            top = [text for text in top if text]
+        rule = "─" * (sum(widths[i] + 2 for i in places) - 2)
+        body = [line(cells, places) for cells in row_lines]
+        lines.append("\n".join([*top, rule, *body]))
+    return "\n\n".join(lines)
 
 
 def _lines(cells: Sequence[str]) -> list[tuple[str, ...]]:
     """The lines of a row, whose cells end in the last."""
     parts = [cell.split("\n") for cell in cells]
-    deep = max(map(len, parts))
-    return list(zip(*([""] * (deep - len(part)) + part for part in parts)))
+    depth = max(map(len, parts))
+    padded = [[""] * (depth - len(part)) + part for part in parts]
+    return list(zip(*padded))
 
 
 def words(value: object) -> str:
@@ -174,17 +184,20 @@ def words(value: object) -> str:
 
 
 class Column(NamedTuple):
-    """A column: its head, a name in the data or what makes the cell of a row, and the form."""
+    """A column of a table on the screen."""
 
+    #: Its head, which may have several lines.
     head: str
-    of: str | Callable[[Any], str]
+    #: A name in the data, or what makes the cell of a row.
+    content: str | Callable[[Any], str]
+    #: How a value of the data is written.
     form: str | Callable[[Any], str] = "{:,.0f}"
 
     def cell(self, row: Any) -> str:
         """What the screen has of a row; a dash where there is nothing."""
-        if callable(self.of):
-            return self.of(row)
-        value = row.get(self.of)
+        if callable(self.content):
+            return self.content(row)
+        value = row.get(self.content)
         if value is None or value != value:
             return "–"
         return self.form(value) if callable(self.form) else self.form.format(value)
@@ -194,19 +207,19 @@ class Column(NamedTuple):
 TEXT: Final = "{}"
 
 
-def text_of(head: str, of: str | Callable[[Any], str] = "") -> Column:
+def text_of(head: str, content: str | Callable[[Any], str] = "") -> Column:
     """A column of words; by itself of the column that is called so."""
-    return Column(head, of or head, form=TEXT)
+    return Column(head, content or head, form=TEXT)
 
 
-def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:
+def listing(rows: Sequence[Any], table: Sequence[Column]) -> str:
     """Columns of rows: numbers at the right, the last of any length."""
-    lines = [[c.head for c in shown], *([c.cell(row) for c in shown] for row in rows)]
-    for i, column in enumerate(shown):
-        most = max(len(line[i]) for line in lines)
-        for line in lines if column.form != TEXT else ():
-            line[i] = line[i].rjust(most)
-    return columns(lines, "", whole=True)
+    cells = []
+    for column in table:
+        texts = [column.head, *map(column.cell, rows)]
+        most = max(map(len, texts)) if column.form != TEXT else 0
+        cells.append([text.rjust(most) for text in texts])
+    return columns(list(zip(*cells)), "", whole=True)
 
 
 #: Columns of scores that several commands show.
@@ -225,23 +238,34 @@ def lay(table: pd.DataFrame | Sequence[Any], columns: Iterable[Column]) -> str:
     names, the first of several where it changes. A row with one name alone is a title.
     """
     rows = list(table) if isinstance(table, Sequence) else table.to_dict("records")
-    cells = {c: [c.cell(row) for row in rows] for c in columns}
-    shown = {c: x for c, x in cells.items() if c.form == TEXT or set(x) - {"–"}}
-    left = sum(1 for _ in takewhile(lambda c: c.form == TEXT, shown))
-    lines = list(map(list, zip(*map(_starred, shown.values()))))
-    for before, row, line in reversed(list(zip([[], *lines], rows, lines))):
-        if left > 1 and line[:1] == before[:1]:
-            line[0] = ""
+    heads: list[str] = []
+    cells: list[list[str]] = []
+    left = 0
+    for column in columns:
+        texts = [column.cell(row) for row in rows]
+        if column.form != TEXT and not set(texts) - {"–"}:
+            continue
+        if column.form == TEXT and left == len(heads):
+            left += 1
+        heads.append(column.head)
+        cells.append(_starred(texts))
+    lines = [list(line) for line in zip(*cells)]
+    before = ""
+    for row, line in zip(rows, lines):
         if len(row) == 1:
             line[left:] = [""] * len(line[left:])
-    return grid([c.head for c in shown], lines, left=left)
+        name = line[0]
+        if left > 1 and name == before:
+            line[0] = ""
+        before = name
+    return grid(heads, lines, left=left)
 
 
-def _starred(column: list[str]) -> list[str]:
+def _starred(cells: list[str]) -> list[str]:
     """Numbers under each other: a star has the room of a digit."""
-    if not any(cell.endswith("*") for cell in column):
-        return column
-    return [cell if cell.endswith("*") else f"{cell} " for cell in column]
+    if not any(cell.endswith("*") for cell in cells):
+        return cells
+    return [cell if cell.endswith("*") else f"{cell} " for cell in cells]
 
 
 def lay_groups(
@@ -254,18 +278,20 @@ def lay_groups(
     A section holds models, and of each the rows by ``horizon_group``.
     """
     rows: list[dict[Any, Any]] = []
-    for name, models in sections:
-        rows += [{"name": name}] if name else []
+    for section, models in sections:
+        indent = "  " if section else ""
+        if section:
+            rows.append({"name": section})
         for model, scores in models:
-            label = "\n".join(f"{'  ' * bool(name)}{x}" for x in textwrap.wrap(model, 44))
+            label = textwrap.indent("\n".join(textwrap.wrap(model, 44)), indent)
             rows.append({"name": label, **scores.to_dict("index")})
 
-    def within(column: Column, group: str) -> Callable[[Any], str]:
-        """The cell of a group of months ahead."""
-        return lambda row: column.cell(row.get(group, {}))
+    def in_group(column: Column, group: str) -> Column:
+        """The column in a group of months ahead."""
+        return Column(f"{column.head}\n{group}", lambda row: column.cell(row.get(group, {})))
 
-    shown = (Column(f"{c.head}\n{group}", within(c, group)) for c in columns for group in groups)
-    return lay(rows, [text_of("months ahead", "name"), *shown])
+    columns = [in_group(column, group) for column in columns for group in groups]
+    return lay(rows, [text_of("months ahead", "name"), *columns])
 
 
 # Cells
@@ -280,9 +306,12 @@ def count(low: float, middle: float, high: float) -> str:
     if not low <= high:
         return "–"
     step = step_of(low, high)
-    ends = [rounded(low, step), rounded(high, step)]
+    low_text = rounded(low, step)
+    high_text = rounded(high, step)
     # A count that is as good as known has no interval to speak of.
-    return ends[0] if ends[0] == ends[1] else f"{rounded(middle, step)} ({ends[0]}–{ends[1]})"
+    if low_text == high_text:
+        return low_text
+    return f"{rounded(middle, step)} ({low_text}–{high_text})"
 
 
 def change(low: float, middle: float, high: float) -> str:
@@ -313,10 +342,11 @@ def code(place: str) -> str:
     return "NYC" if place == "YC" else place
 
 
-def more_places(places: int, rows: int, what: str = "states") -> str:
+def more_places(places: int, rows: int, kind: str = "states") -> str:
     """How many places a table leaves out; empty if none."""
-    left = places - rows if rows else 0
-    return f"… and {left:,} more {what} (--rows 0 shows all)" if left > 0 else ""
+    if rows == 0 or places <= rows:
+        return ""
+    return f"… and {places - rows:,} more {kind} (--rows 0 shows all)"
 
 
 # Progress
@@ -330,26 +360,26 @@ def _compiling() -> Iterator[None]:
         return
     from numba.core import event
 
-    class Said(event.Listener):
+    class Announcement(event.Listener):
         """Says it at the first start."""
 
-        done = False
+        announced = False
 
         def on_start(self, _: object) -> None:
             """A function is compiled, for none was stored."""
-            if not self.done:
-                self.done = True
+            if not self.announced:
+                self.announced = True
                 note("compiling the model for this machine; it happens once, and takes seconds")
 
         def on_end(self, _: object) -> None:
             """Nothing is said."""
 
-    with event.install_listener("numba:compile", Said()):
+    with event.install_listener("numba:compile", Announcement()):
         yield
 
 
 @contextmanager
-def working(what: str, patience: float = PATIENCE) -> Iterator[Callable[[int, int], None] | None]:
+def working(task: str, patience: float = PATIENCE) -> Iterator[Callable[[int, int], None] | None]:
     """Say on a terminal's standard error what is being done, if it takes longer than a moment.
 
     A model that counts its steps (PyMC's sampler does), or a caller that does, has a bar; any other
@@ -371,7 +401,7 @@ def working(what: str, patience: float = PATIENCE) -> Iterator[Callable[[int, in
 
     from odforecast.models.model import watching
 
-    shown = Progress(
+    progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -382,24 +412,24 @@ def working(what: str, patience: float = PATIENCE) -> Iterator[Callable[[int, in
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    task = shown.add_task(what, total=None)
-    timer = threading.Timer(patience, shown.start)
+    bar = progress.add_task(task, total=None)
+    timer = threading.Timer(patience, progress.start)
     timer.daemon = True
 
-    def tell(text: str, done: int, total: int) -> None:
+    def report(text: str, steps: int, total: int) -> None:
         """Move the bar."""
-        shown.update(
-            task,
+        progress.update(
+            bar,
             description=text,
-            completed=done,
+            completed=steps,
             total=total,
         )
 
     timer.start()
     try:
-        with watching(tell), _compiling():
-            yield partial(tell, what)
+        with watching(report), _compiling():
+            yield partial(report, task)
     finally:
         timer.cancel()
         timer.join()
-        shown.stop()
+        progress.stop()

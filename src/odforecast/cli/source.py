@@ -1,4 +1,9 @@
-"""Where a command takes its data from, and the forecast that it makes from them."""
+"""Where a command takes its data from, and the forecast that it makes from them.
+
+Options that several commands share come as one of these: a :class:`Request` says what is forecast,
+:class:`Data` from which data, :class:`Simulation` by which model, and :class:`OwnCounts` which
+counts of one's own are added.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,16 @@ import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import odforecast as od
+from odforecast import names
 from odforecast.cli import options as opt
-from odforecast.cli.options import Decorator, together
+from odforecast.cli.options import Decorator
 from odforecast.cli.screen import note, working
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.months import today
@@ -24,54 +31,98 @@ if TYPE_CHECKING:
     from odforecast.models import Model
 
 BUNDLED = "bundled"
-_OPENED = f"{__name__}.opened"
 SCENARIO_FILES = (".yaml", ".yml", ".toml")
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is forecast, and how far ahead."""
+
+    #: Places by any of their names, with commas; or all.
+    locations: str = "all"
+    #: Deaths that are counted: CDC's name, or a short one.
+    indicator: str = "all-drugs"
+    #: Months ahead; None for the model's usual number.
+    horizon: int | None = None
+    #: Last month to forecast, instead of a number of months.
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.horizon is not None and self.until is not None:
+            raise click.UsageError("give --horizon or --until, not both")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which data: the releases of an archive, or one file, as known on a day."""
+
+    #: Folder of releases; None for one's own releases, with the bundled ones beneath.
+    archive: Path | None = None
+    #: A file of CDC instead, or ``"bundled"``.
+    source: str | None = None
+    #: Why a file is used although it contradicts itself.
+    accept: str | None = None
+    #: Release date of a file whose name does not start with it.
+    release: str | None = None
+    #: Only what was published by this day; None for the latest release.
+    as_of: str | None = None
+
+    def open(self, look: bool = False) -> od.Archive:
+        """The releases. With ``look``, a file that contradicts itself is shown, not used."""
+        if self.accept is not None and self.source in (None, BUNDLED):
+            raise click.UsageError(
+                "--accept is about a --source FILE; in an archive: data fix accept"
+            )
+        if self.archive is not None and self.source is not None:
+            raise click.UsageError("give --archive or --source, not both")
+        if self.release is not None and self.source is None:
+            raise click.UsageError(
+                "--release is the date of a --source FILE; to use an earlier date of an archive: "
+                "--as-of"
+            )
+        if self.source is None:
+            return od.archive(self.archive)
+        if self.source == BUNDLED:
+            return od.bundled()
+        from odforecast.sources.vsrr import read_vsrr
+        from odforecast.vintage.bundle import of_file
+
+        loaded = read_vsrr(self.source, self.release)
+        for text in loaded.report.notes:
+            note(f"{loaded.report.file}: {text}")
+        if look:
+            return od.Archive.in_memory({loaded.release: loaded.table})
+        return of_file(loaded, self.accept)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Which model makes a forecast, and its draws."""
+
+    #: Name of the model; None for the default one of the data set.
+    model: str | None = None
+    #: Number of sample paths.
+    draws: int = names.DEFAULT_DRAWS
+    #: Seed of all random numbers.
+    seed: int = names.DEFAULT_SEED
+
+    def find_model(self, dataset: str = STATES) -> Model:
+        """The model of that name, or the default one of a data set."""
+        default = names.DEFAULT_COUNTY_MODEL if dataset == COUNTIES else names.DEFAULT_MODEL
+        return od.get_model(self.model or default)
+
+
+@dataclass(frozen=True)
+class OwnCounts:
+    """A state's own, newer counts."""
+
+    #: File of the counts, or ``FILE.xlsx:Sheet``.
+    counts: Path | None = None
+    #: Whether the last months are complete; None where nobody said so.
+    complete: bool | None = None
+
+
 # Releases
-
-
-def open_source(look: bool = False) -> od.Archive:
-    """The releases of --archive, or of the file of --source; else your own and the bundled ones.
-
-    With ``look``, for commands that show what is in a file, one that contradicts itself is shown
-    too; otherwise it needs ``--accept REASON``.
-    """
-    held = click.get_current_context().meta
-    if _OPENED not in held:
-        held[_OPENED] = _open(look)
-    found: od.Archive = held[_OPENED]
-    return found
-
-
-def _open(look: bool) -> od.Archive:
-    """Open the releases."""
-    archive, source, release, accept = map(opt.given, ("archive", "source", "release", "accept"))
-    opt.check(
-        (
-            accept is not None and (source is None or str(source) == BUNDLED),
-            "--accept is about a --source FILE; in an archive: data fix accept",
-        ),
-        (archive is not None and source is not None, "give --archive or --source, not both"),
-        (
-            release is not None and source is None,
-            "--release is the date of a --source FILE; to use an earlier date of an archive: "
-            "--as-of",
-        ),
-    )
-    if source is None:
-        return od.archive(archive)
-    if str(source) == BUNDLED:
-        return od.bundled()
-    from odforecast.sources.vsrr import read_vsrr
-    from odforecast.vintage.bundle import of_file
-
-    loaded = read_vsrr(source, release)
-    for text in loaded.report.notes:
-        note(f"{loaded.report.file}: {text}")
-    if look:
-        return od.Archive.in_memory({loaded.release: loaded.table})
-    return of_file(loaded, accept)
 
 
 def say_release(vintage: od.Vintage, as_of: str | None) -> None:
@@ -88,27 +139,24 @@ def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
         note(text)
 
 
-SOURCES = together(
-    opt.ARCHIVE, opt.SOURCE, opt.data("--accept REASON", more=True, help=opt.ACCEPTS)
-)
-
-
-def scenarios_of(words: Iterable[str]) -> list[od.Scenario]:
+def find_scenarios(words: Iterable[str]) -> list[od.Scenario]:
     """Scenarios of files, the named ones and the status quo; what has no onset stays open."""
-    found: list[od.Scenario] = []
-    for word in (w.strip() for text in words for w in text.split(",")):
-        from odforecast.scenario import NULL, named, prior_names, read_scenarios
+    from odforecast.scenario import NULL, named, prior_names, read_scenarios
 
-        if Path(word).suffix.lower() in SCENARIO_FILES:
-            found.extend(read_scenarios(word))
-        elif word in (NULL.name, *prior_names()):
-            found.append(NULL if word == NULL.name else named(word))
+    scenarios: list[od.Scenario] = []
+    for name in (part.strip() for text in words for part in text.split(",")):
+        if Path(name).suffix.lower() in SCENARIO_FILES:
+            scenarios.extend(read_scenarios(name))
+        elif name == NULL.name:
+            scenarios.append(NULL)
+        elif name in prior_names():
+            scenarios.append(named(name))
         else:
             raise ScenarioError(
-                f"--scenario: {word!r} is not a scenario, nor a .yaml or .toml file",
-                hint=one_of(word, [NULL.name, *prior_names()]),
+                f"--scenario: {name!r} is not a scenario, nor a .yaml or .toml file",
+                hint=one_of(name, [NULL.name, *prior_names()]),
             )
-    return found
+    return scenarios
 
 
 # Own counts
@@ -123,8 +171,8 @@ class _CountsFile(click.Path):
         return Path(value)
 
 
-COUNTS = together(
-    opt.data(
+COUNTS = opt.add_options(
+    opt.data_option(
         "--counts FILE",
         type=_CountsFile(dir_okay=False, exists=True),
         more=True,
@@ -132,7 +180,7 @@ COUNTS = together(
         help="A state's own, newer monthly counts: location, month, "
         "deaths[, as_of]. A sheet: FILE.xlsx:Sheet.",
     ),
-    opt.data(
+    opt.data_option(
         "--complete/--not-complete",
         default=None,
         more=True,
@@ -141,7 +189,7 @@ COUNTS = together(
         "terminal; otherwise not complete]",
     ),
 )
-PUBLISH = opt.output(
+PUBLISH = opt.output_option(
     "--with-own-counts",
     "publish",
     more=True,
@@ -149,14 +197,15 @@ PUBLISH = opt.output(
 )
 
 
-def check_local(*files: tuple[str, Path | None]) -> None:
+def check_private(own: OwnCounts, publish: bool, *files: tuple[str, Path | None]) -> None:
     """Refuse, before the work, a file for others that would use own counts unasked."""
-    counts = opt.given("counts")
+    if own.counts is None or publish:
+        return
     for name, path in files:
-        if counts is not None and path is not None and not opt.given("publish"):
+        if path is not None:
             raise click.UsageError(
-                f"{name} {path} would use your own counts ({counts}), which stay with you: leave "
-                f"out {name} or --counts, or add --with-own-counts"
+                f"{name} {path} would use your own counts ({own.counts}), which stay with you: "
+                f"leave out {name} or --counts, or add --with-own-counts"
             )
 
 
@@ -165,99 +214,74 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-# The forecast
-
-
-def own_panel() -> tuple[od.Panel, tuple[str, ...]]:
-    """The panel of the day, with own counts, and the locations asked for."""
-    as_of, counts, complete = map(opt.given, ("as_of", "counts", "complete"))
-    panel, states = open_panel(
-        open_source(),
-        as_of,
-        indicator=opt.given("indicator"),
-        locations=opt.given("locations"),
-    )
-    if counts is None:
-        return panel, states
+def add_counts(panel: od.Panel, own: OwnCounts, as_of: str | None) -> od.Panel:
+    """The panel with own counts, if there are any; its new notes are said."""
+    if own.counts is None:
+        return panel
     from odforecast.sources.own import read_own_counts
 
-    frame = read_own_counts(counts)
+    frame = read_own_counts(own.counts)
+    complete = own.complete
     if complete is None and on_terminal():
-        words = f"Could more deaths still be added to the last months in {counts}?"
-        complete = not click.confirm(words, default=True, err=True)
+        question = f"Could more deaths still be added to the last months in {own.counts}?"
+        complete = not click.confirm(question, default=True, err=True)
     # Rows without a day were known today, or on the day that the forecast is made for.
-    made = panel.with_counts(frame, bool(complete), as_of)
-    for text in made.notes[len(panel.notes) :]:
+    extended = panel.with_counts(frame, bool(complete), as_of)
+    for text in extended.notes[len(panel.notes) :]:
         note(text)
-    return made, states
+    return extended
 
 
-def ahead(panel: od.Panel, said: bool = True) -> int | None:
-    """The horizon: with own counts and no other wish, a year after their last month."""
-    horizon: int | None = opt.given("horizon")
-    if panel.own is None or horizon is not None or opt.given("until") is not None:
-        return horizon
-    more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
-    if more and said:
-        last = month_name(panel.own.last_month)
+def extend_horizon(request: Request, panel: od.Panel, announce: bool = True) -> Request:
+    """With own counts and no other wish, the months ahead are counted from their last month."""
+    if panel.own is None or request.horizon is not None or request.until is not None:
+        return request
+    newer = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
+    if newer and announce:
         note(
-            f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of your "
-            "own counts"
+            f"the {DEFAULT_HORIZON} months ahead are counted from "
+            f"{month_name(panel.own.last_month)}, the last month of your own counts"
         )
-    return DEFAULT_HORIZON + more
+    return replace(request, horizon=DEFAULT_HORIZON + newer)
 
 
-def make(
-    model: Model,
-    panel: od.Panel,
-    states: Sequence[str],
-    horizon: int | None = None,
-    until: str | None = None,
-) -> od.Forecast:
-    """The whole forecast that is asked for, with its progress on a terminal."""
-    one_end(*(wished := (opt.given("horizon"), opt.given("until"))))
-    with working(f"fitting {model.label}"):
-        return model.fit(to_fit(model, panel, places=states)).forecast(
-            horizon or wished[0],
-            until=until or wished[1],
-            draws=opt.given("draws"),
-            seed=opt.given("seed"),
-        )
-
-
-def one_end(horizon: int | None, until: str | None) -> None:
-    """Refuse two ends of a forecast."""
-    opt.check((horizon is not None and until is not None, "give --horizon or --until, not both"))
+# The forecast
 
 
 def request_options(places: Decorator = opt.PLACES) -> Decorator:
     """What a forecast is made of; places are words and an option, or the option alone."""
-    return together(
-        places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS, opt.SEED
+    return opt.add_options(
+        places,
+        opt.INDICATOR,
+        opt.MODEL,
+        opt.UNTIL,
+        opt.AS_OF,
+        opt.SOURCES,
+        opt.DRAWS,
+        opt.SEED,
     )
 
 
 def open_panel(
     releases: od.Archive,
+    request: Request,
     as_of: str | None,
-    indicator: str,
-    locations: str,
 ) -> tuple[od.Panel, tuple[str, ...]]:
     """The panel of a day, and the locations asked for."""
     from odforecast.geography import resolve
 
     vintage = releases.as_of(as_of)
     say_release(vintage, as_of)
-    panel = vintage.panel(indicator)
+    panel = vintage.panel(request.indicator)
     for text in panel.notes:
         if text != vintage.note:
             note(text)
     try:
-        return panel, resolve(locations, panel.locations)
+        return panel, resolve(request.locations, panel.locations)
     except UnknownNameError as error:
         hint = error.hint
         with suppress(UnknownNameError):  # no place at all
-            if any(code.isdigit() for code in resolve(locations)):
+            if any(code.isdigit() for code in resolve(request.locations)):
                 hint = f"{hint}; for counties: odforecast forecast --dataset counties"
         raise UnknownNameError(error.message, hint=hint) from None
 
@@ -269,63 +293,85 @@ def to_fit(model: Model, panel: od.Panel, places: Sequence[str]) -> od.Panel:
     if model.spec.by is None or set(places) == set(panel.locations):
         return panel
     if model.spec.by == "state" and panel.dataset == COUNTIES:
-        states = {by_fips()[s].state for s in places}
-        places = [s for s in panel.locations if by_fips()[s].state in states]
+        states = {by_fips()[place].state for place in places}
+        places = [place for place in panel.locations if by_fips()[place].state in states]
     return panel.select(places)
 
 
-def there(made: od.Forecast, states: Sequence[str]) -> list[str]:
-    """The locations asked for that are forecast; the others are named on standard error.
+def make_forecast(
+    model: Model,
+    panel: od.Panel,
+    places: Sequence[str],
+    request: Request,
+    simulation: Simulation,
+) -> od.Forecast:
+    """The whole forecast that is asked for, with its progress on a terminal."""
+    with working(f"fitting {model.label}"):
+        fitted = model.fit(to_fit(model, panel, places=places))
+        return fitted.forecast(
+            request.horizon,
+            until=request.until,
+            draws=simulation.draws,
+            seed=simulation.seed,
+        )
+
+
+def forecast_places(forecast: od.Forecast, places: Sequence[str]) -> list[str]:
+    """The places asked for that are forecast; the others are named on standard error.
 
     Of none, all that were asked for: who selects them is told why.
     """
-    for state in states:
-        if state not in made.locations:
-            reason = made.skipped.get(state, "the model does not forecast it")
-            note(reason, f"skipped {state}")
-    return [s for s in states if s in made.locations] or list(states)
+    for place in places:
+        if place not in forecast.locations:
+            reason = forecast.skipped.get(place, "the model does not forecast it")
+            note(reason, f"skipped {place}")
+    return [place for place in places if place in forecast.locations] or list(places)
 
 
-def how(made: od.Forecast) -> str:
-    """Which model made a forecast; its warnings go to standard error now."""
-    say_warnings(made)
-    said = made.provenance
-    n = len(made.draws)
-    return f"model {said['label']} (spec {said['spec_hash']}), {n} draws, seed {said['seed']}"
+def model_line(forecast: od.Forecast) -> str:
+    """Which model made a forecast, with which seed."""
+    spec = forecast.provenance
+    model = f"model {spec['label']} (spec {spec['spec_hash']})"
+    return f"{model}, {len(forecast.draws)} draws, seed {spec['seed']}"
 
 
-def say_warnings(made: od.Forecast, kind: str = "warning") -> None:
+def say_warnings(forecast: od.Forecast, kind: str = "warning") -> None:
     """Say the warnings of a forecast, and that it goes beyond what was validated."""
     from odforecast.forecasts.text import beyond_validated
 
-    for text in shown_warnings(made.warnings):
+    for text in shown_warnings(forecast.warnings):
         note(text, kind)
-    if far := beyond_validated(made):
-        note(far, "warning")
+    if text := beyond_validated(forecast):
+        note(text, "warning")
 
 
-def about(made: od.Forecast, panel: od.Panel, target: str = TARGET_12MO) -> dict[str, Any]:
+def forecast_meta(
+    forecast: od.Forecast,
+    panel: od.Panel,
+    target: str = TARGET_12MO,
+) -> dict[str, Any]:
     """What JSON says of how a forecast was made."""
     from odforecast.forecasts.text import beyond_validated
 
-    far = beyond_validated(made)
-    said = made.provenance
+    warnings = list(forecast.warnings)
+    if text := beyond_validated(forecast):
+        warnings.append(text)
     return {
         "indicator": panel.indicator,
         "target": target,
         "basis": panel.basis,
-        "as_of": str(made.as_of),
+        "as_of": str(forecast.as_of),
         "release": str(panel.release),
         "data_hash": panel.data_hash,
         "last_month": str(panel.last_month),
-        "end": str(made.months[-1]),
-        "locations": list(made.locations),
-        "skipped": dict(made.skipped),
-        "model": said["label"],
-        "spec_hash": said["spec_hash"],
-        "draws": len(made.draws),
-        "seed": int(said["seed"]),
+        "end": str(forecast.months[-1]),
+        "locations": list(forecast.locations),
+        "skipped": dict(forecast.skipped),
+        "model": forecast.provenance["label"],
+        "spec_hash": forecast.provenance["spec_hash"],
+        "draws": len(forecast.draws),
+        "seed": int(forecast.provenance["seed"]),
         "odforecast": od.__version__,
-        "warnings": [*made.warnings, *([far] if far else [])],
+        "warnings": warnings,
         "notes": list(panel.notes),
     }

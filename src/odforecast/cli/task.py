@@ -47,14 +47,14 @@ def list_() -> Answer:
 
 @task.command()
 @_NAME
-@opt.together(opt.ARCHIVE, opt.JSON)
-def show(name: str) -> Answer:
+@opt.add_options(opt.ARCHIVE, opt.JSON)
+def show(name: str, archive: Path | None) -> Answer:
     """Show the definition of a task and its fingerprint.
 
     The fingerprint is a hash of the definition and of the data: the final counts, and what was
     known at every origin. Scores with the same fingerprint can be compared.
     """
-    found = open_task(name)
+    found = open_task(name, archive)
     try:
         whole = found.fingerprint
         short = found.short
@@ -81,8 +81,8 @@ def show(name: str) -> Answer:
 @task.command()
 @_NAME
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
-@opt.together(opt.ARCHIVE, opt.JSON)
-def export(name: str, folder: Path) -> Answer:
+@opt.add_options(opt.ARCHIVE, opt.JSON)
+def export(name: str, folder: Path, archive: Path | None) -> Answer:
     """Write the data known at each origin, for another program.
 
     DIR gets a folder per origin, in the form of a hubverse hub: target-data/time-series.csv has the
@@ -91,7 +91,7 @@ def export(name: str, folder: Path) -> Answer:
     """
     from odforecast.hub.task import export_task
 
-    found = open_task(name)
+    found = open_task(name, archive)
     written = export_task(found, folder)
     n_origins = sum(origin.panel is not None for origin in found.origins)
     next_ = (
@@ -115,14 +115,21 @@ def export(name: str, folder: Path) -> Answer:
     metavar="FILE|DIR...",
     type=opt.PATH,
 )
-@opt.together(
-    opt.what("--label LABEL", required=True, help="Name of the model on a leaderboard."),
+@opt.add_options(
+    opt.what_option("--label LABEL", required=True, help="Name of the model on a leaderboard."),
     opt.ARCHIVE,
     opt.out("Folder of results.", (), required=True),
     opt.replace(),
     opt.JSON,
 )
-def submit(name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool) -> Answer:
+def submit(
+    name: str,
+    files: tuple[Path, ...],
+    label: str,
+    archive: Path | None,
+    out: Path,
+    replace: bool,
+) -> Answer:
     """Check and score forecasts that another program made.
 
     FILE is a hub file, or a table of medians and intervals as odforecast score reads it; DIR is a
@@ -133,13 +140,13 @@ def submit(name: str, files: tuple[Path, ...], label: str, out: Path, replace: b
     """
     from odforecast.backtesting.submission import score_submission
 
-    found = open_task(name)
+    found = open_task(name, archive)
     opt.check_folder(
         "--out RESULTS...",
         out,
         replace=replace,
-        what="results",
-        ours="(?!units$).*",
+        content="results",
+        pattern="(?!units$).*",
         marks=("manifest.json",),
     )
     results = score_submission(found, _by_origin(found, files), label=label)

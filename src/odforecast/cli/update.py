@@ -8,34 +8,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.screen import grid, note, working, wrapped
-from odforecast.cli.source import say_warnings, scenarios_of
+from odforecast.cli.source import Simulation, find_scenarios, say_warnings
+from odforecast.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from odforecast.updating import Change, Update
 
 
 @opt.command()
-@opt.together(
+@opt.add_options(
     opt.ARCHIVE,
     opt.LOCATIONS,
     opt.MODEL,
-    opt.data("--no-fetch", help="Use the releases you have; do not download."),
+    opt.data_option("--no-fetch", help="Use the releases you have; do not download."),
     opt.out(
         "Folder of updates: the record, and a folder for each release.  [default: updates, "
         "beside your own archive]",
         (),
     ),
     opt.JSON,
-    opt.details(
+    opt.detail_option(
         "--again",
         more=True,
         help="Forecast a release again with other settings. Its page is rewritten, and the "
         "record keeps both forecasts.",
     ),
-    opt.what(
+    opt.what_option(
         "--scenario FILE|NAME",
         "scenarios",
         multiple=True,
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
         help="Also update the probability that scenarios work: those of a file, or a named "
         "prior. Each prior is frozen on its first day. Repeat, or use commas.",
     ),
-    opt.what(
+    opt.what_option(
         "--series FILE",
         type=opt.FILE,
         multiple=True,
@@ -53,20 +56,19 @@ if TYPE_CHECKING:
     ),
     opt.DRAWS,
     opt.SEED,
-    opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.data_option("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
 )
 def update(
-    archive: Path | None,
-    locations: str,
-    model: str,
-    no_fetch: bool,
-    out: Path | None,
-    again: bool,
-    scenarios: tuple[str, ...],
-    series: tuple[Path, ...],
-    draws: int,
-    seed: int,
-    url: str | None,
+    simulation: Simulation,
+    archive: Path | None = None,
+    locations: str = "all",
+    no_fetch: bool = False,
+    out: Path | None = None,
+    as_json: bool = False,
+    again: bool = False,
+    scenarios: tuple[str, ...] = (),
+    series: tuple[Path, ...] = (),
+    url: str | None = None,
 ) -> Answer:
     """Fetch the newest release, forecast, and report what changed since last month.
 
@@ -79,65 +81,69 @@ def update(
     from odforecast.updating import update as run
     from odforecast.vintage.fetch import Socrata
 
-    opt.check(
-        (
-            no_fetch and url is not None,
-            "--url is a server to download from: leave it out with --no-fetch",
-        )
-    )
-    chosen = scenarios_of(scenarios)
-    beside = [read_series(path) for path in series]
+    if no_fetch and url is not None:
+        raise click.UsageError("--url is a server to download from: leave it out with --no-fetch")
+    model = simulation.model or DEFAULT_MODEL
+    chosen = find_scenarios(scenarios)
+    tables = [read_series(path) for path in series]
     with Socrata(url or opt.CDC, notify=note) as client, working(f"updating with {model}"):
-        done = run(
+        result = run(
             archive,
             out,
             fetch=not no_fetch,
             model=model,
             locations=locations,
-            draws=draws,
-            seed=seed,
+            draws=simulation.draws,
+            seed=simulation.seed,
             again=again,
             scenarios=chosen,
-            series=beside,
+            series=tables,
             client=client,
         )
-        if opt.given("as_json"):
-            return Answer(data=_plain(done))
-        return Answer("\n\n".join(_screen(done)))
+        if as_json:
+            return Answer(data=_plain(result))
+        return Answer("\n\n".join(_screen(result)))
 
 
-def _screen(done: Update) -> Iterator[str]:
+def _screen(result: Update) -> Iterator[str]:
     """What is new and what changed, then the forecast, then the files."""
     from odforecast.updating.changes import sentences
     from odforecast.updating.run import checked
 
-    for text in done.notes:
+    for text in result.notes:
         note(text)
-    for found in done.tracks:
-        yield "\n".join(map(wrapped, found.text().splitlines()))
-    record = f"record: {done.record_file} ({done.added:,} new lines)"
-    if not done.new:
-        and_record = "is unchanged" if done.added else "and the record are unchanged"
-        text = wrapped(f"Nothing new: {done.folder} {and_record}.")
-        yield f"{text}\n{record}" if done.added else text
+    for track in result.tracks:
+        yield "\n".join(map(wrapped, track.text().splitlines()))
+    record = f"record: {result.record_file} ({result.added:,} new lines)"
+    if not result.new:
+        and_record = "is unchanged" if result.added else "and the record are unchanged"
+        text = wrapped(f"Nothing new: {result.folder} {and_record}.")
+        yield f"{text}\n{record}" if result.added else text
         return
-    forecast = done.forecast
-    place = done.place
+    forecast = result.forecast
+    place = result.place
     say_warnings(forecast)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
-    if done.change.before is None:
-        note(*sentences(done.change, place))
+    if result.change.before is None:
+        note(*sentences(result.change, place))
     else:
         yield "What changed"
-        yield from map(wrapped, sentences(done.change, place))
-        yield from _table(done.change, place)
+        yield from map(wrapped, sentences(result.change, place))
+        yield from _table(result.change, place)
     yield "Forecast"
     yield wrapped(forecast.text(place))
-    where = f"written to {done.folder.parent} (--out writes to another folder)"
-    files = [f"page: {done.page}", f"hub file: {done.hub_file}", record]
-    more = " odforecast data check lists them." if done.flags else ""
-    yield "\n".join([wrapped(f"{checked(done.flags)}{more}"), where, *files])
+    check = checked(result.flags)
+    if result.flags:
+        check += " odforecast data check lists them."
+    lines = [
+        wrapped(check),
+        f"written to {result.folder.parent} (--out writes to another folder)",
+        f"page: {result.page}",
+        f"hub file: {result.hub_file}",
+        record,
+    ]
+    yield "\n".join(lines)
 
 
 def _table(change: Change, place: str) -> Iterator[str]:
@@ -145,34 +151,42 @@ def _table(change: Change, place: str) -> Iterator[str]:
     from odforecast.updating import changes
 
     heads, *rows = changes.table_of(change, place, most=changes.SHOWN)
-    if len(rows) > 1:
-        title = (
-            f"Medians for the 12 months ending in {changes.month_of(change):%B %Y}, the largest "
-            "changes relative to their intervals first. The last columns split the change:"
-        )
-        # The screen is narrow: what the number of draws does is said of the whole change.
-        cells = [[*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])] for row in rows]
-        names = [head.removeprefix("From ").lower() for head in heads[1:]]
-        yield f"{wrapped(title)}\n\n{grid(['', *names], cells)}\n{wrapped(changes.NOTE)}"
+    if len(rows) < 2:
+        return
+    title = (
+        f"Medians for the 12 months ending in {changes.month_of(change):%B %Y}, the largest "
+        "changes relative to their intervals first. The last columns split the change:"
+    )
+    # The screen is narrow: what the number of draws does is said of the whole change.
+    cells = []
+    for row in rows:
+        parts = [cell.partition(" ±")[0] for cell in row[4:]]
+        cells.append([*row[:4], *parts])
+    names = [head.removeprefix("From ").lower() for head in heads[1:]]
+    yield f"{wrapped(title)}\n\n{grid(['', *names], cells)}\n{wrapped(changes.NOTE)}"
 
 
-def _plain(done: Update) -> dict[str, Any]:
+def _plain(result: Update) -> dict[str, Any]:
     """An update as JSON can hold it."""
     from odforecast.updating.changes import sentences
 
-    change = done.change
+    change = result.change
     return {
-        **{key: str(getattr(done, key)) for key in ("release", "folder", "page", "hub_file")},
-        **{key: list(getattr(change, key)) for key in ("settings", "lost")},
-        "new": done.new,
-        "notes": list(done.notes),
-        "flags": dict(Counter(flag.severity for flag in done.flags)),
-        "record": str(done.record_file),
-        "lines_added": done.added,
+        "release": str(result.release),
+        "folder": str(result.folder),
+        "page": str(result.page),
+        "hub_file": str(result.hub_file),
+        "settings": list(change.settings),
+        "lost": list(change.lost),
+        "new": result.new,
+        "notes": list(result.notes),
+        "flags": dict(Counter(flag.severity for flag in result.flags)),
+        "record": str(result.record_file),
+        "lines_added": result.added,
         "before": None if change.before is None else str(change.before),
         "new_months": list(map(str, change.new_months)),
         "counts": change.counts,
-        "clocks": [json.loads(found.to_json()) for found in done.tracks],
-        "what_changed": sentences(change, done.place),
+        "clocks": [json.loads(track.to_json()) for track in result.tracks],
+        "what_changed": sentences(change, result.place),
         "changes": change.table,
     }
