@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from panel_factory import counts_panel
 
 import odforecast as od
 from odforecast import scenario as sc
@@ -187,6 +188,20 @@ def test_fentanyl_share(panels):
     assert early["PA"] != filled["PA"]
     with pytest.raises(ScenarioError, match="allowed: none, region"):
         sc.fentanyl_share(*panels, fill="zero")
+
+
+def test_a_region_without_a_share_has_that_of_its_deaths_by_hand():
+    months = np.arange("2023-07", "2025-09", dtype="datetime64[M]")
+    # Deaths of the month asked for: MA 300, RI 100; a month earlier the other way round.
+    deaths = np.full((3, months.size), [[100.0], [300.0], [50.0]])
+    deaths[:, -1] = [300.0, 100.0, 50.0]
+    fentanyl = np.full((3, months.size), np.nan)
+    fentanyl[:2, -1] = [150.0, 90.0]  # half, and nine tenths
+    day = dt.date(2026, 1, 14)
+    whole, part = (counts_panel(x, ["MA", "RI", "CT"], months, day) for x in (deaths, fentanyl))
+    shares = sc.fentanyl_share(whole, part, fill="region")
+    # (300 x .5 + 100 x .9) / 400
+    assert shares == pytest.approx({"MA": 0.5, "RI": 0.9, "CT": 0.6})
 
 
 def test_exposure_tables_of_users(tmp_path):

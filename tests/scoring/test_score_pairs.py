@@ -44,6 +44,8 @@ def test_pairs_and_skill_by_hand_with_missing_units():
     want = {model: value / theta["base"] for model, value in theta.items()}
     assert frame["rel_skill"].to_dict() == pytest.approx(want)
     assert frame["n_units"].to_dict() == {"a": 2, "b": 2, "base": 3}
+    # Each model's own mean is over the units that it has: (1 + 3) / 2 and (2 + 8) / 2.
+    assert frame["wis"].to_dict() == {"a": 2.0, "b": 5.0, "base": 4.0}
     assert frame["n_common"].to_dict() == {"a": 1, "b": 1, "base": 2}
     simple = s.relative_to_baseline(scores, "base", bootstrap=0).set_index("model")
     assert simple["ratio"]["b"] == pytest.approx(b_base)
@@ -67,6 +69,9 @@ def test_intervals_come_from_origins_and_are_seeded():
     both = (s.relative_skill(scores, "base", seed=1, block=1) for _ in range(2))
     one, two = (table.set_index("model") for table in both)
     pd.testing.assert_frame_equal(one, two)
+    for compare in (s.relative_skill, s.relative_to_baseline):  # 90% where nothing else is said
+        unsaid = compare(scores, "base", seed=1, block=1)
+        pd.testing.assert_frame_equal(unsaid, compare(scores, "base", seed=1, block=1, level=0.9))
     low, high = one.loc["a", ["lower", "upper"]]
     assert low < one.loc["a", "rel_skill"] < high
     assert high / low > 1.2  # 1200 units, but only 24 origins
