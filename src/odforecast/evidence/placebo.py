@@ -341,15 +341,17 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
     both: it can only show that a change is **not** specific to fentanyl.
     """
     last = str(min(settled_through(panel), settled_through(placebo)))
-    ours, theirs = (event_ranks(growth_changes(p, until=last)) for p in (panel, placebo))
-    table = ours.merge(
-        theirs[["event", "change", "percentile"]],
+    all_ranks, placebo_ranks = (
+        event_ranks(growth_changes(p, until=last)) for p in (panel, placebo)
+    )
+    table = all_ranks.merge(
+        placebo_ranks[["event", "change", "percentile"]],
         on="event",
         suffixes=("", "_placebo"),
     )
     table["placebo"] = placebo.indicator
-    seen = table.dropna(subset=["percentile", "percentile_placebo"])
-    unspecific = seen[(seen["percentile"] <= 10) & (seen["percentile_placebo"] <= 10)]
+    ranked = table.dropna(subset=["percentile", "percentile_placebo"])
+    unspecific = ranked[(ranked["percentile"] <= 10) & (ranked["percentile_placebo"] <= 10)]
     names = ", ".join(unspecific["event"]) or "none"
     lines = [
         f"Change in 12-month growth after each event, all drugs and {placebo.indicator}, release "
@@ -358,11 +360,11 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
     ]
     for row in table.dropna(subset=["change", "change_placebo"]).to_dict("records"):
         ranks = (
-            "no rank, the date was chosen because of the fall"
-            if row["chosen"]
-            else f"percentiles {row['percentile']:.0f} and {row['percentile_placebo']:.0f} "
+            f"percentiles {row['percentile']:.0f} and {row['percentile_placebo']:.0f} "
             f"among {row['months']} dates"
         )
+        if row["chosen"]:
+            ranks = "no rank, the date was chosen because of the fall"
         lines.append(
             f"  {row['month']}  {row['event']}: {row['change']:+.2f} and "
             f"{row['change_placebo']:+.2f}; {ranks}"

@@ -43,22 +43,22 @@ def check_null(setting: Setting) -> CheckResult:
         ),
     )
     projection = project(fitted, [NULL, zero], horizon=24, draws=200, seed=setting.seed)
-    again = fitted.forecast(24, draws=200, seed=setting.seed)
+    baseline = fitted.forecast(24, draws=200, seed=setting.seed)
     rows = [
         {
             "scenario_id": name,
-            "draws": again.draws.size,
-            "different": int((forecast.draws != again.draws).sum()),
+            "draws": baseline.draws.size,
+            "different": int((forecast.draws != baseline.draws).sum()),
         }
         for name, forecast in projection.forecasts.items()
     ]
     table = pd.DataFrame(rows)
-    same = bool((table["different"] == 0).all())
+    is_same = bool((table["different"] == 0).all())
     text = (
-        f"{setting.model.label}: {again.draws.size:,} draws of the baseline compared bit by bit, "
+        f"{setting.model.label}: {baseline.draws.size:,} draws of the baseline compared bit by bit, "
         f"{int(table['different'].sum())} differ."
     )
-    return CheckResult("null", same, table=table, text=text, figures={})
+    return CheckResult("null", is_same, table=table, text=text, figures={})
 
 
 def check_wandering(setting: Setting) -> CheckResult:

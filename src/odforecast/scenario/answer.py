@@ -211,15 +211,15 @@ def fewer_to_more(low: float, high: float) -> str:
     >>> fewer_to_more(1_912, 9_051), fewer_to_more(-212, 951), fewer_to_more(-900, -20)
     ('1,900 to 9,100 fewer', '210 more to 950 fewer', '20 to 900 more')
     """
-    near = two_digits(low)
-    far = two_digits(high)
-    if near == far == "0":
+    low_text = two_digits(low)
+    high_text = two_digits(high)
+    if low_text == high_text == "0":
         return "no change"
-    if low >= 0 or near == "0":
-        return f"{near} to {far} fewer" if high > 0 else f"{far} to {near} more"
-    if high <= 0 or far == "0":
-        return f"{far} to {near} more"
-    return f"{near} more to {far} fewer"
+    if low >= 0 or low_text == "0":
+        return f"{low_text} to {high_text} fewer" if high > 0 else f"{high_text} to {low_text} more"
+    if high <= 0 or high_text == "0":
+        return f"{high_text} to {low_text} more"
+    return f"{low_text} more to {high_text} fewer"
 
 
 def answers(projection: Projection, location: str | None = None) -> tuple[Answer, ...]:

@@ -247,11 +247,11 @@ def _read_scenario(table: object) -> Scenario:
     return Scenario(**{**table, "name": name, "interventions": interventions})
 
 
-def _read_intervention(table: object, where: str) -> Intervention:
+def _read_intervention(table: object, prefix: str) -> Intervention:
     """An intervention from its plain form; ``prior`` fills in what is not given."""
     if not isinstance(table, Mapping):
-        raise ScenarioError(f"{where}: an intervention is a table of keys, got {show(table)}")
-    with located(f"{where}: "):
+        raise ScenarioError(f"{prefix}: an intervention is a table of keys, got {show(table)}")
+    with located(f"{prefix}: "):
         return _from_keys(_with_prior(table))
 
 
@@ -290,8 +290,8 @@ def _from_keys(keys: dict[str, Any]) -> Intervention:
                 keys[key] = READERS["Intervention"][key](value, key)
     keys["size"] = keys.pop(sizes[0], Fixed(0))
     with mistakes, located("", f"{keys['name']}: "):
-        known = {f.name: keys[f.name] for f in fields(Intervention) if f.name in keys}
-        intervention = Intervention(**known)
+        fields_given = {f.name: keys[f.name] for f in fields(Intervention) if f.name in keys}
+        intervention = Intervention(**fields_given)
     mistakes.raise_all()
     return intervention
 
@@ -301,9 +301,9 @@ def _refuse_gone(table: Mapping[str, Any], p_null: object) -> None:
     chance = read_share(table.get("probability", 1))
     if chance != 1:
         hint = "add the rest to p_null, the probability of no effect"
-        none = read_share(p_null)
-        if chance is not None and none is not None and 0 <= chance <= 1:
-            total = 1 - chance * (1 - none)
+        no_effect = read_share(p_null)
+        if chance is not None and no_effect is not None and 0 <= chance <= 1:
+            total = 1 - chance * (1 - no_effect)
             hint = f"write p_null: {total:.6g}, the probability of no effect"
         raise ScenarioError(
             f"key 'probability' is {show(table['probability'])}, and is no longer taken",

@@ -519,10 +519,12 @@ class Scenario(Struct, forbid_unknown_fields=True):
     interventions: list[Intervention] | Literal["none"]
 
 
-def readers(table: type[Struct], **more: Take) -> dict[str, Take]:
+def readers(table: type[Struct], **special: Take) -> dict[str, Take]:
     """How the value of each key is read, in the order of a file; of some by functions given."""
     forms = {field.name: field.type for field in msgspec.structs.fields(table)}
-    return {key: more.get(key) or _reader(form) for key, form in forms.items() if key not in GONE}
+    return {
+        key: special.get(key) or _reader(form) for key, form in forms.items() if key not in GONE
+    }
 
 
 def _reader(form: Any) -> Take:

@@ -355,9 +355,9 @@ class Scenario:
         ]
         if not lines:
             lines = ["nothing is assumed beyond the baseline"]
-        left = len(self.interventions) - 4
-        if left > 0:
-            lines.append(f"and {left} more")
+        n_more = len(self.interventions) - 4
+        if n_more > 0:
+            lines.append(f"and {n_more} more")
         return card(self._heading, *lines, "next: od.project(forecast, [scenario]), .to_frame()")
 
     @steady
@@ -412,8 +412,8 @@ class Scenario:
         """Hash of all that is assumed, 16 hex digits; what is only for people does not count."""
         plain = _assumed_alone(self.to_dict())
         # Files once had these too: what they say of every file keeps the hashes they had.
-        gone = {"probability": 1.0, "lag_spread": 0.0}
-        plain["interventions"] = [x | gone for x in plain["interventions"]]
+        constants = {"probability": 1.0, "lag_spread": 0.0}
+        plain["interventions"] = [x | constants for x in plain["interventions"]]
         return content_hash(json.dumps(plain, sort_keys=True))
 
     def to_dict(self) -> dict[str, Any]:
@@ -491,11 +491,11 @@ def _quantities(
 
 def _owner_of(judgements: Judgements) -> str:
     """Whose judgement a pooled chance is."""
-    first, *others = (person.who for person in judgements.people)
-    if not others:
+    first, *rest = (person.who for person in judgements.people)
+    if not rest:
         return f"The judgment of {first}"
-    more = "another" if len(others) == 1 else f"{len(others)} others"
-    return f"The judgment of {first} and {more}"
+    text = "another" if len(rest) == 1 else f"{len(rest)} others"
+    return f"The judgment of {first} and {text}"
 
 
 def _size_words(size: Prior) -> str:

@@ -573,9 +573,9 @@ class Worlds:
             # Its trend holds a part of the effect: the model is fitted again without it.
             mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
             places = np.array([self.felt[s] for s in panel.locations])
-            begun = Begun(x, places[:, None] * mean, unreplaced=float(unreplaced.mean()))
+            past = Begun(x, places[:, None] * mean, unreplaced=float(unreplaced.mean()))
             adds_up = Applied(ahead, tables, seed=clock.seed).nation is not None
-            less, tables = panel_without(panel, [begun], tables=tables, adds_up=adds_up)
+            less, tables = panel_without(panel, [past], tables=tables, adds_up=adds_up)
             fitted = self.model.fit(less)
             base = fitted.forecast(until=str(self.end), draws=self.draws, seed=clock.seed)
             level = (felt * float(mean[-1]))[None, :, None]

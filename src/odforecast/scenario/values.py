@@ -23,13 +23,13 @@ PERCENT = r"\s*([-+−]?)\s*([0-9]{1,9}(?:\.[0-9]{0,25})?(?:[eE][-+]?[0-9]{1,2})
 
 
 @contextmanager
-def located(where: str, instead: str = "") -> Iterator[None]:
-    """Errors of what is inside begin with ``where``, in place of what they began with."""
+def located(prefix: str, instead: str = "") -> Iterator[None]:
+    """Errors of what is inside begin with ``prefix``, in place of what they began with."""
     try:
         yield
     except OdforecastError as error:
         message = error.message.removeprefix(instead)
-        raise ScenarioError(where + message, hint=error.hint) from error
+        raise ScenarioError(prefix + message, hint=error.hint) from error
 
 
 class Mistakes:
@@ -53,9 +53,9 @@ class Mistakes:
             raise self.errors[0]
         if self.errors:
             message = "; also ".join(map(str, self.errors[:MOST_LISTED]))
-            left = len(self.errors) - MOST_LISTED
-            if left > 0:
-                message += f"; and {left} more mistakes"
+            n_more = len(self.errors) - MOST_LISTED
+            if n_more > 0:
+                message += f"; and {n_more} more mistakes"
             raise ScenarioError(message)
 
 
