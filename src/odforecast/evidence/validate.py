@@ -55,8 +55,8 @@ def check_null(setting: Setting) -> CheckResult:
     table = pd.DataFrame(rows)
     is_same = bool((table["different"] == 0).all())
     text = (
-        f"{setting.model.label}: {baseline.draws.size:,} draws of the baseline compared bit by bit, "
-        f"{int(table['different'].sum())} differ."
+        f"{setting.model.label}: {baseline.draws.size:,} draws of the baseline compared bit by "
+        f"bit, {int(table['different'].sum())} differ."
     )
     return CheckResult("null", is_same, table=table, text=text, figures={})
 
