@@ -779,13 +779,12 @@ def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole():
 
 
 def test_low_ends_are_cut_and_high_ones_are_not() -> None:
-    for z, used in (
-        ([0.1, 0.0, -4.0, -5.0], 2),
-        ([0.1, 0.0, -1.0, -4.0], 3),
-        ([0.1, 0.0, -2.9, -2.9], 4),
-        ([0.1, -4.0, -1.0, 0.2], 4),  # what follows has come in
-        ([0.1, 0.0, 4.0, 5.0], 4),
-        ([-4.0, -5.0], 0),
-        ([], 0),
+    usual = 0.01 * np.eye(4)
+    for ends, wide, used in (
+        ([-1.5, -2.5], 1, 2),
+        ([-0.1, -0.15], 1, 4),
+        ([1.5, 2.5], 1, 4),
+        ([-0.5, -0.8], 30, 4),  # where the forecast itself is so wide, such a fall may be
     ):
-        assert layer.filled_until(np.array(z)) == used, z
+        assert layer.filled_until(np.array([0.1, 0.0, *ends]), wide * usual) == used
+    assert layer.filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0

@@ -29,9 +29,12 @@ from odforecast.seeds import Streams
 HALF = 0.5
 #: Fewer draws than this give no covariance.
 LEAST_DRAWS = 50
-#: A file this many standard deviations from the forecast moves no other place. Months at its end
-#: that lie as far below the forecast have hardly begun to come in.
+#: A file this many standard deviations from the forecast moves no other place.
 FAR = 3.0
+#: How often a file ends in months that have hardly begun to come in.
+BEGINS = 0.1
+#: Sd of the log of what is there of them.
+BEGUN = 1.5
 #: Months that both have, at most: five years.
 WINDOW = 60
 #: Sd of the change in a year of the log of 12-month deaths by residence over those by occurrence
@@ -348,17 +351,19 @@ def _file(
     used = np.flatnonzero((at >= 0) & (at < grid.size))
     used = used[np.isfinite(paths[0, at[used]])]
     logs = np.log(counts.deaths + HALF)
-    variance = np.diag(counts.noise) + counts.common**2
-    drawn = logs_of(paths[:, at[used]])
-    z = (logs[used] - drawn.mean(axis=0)) / np.sqrt(drawn.var(axis=0) + variance[used])
-    low = counts.months[used[filled_until(z) :]]
-    used = used[: filled_until(z)]
+    covariance = counts.noise + near(at) * np.outer(counts.common, counts.common)
+    covariance = covariance[np.ix_(used, used)] + _covariance(logs_of(paths[:, at[used]]))
+    away = logs[used] - logs_of(paths[:, at[used]]).mean(axis=0)
+    n_filled = filled_until(away, covariance)
+    low = counts.months[used[n_filled:]]
+    used = used[:n_filled]
     noise = counts.noise[np.ix_(used, used)]
     common = counts.common[used]
     errors = rng.standard_normal((len(paths), used.size)) @ np.linalg.cholesky(noise).T
     errors += shared[:, at[used]] * common
     errors -= errors.mean(axis=0)  # what they add is spread, and nothing to the mean
-    far = float(np.abs(z[: used.size]).max(initial=0.0))
+    z = np.abs(away) / np.sqrt(np.diag(covariance))
+    far = float(z[:n_filled].max(initial=0.0))
     file = File(at[used], logs[used], noise=noise, common=common, errors=errors, far=far)
     return file, low
 
@@ -377,13 +382,25 @@ def shared_errors(n_draws: int, n: int, rng: np.random.Generator) -> Floats:
     return out.T
 
 
-def filled_until(z: Floats) -> int:
-    """How many months count, of which the last ones lie far below the forecast; z (k,)."""
-    # All from the first that is far below are low.
-    for k in range(z.size):
-        if z[k] < -FAR and (z[k:] < 0).all():
-            return k
-    return z.size
+def filled_until(away: Floats, covariance: Floats) -> int:
+    """How many of k months have come in, of which the last ones may have hardly begun to."""
+    # away (k,), what they lie above the forecast; covariance (k, k) of that.
+    # Compared are the likelihoods that all have, and that from some month on the counts hold only
+    # what has begun to come in: any lower number is about as likely.
+    k = away.size
+    best = -np.inf
+    n_filled = k
+    for n in range(k, -1, -1):
+        if (away[n:] >= 0).any():
+            break
+        wider = covariance + np.diag(np.where(np.arange(k) >= n, BEGUN**2, 0.0))
+        _, size = np.linalg.slogdet(wider)
+        fit = -0.5 * (size + float(away @ np.linalg.solve(wider, away)))
+        fit += np.log(1.0 - BEGINS if n == k else BEGINS / k)
+        if fit > best:
+            best = fit
+            n_filled = n
+    return n_filled
 
 
 # Late arrivals
@@ -494,6 +511,11 @@ def logs_of(paths: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(np.nan_to_num(paths), 0.0) + HALF))
 
 
+def _covariance(logs: Floats) -> Floats:
+    """Covariance of draws (D, n), shape (n, n)."""
+    return np.cov(logs.T).reshape(logs.shape[1], logs.shape[1])
+
+
 def moved_by(shift: Floats, logs: Floats, paths: Floats) -> Floats:
     """Months whose logs are shifted; where the shift is 0, or hidden, exactly as they were."""
     # shift, logs, paths (D, ..., n)
@@ -504,7 +526,7 @@ def moved_by(shift: Floats, logs: Floats, paths: Floats) -> Floats:
 def move(paths: Floats, file: File) -> Floats:
     """The months (D, n) of each draw, given some of them, by the covariance of the draws."""
     logs = logs_of(paths)
-    covariance = np.atleast_2d(np.cov(logs.T))
+    covariance = _covariance(logs)
     observed = covariance[np.ix_(file.at, file.at)] + file.noise
     observed += near(file.at) * np.outer(file.common, file.common)
     gain = np.linalg.solve(observed, covariance[file.at])
