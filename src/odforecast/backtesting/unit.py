@@ -296,8 +296,16 @@ def failure_row(
 
 def failure_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """The failures table; its dates are as in a file, for Parquet has no seconds."""
+    if not rows:
+        return _no_failures().copy()
     table = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
     return table.astype(dict.fromkeys(table.select_dtypes("datetime"), "datetime64[ms]"))
+
+
+@cache
+def _no_failures() -> pd.DataFrame:
+    """The failures table without rows."""
+    return pd.DataFrame(columns=list(FAILURE_COLUMNS))
 
 
 def reason_of(error: BaseException) -> str:
@@ -366,8 +374,9 @@ def run_unit(unit: Unit) -> Outcome:
         lacking = [t for t in unit.targets if t not in targets]
         gaps = [(s, "*", r) for s, r in skipped.items()]
         gaps += [("*", t, f"does not forecast {t}") for t in lacking]
-        whole = tuple(kept) == forecast.locations
-        tables = _tables(unit, forecast if whole else forecast.select(kept), targets=targets)
+        if 2 * len(kept) < len(forecast.locations):
+            forecast = forecast.select(kept)  # else the draws would be copied for little
+        tables = _tables(unit, forecast, locations=kept, targets=targets)
         failures = failure_table([failure_row(unit._labels, *gap) for gap in gaps])
         return Outcome(failures=failures, seconds=seconds, warnings=said.warnings, **tables)
     except BaseException as error:
@@ -447,7 +456,12 @@ def same_text(text: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int32), pa.array([text]))
 
 
-def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
+def _tables(
+    unit: Unit,
+    forecast: Forecast,
+    locations: Sequence[str],
+    targets: Sequence[str],
+) -> dict[str, Any]:
     """Scores and quantiles: per target, places as they stand, months fastest."""
     horizons = unit.horizons or None
     donor = unit._panel.donor
@@ -466,11 +480,14 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
             horizons=horizons,
             levels=unit.levels,
             metrics=unit.metrics,
+            locations=locations,
         )
         last = {m.name: columns.pop(m.name) for m in unit.metrics}
         made["scores"].append(pd.DataFrame(columns | labels | last, copy=False))
         made["quantiles"].append(
-            _quantiles(unit, forecast, values=values, target=target, donor=donor)
+            _quantiles(
+                unit, forecast, locations=locations, values=values, target=target, donor=donor
+            )
         )
     tables = {}
     for name, parts in made.items():  # an empty table would change the types of the others
@@ -486,6 +503,7 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
 def _quantiles(
     unit: Unit,
     forecast: Forecast,
+    locations: Sequence[str],
     values: NDArray[np.float64],
     target: str,
     donor: str,
@@ -502,7 +520,7 @@ def _quantiles(
             "last_month": np.datetime64(forecast.last_month, "ms"),
             "donor": _categories(one, [donor]),
             "target": _categories(one, [target]),
-            "location": _categories(place, forecast.locations),
+            "location": _categories(place, locations),
             "month": np.tile(forecast.months[picked].astype("datetime64[ms]"), n_levels * n_loc),
             "horizon": np.tile(forecast.horizons[picked], n_levels * n_loc),
             "level": np.repeat(unit.levels, n_loc * n_months),

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError, near, short
-from odforecast.forecasts import Forecast
 from odforecast.geography import NATION, REGIONS, find
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID
@@ -283,17 +282,18 @@ def county_size_classes(panel: Panel) -> NDArray[np.object_]:
 
 def county_columns(
     columns: dict[str, Any],
-    forecast: Forecast,
+    panel: Panel | None,
+    places: Sequence[str],
     low: Floats,
     high: Floats,
 ) -> dict[str, Any]:
     """Columns of scores with those that depend on bounds and on what was known at the origin."""
-    panel, (n_loc, n_months) = forecast.panel, low.shape
+    n_loc, n_months = low.shape
     size, urban = np.full((2, n_loc), "", dtype=object)
     if panel is not None:
         classes = dict(zip(panel.locations, county_size_classes(panel)))
-        size[:] = [classes.get(s, "") for s in forecast.locations]
-        urban[:] = [panel.urban.get(s, "") for s in forecast.locations]
+        size[:] = [classes.get(s, "") for s in places]
+        urban[:] = [panel.urban.get(s, "") for s in places]
     out = columns | {
         "observed_low": low.ravel(),
         "observed_high": high.ravel(),

@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
 
 from odforecast.errors import ScoringError, one_of, proportion, whole
 from odforecast.geography import NATION
@@ -710,6 +709,8 @@ class MeanTest(NamedTuple):
 
 def _student(statistic: float, df: int, note: str = "") -> MeanTest:
     """A test by Student's t."""
+    from scipy.special import stdtr, stdtrit  # a tenth of a worker's start, which has no tests
+
     p_value = float(2.0 * stdtr(df, -abs(statistic)))
     return MeanTest(
         float(statistic),

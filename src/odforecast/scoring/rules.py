@@ -346,10 +346,15 @@ def log_score_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
 
 def crps_sorted(ordered: Floats, observed: Floats) -> Floats:
     """CRPS of sorted draws, shapes (U, D) and (U,): a sum of non-negative terms."""
-    n = ordered.shape[1]
     gap = ordered - observed[:, None]
+    return crps_of_gaps(gap, gap > 0)
+
+
+def crps_of_gaps(gap: Floats, above: NDArray[np.bool_]) -> Floats:
+    """CRPS from sorted draws less the observation, and whether each is above 0; shapes (U, D)."""
+    n = gap.shape[1]
     rank = (np.arange(n) + 0.5) / n
-    weight = (gap > 0) - rank
+    weight = above - rank
     weight *= gap
     return np.asarray(2.0 / n * weight.sum(axis=1))
 
@@ -360,7 +365,8 @@ def log_score_sorted(ordered: Floats, observed: Floats) -> Floats:
     if n < 2:
         raise ScoringError("one draw has no variance, so no log score", hint="use at least 2")
     support = (ordered[:, 0] >= 0) & (observed >= 0)
-    logs = np.log1p(np.where(support[:, None], ordered, 0.0))
+    counts = ordered if support.all() else np.where(support[:, None], ordered, 0.0)
+    logs = np.log1p(counts)
     y = np.where(support, observed, np.nan)
     centre = logs.mean(axis=1)
     middle = 0.5 * (ordered[:, (n - 1) // 2] + ordered[:, n // 2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -86,21 +88,24 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
 
 
 def trend_pair(
-    forecast: Forecast, truth: Truth, known: Panel | None = None
+    forecast: Forecast,
+    truth: Truth,
+    known: Panel | None = None,
+    locations: Sequence[str] | None = None,
 ) -> tuple[Floats, Floats]:
-    """Both columns of :func:`trend_scores`, each of shape (L, M)."""
-    shape = (len(forecast.locations), forecast.months.size)
-    out = np.full((2, *shape), np.nan)
+    """Both columns of :func:`trend_scores`, each of shape (L, M); of some places, or of all."""
+    locations = forecast.locations if locations is None else locations
+    rows = [forecast.locations.index(place) for place in locations]
+    out = np.full((2, len(rows), forecast.months.size), np.nan)
     months = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
     panel = forecast.panel if known is None else known
     if months.size and panel is not None:
-        first = thresholds(trend.before_at_origin(forecast)[:, months])[0]
+        first = thresholds(trend.before_at_origin(forecast)[rows][:, months])[0]
         at = forecast.months[months]
-        later, before = (
-            truth.observed(forecast.locations, m)[0] for m in (at, at - 12 * ONE_MONTH)
-        )
+        later, _ = truth.observed(locations, at)
+        before, _ = truth.observed(locations, at - 12 * ONE_MONTH)
         came = category(later - before, before, first=first)
-        given = trend.probabilities(forecast, first, rows=list(range(shape[0])), months=months)
+        given = trend.probabilities(forecast, first, rows=rows, months=months)
         pooled = np.broadcast_to(pooled_frequencies(panel), given.shape)
         out[0][:, months] = ranked_probability_score(given, came)
         # Of the same units: where the forecast has no category, nor has the comparison.

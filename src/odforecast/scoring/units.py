@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.forecasts import Forecast
-from odforecast.forecasts.adding import between, in_order
+from odforecast.forecasts.adding import between, count_last, in_order
 from odforecast.forecasts.tables import published
 from odforecast.geography.places import LOCATIONS, lookup, population
 from odforecast.names import COUNTIES, HUB_QUANTILES, LOCATION, SCENARIO_ID, TARGET_12MO
@@ -91,10 +91,14 @@ def unit_columns(
     horizons: Sequence[int] | None = None,
     bounds: tuple[Floats, Floats] | None = None,
     levels: Sequence[float] = (),
+    locations: Sequence[str] | None = None,
 ) -> tuple[Columns, Floats]:
     """Columns of :func:`score_units` and quantiles of the same draws, sorted once."""
+    locations = forecast.locations if locations is None else locations
     months = picked_months(forecast, horizons)
-    n_loc, n_months = shape = (len(forecast.locations), months.size)
+    n_loc = len(locations)
+    n_months = months.size
+    shape = (n_loc, n_months)
     truth = np.asarray(observed, dtype=float)
     if truth.shape != shape:
         raise ScoringError(
@@ -104,13 +108,18 @@ def unit_columns(
         raise ScoringError("observed counts must be finite and not negative, or NaN if unknown")
     samples = forecast.samples(target)
     n_draws = len(samples)
+    rows = rows_of(forecast, locations)
+    every_month = n_months == samples.shape[2]
     key = (forecast.provenance.get("model", ""), forecast.as_of, target)
-    uniforms = _uniforms(key, forecast.locations, n_months=forecast.months.size)[:, months]
+    uniforms = _uniforms(key, locations, n_months=forecast.months.size)[:, months]
     blocks: list[dict[str, Floats]] = []
     step = max(1, _BLOCK_VALUES // (n_draws * n_months))
     for start in range(0, n_loc, step):
         block = slice(start, start + step)
-        ordered = in_order(samples[:, block, months].reshape(n_draws, -1))
+        draws = samples.take(rows[block], axis=1)
+        if not every_month:
+            draws = draws[:, :, months]
+        ordered = in_order(draws.reshape(n_draws, -1))
         y = truth[block].ravel()
         u = uniforms[block].ravel()
         scores = _draw_scores(ordered, y, uniforms=u)
@@ -125,7 +134,7 @@ def unit_columns(
     kept = scores.pop("kept")
     y = truth.ravel()
     scores = _quantile_scores(hub, HUB_QUANTILES, y=y) | scores
-    places = np.repeat(np.array(forecast.locations, dtype=object), n_months)
+    places = np.repeat(np.array(locations, dtype=object), n_months)
     ahead, at = (np.tile(x[months], n_loc) for x in (forecast.horizons, forecast.months))
     why = np.where(np.isnan(y), "no observed value", "").astype(object)
     made = _columns(
@@ -140,6 +149,12 @@ def unit_columns(
         n_draws=n_draws,
     )
     return made, kept.reshape(len(levels), n_loc, n_months)
+
+
+def rows_of(forecast: Forecast, locations: Sequence[str]) -> NDArray[np.intp]:
+    """Positions of places in a forecast."""
+    position = {place: row for row, place in enumerate(forecast.locations)}
+    return np.array([position[place] for place in locations], dtype=np.intp)
 
 
 def picked_months(forecast: Forecast, horizons: Sequence[int] | None) -> NDArray[np.intp]:
@@ -218,10 +233,13 @@ def _quantile_scores(values: Floats, levels: Sequence[float], y: Floats) -> dict
 
 def _draw_scores(ordered: Floats, y: Floats, uniforms: Floats) -> dict[str, Floats]:
     """Scores that need draws, sorted (U, D); ``uniforms`` (U,) break the ties of the PIT."""
-    below, within = rules.ranks_sorted(ordered, y)
+    gap = ordered - y[:, None]
+    above = gap > 0
+    below = count_last(gap < 0)
+    within = ordered.shape[1] - count_last(above)
     pit = (below + uniforms * (1 + (within - below))) / (ordered.shape[1] + 1)
     return {
-        "crps": rules.crps_sorted(ordered, y),
+        "crps": rules.crps_of_gaps(gap, above),
         "log_score": rules.log_score_sorted(ordered, y),
         "bias": rules.bias_of_ranks(below, within, n=ordered.shape[1], observed=y),
         "pit": np.where(np.isnan(y), np.nan, pit),
@@ -386,8 +404,12 @@ def score_columns(
     horizons: Sequence[int] | None = None,
     levels: Sequence[float] = (),
     metrics: Sequence[Metric | str] = (),
+    locations: Sequence[str] | None = None,
 ) -> tuple[Columns, Floats]:
-    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once."""
+    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once.
+
+    Of some places only, where these are named: to select them would copy the draws.
+    """
     forecast_and_truth(forecast, truth)
     if forecast.basis != truth.basis:
         raise ScoringError(
@@ -401,7 +423,8 @@ def score_columns(
             hint="score against counts of the same indicator",
         )
     picked = picked_months(forecast, horizons)
-    places = forecast.locations
+    places = forecast.locations if locations is None else locations
+    rows = rows_of(forecast, places)
     months = forecast.months[picked]
     observed, reasons = truth.observed(places, months, target)
     sums = target == TARGET_12MO
@@ -414,13 +437,15 @@ def score_columns(
         horizons=horizons,
         bounds=bounds,
         levels=levels,
+        locations=places,
     )
     row = {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
     none = reported = rps = rps_pooled = np.full(observed.shape, np.nan)
     if sums:
-        reported = published(forecast)[:, picked]
+        reported = published(forecast)[rows][:, picked]
     if sums and not of_counties:
-        rps, rps_pooled = (x[:, picked] for x in trend_pair(forecast, truth, known=known))
+        pair = trend_pair(forecast, truth, known=known, locations=places)
+        rps, rps_pooled = (x[:, picked] for x in pair)
     made |= {
         "rps": rps.ravel(),
         "rps_pooled": rps_pooled.ravel(),
@@ -435,9 +460,9 @@ def score_columns(
         "warnings": "; ".join(forecast.warnings),
     }
     if bounds is not None:
-        made = columns.county_columns(made, forecast, *bounds)
+        made = columns.county_columns(made, forecast.panel, places, *bounds)
     if metrics:
-        samples = forecast.samples(target)[:, :, picked]
+        samples = forecast.samples(target).take(rows, axis=1)[:, :, picked]
         own = {
             m.name: apply_metric(m, samples, observed=observed)
             if m.target in (None, target)
