@@ -57,7 +57,7 @@ def test_the_small_hub_passes(tmp_path):
     # Days of a series may be asked for as far as the rounds go only.
     found = check(hub, extra_dates=False)
     assert found.failed == ("target_tbl_values",)
-    assert found.of("target_tbl_values")[0].findings[0].value == "2023-12-27"
+    assert found.outcomes_of("target_tbl_values")[0].findings[0].value == "2023-12-27"
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_a_check_fails_alone(name, tmp_path):
     path, options = broken(name, tmp_path)
     found = check(path, **options)
     assert found.failed == (name,), str(found)
-    outcome = next(x for x in found.of(name) if x.status == "failed")
+    outcome = next(x for x in found.outcomes_of(name) if x.status == "failed")
     assert outcome.count >= len(outcome.findings) >= 1
     assert all(str(x).strip() for x in outcome.findings)
     if BY_NAME[name].stops:
@@ -147,7 +147,7 @@ def test_a_schema_finds_what_the_rules_do_not(hub, hubverse):
     unit = {"time_unit": "fortnight"}
     config(lambda c: c["rounds"][0]["model_tasks"][0]["target_metadata"][0].update(unit))(hub)
     assert check(hub).ok
-    (line,) = check(hub, schemas=hubverse).of("valid_config")[0].lines()
+    (line,) = check(hub, schemas=hubverse).outcomes_of("valid_config")[0].lines()
     assert "tasks.json: rounds[0].model_tasks[0].target_metadata[0].time_unit" in line
 
 
@@ -285,7 +285,7 @@ def test_what_is_required_is_what_hub_validations_requires(hub):
     choices, outputs, rows = hub
     task = ModelTask(dict(zip(COLUMNS, choices)), outputs)
     one = submission_of([(*r[:3], *r[3], "1") for r in rows], task)
-    found = Outcome.of("req_vals", "", one.req_vals())
+    found = Outcome.from_findings("req_vals", "", one.req_vals())
     missing: set[tuple] = set()
     for name, output in outputs.items():
         mine = {r for r in rows if r[3][0] == name}

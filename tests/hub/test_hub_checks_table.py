@@ -354,7 +354,7 @@ def test_table(failed, edit, words, tmp_path):
     if name in {x.name for x in found} | set(found.reasons):
         assert reason in found.reason(name)
         return
-    broken = [x for x in found.of(names[0]) if x.status == "failed"] if names else []
+    broken = [x for x in found.outcomes_of(names[0]) if x.status == "failed"] if names else []
     lines = [line for x in broken for line in x.lines()]
     assert any(words in line for line in lines) or not words, lines
     if names[:1] == ["valid_vals"]:

@@ -312,7 +312,7 @@ def test_wrong_months_are_refused_and_fail_a_check_where_the_hub_says_how_it_cou
     shifted(sent, -2)
     found = od.hub.check(hub.root)
     assert found.failed == ("derived_task_id_vals",)
-    (outcome,) = (x for x in found.of("derived_task_id_vals") if x.status == "failed")
+    (outcome,) = (x for x in found.outcomes_of("derived_task_id_vals") if x.status == "failed")
     assert outcome.findings[0].row == 2
     assert "horizon 1 of round 2025-09-17 ends on 2025-05-31" in outcome.findings[0].message
     assert outcome.count == len(pd.read_csv(sent))

@@ -92,11 +92,11 @@ class Samples(msgspec.Struct):
     max_samples_per_task: Any = None
 
 
-class OutputType(msgspec.Struct, rename={"given": "output_type_id", "kind": "output_type"}):
+class OutputType(msgspec.Struct, rename={"id_choice": "output_type_id", "kind": "output_type"}):
     """One output type of a model task."""
 
     kind: str = ""
-    given: Choice = Choice()
+    id_choice: Choice = Choice()
     is_required: Any = False
     value: dict[str, Any] = {}
     output_type_id_params: Samples | None = None
@@ -104,7 +104,7 @@ class OutputType(msgspec.Struct, rename={"given": "output_type_id", "kind": "out
     @property
     def ids(self) -> tuple[Word, ...]:
         """Its ``output_type_id``."""
-        return self.given.allowed
+        return self.id_choice.allowed
 
 
 class Target(msgspec.Struct):
@@ -118,13 +118,16 @@ class Target(msgspec.Struct):
 
 
 class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "target_metadata"}):
-    """One model task of a round, and its number there; ``derived`` task ids follow from others."""
+    """One model task of a round."""
 
     task_ids: dict[str, Choice] = {}
     outputs: dict[str, OutputType] = {}
     targets: list[Target] = []
+    #: Its number in the round, from 1.
     number: int = 1
+    #: Task ids that follow from others.
     derived: list[str] = []
+    #: Column whose value is the round's id.
     column: str | None = None
 
     def __post_init__(self) -> None:
@@ -138,7 +141,9 @@ class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "ta
     @property
     def categories(self) -> list[str]:
         """Categories of its ``pmf``, in the order of the configuration."""
-        return [w for w in self.outputs["pmf"].ids if w] if "pmf" in self.outputs else []
+        if "pmf" not in self.outputs:
+            return []
+        return [word for word in self.outputs["pmf"].ids if word]
 
     @property
     def keys(self) -> list[str]:
@@ -148,13 +153,16 @@ class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "ta
     @property
     def compound(self) -> list[str] | None:
         """Task ids that stay the same within one sample; None where the hub does not say."""
-        params = self.outputs["sample"].output_type_id_params if "sample" in self.outputs else None
+        if "sample" not in self.outputs:
+            return None
+        params = self.outputs["sample"].output_type_id_params
         return params.compound_taskid_set if params else None
 
     def day(self, unit: Mapping[Any, Any]) -> str:
         """Day of a unit's observation by origin and horizon; empty where it does not follow."""
         try:
-            (step,) = {_STEPS[str(t.time_unit)] for t in self.targets if t.is_step_ahead}
+            units = [target.time_unit for target in self.targets if target.is_step_ahead]
+            (step,) = {_STEPS[str(time_unit)] for time_unit in units}
             start = dt.date.fromisoformat(str(unit[self.column]))
             return str(start + dt.timedelta(step * int(unit["horizon"])))
         except (KeyError, ValueError, OverflowError):
@@ -189,8 +197,8 @@ class Round(msgspec.Struct, rename={"tasks": "model_tasks", "derived": "derived_
         """Its round ids."""
         if self.column is None:
             return [str(self.round_id)]
-        found = dict.fromkeys(x for t in self.tasks for x in t.choice(self.column).allowed)
-        return [x for x in found if x is not None]
+        words = [word for task in self.tasks for word in task.choice(self.column).allowed]
+        return [word for word in dict.fromkeys(words) if word is not None]
 
     @property
     def task_ids(self) -> list[str]:
@@ -201,8 +209,10 @@ class Round(msgspec.Struct, rename={"tasks": "model_tasks", "derived": "derived_
         """Its model tasks for one round: in the round's column, that id and no other."""
         if self.column is None:
             return self.tasks
-        only = {self.column: Choice((round_id,))}
-        return [msgspec.structs.replace(t, task_ids=t.task_ids | only) for t in self.tasks]
+        choice = {self.column: Choice((round_id,))}
+        return [
+            msgspec.structs.replace(task, task_ids=task.task_ids | choice) for task in self.tasks
+        ]
 
 
 class Tasks(msgspec.Struct):
@@ -215,36 +225,37 @@ class Tasks(msgspec.Struct):
     def __post_init__(self) -> None:
         for round_ in self.rounds:
             round_.derived = round_.derived or self.derived_task_ids
-            for n, task in enumerate(round_.tasks, 1):
-                task.number = n
+            for number, task in enumerate(round_.tasks, 1):
+                task.number = number
                 task.derived = round_.derived
                 task.column = round_.column
 
     @property
     def origins(self) -> dict[str, tuple[int, str]]:
         """Origin dates in order: the number of the round, and the end of the last known month."""
-        found = {}
+        origins = {}
         for i, round_ in enumerate(self.rounds):
             facts = round_.additional_metadata or _Facts()
-            days = (day for t in round_.tasks for day in t.choice("origin_date").values)
-            for day in map(str, days):
-                found[day] = (i, facts.last_data_dates.get(day, str(round_.last_data_date)))
-        return dict(sorted(found.items()))
+            for task in round_.tasks:
+                for day in map(str, task.choice("origin_date").values):
+                    last = facts.last_data_dates.get(day, str(round_.last_data_date))
+                    origins[day] = (i, last)
+        return dict(sorted(origins.items()))
 
     @property
     def round_ids(self) -> list[str]:
         """All round ids."""
-        return [x for r in self.rounds for x in r.ids]
+        return [round_id for round_ in self.rounds for round_id in round_.ids]
 
     @property
     def task_ids(self) -> list[str]:
         """Names of all task ids."""
-        return list(dict.fromkeys(name for r in self.rounds for name in r.task_ids))
+        return list(dict.fromkeys(name for round_ in self.rounds for name in round_.task_ids))
 
     @property
     def model_tasks(self) -> list[ModelTask]:
         """Model tasks of all rounds."""
-        return [task for r in self.rounds for task in r.tasks]
+        return [task for round_ in self.rounds for task in round_.tasks]
 
     @property
     def target_column(self) -> str | None:
@@ -254,19 +265,30 @@ class Tasks(msgspec.Struct):
     @property
     def types(self) -> dict[str, str]:
         """R types of all columns, as hubData derives them from all rounds together."""
-        tasks = self.model_tasks
-        types = {n: type_of(x for t in tasks for x in t.choice(n).values) for n in self.task_ids}
-        outputs = [o for t in tasks for o in t.outputs.values()]
-        asked = self.output_type_id_datatype
-        if asked == "auto":
-            samples = [o.output_type_id_params for o in outputs if o.output_type_id_params]
-            ids = [x for o in outputs for x in o.given.values]
-            asked = type_of([*ids, *("" if x.type == "character" else 1 for x in samples)])
-            asked = "character" if asked in ("Date", "logical") else asked
-        kinds = {str(o.value.get("type")) for o in outputs}
+        types = {}
+        for name in self.task_ids:
+            choices = [task.choice(name) for task in self.model_tasks]
+            types[name] = type_of(value for choice in choices for value in choice.values)
+        outputs = [output for task in self.model_tasks for output in task.outputs.values()]
+        value_types = {str(output.value.get("type")) for output in outputs}
         order = ("character", "double", "integer", "logical")
-        value = next((k for k in order if k in kinds), "double")
-        return types | {"output_type": "character", "output_type_id": str(asked), "value": value}
+        types["output_type"] = "character"
+        types["output_type_id"] = self._id_type(outputs)
+        types["value"] = next((kind for kind in order if kind in value_types), "double")
+        return types
+
+    def _id_type(self, outputs: Iterable[OutputType]) -> str:
+        """R type of the column of output type ids."""
+        if self.output_type_id_datatype != "auto":
+            return str(self.output_type_id_datatype)
+        values: list[_Scalar] = []
+        for output in outputs:
+            values += output.id_choice.values
+            params = output.output_type_id_params
+            if params:
+                values.append("" if params.type == "character" else 1)
+        kind = type_of(values)
+        return "character" if kind in ("Date", "logical") else kind
 
 
 def word(value: Any) -> Word:
@@ -276,15 +298,15 @@ def word(value: Any) -> Word:
 
 def type_of(values: Iterable[Any]) -> str:
     """The R type of a column of such values: the widest of them."""
-    known = [v for v in values if v is not None]
-    if any(isinstance(v, str) for v in known):
-        days = all(isinstance(v, str) and is_day(v) for v in known)
+    filled = [value for value in values if value is not None]
+    if any(isinstance(value, str) for value in filled):
+        days = all(isinstance(value, str) and is_day(value) for value in filled)
         return "Date" if days else "character"
-    if any(isinstance(v, float) and not v.is_integer() for v in known):
+    if any(isinstance(value, float) and not value.is_integer() for value in filled):
         return "double"
-    if any(not isinstance(v, bool) for v in known):
+    if any(not isinstance(value, bool) for value in filled):
         return "integer"
-    return "logical" if known else "character"
+    return "logical" if filled else "character"
 
 
 def shaped[T: msgspec.Struct](config: Mapping[str, Any], kind: type[T]) -> T:
@@ -292,16 +314,18 @@ def shaped[T: msgspec.Struct](config: Mapping[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(_bare(config), kind)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).replace("`", "").partition(" - at $")
-        place = f"{where.lstrip('.')}: " if where else ""
-        raise ValueError(f"{place}{what[0].lower()}{what[1:]}") from None
+        message, _, key = str(error).replace("`", "").partition(" - at $")
+        place = f"{key.lstrip('.')}: " if key else ""
+        raise ValueError(f"{place}{message[0].lower()}{message[1:]}") from None
 
 
 def _bare(value: Any) -> Any:
     """A value without the keys that say nothing."""
     if isinstance(value, dict):
-        return {k: _bare(x) for k, x in value.items() if x is not None}
-    return [_bare(x) for x in value] if isinstance(value, list) else value
+        return {key: _bare(member) for key, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_bare(member) for member in value]
+    return value
 
 
 class _Admin(msgspec.Struct):
@@ -398,10 +422,10 @@ class Hub:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise DataError(f"{file}: model_output_dir {quoted(name)} points outside the hub", hint)
         data = {"target-data": _shaped(target, _TargetData)} if target.exists() else {}
-        return cls.of(root, {"admin": admin, "tasks": tasks, **data})
+        return cls.from_files(root, {"admin": admin, "tasks": tasks, **data})
 
     @classmethod
-    def of(cls, root: Path, files: Mapping[str, Any]) -> Hub:
+    def from_files(cls, root: Path, files: Mapping[str, Any]) -> Hub:
         """A hub of a configuration that is in order."""
         output = root / files["admin"].get("model_output_dir", MODEL_OUTPUT)
         return cls(
@@ -423,7 +447,7 @@ class Hub:
         return list(self.tasks["rounds"])
 
     @cached_property
-    def asked(self) -> Tasks:
+    def tasks_config(self) -> Tasks:
         """What ``tasks.json`` asks for, by its parts."""
         return shaped(self.tasks, Tasks)
 
@@ -433,7 +457,7 @@ class Hub:
 
         Hubs of other people do not say the second; it is empty.
         """
-        return self.asked.origins
+        return self.tasks_config.origins
 
     def wrong_end(self, day: str, horizon: str, end: str) -> str:
         """What is wrong with the ``target_end_date`` of an origin and a horizon, if anything is.
@@ -445,11 +469,13 @@ class Hub:
             return ""
         try:
             last = np.datetime64(self._last_months[day], "M")
-            should = month_end(last + np.timedelta64(int(horizon), "M")).isoformat()
+            right_end = month_end(last + np.timedelta64(int(horizon), "M")).isoformat()
         except (KeyError, ValueError, OverflowError):
             return ""
-        said = f"horizon {horizon} of round {day} ends on {should}, and target_end_date is "
-        return "" if end == should else said + quoted(end)
+        if end == right_end:
+            return ""
+        text = f"horizon {horizon} of round {day} ends on {right_end}"
+        return f"{text}, and target_end_date is {quoted(end)}"
 
     @cached_property
     def _last_months(self) -> dict[str, str]:
@@ -459,8 +485,8 @@ class Hub:
     @property
     def file_formats(self) -> tuple[str, ...]:
         """Formats that ``admin.json`` accepts; a round may have its own."""
-        found = self.admin.get("file_format")
-        return tuple(str(x) for x in found) if isinstance(found, list) else ()
+        formats = self.admin.get("file_format")
+        return tuple(map(str, formats)) if isinstance(formats, list) else ()
 
     def metadata_schema(self) -> dict[str, Any] | None:
         """What ``model-metadata-schema.json`` holds; None if the hub has none."""
@@ -498,22 +524,23 @@ class Hub:
         base = self.root / TARGET_DATA
         if not base.is_dir():
             return []
-        single = [p for p in base.iterdir() if p.is_file() and p.name.split(".")[0] == kind]
-        return [*sorted(single), *_files(base / kind)]
+        files = [path for path in base.iterdir() if path.is_file()]
+        single = sorted(path for path in files if path.name.split(".")[0] == kind)
+        return [*single, *_files(base / kind)]
 
     def relative(self, path: Path) -> str:
         """A path as seen from the hub's folder, with ``/``; whole if it lies elsewhere."""
-        for one, root in ((path, self.root), (path.resolve(), self.root.resolve())):
-            if one.is_relative_to(root):
-                return one.relative_to(root).as_posix()
+        for file, root in ((path, self.root), (path.resolve(), self.root.resolve())):
+            if file.is_relative_to(root):
+                return file.relative_to(root).as_posix()
         return str(path)
 
 
-def values_of(said: object) -> list[Any]:
+def values_of(choice: object) -> list[Any]:
     """Values of ``{"required": [...], "optional": [...]}``, in their order."""
-    if not isinstance(said, dict):
+    if not isinstance(choice, dict):
         return []
-    return [*(said.get("required") or ()), *(said.get("optional") or ())]
+    return [*(choice.get("required") or ()), *(choice.get("optional") or ())]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -522,22 +549,23 @@ def read_json(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path}: more than {_LARGEST // 2**20} MB, too large")
         text = decoded(path.read_bytes(), "line")
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        config = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", hint="a hub needs it") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:
-        what = f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
-        raise DataError(f"{path}, {what}", hint="correct the line, or the one before it") from None
+        reason = f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
+        hint = "correct the line, or the one before it"
+        raise DataError(f"{path}, {reason}", hint=hint) from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
     except ValueError as error:  # also an integer of 5,000 digits
         raise DataError(f"{path}: {error}", hint=getattr(error, "hint", None)) from None
-    if not isinstance(found, dict):
-        what = f"must hold an object, not {type(found).__name__}"
-        raise DataError(f"{path}: {what}", hint="a configuration begins with {")
-    return found
+    if not isinstance(config, dict):
+        reason = f"must hold an object, not {type(config).__name__}"
+        raise DataError(f"{path}: {reason}", hint="a configuration begins with {")
+    return config
 
 
 def _no_number(text: str) -> NoReturn:
@@ -547,23 +575,23 @@ def _no_number(text: str) -> NoReturn:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object each of whose keys is there once: JSON keeps the last and says nothing."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(n for i, n in enumerate(names) if n in names[:i])
-        raise ValueError(f"key {quoted(twice)} is there twice in one object; keep one")
-    return made
+        repeated = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(f"key {quoted(repeated)} is there twice in one object; keep one")
+    return mapping
 
 
 def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
     """A JSON file whose parts have the types that are read of them."""
-    found = read_json(path)
+    config = read_json(path)
     try:
-        shaped(found, kind)
+        shaped(config, kind)
     except ValueError as error:
         hint = f"odforecast hub check {path.parent.parent} names every wrong place"
         raise DataError(f"{path}: {error}", hint) from None
-    return found
+    return config
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -572,15 +600,18 @@ def files_below(folder: Path) -> list[Path]:
     A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
     a folder that is named like a data file.
     """
-    found: list[Path] = []
-    for where, folders, files in os.walk(folder):
-        at = Path(where)
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        named = [f for f in folders if (at / f).is_symlink() or f.endswith(_DATA)]
-        folders[:] = [f for f in folders if f not in named]
-        found += [at / f for f in named]
-        found += [at / f for f in files if not f.startswith((".", "README"))]
-    return sorted(found)
+    paths: list[Path] = []
+    for parent, folders, files in os.walk(folder):
+        for name in list(folders):
+            path = Path(parent, name)
+            hidden = name.startswith(".")
+            as_file = path.is_symlink() or name.endswith(_DATA)
+            if hidden or as_file:
+                folders.remove(name)
+            if as_file and not hidden:
+                paths.append(path)
+        paths += [Path(parent, name) for name in files if not name.startswith((".", "README"))]
+    return sorted(paths)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -646,10 +677,10 @@ def model_id(label: str, team: str = TEAM) -> str:
             f"{quoted(label)} is not a valid model label", hint="printable ASCII; give it label=..."
         )
     parts = []
-    for sign, after in zip(label, [*label[1:], ""]):
+    for sign, next_sign in zip(label, [*label[1:], ""]):
         if sign.isalnum():
             parts.append(sign)
-        elif sign in _PLAIN and after.isalnum() and parts:
+        elif sign in _PLAIN and next_sign.isalnum() and parts:
             parts.append(_PLAIN[sign])
         else:
             # Before another sign, _ would run into its underscores; so it is written out.
@@ -695,11 +726,11 @@ def label_of(name: str, team: str = TEAM) -> str:
     if match[1] != team:
         return name
     try:
-        label = _RUN.sub(lambda x: _SIGN.get(x[0]) or chr(int(x[1], 16)), match[2])
-        undone = model_id(label, team) == name
+        label = _RUN.sub(lambda run: _SIGN.get(run[0]) or chr(int(run[1], 16)), match[2])
+        is_ours = model_id(label, team) == name
     except ForecastError:
-        undone = False
-    if not undone:
+        is_ours = False
+    if not is_ours:
         raise DataError(
             f"{quoted(name)}: no label of {team} has that name",
             hint="names of this team are made by odforecast.hub.model_id",

@@ -258,7 +258,7 @@ class Observations:
 
     def check_targets(self, units: pd.DataFrame) -> None:
         """Refuse target data that do not say which of several targets they are of."""
-        tasks = self.hub.asked.model_tasks
+        tasks = self.hub.tasks_config.model_tasks
         for key in sorted({key for task in tasks for key in task.keys}):
             targets = {text for task in tasks for text in task.choice(key).allowed if text}
             if key in units and key not in self.keys and len(targets) > 1:
@@ -270,7 +270,7 @@ class Observations:
     def find_tasks(self, units: pd.DataFrame, output_type: str) -> NDArray[np.intp]:
         """The model task of each unit of an output type; −1 where the hub asks for none such."""
         numbers_of_tasks = np.full(len(units), -1, dtype=np.intp)
-        for i, task in enumerate(self.hub.asked.model_tasks):
+        for i, task in enumerate(self.hub.tasks_config.model_tasks):
             if output_type not in task.outputs:
                 continue
             fits = numbers_of_tasks < 0
@@ -291,7 +291,7 @@ class Observations:
                 f"the {self.kind} is by {missing[0]}, and the submission has no such column",
                 hint=f"it has: {', '.join(map(str, units))}",
             )
-        tasks = self.hub.asked.model_tasks
+        tasks = self.hub.tasks_config.model_tasks
         days = []
         for row, number in zip(units.to_dict("records"), task_numbers):
             days.append(tasks[number].day(row) if number >= 0 else "")
@@ -532,7 +532,7 @@ class Block:
         number = rows.groupby(ids, sort=False).ngroup().to_numpy().astype(np.intp)
         self.kind = kind
         self.truth = truth
-        self.tasks = truth.hub.asked.model_tasks
+        self.tasks = truth.hub.tasks_config.model_tasks
         self.numeric = kind in ("quantile", "cdf")
         levels = number_texts(rows[OUTPUT_TYPE_ID]) if self.numeric else np.arange(len(rows))
         order = np.lexsort((levels, number))
@@ -975,7 +975,7 @@ def score(
     task_ids = tuple(dict.fromkeys(ids))
     table = _concat(units, task_ids)
     _mark_repeats(table, [*task_ids, OUTPUT_TYPE, "scale"])
-    targets = [key for task in opened.asked.model_tasks for key in task.keys]
+    targets = [key for task in opened.tasks_config.model_tasks for key in task.keys]
     return HubScores(
         table,
         _concat(joint, task_ids),

@@ -187,7 +187,7 @@ def _asked(hub: Hub, day: str) -> tuple[Round, str]:
     if day not in days:
         raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, days))
     number, end = days[day]
-    return hub.asked.rounds[number], end
+    return hub.tasks_config.rounds[number], end
 
 
 def _round_of(hub: Hub, forecast: Forecast) -> Round:

@@ -12,9 +12,9 @@ from odforecast.hub.checks.config import judge, read_optional, read_schemas
 from odforecast.hub.checks.report import (
     BY_NAME,
     CHECKS,
+    Check,
     Checks,
     Finding,
-    Known,
     NotRun,
     Outcome,
     Unreadable,
@@ -28,9 +28,9 @@ from odforecast.say import plain
 __all__ = ["BY_NAME", "CHECKS", "Checks", "Finding", "Known", "Outcome", "check"]
 
 
-def _group(*functions: str) -> list[Known]:
+def _group(*functions: str) -> list[Check]:
     """Checks that a function of hubValidations runs always."""
-    return [c for c in CHECKS if c.applies_to in functions and not c.optional]
+    return [check for check in CHECKS if check.applies_to in functions and not check.optional]
 
 
 _TIME = _group("validate_submission_time")
@@ -43,7 +43,7 @@ _TARGET_SET = _group("validate_target_dataset")
 _SUBMISSION = [*_FILE, *_DATA]
 _TARGET = [*_TARGET_FILE, *_TARGET_SET, *_TARGET_DATA]
 #: Optional checks that are run here; the hub's workflow runs the other two.
-_OPTIONAL = [c for c in CHECKS if c.optional and hasattr(Submission, c.name)]
+_OPTIONAL = [check for check in CHECKS if check.optional and hasattr(Submission, check.name)]
 
 
 def check(
@@ -88,93 +88,95 @@ def check(
         raise DataError(
             f"path is {plain(repr(path), 300)}", hint="give the folder of a hub, or a file of it"
         )
-    given = Path(path)
+    shown_path = plain(str(Path(path)), 300)
     whole = Path(os.path.abspath(path))
-    root = next((x for x in (whole, *whole.parents) if (x / CONFIG).is_dir()), None)
-    if root is None:
-        what = "not part of a hub" if os.path.lexists(path) else "no such file or folder"
+    folders = [folder for folder in (whole, *whole.parents) if (folder / CONFIG).is_dir()]
+    if not folders:
+        reason = "not part of a hub" if os.path.lexists(path) else "no such file or folder"
         raise DataError(
-            f"{plain(str(given), 300)}: {what}",
+            f"{shown_path}: {reason}",
             hint=f"give the folder in which {CONFIG} is, or a file of it",
         )
+    root = folders[0]
     if whole.is_relative_to(root / CONFIG):
         # The hub's folder as somebody would write it who wrote this path.
-        near = next((p for p in given.parents if Path(os.path.abspath(p)) == root), root)
+        parents = [folder for folder in Path(path).parents if Path(os.path.abspath(folder)) == root]
+        hub_folder = parents[0] if parents else root
         raise DataError(
-            f"{plain(str(given), 300)}: the configuration is judged with the whole hub",
-            hint=f"check the hub's folder: {plain(str(near), 300)}",
+            f"{shown_path}: the configuration is judged with the whole hub",
+            hint=f"check the hub's folder: {plain(str(hub_folder), 300)}",
         )
-    judges = read_schemas(None if schemas is None else Path(schemas))
-    now = _moment(submission_time)
-    files, wrong, no_schema = judge(root, judges)
-    config = Outcome.of("valid_config", CONFIG, found=wrong)
-    if wrong:
+    json_schemas = read_schemas(None if schemas is None else Path(schemas))
+    moment = _moment(submission_time)
+    files, findings, no_schema = judge(root, json_schemas)
+    config = Outcome.from_findings("valid_config", CONFIG, findings=findings)
+    if findings:
         reasons = dict.fromkeys(BY_NAME, "stopped by valid_config, which failed")
         return Checks(str(path), (config,), reasons=reasons)
     if no_schema:
         config = Outcome("valid_config", "not run", file=CONFIG, reason=no_schema)
-    run = _Run(Hub.of(root, files), now, extra_dates=extra_dates)
+    run = _Run(Hub.from_files(root, files), moment, extra_dates=extra_dates)
     run.path(whole)
     return Checks(str(path), (config, *run.outcomes), reasons=run.reasons)
 
 
-def _moment(asked: bool | str | dt.datetime) -> dt.date | None:
+def _moment(submission_time: bool | str | dt.datetime) -> dt.date | None:
     """The day or moment for which the submission window is judged."""
-    if isinstance(asked, bool):
-        return dt.datetime.now(dt.UTC) if asked else None
-    if isinstance(asked, str):
+    if isinstance(submission_time, bool):
+        return dt.datetime.now(dt.UTC) if submission_time else None
+    moment = submission_time
+    if isinstance(moment, str):
         try:
-            found = dt.datetime.fromisoformat(asked)
+            parsed = dt.datetime.fromisoformat(moment)
         except ValueError:
             raise DataError(
-                f"submission time {plain(asked)} is not a moment",
+                f"submission time {plain(moment)} is not a moment",
                 hint="give 2022-10-19, or 2022-10-19T12:00",
             ) from None
-        if len(asked) <= len("2022-10-19"):
-            return found.date()
-        asked = found
-    return asked if asked.tzinfo else asked.replace(tzinfo=dt.UTC)
+        if len(moment) <= len("2022-10-19"):
+            return parsed.date()
+        moment = parsed
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 class _Run:
     """Outcomes of the checks of one hub as they come in, of one file after the other."""
 
-    def __init__(self, hub: Hub, now: dt.date | None, extra_dates: bool) -> None:
+    def __init__(self, hub: Hub, moment: dt.date | None, extra_dates: bool) -> None:
         self.hub = hub
-        self.now = now
+        self.moment = moment
         self.extra_dates = extra_dates
         self.optional, self.no_optional = read_optional(hub.root)
-        self.asked = [c for c in _OPTIONAL if c.function in self.optional]
+        self.requested = [check for check in _OPTIONAL if check.function in self.optional]
         self.outcomes: list[Outcome] = []
         self.reasons: dict[str, str] = {}
 
-    def never(self, checks: Iterable[Known], reason: str) -> None:
+    def never(self, checks: Iterable[Check], reason: str) -> None:
         """Checks are run in no file."""
-        self.reasons = dict.fromkeys((c.name for c in checks), reason) | self.reasons
+        names = [check.name for check in checks]
+        self.reasons = dict.fromkeys(names, reason) | self.reasons
 
-    def run(self, subject: object, checks: Iterable[Known], file: str, stop: str = "") -> str:
+    def run(self, subject: object, checks: Iterable[Check], file: str, stop: str = "") -> str:
         """Run checks, each a method of the subject, in order; which one stopped the others."""
         notes = getattr(subject, "notes", {})
-        for known in checks:
-            name = known.name
+        for check in checks:
+            name = check.name
             # The place of a metadata file is looked at whatever its ending is.
             if stop and (stop, name) != ("metadata_file_ext", "metadata_file_location"):
-                one = Outcome(name, "not run", file=file, reason=f"stopped by {stop}, which failed")
+                reason = f"stopped by {stop}, which failed"
+                outcome = Outcome(name, "not run", file=file, reason=reason)
             else:
                 try:
-                    one = Outcome.of(
-                        name,
-                        file,
-                        found=getattr(subject, name)(),
-                        note=notes.get(name, ""),
-                    )
+                    findings = getattr(subject, name)()
+                    note = notes.get(name, "")
+                    outcome = Outcome.from_findings(name, file, findings=findings, note=note)
                 except Unreadable as error:
-                    one = Outcome.of(name, file, found=[Finding(str(error))])
+                    outcome = Outcome.from_findings(name, file, findings=[Finding(str(error))])
                 except NotRun as error:
-                    one = Outcome(name, "not run", file=file, reason=str(error))
-            self.outcomes.append(one)
+                    outcome = Outcome(name, "not run", file=file, reason=str(error))
+            self.outcomes.append(outcome)
             # hubValidations says of a missing column of round ids twice that it is missing.
-            if one.status == "failed" and (known.stops or name == "valid_round_id_col"):
+            if outcome.status == "failed" and (check.stops or name == "valid_round_id_col"):
                 stop = name
         return stop
 
@@ -187,78 +189,85 @@ class _Run:
             "metadata": (root / MODEL_METADATA, self.metadata, _METADATA),
             "target data": (root / TARGETS, self.targets, _TARGET),
         }
-        there = [kind for kind, (folder, *_) in kinds.items() if path.is_relative_to(folder)]
-        if path != root and not there:
+        matching = [kind for kind, (folder, *_) in kinds.items() if path.is_relative_to(folder)]
+        if path != root and not matching:
             raise DataError(
                 f"{plain(str(path), 300)}: no submission, metadata or target data of the hub",
                 hint=f"these are in {output.name}, {MODEL_METADATA} and {TARGETS}",
             )
-        other = f"{plain(self.hub.relative(path), 200)} is"
-        if self.now is None:
+        path_is = f"{plain(self.hub.relative(path), 200)} is"
+        if self.moment is None:
             self.never(_TIME, "the submission window is not asked for (--submission-time)")
         for kind, (folder, run, checks) in kinds.items():
-            if path == root or kind in there:
-                run(folder if path == root else path)
+            if path == root:
+                run(folder)
+            elif kind in matching:
+                run(path)
             else:
-                self.never(checks, f"{other} {there[0]}")
-        self.never(self.asked, f"{other} one file")
+                self.never(checks, f"{path_is} {matching[0]}")
+        self.never(self.requested, f"{path_is} one file")
         self.never(_OPTIONAL, self.no_optional or "optional, and the hub does not ask for it")
         self.never(CHECKS, "optional; hubValidations in the hub's GitHub workflow runs it")
 
-    def submissions(self, where: Path) -> None:
+    def submissions(self, folder: Path) -> None:
         """Run the checks of submissions."""
-        for path in _files(where, self.hub.model_output_dir):
-            one = Submission(path, self.hub, now=self.now, optional=self.optional)
+        for path in _files(folder, self.hub.model_output_dir):
+            submission = Submission(path, self.hub, moment=self.moment, optional=self.optional)
             file = self.hub.relative(path)
-            stop = self.run(one, _FILE, file=file)
-            if self.now is not None:
-                self.run(one, _TIME, file=file, stop=stop)
-            self.run(one, (*_DATA, *self.asked), file=file, stop=stop)
+            stop = self.run(submission, _FILE, file=file)
+            if self.moment is not None:
+                self.run(submission, _TIME, file=file, stop=stop)
+            self.run(submission, (*_DATA, *self.requested), file=file, stop=stop)
         self.never([*_SUBMISSION, *_TIME], "the hub holds no submissions")
-        self.never(self.asked, "no file in which it could be run")
+        self.never(self.requested, "no file in which it could be run")
 
-    def metadata(self, where: Path) -> None:
+    def metadata(self, folder: Path) -> None:
         """Run the checks of models' metadata."""
-        for path in _files(where, self.hub.root / MODEL_METADATA):
+        for path in _files(folder, self.hub.root / MODEL_METADATA):
             self.run(Metadata(path, self.hub), _METADATA, file=self.hub.relative(path))
         self.never(_METADATA, "the hub holds no metadata of models")
 
-    def targets(self, where: Path) -> None:
+    def targets(self, path: Path) -> None:
         """Run the checks of target data: of one file, one data set, or both."""
         base = self.hub.root / TARGETS
         hub = self.hub
-        inside = where.relative_to(base).parts
+        inside = path.relative_to(base).parts
         kinds: Sequence[str] = inside or TARGET_TYPES
         if len(inside) > 1 or not {*kinds} <= {*TARGET_TYPES}:
             kind = inside[0].split(".")[0]
             if kind not in TARGET_TYPES:
                 raise DataError(
-                    f"{plain(str(where), 300)}: target data are named {' or '.join(TARGET_TYPES)}",
+                    f"{plain(str(path), 300)}: target data are named {' or '.join(TARGET_TYPES)}",
                     hint="rename it, or give another file",
                 )
-            for path in _files(where, base):
-                self.target_file(path, kind)
+            for file in _files(path, base):
+                self.target_file(file, kind)
             self.never(_TARGET_SET, "one file, and not the data set")
             return
-        there = [kind for kind in kinds if data_sets(hub, kind)]
+        available = [kind for kind in kinds if data_sets(hub, kind)]
+        if not available and (inside or files_below(base)):
+            # Where nothing is named as it must be, that is what is wrong.
+            available = [kinds[0]]
         stop = ""
-        # Where nothing is named as it must be, that is what is wrong.
-        for kind in there or (kinds[:1] if inside or files_below(base) else ()):
+        for kind in available:
             stop = self.run(TargetSet(kind, hub), _TARGET_SET, file=f"{TARGETS}/{kind}")
-            for path in (p for one in data_sets(hub, kind) for p in files_of(one)):
-                self.target_file(path, kind)
+            for data_set in data_sets(hub, kind):
+                for file in files_of(data_set):
+                    self.target_file(file, kind)
         reason = f"stopped by {stop}, which failed" if stop else "the hub holds no target data"
         self.never(_TARGET, reason)
 
     def target_file(self, path: Path, kind: str) -> None:
         """Run the checks of one file of target data."""
-        one = TargetFile(path, kind, hub=self.hub, extra_dates=self.extra_dates)
+        target_file = TargetFile(path, kind, hub=self.hub, extra_dates=self.extra_dates)
         file = self.hub.relative(path)
-        stop = self.run(one, _TARGET_FILE, file=file)
-        self.run(one, _TARGET_DATA, file=file, stop=stop)
+        stop = self.run(target_file, _TARGET_FILE, file=file)
+        self.run(target_file, _TARGET_DATA, file=file, stop=stop)
 
 
 def _files(path: Path, folder: Path) -> list[Path]:
     """A file, or what a folder holds; a folder that is named like a file is a file that is none."""
     is_folder = path.is_dir() and not path.is_symlink() and not path.suffix
-    return files_below(path) if is_folder or path == folder else [path]
+    if is_folder or path == folder:
+        return files_below(path)
+    return [path]

@@ -20,7 +20,7 @@ STANDARD: Final = ("output_type", "output_type_id", "value")
 FILES: Final = ("admin", "tasks", "target-data")
 METADATA_SCHEMA: Final = "model-metadata-schema"
 #: Schema versions whose rules are known here.
-_KNOWN: Final = ("v5.", "v6.")
+_SUPPORTED: Final = ("v5.", "v6.")
 _VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _ROUND_ID: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)\Z")
 _RESERVED: Final = ("as_of", "output_type", "output_type_id", "observation", "oracle_value")
@@ -33,74 +33,83 @@ def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
     """The hubverse's schemas of a folder, by name; empty without a folder."""
     if folder is None:
         return {}
-    path = folder
-    found = {}
-    try:
-        for name in FILES:
-            path = folder / f"{name}-schema.json"
-            found[name] = read_json(path, folder)
-    except Unreadable as error:
-        names = ", ".join(f"{x}-schema.json" for x in FILES)
-        raise DataError(f"{path}: {error}", hint=f"the folder of schemas holds {names}") from None
-    return found
+    schemas = {}
+    for name in FILES:
+        path = folder / f"{name}-schema.json"
+        try:
+            schemas[name] = read_json(path, folder)
+        except Unreadable as error:
+            names = ", ".join(f"{name}-schema.json" for name in FILES)
+            hint = f"the folder of schemas holds {names}"
+            raise DataError(f"{path}: {error}", hint=hint) from None
+    return schemas
 
 
 def judge(root: Path, schemas: Files) -> tuple[Files, list[Finding], str]:
     """A configuration, what is wrong with it, and why the hubverse's schemas did not judge it."""
-    found = {}
-    wrong = []
+    configs = {}
+    findings = []
     for name in (*FILES, METADATA_SCHEMA):
         path = root / CONFIG / f"{name}.json"
         # That there is a schema of metadata is a check of its own; target data need none.
         if name in ("admin", "tasks") or path.exists() or path.is_symlink():
             try:
-                found[name] = read_json(path, root)
+                configs[name] = read_json(path, root)
             except Unreadable as error:
-                wrong.append(Finding(str(error), None, column=path.name))
-    files = {name: config for name, config in found.items() if name in FILES}
+                findings.append(Finding(str(error), None, column=path.name))
+    files = {name: config for name, config in configs.items() if name in FILES}
     versions = {f"{name}.json": version_of(config) for name, config in files.items()}
-    if len(set(versions.values())) > 1 and not wrong:
+    if len(set(versions.values())) > 1 and not findings:
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
-        wrong = [_at("schema_version", f"written for different schema versions: {text}")]
+        findings = [_at("schema_version", f"written for different schema versions: {text}")]
     no_schema = ""
-    if not wrong:
+    if not findings:
         no_schema = _version_differs(root, files, schemas=schemas)
+        if not no_schema:
+            findings = _judge_files(files, schemas)
+    if not findings and files:
         shape = json.loads(Path(__file__).with_name("shape.json").read_text(encoding="utf-8"))
-        for stage in (schemas if not no_schema else {}, {n: shape | shape[n] for n in FILES}):
-            for name, config in files.items() if stage and not wrong else ():
-                wrong += by_schema(config, stage[name], before=f"{name}.json: ")
-        wrong = wrong or list(_rules(found))
-    if METADATA_SCHEMA in found:
-        wrong += _metadata_schema(found[METADATA_SCHEMA])
-    return found, wrong, no_schema
+        findings = _judge_files(files, {name: shape | shape[name] for name in FILES})
+        findings = findings or list(_rules(configs))
+    if METADATA_SCHEMA in configs:
+        findings += _metadata_schema(configs[METADATA_SCHEMA])
+    return configs, findings, no_schema
+
+
+def _judge_files(files: Files, schemas: Files) -> list[Finding]:
+    """What the schemas of files say is wrong with them."""
+    findings = []
+    for name, config in files.items():
+        findings += by_schema(config, schemas[name], before=f"{name}.json: ")
+    return findings
 
 
 def _version_differs(root: Path, files: Files, schemas: Files) -> str:
     """Why the hubverse's schemas cannot judge a hub; empty where they can."""
     version = version_of(files["tasks"])
-    if not version.startswith(_KNOWN):
+    if not version.startswith(_SUPPORTED):
         raise DataError(
             f"{plain(str(root), 300)}: written for schema {version}; hub check knows "
-            f"{' and '.join(x.rstrip('.') for x in _KNOWN)}",
+            f"{' and '.join(version.rstrip('.') for version in _SUPPORTED)}",
             hint="bring the hub's configuration up to v6, or run hubValidations in R",
         )
     if not schemas:
         return "schemas not at hand (--schemas DIR); what can be judged without is in order"
     for name in files:
-        ours = _VERSION.search(str(schemas[name].get("$id", "")))
-        if ours and ours[0] != version:
-            return f"the schemas are of {ours[0]}, and {name}.json is written for {version}"
+        match = _VERSION.search(str(schemas[name].get("$id", "")))
+        if match and match[0] != version:
+            return f"the schemas are of {match[0]}, and {name}.json is written for {version}"
     return ""
 
 
 def version_of(config: Mapping[str, Any]) -> str:
     """The version a configuration says it is written for; v6.0.0 if it says none."""
-    found = _VERSION.search(str(config.get("schema_version", "")))
-    return found[0] if found else "v6.0.0"
+    match = _VERSION.search(str(config.get("schema_version", "")))
+    return match[0] if match else "v6.0.0"
 
 
 def by_schema(
-    found: Mapping[str, Any], schema: Mapping[str, Any], before: str = ""
+    config: Mapping[str, Any], schema: Mapping[str, Any], before: str = ""
 ) -> list[Finding]:
     """What a JSON schema says is wrong, one finding a place; nothing is fetched for it."""
     from jsonschema import FormatChecker
@@ -108,17 +117,17 @@ def by_schema(
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    judges = _validator(schema)(
+    validator = _validator(schema)(
         schema,
         format_checker=FormatChecker(("email", "date")),
         registry=Registry(),
     )
     findings = []
     try:
-        for error in sorted(judges.iter_errors(found), key=lambda e: e.json_path):
+        for error in sorted(validator.iter_errors(config), key=lambda error: error.json_path):
             best = best_match([error]) or error
-            where = before + (best.json_path.removeprefix("$").lstrip(".") or "the file")
-            findings.append(Finding(plain(best.message, 200), None, column=where))
+            key = best.json_path.removeprefix("$").lstrip(".") or "the file"
+            findings.append(Finding(plain(best.message, 200), None, column=before + key))
     except Unresolvable as error:
         findings.append(Finding(f"the schema points to {plain(error.ref)}, which is not at hand"))
     except (RecursionError, re.error) as error:
@@ -137,16 +146,16 @@ def _metadata_schema(schema: dict[str, Any]) -> list[Finding]:
     """Whether ``model-metadata-schema.json`` is a JSON schema, and names the model."""
     from jsonschema import SchemaError
 
-    where = f"{METADATA_SCHEMA}.json: "
+    file = f"{METADATA_SCHEMA}.json: "
     try:
         _validator(schema).check_schema(schema)
     except SchemaError as error:
-        return [_at(where + error.json_path, f"is not a JSON schema: {error.message}")]
-    known = schema.get("properties") or {}
-    if "model_id" in known or {"team_abbr", "model_abbr"} <= set(known):
+        return [_at(file + error.json_path, f"is not a JSON schema: {error.message}")]
+    names = schema.get("properties") or {}
+    if "model_id" in names or {"team_abbr", "model_abbr"} <= set(names):
         return []
-    rule = f"must have model_id, or team_abbr and model_abbr; has {quoted(listed(known, 4))}"
-    return [_at(f"{where}properties", rule)]
+    rule = f"must have model_id, or team_abbr and model_abbr; has {quoted(listed(names, 4))}"
+    return [_at(f"{file}properties", rule)]
 
 
 def read_optional(root: Path) -> tuple[dict[str, dict[str, Any]], str]:
@@ -158,44 +167,38 @@ def read_optional(root: Path) -> tuple[dict[str, dict[str, Any]], str]:
         groups = read_yaml(path, root).get("default")
     except Unreadable as error:
         return {}, f"validations.yml: {error}"
-    entries = [x for group in _dicts(groups) for x in _dicts(group)]
-    return {
-        x["fn"]: x["args"] if isinstance(x.get("args"), dict) else {}
-        for x in entries
-        if isinstance(x.get("fn"), str)
-    }, ""
+    arguments: dict[str, dict[str, Any]] = {}
+    for group in _mappings_in(groups):
+        for entry in _mappings_in(group):
+            function = entry.get("fn")
+            if isinstance(function, str):
+                given = entry.get("args")
+                arguments[function] = given if isinstance(given, dict) else {}
+    return arguments, ""
 
 
-def _dicts(found: object) -> list[dict[str, Any]]:
+def _mappings_in(value: object) -> list[dict[str, Any]]:
     """The mappings that are values of a mapping."""
-    values = found.values() if isinstance(found, dict) else ()
-    return [x for x in values if isinstance(x, dict)]
+    if not isinstance(value, dict):
+        return []
+    return [member for member in value.values() if isinstance(member, dict)]
 
 
 # Rules that no schema can say, as hubAdmin has them
 
 
-def _at(where: str, message: str, value: object = None) -> Finding:
-    return Finding(message, None, column=where, value=None if value is None else str(value))
+def _at(key: str, message: str, value: object = None) -> Finding:
+    """A finding at a key of a configuration."""
+    text = None if value is None else str(value)
+    return Finding(message, None, column=key, value=text)
 
 
-def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
+def _rules(configs: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the parts of a configuration of the right shape."""
-    config = found["tasks"]
+    config = configs["tasks"]
     at = "tasks.json: "
     for i, entry in enumerate(config["rounds"]):
-        where = f"{at}rounds[{i}]"
-        column = entry["round_id"]
-        first = entry["model_tasks"][0]["task_ids"]
-        for j, task in enumerate(entry["model_tasks"]):
-            yield from _task_rules(task, f"{where}.model_tasks[{j}]")
-        yield from _derived(entry, [entry], at=f"{where}.")
-        for j, task in enumerate(entry["model_tasks"] if entry["round_id_from_variable"] else ()):
-            place = f"{where}.model_tasks[{j}].task_ids"
-            if column not in task["task_ids"]:
-                yield _at(place, f"lacks the round ID, {column}")
-            elif task["task_ids"][column] != first.get(column):
-                yield _at(f"{place}.{column}", "must be the round IDs of the first model task")
+        yield from _round_rules(entry, f"{at}rounds[{i}]")
     try:
         tasks = shaped(config, Tasks)
     except ValueError as error:
@@ -206,18 +209,36 @@ def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
             if not _ROUND_ID.match(name):
                 rule = "a round ID is a day (2024-07-31) or letters, digits and _"
                 yield _at(f"{at}rounds[{i}].round_id", rule, value=name)
-    for name in _twice(tasks.round_ids):
+    for name in _repeated(tasks.round_ids):
         yield _at(f"{at}rounds", "this round ID is in more than one round", value=name)
     for name in tasks.task_ids:
-        if all(not t.choice(name).values for t in tasks.model_tasks):
-            where = f"{at}rounds[*].model_tasks[*].task_ids.{name}"
-            yield _at(where, "this task ID has no value in any model task")
+        if not any(task.choice(name).values for task in tasks.model_tasks):
+            key = f"{at}rounds[*].model_tasks[*].task_ids.{name}"
+            yield _at(key, "this task ID has no value in any model task")
     yield from _derived(config, config["rounds"], at=at)
-    if "target-data" in found:
-        yield from _target_rules(found["target-data"], tasks)
+    if "target-data" in configs:
+        yield from _target_rules(configs["target-data"], tasks)
 
 
-def _twice(values: Iterable[str]) -> list[str]:
+def _round_rules(entry: Mapping[str, Any], at: str) -> Iterator[Finding]:
+    """What is wrong within one round."""
+    tasks = entry["model_tasks"]
+    for j, task in enumerate(tasks):
+        yield from _task_rules(task, f"{at}.model_tasks[{j}]")
+    yield from _derived(entry, [entry], at=f"{at}.")
+    if not entry["round_id_from_variable"]:
+        return
+    column = entry["round_id"]
+    first = tasks[0]["task_ids"].get(column)
+    for j, task in enumerate(tasks):
+        key = f"{at}.model_tasks[{j}].task_ids"
+        if column not in task["task_ids"]:
+            yield _at(key, f"lacks the round ID, {column}")
+        elif task["task_ids"][column] != first:
+            yield _at(f"{key}.{column}", "must be the round IDs of the first model task")
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
     """Values that are there more than once."""
     return [value for value, n in Counter(values).items() if n > 1]
 
@@ -228,46 +249,45 @@ def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
     for name in task_ids:
         if name in ("model_id", *STANDARD):
             yield _at(f"{at}.task_ids", "the name is a column of every hub file", value=name)
-    lists = {f"{at}.task_ids.{name}": choice for name, choice in task_ids.items()}
-    lists |= {f"{at}.output_type.{k}": x.get("output_type_id", {}) for k, x in outputs.items()}
-    for where, choice in lists.items():
-        if again := _twice(map(json.dumps, values_of(choice))):
-            yield _at(where, f"{listed(again, 3)} twice")
+    choices = {f"{at}.task_ids.{name}": choice for name, choice in task_ids.items()}
+    for name, output in outputs.items():
+        choices[f"{at}.output_type.{name}"] = output.get("output_type_id", {})
+    for key, choice in choices.items():
+        repeated = _repeated(map(json.dumps, values_of(choice)))
+        if repeated:
+            yield _at(key, f"{listed(repeated, 3)} twice")
     params = outputs.get("sample", {}).get("output_type_id_params", {})
-    where = f"{at}.output_type.sample.output_type_id_params"
+    key = f"{at}.output_type.sample.output_type_id_params"
     least = params.get("min_samples_per_task", 0)
     most = params.get("max_samples_per_task", 0)
     if most < least:
-        yield _at(where, f"min_samples_per_task {least} is more than max_samples_per_task {most}")
+        yield _at(key, f"min_samples_per_task {least} is more than max_samples_per_task {most}")
     for name in params.get("compound_taskid_set") or ():
         if name not in task_ids:
-            yield _at(
-                f"{where}.compound_taskid_set",
-                "is not a task ID of the model task",
-                value=name,
-            )
+            message = "is not a task ID of the model task"
+            yield _at(f"{key}.compound_taskid_set", message, value=name)
     yield from _target_keys(task, f"{at}.target_metadata")
 
 
 def _target_keys(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
     targets = task["target_metadata"]
-    keys = [t.get("target_keys") or {} for t in targets]
-    if len({tuple(k) for k in keys}) > 1:
+    keys = [target.get("target_keys") or {} for target in targets]
+    if len({tuple(pairs) for pairs in keys}) > 1:
         yield _at(at, "target_keys must have the same names in all targets")
         return
-    for k, (target, pairs) in enumerate(zip(targets, keys)):
+    for i, (target, pairs) in enumerate(zip(targets, keys)):
         for name, value in pairs.items():
-            where = f"{at}[{k}].target_keys.{name}"
+            key = f"{at}[{i}].target_keys.{name}"
             if name not in task["task_ids"]:
-                yield _at(where, "is not a task ID of the model task")
+                yield _at(key, "is not a task ID of the model task")
             elif value not in values_of(task["task_ids"][name]):
-                yield _at(where, "is not a value of this task ID in the model task", value=value)
+                yield _at(key, "is not a value of this task ID in the model task", value=value)
         if len(pairs) == 1 and target.get("target_id") not in pairs.values():
             rule = "target_id must be the value of its target key"
-            yield _at(f"{at}[{k}].target_id", rule, value=target.get("target_id"))
+            yield _at(f"{at}[{i}].target_id", rule, value=target.get("target_id"))
     for name in keys[0] if keys else ():
         for value in values_of(task["task_ids"].get(name, {})):
-            if value not in [k[name] for k in keys]:
+            if value not in [pairs[name] for pairs in keys]:
                 yield _at(at, f"no target_keys say {name} is this", value=value)
 
 
@@ -277,11 +297,8 @@ def _derived(config: Mapping[str, Any], rounds: list[Any], at: str) -> Iterator[
         if not any(name in task_ids for task_ids in tasks):
             yield _at(f"{at}derived_task_ids", "is not a task ID", value=name)
         elif any(task_ids.get(name, {}).get("required") for task_ids in tasks):
-            yield _at(
-                f"{at}derived_task_ids",
-                "a derived task ID has no required values",
-                value=name,
-            )
+            message = "a derived task ID has no required values"
+            yield _at(f"{at}derived_task_ids", message, value=name)
 
 
 def _target_rules(config: Mapping[str, Any], tasks: Tasks) -> Iterator[Finding]:
@@ -290,10 +307,14 @@ def _target_rules(config: Mapping[str, Any], tasks: Tasks) -> Iterator[Finding]:
     if tasks.types.get(day, "Date") != "Date":
         yield _at(f"{at}date_col", "this task ID holds no days", value=day)
     series = config.get("time-series") or {}
-    for level, part in (("", config), *((f"{k}.", config.get(k) or {}) for k in TARGET_TYPES)):
+    parts = {"": config}
+    for kind in TARGET_TYPES:
+        parts[f"{kind}."] = config.get(kind) or {}
+    for prefix, part in parts.items():
         for name in part.get("observable_unit") or ():
             if name not in (*tasks.task_ids, day):
-                yield _at(f"{at}{level}observable_unit", "is not a task ID or date_col", value=name)
+                key = f"{at}{prefix}observable_unit"
+                yield _at(key, "is not a task ID or date_col", value=name)
     for name in series.get("non_task_id_schema") or ():
         if name in (*tasks.task_ids, day, *_RESERVED):
             rule = "is a task ID, date_col or a reserved column"

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -32,7 +33,7 @@ _WIDTH: Final = 80
 
 
 @dataclass(frozen=True)
-class Known:
+class Check:
     """One check as hubValidations' own table of checks lists it.
 
     Attributes
@@ -64,8 +65,8 @@ class Known:
 
 with Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as _table:
     #: All checks, in hubValidations' order, which is that in which they are run.
-    CHECKS: tuple[Known, ...] = tuple(
-        msgspec.convert(row, Known, strict=False) for row in csv.DictReader(_table)
+    CHECKS: tuple[Check, ...] = tuple(
+        msgspec.convert(row, Check, strict=False) for row in csv.DictReader(_table)
     )
 
 #: The checks by name.
@@ -94,17 +95,19 @@ class Finding:
     value: str | None = None
 
     def __str__(self) -> str:
-        return self.said()
+        return self.text()
 
-    def said(self, place: str = "column") -> str:
+    def text(self, place: str = "column") -> str:
         """The line that a message has; ``place`` is what ``column`` is called."""
-        where = [f"row {self.row:,}"] if self.row is not None else []
+        parts = []
+        if self.row is not None:
+            parts.append(f"row {self.row:,}")
         if self.column is not None:
-            where.append(f"{place} {plain(self.column, 200)}")
+            parts.append(f"{place} {plain(self.column, 200)}")
         if self.value is not None:
-            where.append(f"value {quoted(self.value)}")
-        text = plain(self.message, 600)
-        return f"{', '.join(where)}: {text}" if where else text
+            parts.append(f"value {quoted(self.value)}")
+        message = plain(self.message, 600)
+        return f"{', '.join(parts)}: {message}" if parts else message
 
 
 #: What a check finds: places; a number stands for that many more, which are not named.
@@ -118,11 +121,10 @@ def broken(
     value: object = None,
 ) -> list[Finding]:
     """One place, if it is broken."""
-    return (
-        [Finding(message, None, column=column, value=None if value is None else str(value))]
-        if bad
-        else []
-    )
+    if not bad:
+        return []
+    text = None if value is None else str(value)
+    return [Finding(message, None, column=column, value=text)]
 
 
 class NotRun(Exception):
@@ -161,11 +163,16 @@ class Outcome:
     count: int = 0
 
     @classmethod
-    def of(cls, name: str, file: str, found: Found, note: str = "") -> Outcome:
+    def from_findings(cls, name: str, file: str, findings: Found, note: str = "") -> Outcome:
         """The outcome of a check that was run."""
-        every = list(found)
-        places = [x for x in every if isinstance(x, Finding)]
-        count = len(places) + sum(x for x in every if isinstance(x, int))
+        places = []
+        count = 0
+        for finding in findings:
+            if isinstance(finding, Finding):
+                places.append(finding)
+                count += 1
+            else:
+                count += finding
         if not places:
             return cls(name, "passed", file=file, reason=note)
         return cls(
@@ -180,11 +187,11 @@ class Outcome:
     def lines(self) -> list[str]:
         """The broken places, a line each, and how many more there are."""
         place = "at" if self.name in ("valid_config", "metadata_matches_schema") else "column"
-        found = [finding.said(place) for finding in self.findings]
-        if self.count > len(found):
-            found.append(f"{self.count - len(found):,} more such places")
+        lines = [finding.text(place) for finding in self.findings]
+        if self.count > len(lines):
+            lines.append(f"{self.count - len(lines):,} more such places")
         head = f"{plain(self.file, 200)}, " if self.file else ""
-        return [head + line for line in found]
+        return [head + line for line in lines]
 
 
 @dataclass(frozen=True)
@@ -237,31 +244,37 @@ class Checks:
     def _with(self, status: Status) -> tuple[str, ...]:
         return tuple(name for name in BY_NAME if self.status(name) == status)
 
-    def of(self, name: str) -> tuple[Outcome, ...]:
+    def outcomes_of(self, name: str) -> tuple[Outcome, ...]:
         """Outcomes of one check, one a file."""
-        return tuple(x for x in self.outcomes if x.name == name)
+        return tuple(outcome for outcome in self.outcomes if outcome.name == name)
 
     def status(self, name: str) -> Status:
         """Failed if it failed in a file; passed if it was run in one; not run else."""
-        return min((x.status for x in self.of(name)), key=get_args(Status).index, default="not run")
+        statuses = [outcome.status for outcome in self.outcomes_of(name)]
+        return min(statuses, key=get_args(Status).index, default="not run")
 
     def reason(self, name: str) -> str:
         """What the table says beside the status: files, or why it was not run."""
-        outcomes = self.of(name)
         status = self.status(name)
-        same = [x for x in outcomes if x.status == status]
-        notes = list(dict.fromkeys(x.reason for x in same if x.reason))
+        outcomes = [outcome for outcome in self.outcomes_of(name) if outcome.status == status]
+        n_files = len(outcomes)
+        notes = list(dict.fromkeys(outcome.reason for outcome in outcomes if outcome.reason))
         if status == "not run":
-            why = notes or [self.reasons.get(name, "")]
-            return "; ".join([*why[:2], *[f"{len(why) - 2} more reasons"] * (len(why) > 2)])
+            reasons = notes or [self.reasons.get(name, "")]
+            if len(reasons) > 2:
+                reasons = [*reasons[:2], f"{len(reasons) - 2} more reasons"]
+            return "; ".join(reasons)
         if status == "failed":
-            places = number_of(sum(x.count for x in same), "broken place")
-            return f"{places} in {len(same)} files" if len(same) > 1 else places
-        kind = "data sets" if "_dataset_" in name else "files"
-        files = f"{len(same)} {kind}" if len(same) > 1 else ""
-        others = len(outcomes) - len(same)
-        rest = f"not run in {others} more" if others else ""
-        return "; ".join(x for x in (files, rest, *notes) if x)
+            places = number_of(sum(outcome.count for outcome in outcomes), "broken place")
+            return f"{places} in {n_files} files" if n_files > 1 else places
+        parts = []
+        if n_files > 1:
+            kind = "data sets" if "_dataset_" in name else "files"
+            parts.append(f"{n_files} {kind}")
+        n_not_run = len(self.outcomes_of(name)) - n_files
+        if n_not_run:
+            parts.append(f"not run in {n_not_run} more")
+        return "; ".join([*parts, *notes])
 
     def __len__(self) -> int:
         return len(CHECKS)
@@ -271,19 +284,21 @@ class Checks:
 
     def to_dict(self) -> dict[str, Any]:
         """The same for a program, as ``odforecast hub check --json`` prints it."""
-        checks = [
-            {
-                "name": c.name,
-                "status": self.status(c.name),
-                "why": self.reason(c.name),
-                "stops": c.stops,
-                "optional": c.optional,
-                "files": [
-                    {k: v for k, v in asdict(x).items() if k != "name"} for x in self.of(c.name)
-                ],
-            }
-            for c in CHECKS
-        ]
+        checks = []
+        for check in CHECKS:
+            files = [asdict(outcome) for outcome in self.outcomes_of(check.name)]
+            for file in files:
+                del file["name"]
+            checks.append(
+                {
+                    "name": check.name,
+                    "status": self.status(check.name),
+                    "why": self.reason(check.name),
+                    "stops": check.stops,
+                    "optional": check.optional,
+                    "files": files,
+                }
+            )
         return {"path": self.path, "ok": self.ok, "checks": checks}
 
     def __str__(self) -> str:
@@ -303,24 +318,22 @@ class Checks:
             Lines of at most 80 columns, but for words that are longer.
         """
         lines = []
-        wide = max(map(len, BY_NAME))
+        width = max(map(len, BY_NAME))
         for name in BY_NAME if everything else ():
-            line = f"{name:<{wide}}  {self.status(name):<7}  {plain(self.reason(name), 300)}"
-            lines += _wrapped(line.rstrip(), wide + 11)
+            line = f"{name:<{width}}  {self.status(name):<7}  {plain(self.reason(name), 300)}"
+            lines += _wrapped(line.rstrip(), width + 11)
         for name in self.failed:
-            places = (x for one in self.of(name) if one.status == "failed" for x in one.lines())
+            check = BY_NAME[name]
             lines += ["", *_wrapped(f"{name} failed: {self.reason(name)}")]
-            for line in (f"Tests: {BY_NAME[name].says}", *places, f"To fix: {BY_NAME[name].fix}"):
-                lines += _wrapped(f"  {line}")
+            lines += _wrapped(f"  Tests: {check.says}")
+            for outcome in self.outcomes_of(name):
+                for line in outcome.lines() if outcome.status == "failed" else ():
+                    lines += _wrapped(f"  {line}")
+            lines += _wrapped(f"  To fix: {check.fix}")
         counts = (
-            f"{len(x)} {y}"
-            for x, y in (
-                (self.passed, "passed"),
-                (self.failed, "failed"),
-                (self.not_run, "not run"),
-            )
+            f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.not_run)} not run"
         )
-        return "\n".join([*lines, "", f"{len(CHECKS)} checks: {', '.join(counts)}"]).lstrip("\n")
+        return "\n".join([*lines, "", f"{len(CHECKS)} checks: {counts}"]).lstrip("\n")
 
 
 def _wrapped(line: str, indent: int = 4) -> list[str]:
@@ -346,17 +359,17 @@ _SLACK: Final = 1.5e-8
 type Coded = tuple[np.ndarray, Iterable[Word]]
 
 
-def why_not(path: Path, root: Path) -> str:
+def reason_against(path: Path, root: Path) -> str:
     """Why nothing is read from a path; empty where all is well."""
     try:
         status = path.stat()
-        real = path.resolve()
-        top = root.resolve()
+        target = path.resolve()
+        hub_folder = root.resolve()
     except FileNotFoundError:
         return "a link to nowhere" if path.is_symlink() else "no such file"
     except (OSError, RuntimeError, ValueError) as error:
         return plain(getattr(error, "strerror", None) or error)
-    if not real.is_relative_to(top):
+    if not target.is_relative_to(hub_folder):
         return "a link out of the hub; put the file itself there"
     if stat.S_ISDIR(status.st_mode):
         return "a folder, not a file"
@@ -365,7 +378,7 @@ def why_not(path: Path, root: Path) -> str:
 
 def exists(path: Path, root: Path) -> Found:
     """Whether a path is a regular file of the hub."""
-    reason = why_not(path, root)
+    reason = reason_against(path, root)
     return broken(reason, reason)
 
 
@@ -375,7 +388,7 @@ def exists(path: Path, root: Path) -> Found:
 @contextmanager
 def _unreadable(path: Path, root: Path) -> Iterator[None]:
     """Say why a file cannot be read, without its name."""
-    if reason := why_not(path, root):
+    if reason := reason_against(path, root):
         raise Unreadable(reason)
     try:
         yield
@@ -402,10 +415,10 @@ def read_yaml(path: Path, root: Path) -> dict[str, Any]:
     with _unreadable(path, root):
         if path.stat().st_size > _LARGEST:
             raise Unreadable(f"larger than {_LARGEST // 2**20} MB")
-        found = load(decoded(path.read_bytes(), "line"), _Loader)
-    if not isinstance(found, dict):
+        mapping = load(decoded(path.read_bytes(), "line"), _Loader)
+    if not isinstance(mapping, dict):
         raise Unreadable("must hold names with values")
-    return found
+    return mapping
 
 
 class _Loader(Loader):
@@ -466,14 +479,15 @@ def na(text: Word) -> str:
 
 @dataclass(frozen=True)
 class Rows:
-    """A table of texts, and the tests that several checks make of one.
+    """A table of texts, and the tests that several checks make of one."""
 
-    ``codes`` are the numbers of texts in ``words``, by column; the last of these is NA.
-    """
-
+    #: The number of each cell's text in ``words``, by column.
     codes: pd.DataFrame
+    #: The texts of each column, each once; the last is NA.
     words: dict[str, list[Word]]
+    #: R types of the columns of a typed file; ``text`` for those of CSV.
     kinds: dict[str, str]
+    #: The line of CSV, or the row, that each row is.
     numbers: np.ndarray
 
     def __contains__(self, name: object) -> bool:
@@ -482,14 +496,15 @@ class Rows:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def each(self, name: str, value: Callable[[Word], Any]) -> np.ndarray:
+    def values(self, name: str, parse: Callable[[Word], Any]) -> np.ndarray:
         """What a function makes of each row's text."""
-        found: np.ndarray = np.array([*map(value, self.words[name])])[self.codes[name].to_numpy()]
-        return found
+        parsed = np.array([parse(word) for word in self.words[name]])
+        values: np.ndarray = parsed[self.codes[name].to_numpy()]
+        return values
 
     def among(self, name: str, values: Iterable[Word]) -> np.ndarray:
         """Mask of the rows whose text is one of some."""
-        return self.each(name, frozenset(values).__contains__)
+        return self.values(name, frozenset(values).__contains__)
 
     def distinct(self, name: str, mine: Any = slice(None)) -> list[Word]:
         """Distinct texts of a column, in all rows or some."""
@@ -511,24 +526,26 @@ class Rows:
         Of one message for all, rows of different texts are named, unless ``names`` tell them apart.
         """
         rows = self.codes.loc[at]
-        named = rows if names or column is None else rows.drop_duplicates(column)
-        for i in map(int, named.index[:SHOWN]):
-            text = message
+        examples = rows if names or column is None else rows.drop_duplicates(column)
+        for i in map(int, examples.index[:SHOWN]):
             value = None
-            if not isinstance(text, str):
-                text = text(i)
-            elif column is not None:
-                value = self.row([column], i)[column] or "NA"
-            text += f": {values_text(self.row(names, i))}" if names else ""
+            if not isinstance(message, str):
+                text = message(i)
+            else:
+                text = message
+                if column is not None:
+                    value = self.row([column], i)[column] or "NA"
+            if names:
+                text += f": {values_text(self.row(names, i))}"
             yield Finding(text, int(self.numbers[i]), column=column, value=value)
-        yield len(rows) - min(len(named), SHOWN)
+        yield len(rows) - min(len(examples), SHOWN)
 
     def bad_cells(self, types: Mapping[str, str]) -> Found:
         """Cells of a CSV file that cannot be read as the type of their column."""
         for name, kind in types.items():
             if self.kinds.get(name) == "text" and kind != "character":
-                bad = ~self.each(name, lambda w, kind=kind: fits(w, kind))  # type: ignore[misc]
-                yield from self.broken(bad, f"is not a {_CALLED.get(kind, kind)}", column=name)
+                good = self.values(name, partial(fits, kind=kind))
+                yield from self.broken(~good, f"is not a {_CALLED.get(kind, kind)}", column=name)
 
     def bad_types(self, types: Mapping[str, str]) -> Found:
         """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
@@ -536,53 +553,55 @@ class Rows:
             if kind not in ("text", types.get(name, kind)):
                 yield Finding(f"is of type {plain(kind)}; {types[name]} is needed", column=name)
 
-    def bad_columns(self, wanted: Sequence[str]) -> Found:
+    def bad_columns(self, required: Sequence[str]) -> Found:
         """Columns that are missing, and those that are too much."""
-        for name in wanted:
+        for name in required:
             if name not in self:
                 yield Finding("this column is missing", column=name)
-        if extra := [c for c in self.words if c not in wanted]:
+        extra = [name for name in self.words if name not in required]
+        if extra:
             text = f"{len(extra):,} unknown column{'s' * (len(extra) > 1)}: {listed(extra, 3)}"
-            yield Finding(f"{text}; the columns are {listed(wanted, 20)}")
+            yield Finding(f"{text}; the columns are {listed(required, 20)}")
 
-    def illegal(self, legal: np.ndarray, known: Mapping[str, Iterable[Word]]) -> Found:
+    def illegal(self, legal: np.ndarray, allowed: Mapping[str, Iterable[Word]]) -> Found:
         """Rows that are not legal: first by values that no row may have, then by combination."""
-        found: list[Finding] = []
-        named = legal
-        for name, some in known.items():
-            values = list(dict.fromkeys(some))
-            good = self.among(name, values) | named
-            numbers = {number(w): w for w in values if w is not None and fits(w, "double")}
-            listing = listed([na(w) for w in values], 6)
-            for x in self.broken(~good, "", column=name):
-                if isinstance(x, Finding):
+        findings: list[Finding] = []
+        explained = legal
+        for name, words in allowed.items():
+            values = list(dict.fromkeys(words))
+            good = self.among(name, values) | explained
+            by_number = {number(w): w for w in values if w is not None and fits(w, "double")}
+            listing = listed([na(word) for word in values], 6)
+            for finding in self.broken(~good, "", column=name):
+                if isinstance(finding, Finding):
                     text = f"is not a value of this hub's {name} ({listing})"
-                    if near := numbers.get(number(x.value)):
+                    if near := by_number.get(number(finding.value)):
                         text = f"the hub writes it {quoted(near)}, and texts are compared"
-                    found.append(replace(x, message=text))
-            named = named | ~good
+                    findings.append(replace(finding, message=text))
+            explained = explained | ~good
         message = "each value is legal, but not their combination"
-        rest = self.broken(~named, message, names=list(known))
-        found += [x for x in rest if isinstance(x, Finding)]
-        return [*found, int((~legal).sum()) - len(found)]
+        for finding in self.broken(~explained, message, names=list(allowed)):
+            if isinstance(finding, Finding):
+                findings.append(finding)
+        return [*findings, int((~legal).sum()) - len(findings)]
 
     def repeated(
         self,
         names: Sequence[str],
-        what: str,
-        where: Callable[[int], str] | None = None,
+        content: str,
+        name_row: Callable[[int], str] | None = None,
     ) -> Found:
-        """Rows that repeat an earlier one in all these columns; ``where`` names that one."""
-        again = self.codes.duplicated(list(names)).to_numpy()
-        key = row_key(self.codes, names if again.any() else ())
+        """Rows that repeat an earlier one in all these columns; ``name_row`` names that one."""
+        repeated = self.codes.duplicated(list(names)).to_numpy()
+        key = row_key(self.codes, names if repeated.any() else ())
 
         def message(i: int) -> str:
             """Which row it repeats."""
             first = int((key == key[i]).idxmax())
-            row = where(first) if where else f"row {self.numbers[first]:,}"
-            return f"repeats the {what} of {row}"
+            row = name_row(first) if name_row else f"row {self.numbers[first]:,}"
+            return f"repeats the {content} of {row}"
 
-        return self.broken(again, message, names=names)
+        return self.broken(repeated, message, names=names)
 
     def falling(
         self,
@@ -592,23 +611,25 @@ class Rows:
         ids: Sequence[Word],
     ) -> np.ndarray:
         """Mask of the rows whose value lies below that of the id before, in the order of ids."""
-        place = {w: i for i, w in enumerate(ids)}
+        place = {word: i for i, word in enumerate(ids)}
         table = pd.DataFrame(
             {
                 "key": row_key(self.codes[mine], names),
-                "place": self.each("output_type_id", lambda w: place.get(w, -1))[mine],
-                "value": self.each(column, number)[mine],
+                "place": self.values("output_type_id", lambda word: place.get(word, -1))[mine],
+                "value": self.values(column, number)[mine],
             }
         ).sort_values(["key", "place"])
-        fell = (table["value"].diff() < 0) & (table["key"].diff() == 0)
-        return np.isin(self.codes.index, table.index[fell])
+        falls = (table["value"].diff() < 0) & (table["key"].diff() == 0)
+        return np.isin(self.codes.index, table.index[falls])
 
     def not_one(self, names: Sequence[str], column: str) -> Found:
         """Probabilities of a pmf that do not add up to 1."""
         mine = self.among("output_type", ["pmf"])
         key = row_key(self.codes[mine], names)
-        sums = pd.Series(np.bincount(key, self.each(column, number)[mine])[key], key.index)
-        bad = sums[~key.duplicated() & ~((sums - 1).abs() <= _SLACK)]
+        totals = np.bincount(key, self.values(column, number)[mine])
+        sums = pd.Series(totals[key], key.index)
+        is_one = (sums - 1).abs() <= _SLACK
+        bad = sums[~key.duplicated() & ~is_one]
         return self.broken(
             bad.index,
             lambda i: f"its probabilities add up to {bad[i]:g}, not 1",
@@ -629,28 +650,27 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
         if path.stat().st_size == 0:
             raise Unreadable("an empty file")
         raw = read_raw(path, ending[1:], limit=None)
-    coded: dict[str, Coded] = {str(n): coded_texts(raw.cells[n]) for n in raw.cells}
-    parts = parts or {}
-    coded |= {n: (np.zeros(len(raw.rows), dtype=np.intp), [w]) for n, w in parts.items()}
-    kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts, "text")
-    return rows_of(coded, kinds, numbers=raw.rows, nothing=("", "NA") if ending == ".csv" else ())
+    coded: dict[str, Coded] = {str(name): coded_texts(raw.cells[name]) for name in raw.cells}
+    kinds = dict.fromkeys(coded, "text") | dict(raw.kinds)
+    for name, word in (parts or {}).items():
+        coded[name] = (np.zeros(len(raw.rows), dtype=np.intp), [word])
+        kinds[name] = "text"
+    blanks = ("", "NA") if ending == ".csv" else ()
+    return rows_of(coded, kinds, numbers=raw.rows, blanks=blanks)
 
 
 def rows_of(
     coded: Mapping[str, Coded],
     kinds: dict[str, str],
     numbers: np.ndarray,
-    nothing: Sequence[str] = (),
+    blanks: Sequence[str] = (),
 ) -> Rows:
     """Columns of coded texts, some of which stand for NA."""
     codes = {}
-    for name, (at, known) in coded.items():
-        none = np.array([*(w is None or w in nothing for w in known), True])
-        codes[name] = np.where(none[at], -1, at)
+    words: dict[str, list[Word]] = {}
+    for name, (number_of_text, texts) in coded.items():
+        words[name] = [*texts, None]
+        blank = np.array([word is None or word in blanks for word in words[name]])
+        codes[name] = np.where(blank[number_of_text], -1, number_of_text)
     table = pd.DataFrame(codes, index=range(len(numbers)))
-    return Rows(
-        table,
-        {n: [*known, None] for n, (_, known) in coded.items()},
-        kinds=kinds,
-        numbers=numbers,
-    )
+    return Rows(table, words, kinds=kinds, numbers=numbers)

@@ -63,29 +63,39 @@ def parse_name(name: str) -> tuple[str, str]:
     """Round id and model id of a file's name."""
     stem = name.rpartition(".")[0] or name
     head, dot, codec = stem.rpartition(".")
-    if dot and codec not in _CODECS:
-        known = listed(_CODECS)
-        raise ValueError(f"'.{plain(codec, 20)}' in its name is not a compression: {known}")
-    stem = head if dot else stem
-    if strange := list(dict.fromkeys(re.findall(r"[^A-Za-z0-9_-]", stem))):
-        shown = ", ".join(map(repr, strange[:5]))
-        raise ValueError(f"{shown} is not allowed in a file's name: letters, digits, _ and - only")
-    found = STEM.fullmatch(stem)
-    if not found:
+    if dot:
+        if codec not in _CODECS:
+            raise ValueError(
+                f"'.{plain(codec, 20)}' in its name is not a compression: {listed(_CODECS)}"
+            )
+        stem = head
+    signs = list(dict.fromkeys(re.findall(r"[^A-Za-z0-9_-]", stem)))
+    if signs:
+        text = ", ".join(map(repr, signs[:5]))
+        raise ValueError(f"{text} is not allowed in a file's name: letters, digits, _ and - only")
+    match = STEM.fullmatch(stem)
+    if not match:
         raise ValueError("a name is ROUND-TEAM-MODEL, each of letters, digits and _")
-    return found[1], f"{found[2]}-{found[3]}"
+    return match[1], f"{match[2]}-{match[3]}"
 
 
 @dataclass(frozen=True)
-class Drawn:
+class TaskSamples:
     """The samples of one model task."""
 
+    #: The model task, for messages.
     task: str
+    #: Numbers of the texts of their rows.
     codes: pd.DataFrame
-    known: list[str]
+    #: The hub's compound task ids.
+    compound: list[str]
+    #: What the hub asks of samples.
     params: Samples
+    #: Ids of the samples.
     names: list[str]
-    sets: list[tuple[str, ...]]
+    #: Of each sample, the task ids that have one value in it.
+    fixed: list[tuple[str, ...]]
+    #: The most frequent of these.
     usual: tuple[str, ...]
 
 
@@ -96,14 +106,15 @@ class Submission:
         self,
         path: Path,
         hub: Hub,
-        now: dt.date | None,
+        moment: dt.date | None,
         optional: Mapping[str, Any],
     ) -> None:
         self.path = path
         self.hub = hub
-        self.now = now
+        self.moment = moment
         self.optional = optional
-        self.round_id = self.model_id = ""
+        self.round_id = ""
+        self.model_id = ""
 
     # validate_model_file
 
@@ -126,9 +137,9 @@ class Submission:
 
     def round_id_valid(self) -> Found:
         """The round is one of the hub's."""
-        known = self.hub.asked.round_ids
-        text = f"is not a round of the hub: {listed(known, 3)}"
-        return broken(self.round_id not in known, text, value=self.round_id)
+        round_ids = self.hub.tasks_config.round_ids
+        text = f"is not a round of the hub: {listed(round_ids, 3)}"
+        return broken(self.round_id not in round_ids, text, value=self.round_id)
 
     def file_format(self) -> Found:
         """The hub accepts the format."""
@@ -139,17 +150,18 @@ class Submission:
 
     def file_n(self) -> Found:
         """No other file is of the same round and model."""
-        stem = self.path.name.split(".")[0]
         name = self.path.name
-        others = [f for f in os.listdir(self.path.parent) if f != name and f.split(".")[0] == stem]
-        text = f"one file for each round and model; beside it is {listed(sorted(others), 3)}"
-        return broken(others, text)
+        stem = name.split(".")[0]
+        neighbors = [file for file in os.listdir(self.path.parent) if file != name]
+        doubles = sorted(file for file in neighbors if file.split(".")[0] == stem)
+        text = f"one file for each round and model; beside it is {listed(doubles, 3)}"
+        return broken(doubles, text)
 
     def metadata_exists(self) -> Found:
         """The model has metadata."""
-        wanted = [f"{MODEL_METADATA}/{self.model_id}.{ending}" for ending in ("yml", "yaml")]
-        found = any((self.hub.root / name).is_file() for name in wanted)
-        return broken(not found, f"no {wanted[0]} (or .yaml)")
+        names = [f"{MODEL_METADATA}/{self.model_id}.{ending}" for ending in ("yml", "yaml")]
+        exists_ = any((self.hub.root / name).is_file() for name in names)
+        return broken(not exists_, f"no {names[0]} (or .yaml)")
 
     # validate_submission_time
 
@@ -163,11 +175,14 @@ class Submission:
             return broken(True, f"no window: {plain(name)} is not a time zone")
         except (Unreadable, ValueError, TypeError, OverflowError) as error:
             return broken(True, f"no window: {plain(error)}")
-        at = self.now.astimezone(zone) if isinstance(self.now, dt.datetime) else None
-        day = at.date() if at else self.now
-        assert day is not None
+        assert self.moment is not None
+        day = self.moment
+        value = str(day)
+        if isinstance(self.moment, dt.datetime):
+            local = self.moment.astimezone(zone)
+            day = local.date()
+            value = local.isoformat(" ", "minutes")
         text = f"the window of round {self.round_id} is {start} to {end}, {name}"
-        value = at.isoformat(" ", "minutes") if at else str(day)
         return broken(not start <= day <= end, text, value=value)
 
     def _window(self) -> tuple[dt.date, dt.date]:
@@ -180,7 +195,7 @@ class Submission:
         if self.round.column != column or not is_day(self.round_id):
             if column not in self.rows:
                 raise ValueError(f"no column {column}")
-            days = [w for w in self.rows.distinct(column) if is_day(w)]
+            days = [word for word in self.rows.distinct(column) if is_day(word)]
         if len(days) != 1:
             raise ValueError(f"column {column} holds {len(days)} days, and one is needed")
         day = dt.date.fromisoformat(str(days[0]))
@@ -191,7 +206,8 @@ class Submission:
     @cached_property
     def round(self) -> Round:
         """The entry of ``rounds`` that the file belongs to."""
-        return next(r for r in self.hub.asked.rounds if self.round_id in r.ids)
+        rounds = self.hub.tasks_config.rounds
+        return next(round_ for round_ in rounds if self.round_id in round_.ids)
 
     @cached_property
     def rows(self) -> Rows:
@@ -200,7 +216,7 @@ class Submission:
 
     def file_read(self) -> Found:
         """The file can be read, and each cell as its column's type."""
-        return self.rows.bad_cells(self.hub.asked.types)
+        return self.rows.bad_cells(self.hub.tasks_config.types)
 
     def _round_column(self) -> str:
         if self.round.column is None:
@@ -216,8 +232,8 @@ class Submission:
         """It holds one round."""
         column = self._round_column()
         ids = self.rows.distinct(column)
-        shown = ", ".join("NA" if w is None else quoted(w, 40) for w in ids[:4])
-        text = f"holds {len(ids)} round IDs: {shown}; one is needed"
+        names = ", ".join("NA" if name is None else quoted(name, 40) for name in ids[:4])
+        text = f"holds {len(ids)} round IDs: {names}; one is needed"
         return broken(len(ids) != 1, text, column=column)
 
     def match_round_id(self) -> Found:
@@ -232,7 +248,7 @@ class Submission:
 
     def col_types(self) -> Found:
         """Columns of a typed file have the types of the configuration."""
-        return self.rows.bad_types(self.hub.asked.types)
+        return self.rows.bad_types(self.hub.tasks_config.types)
 
     # validate_model_data: the rows
 
@@ -244,12 +260,12 @@ class Submission:
     @cached_property
     def columns(self) -> list[str]:
         """Task ids that are not derived."""
-        return [n for n in self.round.task_ids if n not in self.round.derived]
+        return [name for name in self.round.task_ids if name not in self.round.derived]
 
     @cached_property
     def parts(self) -> list[tuple[ModelTask, OutputType, np.ndarray]]:
         """Which rows are of each output type of each model task; a row may be of none."""
-        found = []
+        parts = []
         for task in self.tasks:
             legal = np.ones(len(self.rows), dtype=bool)
             for name in self.columns:
@@ -258,22 +274,25 @@ class Submission:
                 mine = legal & self.rows.among("output_type", [output.kind])
                 if output.kind != "sample":  # whose ids are numbers of their own
                     mine &= self.rows.among(_ID, output.ids)
-                found.append((task, output, mine))
-        return found
+                parts.append((task, output, mine))
+        return parts
 
     def valid_vals(self) -> Found:
         """Every row is of an output type of a model task."""
-        outputs = [o for t in self.tasks for o in t.outputs.values()]
-        known: dict[str, list[Word]] = {
-            name: [w for t in self.tasks for w in t.choice(name).allowed] for name in self.columns
-        }
-        known["output_type"] = [o.kind for o in outputs]
-        known[_ID] = [w for o in outputs if o.kind != "sample" for w in o.ids]
-        if "sample" in known["output_type"]:
+        columns = [*self.columns, "output_type", _ID]
+        allowed: dict[str, list[Word]] = {name: [] for name in columns}
+        for task in self.tasks:
+            for name in self.columns:
+                allowed[name] += task.choice(name).allowed
+            for output in task.outputs.values():
+                allowed["output_type"].append(output.kind)
+                if output.kind != "sample":
+                    allowed[_ID] += output.ids
+        if "sample" in allowed["output_type"]:
             mine = self.rows.among("output_type", ["sample"])
-            known[_ID] += self.rows.distinct(_ID, mine)
+            allowed[_ID] += self.rows.distinct(_ID, mine)
         legal = np.logical_or.reduce([mine for *_, mine in self.parts])
-        yield from self.rows.illegal(legal, known)
+        yield from self.rows.illegal(legal, allowed)
         for _, output, mine in self.parts:
             if output.kind == "sample":
                 yield from self._sample_ids(output.output_type_id_params or Samples(), mine)
@@ -286,28 +305,33 @@ class Submission:
         if not whole:
             text = "a sample has an ID" if most is None else f"at most {most} characters"
 
-        def bad(w: Word) -> bool:
+        def bad(word: Word) -> bool:
             """Whether a text is no such id."""
-            return w is None or (not fits(w, "integer") if whole else len(w) > (most or len(w)))
+            if word is None:
+                return True
+            if whole:
+                return not fits(word, "integer")
+            return bool(most) and len(word) > most
 
-        return self.rows.broken(mine & self.rows.each(_ID, bad), text, _ID)
+        return self.rows.broken(mine & self.rows.values(_ID, bad), text, _ID)
 
     def derived_task_id_vals(self) -> Found:
         """Derived task ids have values of the configuration, in any combination."""
-        derived = [n for n in self.round.derived if n in self.round.task_ids]
+        derived = [name for name in self.round.derived if name in self.round.task_ids]
         if not derived:
             raise NotRun("the round has no derived task IDs")
-        if all(n in self.rows for n in _DAYS):
+        if all(name in self.rows for name in _DAYS):
             key = row_key(self.rows.codes, _DAYS)
-            wrong = {}
+            reasons = {}
             for i in key.index[~key.duplicated()]:
-                days = (w or "" for w in self.rows.row(_DAYS, i).values())
-                if why := self.hub.wrong_end(*days):
-                    wrong[key[i]] = f"{why}; {HORIZON_HINT}"
-            yield from self.rows.broken(key.isin(wrong), lambda i: wrong[key[i]], _DAYS[-1])
+                words = self.rows.row(_DAYS, i).values()
+                reason = self.hub.wrong_end(*(word or "" for word in words))
+                if reason:
+                    reasons[key[i]] = f"{reason}; {HORIZON_HINT}"
+            yield from self.rows.broken(key.isin(reasons), lambda i: reasons[key[i]], _DAYS[-1])
         for name in derived:
-            known = {w for t in self.round.tasks for w in t.choice(name).allowed}
-            bad = ~self.rows.among(name, known)
+            allowed = {word for task in self.round.tasks for word in task.choice(name).allowed}
+            bad = ~self.rows.among(name, allowed)
             yield from self.rows.broken(bad, "is not a value of this derived task ID", name)
 
     def rows_unique(self) -> Found:
@@ -328,43 +352,51 @@ class Submission:
             required[_ID] = output.ids
         names = list(required)
         codes = self.rows.codes.loc[mine, names].drop_duplicates()
-        optional = pd.DataFrame(
-            {n: ~self.rows.among(n, values)[codes.index] for n, values in required.items()},
-            index=codes.index,
-        )
-        never = {n for n, values in required.items() if not values}
+        optional = pd.DataFrame(index=codes.index)
+        for name, values in required.items():
+            optional[name] = ~self.rows.among(name, values)[codes.index]
+        never = {name for name, values in required.items() if not values}
         # A model task with a column of optional values only may be left out.
         sets = set() if never else {frozenset[str]()}
         for flags in optional.drop_duplicates().to_numpy():
-            mixed = [n for n, on in zip(names, flags) if on and n not in never]
+            mixed = [name for name in itertools.compress(names, flags) if name not in never]
             for k in range(len(mixed) + 1):
-                sets |= {frozenset(never.union(x)) for x in itertools.combinations(mixed, k)}
-        for kept in sorted([n for n in names if n in some] for some in sets):
-            rest = [n for n in names if n not in kept]
-            size = math.prod(len(required[n]) for n in rest)
-            unit = row_key(codes[optional[kept].all(axis=1)], kept)
+                for chosen in itertools.combinations(mixed, k):
+                    sets.add(frozenset(never.union(chosen)))
+        # In each of these sets of columns with optional values, the rest must be complete.
+        for fixed in sorted([name for name in names if name in chosen] for chosen in sets):
+            rest = [name for name in names if name not in fixed]
+            size = math.prod(len(required[name]) for name in rest)
+            unit = row_key(codes[optional[fixed].all(axis=1)], fixed)
             full = ~optional.loc[unit.index, rest].any(axis=1)
-            have = full.astype(int).groupby(unit).sum() if kept else pd.Series([int(full.sum())])
-            short = have[have < size]
-            for u in short.index[:SHOWN]:
-                mates = unit.index[unit == u]
-                there = {tuple(self.rows.row(rest, i).values()) for i in mates[full[mates]]}
-                grid = itertools.product(*(required[n] for n in rest))
-                values = dict(zip(rest, next(x for x in grid if x not in there)))
-                values |= self.rows.row(kept, mates[0]) if kept else {}
-                first = {n: values[n] for n in self.columns} | {"output_type": output.kind}
-                text = values_text({**first, _ID: values.get(_ID)})
+            counts = pd.Series([int(full.sum())])
+            if fixed:
+                counts = full.astype(int).groupby(unit).sum()
+            short = counts[counts < size]
+            for number_of_unit in short.index[:SHOWN]:
+                rows = unit.index[unit == number_of_unit]
+                sent = {tuple(self.rows.row(rest, i).values()) for i in rows[full[rows]]}
+                grid = itertools.product(*(required[name] for name in rest))
+                words = dict(zip(rest, next(cells for cells in grid if cells not in sent)))
+                if fixed:
+                    words |= self.rows.row(fixed, rows[0])
+                cells = {name: words[name] for name in self.columns}
+                cells |= {"output_type": output.kind, _ID: words.get(_ID)}
+                text = values_text(cells)
                 yield Finding(f"missing of model task {task.number}: {text}")
             yield int((size - short).sum()) - min(len(short), SHOWN)
 
     def value_col_valid(self) -> Found:
         """Values are of their output type's type, and within its minimum and maximum."""
-        values = self.rows.each("value", number)
+        values = self.rows.values("value", number)
         finite = np.isfinite(values)
         for _, output, mine in self.parts:
             rule = output.value
-            low, high = (rule.get(name) for name in ("minimum", "maximum"))
-            tests = [(~finite, "is not a finite number")] if rule.get("type") != "character" else []
+            low = rule.get("minimum")
+            high = rule.get("maximum")
+            tests = []
+            if rule.get("type") != "character":
+                tests.append((~finite, "is not a finite number"))
             if rule.get("type") == "integer":
                 tests.append((finite & (values != np.rint(values)), "must be whole"))
             if low is not None:
@@ -394,38 +426,44 @@ class Submission:
     # validate_model_data: samples
 
     @cached_property
-    def samples(self) -> list[Drawn]:
+    def samples(self) -> list[TaskSamples]:
         """The samples of each model task that has some."""
-        found = []
+        groups = []
         for task, output, mine in self.parts:
             if output.kind != "sample" or not mine.any():
                 continue
             codes = self.rows.codes[mine]
             params = output.output_type_id_params or Samples()
-            known = params.compound_taskid_set
-            known = self.round.task_ids if known is None else known
-            by = codes.groupby(_ID)[self.columns]
-            one = by.min() == by.max()
+            compound = params.compound_taskid_set
+            if compound is None:
+                compound = self.round.task_ids
+            by_sample = codes.groupby(_ID)[self.columns]
+            is_fixed = by_sample.min() == by_sample.max()
             for name in self.columns:
-                one[name] &= name in known or codes[name].min() < codes[name].max()
-            sets = [tuple(itertools.compress(self.columns, row)) for row in one.to_numpy()]
-            usual = Counter(sets).most_common(1)[0][0]
-            text = f"model task {task.number}"
-            names = [str(self.rows.words[_ID][code]) for code in one.index]
-            found.append(
-                Drawn(text, codes, known=known, params=params, names=names, sets=sets, usual=usual)
+                is_fixed[name] &= name in compound or codes[name].min() < codes[name].max()
+            fixed = [tuple(itertools.compress(self.columns, row)) for row in is_fixed.to_numpy()]
+            groups.append(
+                TaskSamples(
+                    f"model task {task.number}",
+                    codes,
+                    compound=compound,
+                    params=params,
+                    names=[str(self.rows.words[_ID][code]) for code in is_fixed.index],
+                    fixed=fixed,
+                    usual=Counter(fixed).most_common(1)[0][0],
+                )
             )
-        if not found:
+        if not groups:
             raise NotRun("the file holds no samples")
-        return found
+        return groups
 
     def spl_mt_unique(self) -> Found:
         """No id is a sample of two model tasks."""
-        where = defaultdict(list)
+        tasks_of = defaultdict(list)
         for group in self.samples:
             for name in group.names:
-                where[name].append(group.task.rpartition(" ")[2])
-        for name, tasks in where.items():
+                tasks_of[name].append(group.task.rpartition(" ")[2])
+        for name, tasks in tasks_of.items():
             if len(tasks) > 1:
                 text = f"is a sample of model tasks {listed(tasks)}; number them apart"
                 yield Finding(text, None, column=_ID, value=name)
@@ -434,18 +472,15 @@ class Submission:
         """All samples of a model task have one set of compound task ids: the hub's or coarser."""
         for group in self.samples:
             usual = _names(group.usual)
-            known = _names(group.known)
-            finer = [n for n in group.usual if n not in group.known]
-            for name, compound in zip(group.names, group.sets):
-                if compound != group.usual:
-                    text = (
-                        f"within this sample {_names(compound)} have one value, within most {usual}"
-                    )
+            finer = [name for name in group.usual if name not in group.compound]
+            for name, fixed in zip(group.names, group.fixed):
+                if fixed != group.usual:
+                    text = f"within this sample {_names(fixed)} have one value, within most {usual}"
                     yield Finding(f"{group.task}: {text}", None, column=_ID, value=name)
-            if len(set(group.sets)) == 1 and finer:
+            if len(set(group.fixed)) == 1 and finer:
                 text = (
                     f"every sample has one {_names(finer)}, and must be joint over it: the "
-                    f"compound task IDs are {known}"
+                    f"compound task IDs are {_names(group.compound)}"
                 )
                 yield Finding(f"{group.task}: {text}", None, column=_ID)
                 yield len(group.names) - 1
@@ -457,18 +492,18 @@ class Submission:
     def spl_non_compound_tid(self) -> Found:
         """All samples of a model task have the same combinations of the other task ids."""
         for group in self.samples:
-            others = [n for n in self.columns if n not in group.usual]
-            table = pd.DataFrame({"key": row_key(group.codes, others), _ID: group.codes[_ID]})
+            joint = [name for name in self.columns if name not in group.usual]
+            table = pd.DataFrame({"key": row_key(group.codes, joint), _ID: group.codes[_ID]})
             table = table.sort_values([_ID, "key"])
             ends = np.flatnonzero(np.diff(table[_ID])) + 1
-            keys = [x.tobytes() for x in np.split(table["key"].to_numpy(), ends)]
+            keys = [part.tobytes() for part in np.split(table["key"].to_numpy(), ends)]
             sizes = np.diff([0, *ends, len(table)])
             usual = Counter(keys).most_common(1)[0][0]
             example = keys.index(usual)
             for name, key, size in zip(group.names, keys, sizes):
                 if key != usual:
                     text = (
-                        f"this sample has {size} rows over {_names(others)}, and not the "
+                        f"this sample has {size} rows over {_names(joint)}, and not the "
                         f"combinations of most samples ({sizes[example]} rows, such as sample "
                         f"{plain(group.names[example])})"
                     )
@@ -482,26 +517,28 @@ class Submission:
             unit = row_key(group.codes.drop_duplicates(_ID), group.usual)
             counts = unit.value_counts(sort=False)
             usual = counts.mode().max()  # of two, the larger: one is missing
-            asked = f"{least}" if least == most else f"{least} to {most}"
-            for u, n in counts[(counts < least) | (counts > most) | (counts != usual)].items():
-                where = values_text(self.rows.row(group.usual, int((unit == u).idxmax())))
-                text = f"{n} samples, and {asked} are asked for, as many everywhere"
-                yield Finding(f"{group.task}: {text}: {where or 'all rows'}")
+            span = f"{least}" if least == most else f"{least} to {most}"
+            wrong = counts[(counts < least) | (counts > most) | (counts != usual)]
+            for number_of_unit, n in wrong.items():
+                row = int((unit == number_of_unit).idxmax())
+                place = values_text(self.rows.row(group.usual, row)) or "all rows"
+                text = f"{n} samples, and {span} are asked for, as many everywhere"
+                yield Finding(f"{group.task}: {text}: {place}")
 
     # The optional checks that a hub's validations.yml may ask for
 
     def opt_check_tbl_counts_lt_popn(self) -> Found:
         """Predicted values are less than the location's population."""
-        asked = self.optional["opt_check_tbl_counts_lt_popn"]
-        place = _argument(asked, "location_col", default="location")
-        file = _argument(asked, "popn_file_path", default="auxiliary-data/locations.csv")
-        column = _argument(asked, "popn_col", default="population")
-        targets = asked.get("targets") or {}
+        arguments = self.optional["opt_check_tbl_counts_lt_popn"]
+        place = _argument(arguments, "location_col", default="location")
+        file = _argument(arguments, "popn_file_path", default="auxiliary-data/locations.csv")
+        column = _argument(arguments, "popn_col", default="population")
+        targets = arguments.get("targets") or {}
         if not isinstance(targets, Mapping):
-            found = _LIST.match(str(targets).strip())
-            if not found:
+            match = _LIST.match(str(targets).strip())
+            if not match:
                 raise NotRun(f"targets {plain(targets, 60)} are not list(KEY = 'VALUE')")
-            targets = {found[1]: found[3]}
+            targets = {match[1]: match[3]}
         try:
             people = read_rows(self.hub.root / file, self.hub.root)
         except Unreadable as error:
@@ -511,29 +548,32 @@ class Submission:
         mine = np.ones(len(self.rows), dtype=bool)
         for name, value in targets.items():
             mine &= self.rows.among(name, [str(value)])
-        known = dict(zip(people.each(place, lambda w: w), people.each(column, number)))
-        if lost := [w for w in self.rows.distinct(place, mine) if w not in known]:
-            raise NotRun(f"{file} has no population of {listed(lost, 4)}")
-        most = self.rows.each(place, lambda w: known.get(w, np.nan))
-        bad = mine & ~(self.rows.each("value", number) < most)
+        places = people.values(place, lambda word: word)
+        population = dict(zip(places, people.values(column, number)))
+        unknown = [word for word in self.rows.distinct(place, mine) if word not in population]
+        if unknown:
+            raise NotRun(f"{file} has no population of {listed(unknown, 4)}")
+        most = self.rows.values(place, lambda word: population.get(word, np.nan))
+        bad = mine & ~(self.rows.values("value", number) < most)
         yield from self.rows.broken(bad, "must be less than the location's population", "value")
 
     def opt_check_tbl_horizon_timediff(self) -> Found:
         """Two dates are as far apart as the horizon says."""
-        asked = self.optional["opt_check_tbl_horizon_timediff"]
-        first = _argument(asked, "t0_colname")
-        last = _argument(asked, "t1_colname")
-        horizon = _argument(asked, "horizon_colname", default="horizon")
+        arguments = self.optional["opt_check_tbl_horizon_timediff"]
+        first = _argument(arguments, "t0_colname")
+        last = _argument(arguments, "t1_colname")
+        horizon = _argument(arguments, "horizon_colname", default="horizon")
         days = 7
-        if (period := asked.get("timediff")) is not None:
-            found = _PERIOD.match(str(period).strip())
-            if not found:
+        period = arguments.get("timediff")
+        if period is not None:
+            match = _PERIOD.match(str(period).strip())
+            if not match:
                 raise NotRun(f"timediff {plain(period, 60)} is not weeks(n) or days(n)")
-            days = {"weeks": 7, "days": 1}[found[1]] * int(found[2] or 1)
+            days = {"weeks": 7, "days": 1}[match[1]] * int(match[2] or 1)
         _need(self.rows, "", first, last, horizon)
-        begins = self.rows.each(first, _day_number)
-        ends = self.rows.each(last, _day_number)
-        off = begins + days * self.rows.each(horizon, number) - ends
+        begins = self.rows.values(first, _day_number)
+        ends = self.rows.values(last, _day_number)
+        off = begins + days * self.rows.values(horizon, number) - ends
         text = f"must be {days} days x {horizon} after {first}"
         yield from self.rows.broken(np.isfinite(off) & (off != 0), text, last)
 
@@ -550,15 +590,17 @@ def _argument(arguments: Mapping[str, Any], name: str, default: str | None = Non
     return value
 
 
-def _need(rows: Rows, where: str, *names: str) -> None:
+def _need(rows: Rows, prefix: str, *names: str) -> None:
     """Run a check only where all these columns are."""
     for name in names:
         if name not in rows:
-            raise NotRun(f"{where}no column {plain(name)}")
+            raise NotRun(f"{prefix}no column {plain(name)}")
 
 
 def _day_number(text: Word) -> float:
-    return float(dt.date.fromisoformat(text).toordinal()) if text and is_day(text) else np.nan
+    if not text or not is_day(text):
+        return np.nan
+    return float(dt.date.fromisoformat(text).toordinal())
 
 
 class Metadata:
@@ -592,7 +634,8 @@ class Metadata:
 
     def metadata_file_name(self) -> Found:
         """It is named after the model in it."""
-        found = read_yaml(self.path, self.hub.root)
-        model = found.get("model_id", f"{found.get('team_abbr')}-{found.get('model_abbr')}")
+        metadata = read_yaml(self.path, self.hub.root)
+        name = f"{metadata.get('team_abbr')}-{metadata.get('model_abbr')}"
+        model = metadata.get("model_id", name)
         text = f"the file says that the model is {model}"
         return broken(model != self.path.stem, text, value=self.path.stem)

@@ -44,12 +44,14 @@ def data_sets(hub: Hub, kind: str) -> list[Path]:
     base = hub.root / TARGET_DATA
     if not base.is_dir():
         return []
-    return sorted(p for p in base.iterdir() if p.name.rpartition(".")[0] == kind or p.name == kind)
+    return sorted(path for path in base.iterdir() if kind in (path.name, path.stem))
 
 
 def files_of(path: Path) -> list[Path]:
     """The files of a data set."""
-    return files_below(path) if path.is_dir() and not path.is_symlink() else [path]
+    if path.is_dir() and not path.is_symlink():
+        return files_below(path)
+    return [path]
 
 
 def _read(path: Path, hub: Hub) -> Rows:
@@ -68,60 +70,65 @@ class TargetSet:
     def __init__(self, kind: str, hub: Hub) -> None:
         self.kind = kind
         self.hub = hub
-        self.found = data_sets(hub, kind)
+        self.data_sets = data_sets(hub, kind)
 
     def target_dataset_exists(self) -> Found:
         """There is one."""
         text = f"neither {self.kind}.csv, {self.kind}.parquet nor a folder {self.kind}"
-        return broken(not self.found, f"{text} in {TARGET_DATA}")
+        return broken(not self.data_sets, f"{text} in {TARGET_DATA}")
 
     def target_dataset_unique(self) -> Found:
         """There is only one."""
-        several = listed([p.name for p in self.found], 4)
-        return broken(len(self.found) > 1, f"more than one: {several}; keep one")
+        names = listed([path.name for path in self.data_sets], 4)
+        return broken(len(self.data_sets) > 1, f"more than one: {names}; keep one")
 
     def target_dataset_file_ext_unique(self) -> Found:
         """Its files have one format."""
-        endings = sorted({p.suffix.removeprefix(".") for p in files_of(self.found[0])})
+        endings = sorted({path.suffix.removeprefix(".") for path in files_of(self.data_sets[0])})
         return broken(len(endings) > 1, f"more than one format: {listed(endings, 4)}")
 
     def target_dataset_rows_unique(self) -> Found:
         """No row is there twice, whatever its value."""
         tables = {}
-        for path in files_of(self.found[0]):
+        for path in files_of(self.data_sets[0]):
             file = self.hub.relative(path)
             try:
                 tables[file] = _read(path, self.hub)
             except Unreadable as error:
                 raise NotRun(f"{file}: {error}") from None
-        drop = ("observation",) if self.kind == SERIES else ("oracle_value", "as_of")
-        columns = [
-            n for n in dict.fromkeys(n for t in tables.values() for n in t.kinds) if n not in drop
-        ]
-        places = [(file, int(n)) for file, t in tables.items() for n in t.numbers]
-        if not columns:
+        values = ("observation",) if self.kind == SERIES else ("oracle_value", "as_of")
+        columns: dict[str, None] = {}
+        places = []
+        for file, table in tables.items():
+            columns |= dict.fromkeys(name for name in table.kinds if name not in values)
+            places += [(file, int(number_of_row)) for number_of_row in table.numbers]
+        names = list(columns)
+        if not names:
             return
         if len(tables) == 1:
-            yield from next(iter(tables.values())).repeated(columns, "values")
+            (table,) = tables.values()
+            yield from table.repeated(names, "values")
             return
         coded = {}
-        for n in columns:
-            cells = [
-                t.each(n, lambda w: w) if n in t else np.full(len(t), None) for t in tables.values()
-            ]
-            coded[n] = pd.factorize(np.concatenate(cells))
+        for name in names:
+            cells = []
+            for table in tables.values():
+                blank = np.full(len(table), None)
+                cells.append(table.values(name, lambda word: word) if name in table else blank)
+            coded[name] = pd.factorize(np.concatenate(cells))
 
-        def where(i: int) -> str:
+        def name_row(i: int) -> str:
             """A row of all tables in words."""
             file, row = places[i]
             return f"row {row:,} of {quoted(file, 200)}"
 
         rows = rows_of(coded, {}, numbers=np.arange(len(places)))
-        for x in rows.repeated(columns, "values", where):
-            if isinstance(x, Finding):
-                file, row = places[x.row or 0]
-                x = replace(x, message=f"{file}: {x.message}", row=row)
-            yield x
+        for finding in rows.repeated(names, "values", name_row):
+            if isinstance(finding, Finding):
+                file, row = places[finding.row or 0]
+                yield replace(finding, message=f"{file}: {finding.message}", row=row)
+            else:
+                yield finding
 
 
 class TargetFile:
@@ -132,18 +139,17 @@ class TargetFile:
         self.kind = kind
         self.hub = hub
         self.config = hub.target_data
-        self.tasks = hub.asked
+        self.tasks = hub.tasks_config
         self.value = _VALUE[kind]
         inside = path.relative_to(hub.root / TARGET_DATA).parts
         self.segments = [part for part in inside if "=" in part]
         # A series reaches back before the first round, so it may have any day.
-        free = (self.config or {}).get("date_col") if extra_dates and kind == SERIES else None
-        self.free_day = free
-        self.notes = {
-            "target_tbl_values": f"any day in {free} (extra dates)"
-            if free in self.tasks.task_ids
-            else ""
-        }
+        self.free_day = None
+        if extra_dates and kind == SERIES:
+            self.free_day = (self.config or {}).get("date_col")
+        self.notes = {}
+        if self.free_day in self.tasks.task_ids:
+            self.notes["target_tbl_values"] = f"any day in {self.free_day} (extra dates)"
 
     def target_file_exists(self) -> Found:
         """The file is one, inside the hub."""
@@ -161,7 +167,9 @@ class TargetFile:
         """It is CSV or Parquet; in partitions, Parquet."""
         legal = ("parquet",) if self.segments else ("csv", "parquet")
         ending = self.path.suffix.removeprefix(".")
-        text = f"{'in partitions, ' * bool(self.segments)}must be {' or '.join(legal)}"
+        text = f"must be {' or '.join(legal)}"
+        if self.segments:
+            text = f"in partitions, {text}"
         return broken(ending not in legal, text, value=ending)
 
     @cached_property
@@ -172,16 +180,16 @@ class TargetFile:
     def _setting(self, name: str, default: Any) -> Any:
         """A setting of ``target-data.json``: the data set's, or the hub's."""
         config = self.config or {}
-        own = (config.get(self.kind) or {}).get(name)
-        return config.get(name, default) if own is None else own
+        setting = (config.get(self.kind) or {}).get(name)
+        return config.get(name, default) if setting is None else setting
 
     @cached_property
     def types(self) -> dict[str, str]:
         """R types of the columns."""
-        found = dict(self.tasks.types)
+        types = dict(self.tasks.types)
         if self.config is not None:
-            found |= self._extra() | {self.config["date_col"]: "Date"}
-        return found | {self.value: self.tasks.types["value"], "as_of": "Date"}
+            types |= self._extra() | {self.config["date_col"]: "Date"}
+        return types | {self.value: self.tasks.types["value"], "as_of": "Date"}
 
     def _extra(self) -> dict[str, str]:
         """Columns of a time series that are not task ids."""
@@ -195,96 +203,114 @@ class TargetFile:
         """The columns are those of target-data.json; without one, those that must be there."""
         kinds = self.rows.kinds
         if self.config is not None:
-            wanted = [self.config["date_col"], *self._setting("observable_unit", ())]
+            required = [self.config["date_col"], *self._setting("observable_unit", ())]
             if self.kind == SERIES:
-                wanted += self._extra()
+                required += self._extra()
             elif self._setting("has_output_type_ids", False):
-                wanted += _IDS
-            wanted += [self.value, *["as_of"] * bool(self._setting("versioned", False))]
-            yield from self.rows.bad_columns(list(dict.fromkeys(wanted)))
+                required += _IDS
+            required.append(self.value)
+            if self._setting("versioned", False):
+                required.append("as_of")
+            yield from self.rows.bad_columns(list(dict.fromkeys(required)))
             return
-        target = self.tasks.target_column
-        wanted = [self.value, *([target] if target else [])]
-        bad = [c for c in kinds if c in ("value", *_IDS, "oracle_value")]
+        required = [self.value]
+        if self.tasks.target_column:
+            required.append(self.tasks.target_column)
+        bad = [name for name in kinds if name in ("value", *_IDS, "oracle_value")]
         if self.kind == ORACLE:
             if "output_type" in kinds and {"cdf", "pmf"} & {*self.rows.distinct("output_type")}:
-                wanted += _IDS
-            legal = {*wanted, *_IDS, *self.tasks.task_ids, "as_of"}
-            bad = [c for c in kinds if c not in legal]
-        for name in wanted:
+                required += _IDS
+            legal = {*required, *_IDS, *self.tasks.task_ids, "as_of"}
+            bad = [name for name in kinds if name not in legal]
+        for name in required:
             if name not in kinds:
                 yield Finding("this column is missing", column=name)
         yield from broken(bad, f"not allowed here: {listed(bad, 4)}")
 
     def target_tbl_coltypes(self) -> Found:
         """Columns have their types, and one beside as_of holds days."""
-        found = list(self.rows.bad_types(self.types))
-        days = [
-            name
-            for name, kind in self.rows.kinds.items()
-            if name != "as_of" and "Date" in (kind, self.types.get(name) if kind == "text" else "")
-        ]
-        return found or broken(not days, "no column of days beside as_of")
+        findings = list(self.rows.bad_types(self.types))
+        if findings:
+            return findings
+        days = []
+        for name, kind in self.rows.kinds.items():
+            r_type = self.types.get(name) if kind == "text" else kind
+            if name != "as_of" and r_type == "Date":
+                days.append(name)
+        return broken(not days, "no column of days beside as_of")
 
     def target_tbl_ts_targets(self) -> Found:
         """Targets of a time series are step-ahead and of a type that is a number."""
         if self.kind == ORACLE:
             raise NotRun("not of oracle-output")
-        good = {
-            str(t.target_id): bool(t.is_step_ahead) and t.target_type in _OF_SERIES
-            for task in self.tasks.model_tasks
-            for t in task.targets
-        }
+        good = {}
+        for task in self.tasks.model_tasks:
+            for target in task.targets:
+                of_series = target.target_type in _OF_SERIES
+                good[str(target.target_id)] = bool(target.is_step_ahead) and of_series
         column = self.tasks.target_column
         rule = f"a time series needs a target that is step-ahead and {listed(_OF_SERIES)}"
         if column is None:
-            yield from (Finding(rule, value=name) for name, fine in good.items() if not fine)
+            for name, is_good in good.items():
+                if not is_good:
+                    yield Finding(rule, value=name)
         elif column not in self.rows:
             yield Finding("the column of targets is missing", column=column)
         else:
-            wrong = ~self.rows.among(column, [n for n, fine in good.items() if fine])
-            yield from self.rows.broken(wrong, rule, column)
+            names = [name for name, is_good in good.items() if is_good]
+            yield from self.rows.broken(~self.rows.among(column, names), rule, column)
 
     def target_tbl_rows_unique(self) -> Found:
         """Each observation is there once, in each version."""
         series = self.kind == SERIES
-        unit = self._setting("observable_unit", ())
-        columns = [*unit, *["as_of"] * bool(series and self._setting("versioned", False)), *_IDS]
         if self.config is None:
-            columns = [c for c in self.rows.kinds if c != self.value and (series or c != "as_of")]
-        return self.rows.repeated([c for c in columns if c in self.rows], "observation")
+            values = (self.value,) if series else (self.value, "as_of")
+            columns = [name for name in self.rows.kinds if name not in values]
+        else:
+            columns = list(self._setting("observable_unit", ()))
+            if series and self._setting("versioned", False):
+                columns.append("as_of")
+            columns += _IDS
+        return self.rows.repeated([name for name in columns if name in self.rows], "observation")
 
     def target_tbl_values(self) -> Found:
         """Task ids, output types and their ids are those of a model task."""
-        columns = [c for c in self.tasks.task_ids if c in self.rows and c != self.free_day]
+        columns = [
+            name for name in self.tasks.task_ids if name in self.rows and name != self.free_day
+        ]
         has_types = "output_type" in self.rows
         outputs = self.rows.distinct("output_type") if has_types else [None]
         legal = np.zeros(len(self.rows), dtype=bool)
         # Many rounds have the same model tasks: each kind is looked at once.
-        kinds = {
-            (output, tuple(t.choice(c).allowed for c in columns), _output_ids(t, output))
-            for output in outputs
-            for t in self.tasks.model_tasks
-            if not has_types or output in t.outputs
-        }
-        for output, choices, ids in kinds:
-            asked = {**dict(zip(columns, choices)), "output_type": (output,), "output_type_id": ids}
-            good = [self.rows.among(n, words) for n, words in asked.items() if n in self.rows]
-            legal |= np.logical_and.reduce(good)
-        known: dict[str, list[Word]] = {c: [] for c in (*columns, *_IDS) if c in self.rows}
+        kinds = set()
         for task in self.tasks.model_tasks:
-            for name in known:
-                known[name] += task.task_ids[name].allowed if name in task.task_ids else ()
+            choices = tuple(task.choice(name).allowed for name in columns)
+            for output in outputs:
+                if not has_types or output in task.outputs:
+                    kinds.add((output, choices, _output_ids(task, output)))
+        for output, choices, ids in kinds:
+            words = dict(zip(columns, choices))
+            words |= {"output_type": (output,), "output_type_id": ids}
+            good = [self.rows.among(name, words[name]) for name in words if name in self.rows]
+            legal |= np.logical_and.reduce(good)
+        allowed: dict[str, list[Word]] = {
+            name: [] for name in (*columns, *_IDS) if name in self.rows
+        }
+        for task in self.tasks.model_tasks:
+            for name in allowed:
+                if name in task.task_ids:
+                    allowed[name] += task.task_ids[name].allowed
             for output in task.outputs if has_types else ():
-                known["output_type"].append(output)
-                known.get("output_type_id", []).extend(_output_ids(task, output))
-        return self.rows.illegal(legal, known)
+                allowed["output_type"].append(output)
+                if "output_type_id" in allowed:
+                    allowed["output_type_id"] += _output_ids(task, output)
+        return self.rows.illegal(legal, allowed)
 
     def _distributions(self) -> np.ndarray:
         """Mask of the rows of a cdf or pmf."""
         if self.kind == SERIES:
             raise NotRun("not of time-series")
-        if any(c not in self.rows for c in _IDS):
+        if any(name not in self.rows for name in _IDS):
             raise NotRun("the file has no output_type_id")
         return self.rows.among("output_type", ["cdf", "pmf"])
 
@@ -292,12 +318,16 @@ class TargetFile:
     def _unit(self) -> list[str]:
         """Columns of the observable unit that the file has."""
         unit = self._setting("observable_unit", self.tasks.task_ids)
-        return [c for c in unit if c in self.rows]
+        return [name for name in unit if name in self.rows]
 
     def _with_ids(self, *kinds: str) -> Iterator[tuple[str, tuple[Word, ...], np.ndarray]]:
         """Output types, each list of ids that the model tasks have, and the rows with one."""
-        tasks = [(kind, t) for kind in kinds for t in self.tasks.model_tasks if kind in t.outputs]
-        for kind, ids in dict.fromkeys((kind, _output_ids(t, kind)) for kind, t in tasks):
+        lists: dict[tuple[str, tuple[Word, ...]], None] = {}
+        for kind in kinds:
+            for task in self.tasks.model_tasks:
+                if kind in task.outputs:
+                    lists[kind, _output_ids(task, kind)] = None
+        for kind, ids in lists:
             mine = self.rows.among("output_type", [kind])
             yield kind, ids, mine & self.rows.among("output_type_id", ids)
 
@@ -306,12 +336,12 @@ class TargetFile:
         bad = ~self._distributions() & ~self.rows.among("output_type_id", [None])
         text = "only a cdf or a pmf has IDs in oracle-output; leave it empty"
         yield from self.rows.broken(bad, text, "output_type_id")
-        for kind, wanted, mine in self._with_ids("cdf", "pmf"):
+        for kind, ids, mine in self._with_ids("cdf", "pmf"):
             codes = self.rows.codes[mine].drop_duplicates([*self._unit, "output_type_id"])
             unit = row_key(codes, self._unit)
-            have = unit.map(unit.value_counts())
-            short = have[~unit.duplicated() & (have < len(wanted))]
-            text = f"this {kind} has {{}} of {len(wanted)} IDs"
+            counts = unit.map(unit.value_counts())
+            short = counts[~unit.duplicated() & (counts < len(ids))]
+            text = f"this {kind} has {{}} of {len(ids)} IDs"
 
             def message(i: int, text: str = text, short: pd.Series = short) -> str:
                 """How many ids it has."""
@@ -325,17 +355,17 @@ class TargetFile:
         value = "oracle_value"
         if not mine.any():
             raise NotRun("no cdf or pmf in the file")
-        bad = mine & ~np.isin(self.rows.each(value, number), (0, 1))
+        bad = mine & ~np.isin(self.rows.values(value, number), (0, 1))
         yield from self.rows.broken(bad, "of a cdf or pmf, must be 0 or 1", value)
-        fell = np.zeros(len(mine), dtype=bool)
-        for _, wanted, cdf in self._with_ids("cdf"):
-            fell |= self.rows.falling(cdf, self._unit, value, wanted)
-        yield from self.rows.broken(fell, "is below that of the ID before", value)
+        falls = np.zeros(len(mine), dtype=bool)
+        for _, ids, cdf in self._with_ids("cdf"):
+            falls |= self.rows.falling(cdf, self._unit, value, ids)
+        yield from self.rows.broken(falls, "is below that of the ID before", value)
         yield from self.rows.not_one(self._unit, value)
 
 
 def _output_ids(task: ModelTask, output: Word) -> tuple[Word, ...]:
     """Ids that an output type has in target data: none but of a distribution."""
     if output in ("cdf", "pmf"):
-        return tuple(w for w in task.outputs[output].ids if w is not None)
+        return tuple(word for word in task.outputs[output].ids if word is not None)
     return (None,)
