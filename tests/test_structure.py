@@ -44,6 +44,13 @@ def test_there_is_no_circle() -> None:
     TopologicalSorter(needs).prepare()  # raises an error that shows a circle
 
 
+def test_nothing_reads_the_context_of_a_command() -> None:
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "get_current_context" not in text, path
+        assert "pass_context" not in text, path
+
+
 MODELS = ROOT / "models"
 #: The registry and a decorated function's model, which other processes find by its name, load a
 #: module by name; packages are found by their distribution; dated constants are files of ours.
