@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pandas as pd
 
 import odforecast as od
@@ -50,7 +51,9 @@ _WIS = (
     Column("WIS", "wis", form=deaths),
     Column("ratio", "rel_wis", form="{:.2f}"),
 )
-_50, _80, _95 = (Column(f"{p}%", f"coverage_{p}", form="{:.0%}") for p in (50, 80, 95))
+_50 = Column("50%", "coverage_50", form="{:.0%}")
+_80 = Column("80%", "coverage_80", form="{:.0%}")
+_95 = Column("95%", "coverage_95", form="{:.0%}")
 _COLUMNS = (
     *_WIS,
     Column("CRPS", "crps", form=deaths),
@@ -63,8 +66,8 @@ _COLUMNS = (
 )
 _CALIBRATION = (*_WIS, _50, _80, COVERED_90, _95)
 _SCENARIO = text_of("scenario", SCENARIO_ID)
-_MODEL = [text_of("model")]
-_MONTHS = [text_of("months")]
+_MODEL = text_of("model")
+_MONTHS = text_of("months")
 _PLAUSIBILITY = (
     text_of("", lambda row: words(row["target"])),
     _SCENARIO,
@@ -130,24 +133,24 @@ def score(
     """
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
-    if plot is not None and not any(TARGET_12MO in one.targets for one in files):
+    if plot is not None and not any(TARGET_12MO in file.targets for file in files):
         raise ScoringError("--plot shows 12-month counts, and the files contain none")
     spans = None if held is None else read_held(held, scenarios)
     releases = data.open()
-    seen = releases.as_of(truth_as_of)
-    if seen.note:
-        note(seen.note)
-    against = od.Truth(seen.panel(indicator), min_age=min_truth_age)
+    vintage = releases.as_of(truth_as_of)
+    if vintage.note:
+        note(vintage.note)
+    truth = od.Truth(vintage.panel(indicator), min_age=min_truth_age)
 
     @cache
-    def known(day: dt.date) -> od.Panel:
+    def panel_of_day(day: dt.date) -> od.Panel:
         """The panel of the release known on a day."""
         return releases.as_of(day).panel(indicator)
 
-    scores = _score_files(files, against, known=known)
-    names = set(scores["model"])
-    if baseline is not None and baseline not in names:
-        hint = one_of(baseline, sorted(names))
+    scores = _score_files(files, truth, panel_of_day=panel_of_day)
+    models = set(scores["model"])
+    if baseline is not None and baseline not in models:
+        hint = one_of(baseline, sorted(models))
         raise ScoringError(f"--baseline: no file of {baseline!r}", hint=hint)
     _check_levels(files, baseline)
     if spans is not None:
@@ -155,50 +158,59 @@ def score(
         marked = mark_plausible(scores[~trend].reset_index(drop=True), spans)
         scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
     if data.source is None:  # a file that was named need not be the newest
-        say_age(seen.date, truth_as_of)
-    failure = ScoringError(
-        "no forecast can be scored yet",
-        hint=f"use a release at least {min_truth_age} months after the months forecast",
-    )
+        say_age(vintage.date, truth_as_of)
+    failure = None
+    if not scores["scorable"].any():
+        failure = ScoringError(
+            "no forecast can be scored yet",
+            hint=f"use a release at least {min_truth_age} months after the months forecast",
+        )
     return Answer(
-        text=lambda: _print(scores, against, baseline=baseline, scenarios=scenarios),
-        data=lambda: _data(scores, against, baseline=baseline, scenarios=scenarios),
+        text=lambda: _print(scores, truth, baseline=baseline, scenarios=scenarios),
+        data=lambda: _content(scores, truth, baseline=baseline, scenarios=scenarios),
         figure=lambda: od.plot.coverage(scores[scores["target"] != TARGET_TREND]),
         files=[(partial(_write, scores, out), f"{len(scores):,} rows: {out}")] if out else [],
-        failure=None if scores["scorable"].any() else failure,
+        failure=failure,
     )
 
 
 def _scenarios(files: list[Forecasts], held: Path | None) -> list[str]:
     """Scenarios of the files, in the order of the files; none in ordinary files."""
-    named = [one for one in files if one.scenarios]
-    without = [one for one in files if not one.scenarios]
-    if without and (named or held is not None):
-        beside = f", {named[0].path} has one" if named else ", and --held is about scenarios"
+    with_scenarios = [file for file in files if file.scenarios]
+    ordinary = [file for file in files if not file.scenarios]
+    if ordinary and (with_scenarios or held is not None):
+        reason = "and --held is about scenarios"
+        if with_scenarios:
+            reason = f"{with_scenarios[0].path} has one"
         raise ScoringError(
-            f"{without[0].path} has no column {SCENARIO_ID}{beside}",
+            f"{ordinary[0].path} has no column {SCENARIO_ID}, {reason}",
             hint="score files of scenarios separately",
         )
-    return list(dict.fromkeys(x for one in named for x in one.scenarios))
+    return list(dict.fromkeys(name for file in with_scenarios for name in file.scenarios))
 
 
-def _score_files(files: list[Forecasts], truth: od.Truth, known: Any) -> pd.DataFrame:
+def _score_files(
+    files: list[Forecasts],
+    truth: od.Truth,
+    panel_of_day: Callable[[dt.date], od.Panel],
+) -> pd.DataFrame:
     """The score table of all files."""
     parts = []
-    for one in files:
-        if one.indicator and one.indicator != truth.panel.indicator:
+    for file in files:
+        if file.indicator and file.indicator != truth.panel.indicator:
             raise ScoringError(
-                f"{one.path} is of {one.indicator!r}, the truth of {truth.panel.indicator!r}",
+                f"{file.path} is of {file.indicator!r}, the truth of {truth.panel.indicator!r}",
                 hint="say what is counted with --indicator",
             )
-        part = pd.concat(one.scores(truth, known), ignore_index=True)
-        part.insert(0, "model", one.model)
-        part.insert(1, "file", str(one.path))
+        part = pd.concat(file.scores(truth, panel_of_day), ignore_index=True)
+        part.insert(0, "model", file.model)
+        part.insert(1, "file", str(file.path))
         parts.append(part.assign(truth=truth.kind, truth_release=pd.Timestamp(truth.release)))
     scores = pd.concat(parts, ignore_index=True)
-    twice = scores.duplicated(["model", *(k for k in UNIT_KEYS if k in scores)])
-    if twice.any():
-        row = scores[twice].iloc[0]
+    keys = [key for key in UNIT_KEYS if key in scores]
+    repeated = scores.duplicated(["model", *keys])
+    if repeated.any():
+        row = scores[repeated].iloc[0]
         day = "" if pd.isna(row["as_of"]) else f", as of {row['as_of']:%Y-%m-%d}"
         raise ScoringError(
             f"{row['file']} repeats a forecast of model {row['model']}: {row['location']}, "
@@ -213,48 +225,55 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
 
     Levels count, not their number: of three, 0.05, 0.5, 0.95 and 0.25, 0.5, 0.75 give other scores.
     """
-    found: dict[Levels, Forecasts] = {}
-    for one in files:
-        for levels in one.levels:
-            found.setdefault(levels, one)
-    if len(found) < 2:
+    by_levels: dict[Levels, Forecasts] = {}
+    for file in files:
+        for levels in file.levels:
+            by_levels.setdefault(levels, file)
+    if len(by_levels) < 2:
         return
-    least, *_, most = sorted(found, key=len)
-    same = found[least].model == found[most].model
-    a, b = (
-        f"{one.model} ({one.path.name})" if same else one.model
-        for one in (found[least], found[most])
+    least, *_, most = sorted(by_levels, key=len)
+    first = by_levels[least]
+    second = by_levels[most]
+    first_name = first.model
+    second_name = second.model
+    if first.model == second.model:
+        first_name = f"{first.model} ({first.path.name})"
+        second_name = f"{second.model} ({second.path.name})"
+    text = (
+        f"WIS of {first_name} is over {_levels_text(least, most)}, of {second_name} over "
+        f"{_levels_text(most, least)}"
     )
-    text = f"WIS of {a} is over {_shown(least, most)}, of {b} over {_shown(most, least)}"
     if baseline is not None:
         raise ScoringError(text, hint="only scores over the same levels can be compared")
     note(f"{text}: these are different scores")
 
 
-def _shown(levels: Levels, beside: Levels) -> str:
+def _levels_text(levels: Levels, compared: Levels) -> str:
     """How many levels there are; of as many as the others, which, or one that the others lack."""
-    if len(levels) != len(beside):
+    if len(levels) != len(compared):
         return f"{len(levels)} levels"
     if len(levels) <= 5:
-        return f"levels {', '.join(f'{x:g}' for x in levels)}"
-    return f"{len(levels)} levels with {next(x for x in levels if x not in beside):g}"
+        return f"levels {', '.join(f'{level:g}' for level in levels)}"
+    lacking = next(level for level in levels if level not in compared)
+    return f"{len(levels)} levels with {lacking:g}"
 
 
 def _origins(scores: pd.DataFrame) -> list[str]:
     """Days that forecasts are as of; those that a file does not say are left out."""
-    return sorted({f"{d:%Y-%m-%d}" for d in scores["as_of"].dropna()})
+    return sorted({f"{day:%Y-%m-%d}" for day in scores["as_of"].dropna()})
 
 
 def _reasons(scores: pd.DataFrame) -> dict[str, int]:
     """Why forecasts cannot be scored, and how many."""
-    found = scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
-    return {str(why): int(n) for why, n in found.items()}
+    counts = scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
+    return {str(reason): int(n) for reason, n in counts.items()}
 
 
 def _related(part: pd.DataFrame, baseline: str | None) -> str | None:
     """The baseline, where it forecasts a target; the trend is compared with past frequencies."""
-    there = TARGET_TREND not in set(part["target"]) and baseline in set(part["model"])
-    return baseline if there else None
+    if TARGET_TREND in set(part["target"]) or baseline not in set(part["model"]):
+        return None
+    return baseline
 
 
 def _ahead(scores: pd.DataFrame) -> pd.DataFrame:
@@ -262,14 +281,14 @@ def _ahead(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[(scores["horizon"] > 0) & (scores["target"] != TARGET_TREND)]
 
 
-def _data(
+def _content(
     scores: pd.DataFrame,
     truth: od.Truth,
     baseline: str | None,
     scenarios: list[str],
 ) -> dict[str, Any]:
     """What the screen shows, as JSON: by horizon, and by location or scenario."""
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "meta": {
             "indicator": truth.panel.indicator,
             "origins": _origins(scores),
@@ -281,23 +300,23 @@ def _data(
             "not_scorable": _reasons(scores),
         }
     }
-    if scores["scorable"].any() and scenarios:
+    if not scores["scorable"].any():
+        return content
+    if scenarios:
         ahead = _ahead(scores)
-        said["plausibility"] = plausibility(ahead) if PLAUSIBLE in ahead else []
-        said["calibration"] = calibration(ahead, baseline)
-    elif scores["scorable"].any():
-        grouped = with_groups(scores, ["level"])
-        for name, keys in (
-            ("horizons", ["target", "level", "horizon_group"]),
-            ("locations", ["target", "location"]),
-        ):
-            said[name] = [
-                row
-                for target, part in grouped.groupby("target", sort=True)
-                if name == "horizons" or target != TARGET_TREND
-                for row in records(summarise(part, by=keys, baseline=_related(part, baseline)))
-            ]
-    return said
+        content["plausibility"] = plausibility(ahead) if PLAUSIBLE in ahead else []
+        content["calibration"] = calibration(ahead, baseline)
+        return content
+    content["horizons"] = []
+    content["locations"] = []
+    for target, part in with_groups(scores, ["level"]).groupby("target", sort=True):
+        related = _related(part, baseline)
+        groups = summarise(part, by=["target", "level", "horizon_group"], baseline=related)
+        content["horizons"] += records(groups)
+        if target != TARGET_TREND:
+            places = summarise(part, by=["target", "location"], baseline=related)
+            content["locations"] += records(places)
+    return content
 
 
 def _print(
@@ -308,11 +327,12 @@ def _print(
 ) -> None:
     """What was scored, then the tables, and what their columns mean."""
     days = _origins(scores)
-    why = _reasons(scores)
-    made = f"as of {days[0]}" if days else "as of a day that the files do not say"
-    if len(days) > 1:
-        made = f"as of {len(days)} dates, {days[0]} to {days[-1]}"
-    say(f"Forecasts {made}: {truth.panel.indicator}")
+    text = "as of a day that the files do not say"
+    if len(days) == 1:
+        text = f"as of {days[0]}"
+    elif days:
+        text = f"as of {len(days)} dates, {days[0]} to {days[-1]}"
+    say(f"Forecasts {text}: {truth.panel.indicator}")
     say(
         f"Final counts: {truth.kind} in release {truth.release}, at least {truth.min_age} months "
         "after the month"
@@ -322,9 +342,11 @@ def _print(
             f"note: these counts were published no later than the forecasts ({days[-1]}), so the "
             "forecasts could know them; use a later release"
         )
-    if why:
-        kinds = "; ".join(f"{n:,} {kind}" for kind, n in why.items())
-        say(f"{sum(why.values()):,} of {len(scores):,} forecasts cannot be scored: {kinds}")
+    reasons = _reasons(scores)
+    if reasons:
+        kinds = "; ".join(f"{n:,} {reason}" for reason, n in reasons.items())
+        total = sum(reasons.values())
+        say(f"{total:,} of {len(scores):,} forecasts cannot be scored: {kinds}")
     if not scores["scorable"].any():
         return
     if scenarios and not _ahead(scores)["scorable"].any():
@@ -336,14 +358,13 @@ def _print(
         _print_targets(scores, baseline)
     if TARGET_MONTH in set(scores["target"]):
         say(_MONTHS_ARE_RECOVERED)
-    ratio = "" if baseline is None else f"; ratio: WIS divided by {baseline}'s, same forecasts"
-    more = (
-        ""
-        if scenarios
-        else ("; error: mean absolute error in percent; bias: -1 too low to +1 too high")
-    )
+    legend = screen.WHAT_WIS_IS
+    if baseline is not None:
+        legend += f"; ratio: WIS divided by {baseline}'s, same forecasts"
+    if not scenarios:
+        legend += "; error: mean absolute error in percent; bias: -1 too low to +1 too high"
     click.echo()
-    say(f"{screen.WHAT_WIS_IS}{ratio}{more}; {screen.WHAT_90_IS}.")
+    say(f"{legend}; {screen.WHAT_90_IS}.")
 
 
 def _say_no_ratio(part: pd.DataFrame, target: object, baseline: str | None) -> None:
@@ -356,13 +377,18 @@ def _print_targets(scores: pd.DataFrame, baseline: str | None) -> None:
     """The tables of each target: by months ahead, and by state."""
     for target, part in scores.groupby("target", sort=True):
         _say_no_ratio(part, target, baseline=baseline)
+        related = _related(part, baseline)
         for level, rows in with_groups(part, ["level"]).groupby("level", observed=True):
-            ahead = summarise(rows, by=["horizon_group"], baseline=_related(part, baseline))
-            models = list(dict.fromkeys(ahead["model"]))
-            named = f": {models[0]}" if len(models) == 1 else ""
-            names = [text_of("ahead", "horizon_group"), *_MODEL[: len(models) - 1]]
-            title(f"{words(target)}, {words(level)}, by months ahead{named}")
-            click.echo(lay(ahead, [*names, *_COLUMNS]))
+            table = summarise(rows, by=["horizon_group"], baseline=related)
+            models = list(dict.fromkeys(table["model"]))
+            head = f"{words(target)}, {words(level)}, by months ahead"
+            names = [text_of("ahead", "horizon_group")]
+            if len(models) > 1:
+                names.append(_MODEL)
+            else:
+                head += f": {models[0]}"
+            title(head)
+            click.echo(lay(table, [*names, *_COLUMNS]))
         states = part[part["location"] != "US"]
         if target == TARGET_TREND:
             _say_trend(part)
@@ -378,22 +404,27 @@ def _print_states(table: pd.DataFrame, target: str) -> None:
         values="wis",
     )
     models = wide.mean().sort_values(kind="stable").index[:MAX_MODELS]
-    worst = wide[models].mean(axis=1).nlargest(MAX_ROWS).index
-    which = "every state" if len(worst) == len(wide) else f"highest {len(worst)} of {len(wide)}"
-    more = f", best {MAX_MODELS} models" if len(models) < wide.shape[1] else ""
-    title(f"{target}, WIS by state: {which}{more}")
-    columns = [text_of("", "location"), *(Column(str(m), str(m), form=deaths) for m in models)]
-    click.echo(lay(wide.loc[worst].reset_index(), columns))
+    highest = wide[models].mean(axis=1).nlargest(MAX_ROWS).index
+    head = f"{target}, WIS by state: "
+    if len(highest) == len(wide):
+        head += "every state"
+    else:
+        head += f"highest {len(highest)} of {len(wide)}"
+    if len(models) < wide.shape[1]:
+        head += f", best {MAX_MODELS} models"
+    title(head)
+    columns = [Column(str(model), str(model), form=deaths) for model in models]
+    click.echo(lay(wide.loc[highest].reset_index(), [text_of("", "location"), *columns]))
 
 
 def _say_trend(part: pd.DataFrame) -> None:
     """What the scores of the trend mean, and by which releases it was judged."""
-    known = sorted(set(part["known_release"].dropna()))
-    which = known[0] if len(known) == 1 else f"{len(known)} releases, {known[0]} to {known[-1]}"
+    dates = sorted(set(part["known_release"].dropna()))
+    release = dates[0] if len(dates) == 1 else f"{len(dates)} releases, {dates[0]} to {dates[-1]}"
     say(
         "RPS: ranked probability score of the five kinds of change, 0 is best, 1 is worst; ratio: "
         "divided by the RPS of their past frequencies. Whether a count is stable depends on the "
-        f"count of a year before, as known when the forecast was made: release {which}.",
+        f"count of a year before, as known when the forecast was made: release {release}.",
         before="\n",
     )
 
@@ -401,28 +432,14 @@ def _say_trend(part: pd.DataFrame) -> None:
 def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[str]) -> None:
     """Plausibility first, calibration second, then which scenario came nearest."""
 
-    def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    def in_order(table: pd.DataFrame) -> pd.DataFrame:
         """Rows by scenario, as the files have them."""
-        return table.sort_values(SCENARIO_ID, kind="stable", key=lambda x: x.map(scenarios.index))
+        ranks = table[SCENARIO_ID].map(scenarios.index)
+        return table.iloc[np.argsort(ranks, kind="stable")]
 
     judged = PLAUSIBLE in ahead
     if judged:
-        table = ordered(plausibility(ahead)).sort_values("target", kind="stable")
-        title("Plausibility: months in which the assumptions were true")
-        click.echo(lay(table, _PLAUSIBILITY))
-        click.echo()
-        if TARGET_12MO in set(table["target"]):
-            say(
-                "A 12-month count counts as true where the assumptions were true in each of its "
-                "months after the last known one."
-            )
-        for target, part in table.groupby("target", sort=True):
-            true = part[PLAUSIBLE].mean()
-            months = part["months"].mean()
-            say(
-                f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months "
-                "on average"
-            )
+        _print_plausibility(in_order(plausibility(ahead)))
     else:
         say(
             "Plausibility was not judged (no --held): all months are scored as if every scenario "
@@ -431,31 +448,59 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
     for target, part in ahead.groupby("target", sort=True):
         name = words(target)
         _say_no_ratio(part, target, baseline=baseline)
-        several = len(set(part["model"])) > 1
-        names = [_SCENARIO, *_MONTHS[:judged], *_MODEL[:several]]
-        pool = nearest(part)
-        table = ordered(calibration(part, _related(part, baseline)))
+        table = in_order(calibration(part, _related(part, baseline)))
         table = table.replace({"months": {PLAUSIBLE: "true"}})
+        names = [_SCENARIO]
+        if judged:
+            names.append(_MONTHS)
+        several = len(set(part["model"])) > 1
+        if several:
+            names.append(_MODEL)
+        pool = nearest(part)
         for level, rows in table.groupby("level", observed=True):
             title(f"Calibration: {name}, {words(level)}")
             click.echo(lay(rows, [*names, *_CALIBRATION]))
-            for model, best in pool[pool["level"] == level].groupby("model", sort=True):
-                who = f" ({model})" if several else ""
-                first, *rest = [f"{n} {deaths(w)}" for n, w in zip(best[SCENARIO_ID], best["wis"])]
-                then = f"; then {', '.join(rest[:3])}" if rest else ""
-                say(
-                    f"Nearest to the final counts by WIS, {best['n_common'].iloc[0]:,} forecasts "
-                    f"each{who}: {first}{then}",
-                    before="\n",
-                )
-        few = part[part["scorable"] & part[PLAUSIBLE].astype(bool)] if judged else part
+            for model, ranking in pool[pool["level"] == level].groupby("model", sort=True):
+                _say_nearest(ranking, f" ({model})" if several else "")
         if judged:
-            say(
-                f"{name}: no scored month was true, so no interval can be judged"
-                if few.empty
-                else f"{name}: 95% intervals contained {few['cover_95'].mean():.0%} of "
-                f"{len(few):,} final counts in months that were true"
-            )
+            true = part[part["scorable"] & part[PLAUSIBLE].astype(bool)]
+            text = "no scored month was true, so no interval can be judged"
+            if not true.empty:
+                text = (
+                    f"95% intervals contained {true['cover_95'].mean():.0%} of {len(true):,} "
+                    "final counts in months that were true"
+                )
+            say(f"{name}: {text}")
+
+
+def _print_plausibility(table: pd.DataFrame) -> None:
+    """In which months the assumptions of each scenario were true."""
+    table = table.sort_values("target", kind="stable")
+    title("Plausibility: months in which the assumptions were true")
+    click.echo(lay(table, _PLAUSIBILITY))
+    click.echo()
+    if TARGET_12MO in set(table["target"]):
+        say(
+            "A 12-month count counts as true where the assumptions were true in each of its "
+            "months after the last known one."
+        )
+    for target, part in table.groupby("target", sort=True):
+        true = part[PLAUSIBLE].mean()
+        months = part["months"].mean()
+        say(f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months on average")
+
+
+def _say_nearest(ranking: pd.DataFrame, model: str) -> None:
+    """Which scenario of a model came nearest to the counts, and which followed."""
+    names = [f"{n} {deaths(wis)}" for n, wis in zip(ranking[SCENARIO_ID], ranking["wis"])]
+    text = names[0]
+    if len(names) > 1:
+        text += f"; then {', '.join(names[1:4])}"
+    say(
+        f"Nearest to the final counts by WIS, {ranking['n_common'].iloc[0]:,} forecasts "
+        f"each{model}: {text}",
+        before="\n",
+    )
 
 
 def _write(scores: pd.DataFrame, out: Path) -> None:
