@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from forecast_factory import made, same
-from panel_factory import made_donor
+from panel_factory import RELEASE, counts_panel, made_donor
 
 import odforecast as od
 from odforecast.backtesting.unit import contained
@@ -89,6 +89,69 @@ def test_what_is_final_or_a_year_old_can_be_cut(panel):
     assert publication_date("2024-12") > replace(panel, as_of=early).cut("2024-12").as_of == early
     cut = panel.cut("2024-02")
     assert cut.settled_through == cut.cut("2024-02").last_month
+
+
+EIGHTEEN = np.arange("2024-01", "2025-07", dtype="M8[M]")
+
+
+@pytest.mark.parametrize(
+    ("final_through", "deaths"),
+    [
+        # June 2025 is not final, nor is any month of its twelve: the newest count then is June
+        # 2024's, the sixth; West Virginia's newest before it is March's.
+        ("2024-12", [1_005.0, 2_002.0]),
+        # Final counts are as they are, the eighteenth.
+        ("2025-06", [1_017.0, 2_017.0]),
+        ("2026-12", [1_017.0, 2_017.0]),
+    ],
+)
+def test_deaths_of_all_causes_are_the_newest_that_are_in(final_through, deaths):
+    counts = np.arange(18.0) + np.array([[1_000.0], [2_000.0]])
+    counts[1, 3:6] = np.nan
+    final = {"final_through": np.datetime64(final_through)}
+    causes = counts_panel(counts, ("OH", "WV"), EIGHTEEN, RELEASE, **final)
+    beside = {"all-deaths": causes}
+    panel = counts_panel(np.ones((3, 18)), ("WV", "OH", "WY"), EIGHTEEN, RELEASE, beside=beside)
+    np.testing.assert_array_equal(panel.all_deaths, [deaths[1], deaths[0], np.nan])
+
+
+def test_what_is_settled_hangs_on_the_release_too():
+    december = {"final_through": np.datetime64("2023-12")}
+    counts = np.ones((1, 18))
+    panel = counts_panel(counts, ("OH",), EIGHTEEN, dt.date(2025, 9, 17), **december)
+    assert str(panel.settled_through) == "2024-09"
+    # Looked at half a year later, it is no newer; before it was out, it would be older.
+    assert str(replace(panel, as_of=dt.date(2026, 3, 10)).settled_through) == "2024-09"
+    assert str(replace(panel, as_of=dt.date(2025, 7, 1)).settled_through) == "2024-07"
+    # Final counts are settled however young, and nothing after the last month is.
+    for final, settled in (("2024-12", "2024-12"), ("2025-12", "2025-06")):
+        later = replace(panel, final_through=np.datetime64(final))
+        assert str(later.settled_through) == settled
+
+
+def test_each_field_that_a_model_may_read_is_in_the_hash():
+    counts = np.arange(36.0).reshape(2, 18)
+    more = {"urban": {"39035": "1"}, "residents": {"39035": 1_200_000.0}}
+    panel = counts_panel(counts, ("39035", "39049"), EIGHTEEN, RELEASE, dataset="counties", **more)
+    changes = [
+        {"urban": {"39035": "2"}},
+        {"urban": {}},
+        {"residents": {"39035": 1_200_001.0}},
+        {"residents": {}},
+        {"reported": counts + 1.0},
+        {"pending": counts},
+        {"predicted": counts},
+        {"complete": counts},
+        {"final_through": np.datetime64("2024-12")},
+        {"as_of": dt.date(2025, 9, 18)},
+        {"donor": "2024-09-11"},
+        {"months": EIGHTEEN + np.timedelta64(1, "M")},
+    ]
+    hashes = [panel.data_hash] + [replace(panel, **change).data_hash for change in changes]
+    assert len(set(hashes)) == 1 + len(changes)
+    other_order = {"locations": ("39049", "39035"), "reported": counts[::-1]}
+    bounds = {"low": panel.low[::-1], "high": panel.high[::-1]}
+    assert replace(panel, **other_order, **bounds).data_hash == panel.data_hash
 
 
 def test_hash_ignores_row_order_and_sees_every_number(panel):

@@ -13,7 +13,7 @@ from delay_factory import (
     simulated_seen,
     with_all_deaths,
 )
-from panel_factory import bundled_panel, cut_panel, only
+from panel_factory import bundled_panel, counts_panel, cut_panel, only
 from scales_factory import HAND
 
 from odforecast.geography.places import JURISDICTIONS
@@ -39,7 +39,7 @@ from odforecast.vintage.bundle import bundled
 from odforecast.vintage.donors import shipped
 
 #: Variance of what a release shares, over its squared scale.
-HEAVY = gaps.SHARED_DF / (gaps.SHARED_DF - 2.0)
+HEAVY = 5.0 / 3.0
 STATES = ["US", "OH", "WV", "WY"]
 WHOLE = ("US", *JURISDICTIONS)
 
@@ -96,6 +96,75 @@ def test_the_deficit_is_the_formula() -> None:
     np.testing.assert_allclose(found.own[[0, 1]], [0.2 * 0.35, 0.35])
     np.testing.assert_allclose(found.shared, np.hypot(0.15, 0.05))
     np.testing.assert_allclose(found.revision_own[[0, 1]], [0.2 * 0.015, 0.015])
+
+
+def test_six_months_of_two_places_are_completed_as_on_paper() -> None:
+    """Counts to April 2025, out in December: four open months, a year whose file has closed."""
+    constants = replace(
+        DELAYS,
+        kappa=0.5,
+        sd_own=0.35,
+        sd_shared=0.03,
+        kappa_error=0.04,
+        noise=0.12,
+        revision_own=0.015,
+        revision_shared=0.003,
+        revision_decay=0.5,
+        revision_noise=0.001,
+        closing_share=0.2,
+        closing_size=0.01,
+        late=1.6,
+        late_decay=np.log(2.0),
+        late_own=1.0,
+        late_shared=0.3,
+    )
+    counts = np.array(
+        [[7_700.0, 7_800, 7_850, 7_900, 7_950, 8_000], [1_500.0, 1_560, 1_500, 1_400, 1_300, 1_200]]
+    )
+    months = np.arange("2024-11", "2025-05", dtype="M8[M]")
+    # Of Ohio, percent of 10,000 deaths of all causes; of West Virginia nothing is known.
+    pending = np.array([[0.2, 0.2, 0.3, 0.4, 0.7, 1.2], [np.nan] * 6])
+    closed_year = np.datetime64("2024-12")
+    panel = counts_panel(
+        counts,
+        ("OH", "WV"),
+        months,
+        dt.date(2025, 12, 10),
+        pending=pending,
+        final_through=closed_year,
+    )
+    everyone = with_all_deaths(panel, np.array([10_000.0, np.nan])).beside["all-deaths"]
+    everyone = replace(everyone, final_through=months[-1])
+    panel = replace(panel, beside={"all-deaths": everyone})
+    found = deficit(panel, constants)
+    assert found.how == {"OH": "pending", "WV": "age"}
+    # Ohio: beyond December's 0.2% are 0.1, 0.2, 0.5, 1.0% pending: 10, 20, 50, 100 records. Half
+    # end as overdoses: the last sums miss 5, 10, 25, 50, and their months 5, 10 - 5, 25 - 10,
+    # 50 - 25.
+    np.testing.assert_allclose(found.late[0, 24:], [5.0, 5.0, 15.0, 25.0])
+    # West Virginia: 1,200 deaths a year are 100 a month. April is 7 months old in December:
+    # 1.6 / 2 = 0.8 would be late, but 0.5 at most; then 0.4, 0.2, 0.1. Where a share p is late,
+    # p / (1 - p) of what is in arrives: 100, 66.7, 25, 11.1.
+    np.testing.assert_allclose(found.late[1, 24:], [100 / 9, 25.0, 200 / 3, 100.0])
+    # A revision of the last count falls by half from month to month.
+    np.testing.assert_allclose(found.revised[0, 24:], [500.0, 1_000.0, 2_000.0, 4_000.0])
+    # April: 0.12 * 25 = 3 and 0.001 * 4,000 = 4 make 5.
+    assert found.noise[0, 27] == pytest.approx(5.0)
+    np.testing.assert_allclose([found.own, found.shared], [[0.35, 1.0], [0.05, 0.3]])
+    # 1 - 0.5^4 = 15/16 of a revision falls on four open months.
+    assert found.revision_shared == pytest.approx(0.0032)
+    # In December the file has closed, and the final one may take away 1% of its year: 78 and 15.6
+    # deaths, 12 parts in 78 of them in December, 11 in November, …, 1 in January.
+    np.testing.assert_allclose(found.cut[0, 12:24], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    np.testing.assert_allclose(found.cut[1, 12:24], 0.2 * np.arange(1.0, 13.0))
+    assert (found.cut[:, :12] == 0).all()
+    assert (found.cut[:, 24:] == 0).all()
+    np.testing.assert_allclose(found.cut_share, 0.2)
+    # The last count holds May 2024 to April 2025: 25 + 15 + 5 + 5 come, and of the cuts of May to
+    # December, 5 + … + 12 = 68, a fifth goes: 50 - 13.6. A month before: 25 - 0.2 * 72; 10 - 0.2
+    # * 75; 5 - 0.2 * 77; December's -0.2 * 78; November's, without December, -0.2 * 66.
+    added = [-13.2, -15.6, -10.4, -5.0, 10.6, 36.4]
+    np.testing.assert_allclose(corrected(panel, found).reported[0] - counts[0], added)
 
 
 def test_what_is_added_to_counts_are_sums_of_months() -> None:
@@ -263,7 +332,7 @@ def test_draws_have_the_mean_and_variance_of_the_formula():
     variance += revision * missing.revised**2
     lone = np.array([1.0, 0.0, 0.0, 0.0])[:, None]  # the nation without its parts
     variance += (c.closing_shared**2 + (1 - lone) * c.closing_own**2) * year**2
-    heavy = np.exp(gaps.CUT_SHARED**2)  # second moment of what the cuts share
+    heavy = np.exp(0.81)  # second moment of what the cuts share
     happens = 2 * 0.2 * heavy - 0.2**2
     variance += (lone * 0.2**2 * (heavy - 1) + (1 - lone) * happens) * cut**2
     error = np.sqrt((variance + 0.25) / n)  # deaths are whole
@@ -346,6 +415,24 @@ def test_months_stand_on_one_recovery(name, extra, monkeypatch):
     np.testing.assert_allclose(made.samples()[..., AGES:] * sums, plain.samples() * sums, rtol=1e-7)
     counts = np.broadcast_to(complete.reported[:, -AGES:], (50, 4, AGES))
     np.testing.assert_allclose(made.samples()[..., :AGES], counts)
+
+
+@pytest.mark.parametrize(("share", "factor"), [(-0.4, -0.5), (-0.1, -0.2), (0.3, 0.5)])
+def test_an_error_of_the_last_count_moves_the_level_twice_and_a_quarter_at_most(
+    share, factor, monkeypatch
+):
+    use(monkeypatch, CERTAIN)
+    panel = of_day(pending_panel(0.0), "2026-03-11")
+    forecasts = {}
+    for lost in (0.0, share):
+        late = np.zeros((50, 4, SPAN))
+        late[..., -1] = lost * panel.reported[:, -1]
+        monkeypatch.setattr(layer.deficit, "late_draws", lambda *_, late=late, **__: late)
+        forecasts[lost] = WRAPPED["drift"].fit(panel).forecast(3, draws=50, seed=2)
+    before, after = (forecasts[lost].draws[..., AGES:] for lost in (0.0, share))
+    np.testing.assert_allclose(after, before * np.exp(factor), rtol=1e-9)
+    far = "200 of 200 drawn errors of the last count were beyond 25% of it and set to that"
+    assert (far in forecasts[share].warnings) == (abs(share) > 0.25)
 
 
 def test_the_dlm_with_nothing_missing_and_nothing_uncertain_is_the_one_without_delay(monkeypatch):

@@ -20,7 +20,15 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import all_constants, constants_for
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import deficit
-from odforecast.models.statespace.kalman import draw_counts, drawn, kalman, level_path
+from odforecast.models.statespace.kalman import (
+    Scales,
+    draw_counts,
+    drawn,
+    kalman,
+    level_path,
+    prior,
+    years_averaged,
+)
 from odforecast.models.statespace.model import CLASSES, path_root, relative_growth, tilt, whole_of
 from odforecast.models.statespace.share import Inputs, ShareScales, rise_of_units
 from odforecast.monthly.sums import rolling_sums
@@ -89,6 +97,84 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
             p = p - np.outer(gain, load @ p)
     np.testing.assert_allclose(mean, m, atol=1e-10)
     np.testing.assert_allclose(cov, p, atol=1e-10)
+
+
+def test_two_months_of_one_place_are_filtered_as_on_paper() -> None:
+    mean = np.array([np.log(100.0), 0.05, 0.0])  # level, the nation's slope, shock of the month
+    cov = np.diag([0.04, 0.01, 0.0])
+    #                  own, region, us, slope, damp, noise, shock
+    scales = np.array([0.10, 0.04, 0.02, 0.06, 0.80, 0.10, 0.10])
+    nothing = np.empty((0, 0))
+    more = (np.zeros(1, dtype=np.int64), scales, mean, cov, np.array([0.5]))
+    # The first month: 120 where 100 are expected, an error of 0.2. Half of the noise 0.1² + 1/100
+    # is left: 0.01, beside the level's 0.04 and the shock's 0.1²; in all 0.06.
+    kalman(np.array([[120.0]]), *more, 0, nothing, nothing, nothing)
+    gain = np.array([4 / 6, 0.0, 1 / 6])
+    np.testing.assert_allclose(mean, [np.log(100.0) + 0.2 * 4 / 6, 0.05, 0.2 / 6])
+    first = np.diag([0.04, 0.01, 0.01]) - 0.06 * np.outer(gain, gain)
+    np.testing.assert_allclose(cov, first, atol=1e-15)
+    # The second: the slope's 0.05 is added to the level's 0.13333, and then damped to 0.04.
+    # Variances: level 0.013333 + slope 0.01 + steps 0.1² + 0.04² + 0.02² = 0.035333; slope
+    # 0.8² * 0.01 + 0.06² = 0.01; both 0.8 * 0.01; the shock is a new one. 100 * e^0.183333 =
+    # 120.1215 are expected and a tenth more come; half the noise is (0.01 + 0.0083249) / 2, and in
+    # all there are 0.035333 + 0.01 + 0.0091625 = 0.0544958.
+    kalman(np.array([[np.nan, 1.1 * 120.12150]]), *more, 1, nothing, nothing, nothing)
+    gain = np.array([0.0353333, 0.008, 0.01]) / 0.0544958
+    expected = np.array([np.log(100.0) + 0.1833333, 0.04, 0.0]) + 0.1 * gain
+    np.testing.assert_allclose(mean, expected, atol=1e-6)
+    prior_cov = np.array([[0.0353333, 0.008, 0.0], [0.008, 0.01, 0.0], [0.0, 0.0, 0.01]])
+    np.testing.assert_allclose(cov, prior_cov - 0.0544958 * np.outer(gain, gain), atol=1e-6)
+
+
+def test_a_filter_begins_with_the_first_year_and_a_slope_that_is_not_wide() -> None:
+    months = np.array([[np.nan] + [9.9] * 12 + [500.0], [99.9] * 14])
+    narrow, wide = np.zeros((2, 7))
+    narrow[3:5] = (0.006, 0.8)  # 0.006² / (1 - 0.8²) = 0.0001
+    wide[3:5] = (0.03, 0.95)  # 0.0009 / 0.0975 is more than 0.02²
+    for theta, slope in ((narrow, 0.0001), (wide, 0.0004)):
+        mean, cov = prior(months, theta)
+        np.testing.assert_allclose(mean, [np.log(10.0), np.log(100.0), 0.0, 0.0])
+        np.testing.assert_allclose(cov, np.diag([0.0225, 0.0225, slope, 0.0]))
+
+
+def test_years_of_a_pin_weigh_less_with_age_and_are_one_at_least() -> None:
+    # Three years weigh 1, 1 / 1.025 and 1 / 1.1: 2.8847007² / 2.7782607.
+    years = years_averaged(np.array([0.0, 7.0, 23.0, 36.0]))
+    np.testing.assert_allclose(years, [1.0, 1.0, 1.0, 2.995218], rtol=1e-6)
+
+
+def test_a_nation_of_its_own_averages_its_parts() -> None:
+    scales = Scales(0.1, 0.2, 0.03, 0.04, 0.95, 0.05, 0.06).of_the_nation()
+    np.testing.assert_allclose(astuple(scales), [0.019, 0.104, 0.03, 0.04, 0.95, 0.0095, 0.06])
+
+
+@pytest.mark.parametrize(
+    ("mean", "noise", "pin", "z", "chance", "deaths"),
+    [
+        # 100 + 10 * 2, and the skewness of a Poisson: (2² - 1) / 6.
+        (100.0, 0.0, 0.0, 2.0, 0.5, 120.5),
+        # The sd is the root of 100 + 0.15² * 100²: 18.0278, down once: (1 - 1) / 6 is nothing.
+        (100.0, 0.15, 0.0, -1.0, 0.5, 81.9722),
+        # A rate of 4 * e^(0.5 - 0.125) = 5.82: Poisson's distribution is 0.31 at 4 and 0.475 at 5.
+        # With e^0.5 alone it would be 6.59, and 0.355 at 5. The error of the pin is sqrt(4 / 4).
+        (4.0, 0.5, 0.25, 1.0, 0.4, 6.0),
+    ],
+)
+def test_a_month_is_drawn_as_on_paper(mean, noise, pin, z, chance, deaths) -> None:
+    one = np.ones((1, 1, 1), dtype=np.float32)
+    out = np.empty((1, 1, 1))
+    draw_counts(
+        np.float32(np.log(mean)) * one[0],
+        0 * one,
+        0 * one[0, 0],
+        noise,
+        np.array([pin]),
+        np.array([[0.25]]),
+        np.float32(z) * one,
+        np.float32(chance) * one,
+        out,
+    )
+    assert out[0, 0, 0] == pytest.approx(deaths + 0.25, abs=1e-4)
 
 
 def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypatch):
