@@ -90,12 +90,17 @@ _OPTIONS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 @dataclass(frozen=True)
 class _Lines:
-    """Checked lines without digits, those the next builds on, their bytes, and how they end."""
+    """The checked lines of a record."""
 
+    #: Without their digits.
     lines: list[str]
+    #: Digits of the last line, on which the next builds.
     link: str
+    #: Bytes of the whole lines.
     size: int
+    #: Whether a rest stands behind them.
     torn: bool = False
+    #: Whether the last line has its end.
     ended: bool = True
 
 
@@ -130,27 +135,35 @@ def _checked(path: Path) -> _Lines:
     lines = []
     before = ""
     size = 0
-    for number, piece in enumerate(pieces, 1):
-        if (text := _whole(piece, number, before=before)) is None:
+    for number, piece in enumerate(pieces, start=1):
+        text = _whole(piece, number, before=before)
+        if text is None:
             raise _edited(path, number)
         before = link(before, text)
-        size = size + len(piece) + 1
+        size += len(piece) + 1
         lines.append(text)
     # Not one whole line: the very first write was cut off, or this is another file.
     if not lines and not _HEAD.encode().startswith(rest):
         raise _edited(path, 1)
     # A last line without its end is whole if its check fits: some editors take the end away.
-    if lines and rest and (text := _whole(rest, len(lines) + 1, before=before)) is not None:
-        return _Lines([*lines[1:], text], link(before, text), size=len(content), ended=False)
+    if lines and rest:
+        last = _whole(rest, len(lines) + 1, before=before)
+        if last is not None:
+            return _Lines(
+                [*lines[1:], last],
+                link(before, last),
+                size=len(content),
+                ended=False,
+            )
     return _Lines(lines[1:], before, size=size, torn=bool(rest))
 
 
 def _edited(path: Path, number: int) -> DataError:
-    why = "its check does not fit it and the lines before"
+    reason = "its check does not fit it and the lines before"
     if number == 1:
-        why = "it does not name the columns of a record"
+        reason = "it does not name the columns of a record"
     return DataError(
-        f"{path}, line {number}, is not as it was written: {why}",
+        f"{path}, line {number}, is not as it was written: {reason}",
         hint="nobody edits a record: restore the file from a copy (lines are only ever added)",
     )
 
@@ -212,11 +225,12 @@ def append(path: str | os.PathLike[str], new: pd.DataFrame) -> None:
     path = Path(path)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([_cell(name, row[name]) for name in COLUMNS] for row in new.to_dict("records"))
-    held = _checked(path)
-    before = held.link
-    parts = [] if held.ended else ["\n"]
-    if not held.size:
+    for row in new.to_dict("records"):
+        writer.writerow([_cell(name, row[name]) for name in COLUMNS])
+    content = _checked(path)
+    before = content.link
+    parts = [] if content.ended else ["\n"]
+    if not content.size:
         before = link("", _HEAD)
         parts = [f"{_HEAD}\n"]
     for line in text.getvalue().splitlines():
@@ -225,8 +239,8 @@ def append(path: str | os.PathLike[str], new: pd.DataFrame) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, _OPTIONS, 0o666), "r+b", buffering=0) as file:
-            if held.torn:
-                file.truncate(held.size)
+            if content.torn:
+                file.truncate(content.size)
             file.seek(0, os.SEEK_END)
             view = memoryview("".join(parts).encode())
             while view:
@@ -263,9 +277,12 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Lines behind each other, column by column: some parts have no month at all."""
-    return pd.DataFrame({c: pd.concat([p[c] for p in parts], ignore_index=True) for c in parts[0]})
+    columns = {}
+    for name in tables[0]:
+        columns[name] = pd.concat([table[name] for table in tables], ignore_index=True)
+    return pd.DataFrame(columns)
 
 
 def batch_of(table: pd.DataFrame, parts: Iterable[pd.DataFrame], on: dt.date) -> pd.DataFrame:
@@ -274,12 +291,12 @@ def batch_of(table: pd.DataFrame, parts: Iterable[pd.DataFrame], on: dt.date) ->
     if not parts:
         return table.iloc[:0]
     number = 1 if table.empty else int(table["batch"].max()) + 1
-    made = joined(parts).assign(
+    lines = joined(parts).assign(
         batch=number,
         lines=sum(map(len, parts)),
         on=pd.Timestamp(on).as_unit("s"),
     )
-    return made.astype(table.dtypes.to_dict())
+    return lines.astype(table.dtypes.to_dict())
 
 
 # ------------------------------------------------------------------------------ what is recorded
@@ -291,28 +308,28 @@ def lines_of(table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date)
     ``panel`` is the release behind the forecast, with all locations. Without rows if nothing is
     new.
     """
-    made = forecast_lines(forecast, panel)
-    held = standing(table)
-    there = held.loc[held["kind"] == FORECAST, KEY]
-    if not there.empty:
-        both = made[KEY].merge(
-            there.drop_duplicates(),
+    forecasts = forecast_lines(forecast, panel)
+    entries = standing(table)
+    recorded = entries.loc[entries["kind"] == FORECAST, KEY]
+    if not recorded.empty:
+        matched = forecasts[KEY].merge(
+            recorded.drop_duplicates(),
             on=KEY,
             how="left",
             indicator=True,
         )
-        made = made[(both["_merge"] == "left_only").to_numpy()]
-    return batch_of(table, [_new_counts(held, panel), made], on=on)
+        forecasts = forecasts[(matched["_merge"] == "left_only").to_numpy()]
+    return batch_of(table, [_new_counts(entries, panel), forecasts], on=on)
 
 
 def made_by(forecast: Forecast) -> dict[str, Any]:
     """What a forecast was made by, as the record names it."""
-    said = forecast.provenance
+    provenance = forecast.provenance
     return {
-        "model": said["label"],
-        "spec": said["spec_hash"],
-        "version": said["odforecast"],
-        "seed": int(said["seed"]),
+        "model": provenance["label"],
+        "spec": provenance["spec_hash"],
+        "version": provenance["odforecast"],
+        "seed": int(provenance["seed"]),
         "draws": len(forecast.draws),
     }
 
@@ -338,18 +355,18 @@ def forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
     return typed(table[table["median"].notna()].reset_index(drop=True))
 
 
-def _new_counts(held: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+def _new_counts(entries: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     """Counts of a release that answer forecasts made from earlier ones, and are not there yet."""
     release = pd.Timestamp(panel.release)
-    made = held[(held["kind"] == FORECAST) & (held["release"] < release)]
-    wanted = made.groupby(_COUNT[:2])["horizon"].max().reset_index()
-    there = set(map(tuple, held.loc[held["kind"] == CAME, _COUNT].to_numpy()))
+    forecasts = entries[(entries["kind"] == FORECAST) & (entries["release"] < release)]
+    furthest = forecasts.groupby(_COUNT[:2])["horizon"].max().reset_index()
+    recorded = set(map(tuple, entries.loc[entries["kind"] == CAME, _COUNT].to_numpy()))
     rows = []
-    for place, stamp, ahead in wanted.itertuples(index=False):
+    for place, stamp, horizon in furthest.itertuples(index=False):
         count, status = count_in(panel, place, stamp=stamp)
         # A provisional count of horizon 0 was published before anything was forecast.
-        late = status == SETTLED or ahead >= 1
-        if late and np.isfinite(count) and (place, stamp, status) not in there:
+        informative = status == SETTLED or horizon >= 1
+        if informative and np.isfinite(count) and (place, stamp, status) not in recorded:
             rows.append((release, place, stamp, count, status))
     return _count_lines(rows)
 
@@ -367,9 +384,9 @@ def count_in(panel: Panel, place: str, stamp: pd.Timestamp) -> tuple[float, str]
 
 def _count_lines(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     """Lines of counts, from their release, location, month, count and status."""
-    found = pd.DataFrame(rows, columns=["release", "location", "month", "count", "status"])
+    table = pd.DataFrame(rows, columns=["release", "location", "month", "count", "status"])
     return typed(
-        found.assign(
+        table.assign(
             kind=CAME,
             model="",
             spec="",
@@ -391,18 +408,17 @@ def standing(table: pd.DataFrame) -> pd.DataFrame:
     >>> standing(read("no-such-folder/record.csv")).empty
     True
     """
-    kept = (table["kind"] != WITHDRAWN).to_numpy(dtype=bool)
-    place = np.arange(len(table))
-    for at in np.flatnonzero(~kept):
-        release = table["release"].iloc[at]
-        data = table["data"].iloc[at]
-        of = (
-            (table["kind"] == FORECAST) & (table["data"] == data)
-            if data
-            else (table["kind"] == CAME)
-        )
-        kept &= ~((of & (table["release"] == release)).to_numpy(dtype=bool) & (place < at))
-    return table[kept]
+    stands = (table["kind"] != WITHDRAWN).to_numpy(dtype=bool)
+    position = np.arange(len(table))
+    for row in np.flatnonzero(~stands):
+        data = table["data"].iloc[row]
+        if data:
+            affected = (table["kind"] == FORECAST) & (table["data"] == data)
+        else:
+            affected = table["kind"] == CAME
+        affected &= table["release"] == table["release"].iloc[row]
+        stands &= ~(affected.to_numpy(dtype=bool) & (position < row))
+    return table[stands]
 
 
 def outcomes(table: pd.DataFrame) -> pd.DataFrame:
@@ -427,37 +443,43 @@ def outcomes(table: pd.DataFrame) -> pd.DataFrame:
     >>> outcomes(read("no-such-folder/record.csv")).columns[-1]
     'inside_90'
     """
-    held = standing(table)
-    made = held[held["kind"] == FORECAST].drop(columns=["count", "status"])
+    entries = standing(table)
+    forecasts = entries[entries["kind"] == FORECAST].drop(columns=["count", "status"])
     names = {"count": "came", "status": "came_status", "release": "came_release"}
-    came = held.loc[held["kind"] == CAME, [*_COUNT[:2], *names]].rename(columns=names)
+    counts = entries.loc[entries["kind"] == CAME, [*_COUNT[:2], *names]].rename(columns=names)
     # "settled" sorts behind "provisional", and of each the line written last stands last.
-    came = came.sort_values("came_status", kind="stable").drop_duplicates(_COUNT[:2], keep="last")
-    both = made.merge(came, on=_COUNT[:2], how="left")
+    counts = counts.sort_values("came_status", kind="stable").drop_duplicates(
+        _COUNT[:2], keep="last"
+    )
+    paired = forecasts.merge(counts, on=_COUNT[:2], how="left")
     # A count provisional at the origin is no outcome: the forecast says what it will be.
-    known = (both["horizon"] <= 0).fillna(value=False) & (both["came_status"] == PROVISIONAL)
-    both.loc[known, "came"] = np.nan
-    both.loc[known, ["came_status", "came_release"]] = None
-    judged = (both["came_status"] == SETTLED).to_numpy(dtype=bool)
+    published = (paired["horizon"] <= 0).fillna(value=False) & (
+        paired["came_status"] == PROVISIONAL
+    )
+    paired.loc[published, "came"] = np.nan
+    paired.loc[published, ["came_status", "came_release"]] = None
+    judged = (paired["came_status"] == SETTLED).to_numpy(dtype=bool)
     for name in ("50", "90"):
-        inside = (both["came"] >= both[f"low_{name}"]) & (both["came"] <= both[f"high_{name}"])
-        both[f"inside_{name}"] = pd.arrays.BooleanArray(inside.to_numpy(dtype=bool), ~judged)
-    return both
+        inside = (paired["came"] >= paired[f"low_{name}"]) & (
+            paired["came"] <= paired[f"high_{name}"]
+        )
+        paired[f"inside_{name}"] = pd.arrays.BooleanArray(inside.to_numpy(dtype=bool), ~judged)
+    return paired
 
 
 def model_in_question(table: pd.DataFrame) -> str:
     """The model that a record is shown of: the default where it is in it, else the newest."""
-    held = standing(table)
-    models = held.loc[held["kind"] == FORECAST, "model"]
+    entries = standing(table)
+    models = entries.loc[entries["kind"] == FORECAST, "model"]
     if DEFAULT_MODEL in set(models):
         return DEFAULT_MODEL
     return str(models.iloc[-1]) if len(models) else ""
 
 
-def one_each(found: pd.DataFrame, model: str) -> pd.DataFrame:
+def one_each(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """Of each release, place and month of :func:`outcomes` the newest forecast by a model."""
-    mine: pd.DataFrame = found[found["model"] == model]
-    return mine.drop_duplicates(["release", "location", "month"], keep="last")
+    forecasts: pd.DataFrame = table[table["model"] == model]
+    return forecasts.drop_duplicates(["release", "location", "month"], keep="last")
 
 
 # -------------------------------------------------------------------- figures that count no more
@@ -472,24 +494,26 @@ def corrections(table: pd.DataFrame, archive: Archive, on: dt.date) -> pd.DataFr
         return archive.as_of(release).panel()
 
     log = archive.log[archive.log["dataset"] == STATES]
-    there = sorted(archive.releases())
-    gone: list[tuple[pd.Timestamp, str]] = []
-    held = standing(table)
-    for stamp in sorted(held["release"].unique()):
+    releases = sorted(archive.releases())
+    withdrawn: list[tuple[pd.Timestamp, str]] = []
+    entries = standing(table)
+    for stamp in sorted(entries["release"].unique()):
         date = pd.Timestamp(stamp).date()
-        lines = held[held["release"] == stamp]
+        lines = entries[entries["release"] == stamp]
         events = log[log["release"] == date]
-        unmade = events[events["event"].isin([ledger.RETRACTED, ledger.REPLACED])]
-        if unmade.empty:
+        retractions = events[events["event"].isin([ledger.RETRACTED, ledger.REPLACED])]
+        if retractions.empty:
             continue
-        if date not in there:
-            gone += [(stamp, str(d)) for d in lines.loc[lines["kind"] == FORECAST, "data"].unique()]
-            gone += [(stamp, "")] * bool((lines["kind"] == CAME).any())
+        if date not in releases:
+            for data in lines.loc[lines["kind"] == FORECAST, "data"].unique():
+                withdrawn.append((stamp, str(data)))
+            if (lines["kind"] == CAME).any():
+                withdrawn.append((stamp, ""))
         elif _other_figures(events):
-            wrong = _wrong(lines, panel(date), at=str(unmade["at"].max()))
-            gone += [(stamp, data) for data in wrong]
-    rows = pd.DataFrame(gone, columns=["release", "data"])
-    taken = typed(
+            wrong = _wrong(lines, panel(date), at=str(retractions["at"].max()))
+            withdrawn += [(stamp, data) for data in wrong]
+    rows = pd.DataFrame(withdrawn, columns=["release", "data"])
+    corrected = typed(
         rows.assign(
             kind=WITHDRAWN,
             status="",
@@ -499,49 +523,56 @@ def corrections(table: pd.DataFrame, archive: Archive, on: dt.date) -> pd.DataFr
             location="",
         )
     )
-    whole = joined([table, taken]) if len(taken) else table
-    return batch_of(table, [taken, _count_lines(list(_restored(whole, there, panel=panel)))], on=on)
+    whole = joined([table, corrected]) if len(corrected) else table
+    counts = _count_lines(list(_restored(whole, releases, panel=panel)))
+    return batch_of(table, [corrected, counts], on=on)
 
 
 def _other_figures(events: pd.DataFrame) -> bool:
     """Whether other figures of a release counted once than do now."""
     counted = events["event"].isin([ledger.ADDED, ledger.ACCEPTED, ledger.REPLACED])
-    return len({*events.loc[counted, "data_hash"], *events["replaces"]} - {""}) > 1
+    hashes = {*events.loc[counted, "data_hash"], *events["replaces"]}
+    return len(hashes - {""}) > 1
 
 
-def _wrong(lines: pd.DataFrame, now: Panel, at: str) -> Iterator[str]:
+def _wrong(lines: pd.DataFrame, panel: Panel, at: str) -> Iterator[str]:
     """Data of forecasts, and "" for counts, that are not of the figures that count now.
 
     Data may differ for another reason (an earlier release was added): what was written after the
     last of the figures' changes is of those that count.
     """
-    before = lines["on"] <= pd.Timestamp(at[:10]) if at else lines["on"].notna()
-    made = lines[(lines["kind"] == FORECAST) & before]
-    yield from (str(d) for d in made["data"].unique() if d != now.data_hash)
-    came = lines[lines["kind"] == CAME]
-    counts = zip(came["location"], came["month"], came["count"])
-    if any(count_in(now, place, stamp=month)[0] != count for place, month, count in counts):
-        yield ""
+    early = lines["on"] <= pd.Timestamp(at[:10]) if at else lines["on"].notna()
+    forecasts = lines[(lines["kind"] == FORECAST) & early]
+    for data in forecasts["data"].unique():
+        if data != panel.data_hash:
+            yield str(data)
+    counts = lines[lines["kind"] == CAME]
+    for place, month, count in zip(counts["location"], counts["month"], counts["count"]):
+        if count_in(panel, place, stamp=month)[0] != count:
+            yield ""
+            break
 
 
 def _restored(
     table: pd.DataFrame, releases: Sequence[dt.date], panel: Callable[[dt.date], Panel]
 ) -> Iterator[tuple[Any, ...]]:
     """Counts that were withdrawn, as the first release from theirs on has them by now."""
-    held = standing(table)
-    came = table[table["kind"] == CAME]
-    stands = set(map(tuple, held.loc[held["kind"] == CAME, _COUNT].to_numpy()))
-    wanted = held[held["kind"] == FORECAST].groupby(_COUNT[:2])["release"].min().to_dict()
-    for row in came.drop_duplicates(_COUNT, keep="last").to_dict("records"):
+    entries = standing(table)
+    counts = table[table["kind"] == CAME]
+    present = set(map(tuple, entries.loc[entries["kind"] == CAME, _COUNT].to_numpy()))
+    first_release = (
+        entries[entries["kind"] == FORECAST].groupby(_COUNT[:2])["release"].min().to_dict()
+    )
+    for row in counts.drop_duplicates(_COUNT, keep="last").to_dict("records"):
         place, month, status = (row[name] for name in _COUNT)
-        if (place, month, status) in stands or (place, month) not in wanted:
+        if (place, month, status) in present or (place, month) not in first_release:
             continue
-        first = wanted[place, month].date()
+        first = first_release[place, month].date()
         for date in releases:
             if date < row["release"].date() or date <= first:
                 continue
-            count, is_now = count_in(panel(date), place, stamp=month)
-            if is_now == status and np.isfinite(count):
+            count, new_status = count_in(panel(date), place, stamp=month)
+            if new_status == status and np.isfinite(count):
                 yield pd.Timestamp(date), place, month, count, status
                 break
 
@@ -560,17 +591,19 @@ def past_forecasts(
     For each month with a count, the forecast from the first release in the record; the rows left
     over are forecasts of months without a count yet, from the last release.
     """
-    found = one_each(outcomes(table), model or model_in_question(table))
-    found = found[(found["location"] == code_of(place)) & (found["horizon"] >= 1)]
-    found = found.sort_values("release", kind="stable")
-    known = found[found["came"].notna()].drop_duplicates("month")
-    known = known.sort_values("month").tail(rows)
-    ahead = found[found["came"].isna()]
-    ahead = ahead[ahead["release"] == ahead["release"].max()]
-    ahead = ahead.sort_values("month").tail(max(rows - len(known), 1))
-    shown = found.loc[[*known.index, *ahead.index]].sort_values(["month", "on"], ascending=False)
+    forecasts = one_each(outcomes(table), model or model_in_question(table))
+    forecasts = forecasts[(forecasts["location"] == code_of(place)) & (forecasts["horizon"] >= 1)]
+    forecasts = forecasts.sort_values("release", kind="stable")
+    answered = forecasts[forecasts["came"].notna()].drop_duplicates("month")
+    answered = answered.sort_values("month").tail(rows)
+    unanswered = forecasts[forecasts["came"].isna()]
+    unanswered = unanswered[unanswered["release"] == unanswered["release"].max()]
+    unanswered = unanswered.sort_values("month").tail(max(rows - len(answered), 1))
+    chosen = forecasts.loc[[*answered.index, *unanswered.index]].sort_values(
+        ["month", "on"], ascending=False
+    )
     out = []
-    for row in shown.to_dict("records"):
+    for row in chosen.to_dict("records"):
         step = step_of(row["low_90"], row["high_90"])
         count = "not yet"
         inside = ""
@@ -588,29 +621,36 @@ def past_forecasts(
 
 def coverage_sentence(table: pd.DataFrame, model: str | None = None) -> str:
     """How many final counts the intervals contained, of one forecast per release and month."""
-    found = outcomes(table)
-    ahead = found[found["horizon"] >= 1]
+    answered = outcomes(table)
+    ahead = answered[answered["horizon"] >= 1]
     model = model or model_in_question(table)
-    made = one_each(ahead, model)
-    by = f" by {model}" if set(ahead["model"]) - {model} else ""
-    said = f"The record holds {len(made):,} forecasts{by}. "
-    judged = made[made["came_status"] == SETTLED]
+    forecasts = one_each(ahead, model)
+    author = f" by {model}" if set(ahead["model"]) - {model} else ""
+    text = f"The record holds {len(forecasts):,} forecasts{author}. "
+    judged = forecasts[forecasts["came_status"] == SETTLED]
     if judged.empty:
-        said += "None can be scored yet: counts are not final until they are 12 months old."
+        text += "None can be scored yet: counts are not final until they are 12 months old."
     else:
-        n, (inside, half) = len(judged), (int(judged[f"inside_{i}"].sum()) for i in ("90", "50"))
-        said += (
+        n = len(judged)
+        inside = int(judged["inside_90"].sum())
+        half = int(judged["inside_50"].sum())
+        text += (
             f"For {n:,} of them the count is final. The 90% interval contained {inside:,} of these "
             f"counts ({inside / n:.0%}), the 50% interval {half:,} ({half / n:.0%}). Forecasts of "
             "neighboring months and from one release share their errors, so they are far fewer "
             "independent tests."
         )
-    repeats = int((ahead["model"] == model).sum()) - len(made)
-    every = (table["kind"] == FORECAST) & (table["horizon"] >= 1).fillna(value=False)
-    withdrawn = int(every.sum()) - len(ahead)
-    left = [f"{repeats:,} made again later from the same release"] * bool(repeats)
-    left += [f"{withdrawn:,} withdrawn because their release was wrong"] * bool(withdrawn)
-    return f"{said} Not counted: {' and '.join(left)}." if left else said
+    repeats = int((ahead["model"] == model).sum()) - len(forecasts)
+    recorded = (table["kind"] == FORECAST) & (table["horizon"] >= 1).fillna(value=False)
+    withdrawn = int(recorded.sum()) - len(ahead)
+    left_out = []
+    if repeats:
+        left_out.append(f"{repeats:,} made again later from the same release")
+    if withdrawn:
+        left_out.append(f"{withdrawn:,} withdrawn because their release was wrong")
+    if left_out:
+        text += f" Not counted: {' and '.join(left_out)}."
+    return text
 
 
 def record_markdown(
