@@ -139,7 +139,7 @@ def test_what_this_version_does_not_know_is_refused(tmp_path, values, message):
     file.write_bytes(ledger._line(ledger._plain(ADDED.signed()) | values))
     with pytest.raises(ArchiveError, match=message):
         read(file)
-    assert Origin.of({"origin": "cdc", "sha256": "0f", "signed by": "CDC"}).kind == "cdc"
+    assert Origin.from_source({"origin": "cdc", "sha256": "0f", "signed by": "CDC"}).kind == "cdc"
 
 
 def test_no_room_is_said_and_calls_that_windows_lacks_are_not_needed(tmp_path, monkeypatch):

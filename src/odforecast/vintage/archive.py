@@ -250,11 +250,20 @@ class Archive:
         self._beneath: tuple[Archive, ...] = ()
         self._until = _EVER
 
-    def _view(self, **changed: object) -> Archive:
-        """The same releases, with another folder, others beneath, or up to another day."""
-        view = Archive.__new__(Archive)
-        view.__dict__ |= self.__dict__ | changed
-        return view
+    @classmethod
+    def _from_folder(
+        cls,
+        folder: Folder,
+        *,
+        beneath: tuple[Archive, ...] = (),
+        until: dt.date = _EVER,
+    ) -> Archive:
+        """An archive of files or tables that are there already."""
+        archive = cls.__new__(cls)
+        archive._folder = folder
+        archive._beneath = beneath
+        archive._until = until
+        return archive
 
     @classmethod
     def in_memory(
@@ -277,7 +286,7 @@ class Archive:
         ArchiveError
             If a table is not canonical, or is of another release than its date.
         """
-        archive = cls(os.curdir)._view(_folder=Folder())
+        archive = cls._from_folder(Folder())
         for key, table in (*tables.items(), *(counties or {}).items()):
             archive._put(_checked(table, to_date(key)), {}, check=False)
         return archive
@@ -435,13 +444,18 @@ class Archive:
         >>> od.bundled().origin("2026-01-14").kind
         'bundled'
         """
-        held = self._held(date, dataset)
-        same = [e for e in self._events() if e.figures == held.event.figures and e.source]
-        found = Origin.of(same[-1].source if same else {})
-        if "accepted: " in held.reason:  # the structure is what contradicts itself
-            kept = [c for c in found.checks.split(", ") if c != "structure"]
-            found = replace(found, checks=", ".join([*kept, "accepted"]))
-        return found
+        figures = self._figures(to_date(date), dataset)
+        sources = [
+            event.source
+            for event in self._events()
+            if event.figures == figures.event.figures and event.source
+        ]
+        origin = Origin.from_source(sources[-1] if sources else {})
+        if "accepted: " not in figures.reason:
+            return origin
+        # The structure is what contradicts itself.
+        checks = [check for check in origin.checks.split(", ") if check != "structure"]
+        return replace(origin, checks=", ".join([*checks, "accepted"]))
 
     def data_hash(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Content hash of a release; not its rows, only what its file says, is read.
@@ -452,7 +466,7 @@ class Archive:
             Release date.
         dataset : {"states", "counties"}
         """
-        return self._held(date, dataset).event.data_hash
+        return self._figures(to_date(date), dataset).event.data_hash
 
     def release(
         self,
@@ -481,7 +495,7 @@ class Archive:
         ArchiveError
             If the archive does not hold that release, or its file is damaged.
         """
-        return self._held(date, dataset).read(indicator)
+        return self._figures(to_date(date), dataset).read(indicator)
 
     def as_of(self, day: str | dt.date | None = None, dataset: str = STATES) -> Vintage:
         """What was known on a day: the newest release by then, never anything later.
@@ -518,15 +532,19 @@ class Archive:
         last = max((*dates, *apart))
         # What was quarantined since is told, too; but the day is that of the newest release used.
         newest = max((*dates, *self.releases(dataset)))
-        day, until = (newest, max(newest, last)) if day is None else (to_date(day),) * 2
-        known = [d for d in dates if d <= day]
-        if not known:
+        if day is None:
+            day = newest
+            until = max(newest, last)
+        else:
+            day = until = to_date(day)
+        released = [date for date in dates if date <= day]
+        if not released:
             raise ArchiveError(
                 f"nothing was known on {day}: the first release of the archive is {dates[0]}",
                 hint=f"ask for {dates[0]} or later, or add an older release",
             )
-        date = known[-1]
-        age = (day - known[-1]).days
+        date = released[-1]
+        age = (day - date).days
         note = ""
         if day > date == last:
             note = f"the newest stored release, {date}, is used for {day}"
@@ -536,14 +554,13 @@ class Archive:
                 "archive lacks the releases between"
             )
         after = date + dt.timedelta(days=1)
-        notes = [note, self._said_apart(STATES, after, last=until), self.reason(date)]
+        reason = _reason(self._figures(date))
+        notes = [note, self._said_apart(STATES, after, last=until), reason]
         return Vintage(self, day, date=date, note="; ".join(filter(None, notes)) or None)
 
     def reason(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Why figures that contradict themselves, or replaced others, count; else empty."""
-        held = self._held(date, dataset)
-        day = held.event.release
-        return f"{SETS[dataset].called(day)} was {held.reason}" if held.reason else ""
+        return _reason(self._figures(to_date(date), dataset))
 
     def copies(
         self, last: Mapping[dt.date, np.datetime64], dataset: str = STATES
@@ -573,8 +590,8 @@ class Archive:
 
     def until(self, day: str | dt.date) -> Archive:
         """The releases known on a day, as an archive of their own; nothing later is in it."""
-        day = min(to_date(day), self._until)
-        return self._view(_until=day)
+        until = min(to_date(day), self._until)
+        return self._from_folder(self._folder, beneath=self._beneath, until=until)
 
     def above(self, beneath: Archive) -> Archive:
         """This archive with the releases of another beneath; where both have one, this one's.
@@ -583,11 +600,12 @@ class Archive:
         retracted is not taken from beneath either. Where this archive ends at a day
         (:meth:`until`), what lies beneath does too.
         """
-        return self._view(_beneath=(*self._beneath, beneath))
+        lower = (*self._beneath, beneath)
+        return self._from_folder(self._folder, beneath=lower, until=self._until)
 
     def _own(self) -> Archive:
         """What changes go to, alone."""
-        return self._view(_beneath=(), _until=_EVER)
+        return self._from_folder(self._folder)
 
     def _changed(self) -> Folder:
         """What changes go to; nothing is added to what was known on a day."""
@@ -613,18 +631,20 @@ class Archive:
             gone |= ledger.fold(lower._events()).retracted(dataset)
         return {d: k for d, k in kept.items() if d <= self._until}
 
-    def _held(self, date: str | dt.date, dataset: str = STATES) -> Kept:
+    def _figures(self, date: dt.date, dataset: str = STATES) -> Kept:
         """The figures that count for a date, or an error that names the nearest."""
-        date = to_date(date)
-        if date not in (kept := self._kept(dataset_named(dataset))):
-            near = min(kept, key=lambda d: abs(d - date), default=None)
-            none = "it is empty" if dataset == STATES else f"it has none of {dataset}"
-            raise ArchiveError(
-                f"{self.path or 'the archive'} holds no {SETS[dataset].called(date)}",
-                hint=self._said_apart(dataset, date, last=date)
-                or (none if near is None else f"the nearest is {near}"),
-            )
-        return kept[date]
+        releases = self._kept(dataset_named(dataset))
+        if date in releases:
+            return releases[date]
+        hint = self._said_apart(dataset, date, last=date)
+        if not hint and releases:
+            nearest = min(releases, key=lambda release: abs(release - date))
+            hint = f"the nearest is {nearest}"
+        elif not hint:
+            hint = "it is empty" if dataset == STATES else f"it has none of {dataset}"
+        raise ArchiveError(
+            f"{self.path or 'the archive'} holds no {SETS[dataset].called(date)}", hint=hint
+        )
 
     def _apart(self, dataset: str = STATES) -> list[dt.date]:
         """Dates of which figures are quarantined, quarantined or retracted, and none count."""
@@ -825,7 +845,7 @@ class Archive:
                 f"release {date} ships with odforecast, and is not in your archive",
                 hint="to leave it out, use an archive of your own: --archive DIR",
             )
-        digest = own.data_hash(date, dataset)
+        digest = own._figures(date, dataset).event.data_hash
         event = Event(
             ledger.RETRACTED,
             dataset,
@@ -869,6 +889,14 @@ class Archive:
         digest, event = next(iter(apart.items()))
         store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them
         store.append(Event(ledger.ACCEPTED, dataset, release=date, data_hash=digest, reason=reason))
+
+
+def _reason(figures: Kept) -> str:
+    """Why figures that contradict themselves, or replaced others, count; else empty."""
+    if not figures.reason:
+        return ""
+    event = figures.event
+    return f"{SETS[event.dataset].called(event.release)} was {figures.reason}"
 
 
 def _span(dates: tuple[dt.date, ...]) -> str:

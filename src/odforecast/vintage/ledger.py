@@ -50,11 +50,11 @@ class Origin:
     sha256: str = ""
 
     @classmethod
-    def of(cls, source: Mapping[str, str]) -> Origin:
+    def from_source(cls, source: Mapping[str, str]) -> Origin:
         """The origin that a line of the ledger says."""
-        found = {"kind" if k == "origin" else k: text for k, text in source.items()}
+        fields = {"kind" if k == "origin" else k: text for k, text in source.items()}
         # A later version may say more.
-        return cls(**{k: text for k, text in found.items() if k in cls.__dataclass_fields__})
+        return cls(**{k: text for k, text in fields.items() if k in cls.__dataclass_fields__})
 
     @property
     def source(self) -> dict[str, str]:

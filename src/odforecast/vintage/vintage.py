@@ -364,7 +364,7 @@ class Vintage:
         ends: dict[dt.date, np.datetime64] = {}
         known = np.full(len(PLACES), np.nan)
         for date in (d for d in self._earlier() if np.datetime64(d, "M") >= first):
-            grid, everyone = _told(self._archive._held(date), panel.indicator)
+            grid, everyone = _statement(self._archive._figures(date), panel.indicator)
             if everyone is not None:  # else those of the newest release that has them
                 known = everyone
             if grid is None or (last := grid.last) is None:
@@ -495,32 +495,38 @@ def _panel(grid: Grid, span: slice, dataset: str, **about: Any) -> Panel:
 
 #: What a release said of an indicator, and its deaths from all causes in the order of ``PLACES``;
 #: None where it has none.
-Told = tuple[Grid | None, Floats | None]
+Statement = tuple[Grid | None, Floats | None]
 
 
-def _told(kept: Kept, indicator: str) -> Told:
-    """What a release said, read once a process where a file's name says what is in it."""
-    lasting = kept.file is not None and kept.file.exists()  # a lost one is refused
-    return _remembered(kept, indicator) if lasting else _remembered.__wrapped__(kept, indicator)
+def _statement(figures: Kept, indicator: str) -> Statement:
+    """What a release said: read once a process from a file, whose name says what is in it."""
+    if figures.file is not None and figures.file.exists():
+        return _remembered(figures, indicator)
+    return _read_statement(figures, indicator)  # which refuses a file that is lost
 
 
 @lru_cache(_MOST)
-def _remembered(kept: Kept, indicator: str) -> Told:
-    rows = kept.read(indicator)
+def _remembered(figures: Kept, indicator: str) -> Statement:
+    return _read_statement(figures, indicator)
+
+
+def _read_statement(figures: Kept, indicator: str) -> Statement:
+    rows = figures.read(indicator)
     grid = None if rows.empty else Grid.of(rows).shown
-    return grid, _all_deaths(kept) if indicator == ALL_DRUGS else None
+    all_deaths = _all_deaths(figures) if indicator == ALL_DRUGS else None
+    return grid, all_deaths
 
 
-def _all_deaths(kept: Kept) -> Floats | None:
+def _all_deaths(figures: Kept) -> Floats | None:
     """What :attr:`odforecast.Panel.all_deaths` is with this release's beside a panel."""
-    rows = kept.read(ALL_DEATHS)
+    rows = figures.read(ALL_DEATHS)
     if not rows["reported"].notna().any():
         return None
     whole = state_panel(
         rows,
         ALL_DEATHS,
-        as_of=kept.event.release,
-        release=kept.event.release,
+        as_of=figures.event.release,
+        release=figures.event.release,
         notes=(),
     )
     beside = replace(whole, beside={"all-deaths": whole}).all_deaths
