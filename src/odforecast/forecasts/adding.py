@@ -226,7 +226,7 @@ def carrying(
 ) -> Forecast:
     """A forecast with other draws, and with what a change makes of its drug classes."""
     beside = forecast.beside
-    made = replace(forecast, beside={}, **fields)
+    made = forecast._replace(beside={}, **fields)
     if isinstance(beside, Later):
         return with_later_parts(made, lambda: change(beside))
     parts = change(beside)
@@ -263,7 +263,7 @@ def part(forecast: Forecast, indicator: str) -> Forecast:
     if key not in forecast.beside:
         hint = _why_no_part(forecast, key)
         raise ForecastError(f"this forecast holds no {key}", hint=hint)
-    return _but(forecast.beside[key], provenance=forecast.provenance)
+    return forecast.beside[key]._replace(provenance=forecast.provenance)
 
 
 class Later(Mapping[str, "Forecast"]):
@@ -293,7 +293,7 @@ class Later(Mapping[str, "Forecast"]):
 def with_later_parts(forecast: Forecast, make: Callable[[], Mapping[str, Forecast]]) -> Forecast:
     """:func:`with_parts`, of parts that are drawn once one of them is asked for."""
     later = Later(_mark(forecast), lambda: with_parts(forecast, make()).beside)
-    return _but(forecast, beside=later)
+    return forecast._replace(beside=later)
 
 
 def with_parts(forecast: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
@@ -311,8 +311,8 @@ def with_parts(forecast: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
     # A part says of itself that it rests on own counts: whoever takes it alone must know.
     kept = {OWN_COUNTS: said} if (said := forecast.provenance.get(OWN_COUNTS)) else {}
     mark = MappingProxyType({_WHOLE: _mark(forecast), **kept})
-    marked = {n: _but(part, provenance=mark) for n, part in parts.items()}
-    return _but(forecast, beside=MappingProxyType(marked))
+    marked = {n: part._replace(provenance=mark) for n, part in parts.items()}
+    return forecast._replace(beside=MappingProxyType(marked))
 
 
 def of_these_draws(forecast: Forecast) -> Mapping[str, Forecast]:
@@ -329,13 +329,6 @@ def _mark(forecast: Forecast) -> str:
     # Bits, not numbers: a sum of those hangs on the machine.
     bits = forecast.draws.view(np.uint64).reshape(len(forecast.draws), -1).sum(axis=1)
     return content_hash(forecast.locations, bits)
-
-
-def _but(forecast: Forecast, **held: object) -> Forecast:
-    """The same forecast, its arrays too, with other mappings."""
-    made = object.__new__(type(forecast))
-    made.__dict__.update(forecast.__dict__ | held)
-    return made
 
 
 def _why_no_part(forecast: Forecast, name: str) -> str:

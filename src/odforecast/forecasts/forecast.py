@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +64,6 @@ _OF_COUNTIES = {
 }
 _DECIMALS = dict.fromkeys(("low", "median", "high", "change"), 0) | {"rate": 1}
 _DECIMALS |= dict.fromkeys(("fall", "p_zero", "p_hidden", "p_ten"), 2)
-#: Arrays that forecasts made for themselves, by id: nobody else holds them, and none is written to.
-_OURS: WeakValueDictionary[int, Floats] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,24 +133,44 @@ class Forecast(Frozen):
 
     def __post_init__(self) -> None:
         # Copies: a forecast shares no array with its maker, only with what is made of it.
+        draws = np.array(self.draws, float, order="C")
+        object.__setattr__(self, "draws", draws)
+        object.__setattr__(self, "known", np.array(self.known, float, order="C"))
+        self._settle()
+        if not np.isfinite(draws).all():
+            bad = np.argwhere(~np.isfinite(draws))
+            d, i, m = bad[0]
+            first = f"first at draw {d}, {self.locations[i]}, {self.months[m]}"
+            raise ForecastError(f"{len(bad)} draws are not finite, {first}")
+
+    @classmethod
+    def _from_owned(cls, **values: Any) -> Forecast:
+        """A forecast of all fields, which takes its arrays over: nobody else writes to them."""
+        forecast = cls.__new__(cls)
+        forecast.__dict__.update(values)
+        forecast._settle()
+        return forecast
+
+    def _replace(self, **changes: Any) -> Forecast:
+        """The same forecast with other fields, whose arrays it takes over."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return self._from_owned(**values | changes)
+
+    def _settle(self) -> None:
+        """Check the fields, and let nobody write to them."""
         # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
-        held = (self.draws, self.known)
-        ours = [_OURS.get(id(x)) is x and not x.flags.writeable for x in held]
-        draws, known = (x if own else np.array(x, float, order="C") for x, own in zip(held, ours))
+        draws = np.ascontiguousarray(self.draws)
+        known = np.ascontiguousarray(self.known)
         months = np.array(self.months, dtype="datetime64[M]")
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
             raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
         if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
             raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
-        known = known.reshape(shape[0], 11) if len(draws) == 1 else known
+        if len(draws) == 1:
+            known = known.reshape(shape[0], 11)
         if (np.diff(months).astype(int) != 1).any():
             raise ForecastError("months must be consecutive")
-        if not ours[0] and not np.isfinite(draws).all():
-            bad = np.argwhere(~np.isfinite(draws))
-            d, i, m = bad[0]
-            first = f"first at draw {d}, {self.locations[i]}, {months[m]}"
-            raise ForecastError(f"{len(bad)} draws are not finite, {first}")
         if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
             raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
         if len(set(self.locations)) != len(self.locations):
@@ -161,7 +178,6 @@ class Forecast(Frozen):
         for name, array in (("draws", draws), ("months", months), ("known", known)):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-        _OURS.update({id(array): array for array in (draws, known)})
         object.__setattr__(self, "beside", adding.of_these_draws(self))
         self._freeze()
 
@@ -418,24 +434,28 @@ class Forecast(Frozen):
             return self
         rows = [self.locations.index(s) for s in places]
 
-        def chosen(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
+        def select_classes(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
             """The classes that some of these places publish."""
-            there = {n: [s for s in places if s in p.locations] for n, p in beside.items()}
-            return {n: beside[n].select(of) for n, of in there.items() if of}
+            selected = {}
+            for name, part in beside.items():
+                publishing = [place for place in places if place in part.locations]
+                if publishing:
+                    selected[name] = part.select(publishing)
+            return selected
 
-        held = {"draws": self.draws[:, rows], "known": self.known[..., rows, :]}
-        return adding.carrying(self, chosen, locations=places, **held)
+        return adding.carrying(
+            self,
+            select_classes,
+            locations=places,
+            draws=self.draws[:, rows],
+            known=self.known[..., rows, :],
+        )
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
         draws = whole("draws", draws, least=1)
-        known = self.known if self.known.ndim == 2 else self.known[:draws]
-        return replace(
-            self,
-            draws=self.draws[:draws],
-            known=known,
-            beside={},
-        )
+        known = self.known if self.known.ndim == 2 else self.known[:draws].copy()
+        return self._replace(draws=self.draws[:draws].copy(), known=known, beside={})
 
     total = adding.total
 

@@ -93,7 +93,9 @@ def last_counts(forecast: Forecast) -> list[str]:
 
 def chosen(forecast: Forecast, locations: Places) -> Forecast:
     """The forecast of the places asked for, by any of their names; the whole where none is."""
-    return forecast if locations is None else replace(forecast, beside={}).select(locations)
+    if locations is None:
+        return forecast
+    return forecast._replace(beside={}).select(locations)
 
 
 def frame_of(
