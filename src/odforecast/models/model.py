@@ -426,7 +426,7 @@ class Fitted:
         delay = getattr(self.inner, "delay_said", "")  # only who took the constants knows
         if delay:
             labels["delay"] = str(delay)
-        return replace(forecast, provenance={**forecast.provenance, **labels})
+        return forecast._replace(provenance={**forecast.provenance, **labels})
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""

@@ -77,7 +77,7 @@ def conditioned(forecast: Forecast, panel: Panel, streams: Streams, fitted: Any 
     files, warnings = _read_files(forecast, panel, paths=paths, grid=grid, streams=streams)
     warnings = [*forecast.warnings, *warnings]
     if not files:
-        return replace(forecast, warnings=tuple(warnings))
+        return forecast._replace(warnings=tuple(warnings))
     moved = {place: move(paths[place], file) for place, file in files.items()}
     if hasattr(fitted, "log_months"):
         for model in fitted.log_months(forecast, streams):

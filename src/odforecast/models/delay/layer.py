@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class FittedDelayed:
         """Sample paths of the last twelve months and of those ahead."""
         inner = self.fitted.draw(horizon, draws, streams)
         if self.missing is None:
-            return replace(inner, panel=self.panel)
+            return inner._replace(panel=self.panel)
         panel = self.panel
         missing = self.missing
         skipped = dict(inner.skipped)

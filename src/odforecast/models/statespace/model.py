@@ -379,7 +379,7 @@ class FittedClass:
         """What ``part`` gives of a forecast of all drugs, bit for bit."""
         streams = replace(streams, indicator=self.whole.panel.indicator)
         made = self.whole.draw(horizon, draws, streams).part(self.short)
-        return replace(made, panel=self.panel)
+        return made._replace(panel=self.panel)
 
 
 def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: Floats) -> Floats:
