@@ -122,31 +122,34 @@ def examples(names: tuple[str, ...], out: Path | None) -> Answer:
 
     With a NAME or --out, the files are copied. A file that exists is never replaced.
     """
-    found = example_files()
+    files = example_files()
     for name in names:
-        if name not in found and f"{name}.yaml" not in found:
-            raise UnknownNameError(
-                f"no example {name!r}",
-                hint=one_of(name, found, also={Path(x).stem: x for x in found}),
-            )
+        if name not in files and f"{name}.yaml" not in files:
+            stems = {Path(file).stem: file for file in files}
+            hint = one_of(name, files, also=stems)
+            raise UnknownNameError(f"no example {name!r}", hint=hint)
     if not names and out is None:
-        said = {name: about(file.read_text(encoding="utf-8")) for name, file in found.items()}
-        text = columns([[name, what] for name, what in said.items()], "")
-        text += f"\n\n{wrapped('To copy one here: odforecast examples NAME. All: --out DIR')}"
-        return Answer(text, [{"name": name, "what": what} for name, what in said.items()])
-    chosen = [n if n in found else f"{n}.yaml" for n in names] or list(found)
-    folder = Path() if out is None else out
-    if there := [folder / name for name in chosen if (folder / name).exists()]:
-        raise DataError(f"{there[0]} exists already", hint="copy into another folder: --out DIR")
+        rows = [[name, about(file.read_text(encoding="utf-8"))] for name, file in files.items()]
+        hint = wrapped("To copy one here: odforecast examples NAME. All: --out DIR")
+        text = f"{columns(rows, '')}\n\n{hint}"
+        return Answer(text, [{"name": name, "what": text} for name, text in rows])
+    chosen = [name if name in files else f"{name}.yaml" for name in names] or list(files)
+    folder = out or Path()
+    for name in chosen:
+        if (folder / name).exists():
+            raise DataError(
+                f"{folder / name} exists already",
+                hint="copy into another folder: --out DIR",
+            )
     for name in dict.fromkeys(chosen):
-        text = found[name].read_text(encoding="utf-8")
+        text = files[name].read_text(encoding="utf-8")
         first, _, rest = text.partition("\n")
         if "yaml-language-server" in first:  # it names the schema beside the package
             text = rest.removeprefix("#\n")
         with replacing(folder / name) as part:
             part.write_text(text, encoding="utf-8")
-    copied = [{"name": name, "copied": str(folder / name)} for name in chosen]
-    return Answer("\n".join(f"copied: {folder / x}" for x in dict.fromkeys(chosen)), copied)
+    lines = [f"copied: {folder / name}" for name in dict.fromkeys(chosen)]
+    return Answer("\n".join(lines), [{"name": x, "copied": str(folder / x)} for x in chosen])
 
 
 def example_files() -> dict[str, Traversable]:

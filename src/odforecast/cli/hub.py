@@ -31,7 +31,7 @@ from odforecast.say import number_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.hub import Hub, HubScores
+    from odforecast.hub import Hub
 
 #: Rounds of a hub, as they are called here.
 _KINDS: Final = {"real": VINTAGE_REAL, "clean": VINTAGE_CLEAN, "delayed": VINTAGE_DELAYED}
@@ -334,7 +334,7 @@ _SE = Column("SE", "se_mean", form=number)
 _RPS = Column("RPS", "rps", form=number)
 _LOG = Column("log score", "log_score", form=number)
 #: Scores on the screen, by output type.
-_SHOWN: Final = {
+_SCORES: Final = {
     "quantile": (
         Column("WIS", "wis", form=number),
         Column("spread", "dispersion", form=number),
@@ -412,66 +412,70 @@ def score(
     """
     from odforecast.hub import score as run
 
-    whole = run(
+    scores = run(
         folder,
         list(files) or None,
         as_of=truth_as_of,
         scale=scale,
         target_data=target_data,
     )
-    found = whole.common() if common else whole
-    units = whole.units
+    compared = scores.common() if common else scores
+    units = scores.units
     scorable = units["scorable"].astype(bool)
-    if common and found.units.empty and scorable.any():
+    if common and compared.units.empty and scorable.any():
         note("no unit is forecast by every model with the same levels, so nothing is compared")
-    names = [x.strip() for x in by.split(",") if x.strip() not in ("", "none")]
-    if by == "horizon" and "horizon" not in found.units:
+    names = [name.strip() for name in by.split(",")]
+    names = [name for name in names if name not in ("", "none")]
+    if by == "horizon" and "horizon" not in compared.units:
         names = []
-    table = found.summary(names, baseline)
-    energy = _energy(found)
+    table = compared.summary(names, baseline)
+    energy = _energy(compared.joint)
     days = sorted(set(units["truth_as_of"]) - {""})
     kinds = sorted(set(units.get("truth", ())))
-    ends = [days[0], days[-1]] if days else []
-    why = units.loc[~scorable, "reason"].value_counts()
+    span = [days[0], days[-1]] if days else []
+    reasons = units.loc[~scorable, "reason"].value_counts()
 
     def show() -> None:
         """Print the tables."""
-        when = f"as of {' to '.join(dict.fromkeys(ends))}" if days else "without a known version"
+        version = "without a known version"
+        if span:
+            version = f"as of {' to '.join(dict.fromkeys(span))}"
         say(f"{len(units):,} units of {number_of(units['model_id'].nunique(), 'model')}")
-        say(f"Final counts: {' and '.join(kinds)} of the hub, {when}")
-        if why.sum():
-            say(f"{why.sum():,} of {len(units):,} units cannot be scored:")
-            for reason, n in why.head(5).items():
+        say(f"Final counts: {' and '.join(kinds)} of the hub, {version}")
+        if reasons.sum():
+            say(f"{reasons.sum():,} of {len(units):,} units cannot be scored:")
+            for reason, n in reasons.head(5).items():
                 say(f"  {n:,}: {reason}", indent="    ")
         _print(
             table,
             energy,
-            groups=[*found.targets, "output_type", "scale"],
+            groups=[*compared.targets, "output_type", "scale"],
             by=names,
             baseline=baseline,
         )
 
     meta: dict[str, Any] = {
         "truth": kinds,
-        "truth_as_of": ends,
+        "truth_as_of": span,
         "units": len(units),
         "scorable": int(scorable.sum()),
-        "not_scorable": {str(reason): int(n) for reason, n in why.items()},
-        "not_read": whole.failures.to_dict("records"),
+        "not_scorable": {str(reason): int(n) for reason, n in reasons.items()},
+        "not_read": scores.failures.to_dict("records"),
     }
     for row in meta["not_read"]:
         note(row["reason"], "not read")
-    failure = ScoringError("no unit can be scored", hint="the reasons are in --out FILE")
-    return Answer(
+    failure = None
+    if not scorable.any():
+        failure = ScoringError("no unit can be scored", hint="the reasons are in --out FILE")
+    answer = Answer(
         text=show,
         data={"meta": meta, "summary": table.replace({float("inf"): "infinite"}), "energy": energy},
-        files=[
-            (partial(write_table, rows, path), f"{len(rows):,} rows: {path}")
-            for path, rows in ((out, units), (joint, whole.joint))
-            if path is not None
-        ],
-        failure=None if scorable.any() else failure,
+        failure=failure,
     )
+    for path, rows in ((out, units), (joint, scores.joint)):
+        if path is not None:
+            answer.files.append((partial(write_table, rows, path), f"{len(rows):,} rows: {path}"))
+    return answer
 
 
 def _print(
@@ -482,39 +486,44 @@ def _print(
     baseline: str | None,
 ) -> None:
     """A table for each target, output type and scale; then joint samples, and what it all means."""
-    several = len(set(table["model_id"])) > 1
-    names = [*map(text_of, by), *([text_of("model", "model_id")] if several else [])]
-    for key, part in table.groupby([g for g in groups if g in table], sort=True):
+    models = set(table["model_id"])
+    names = [text_of(name) for name in by]
+    if len(models) > 1:
+        names.append(text_of("model", "model_id"))
+    for key, part in table.groupby([name for name in groups if name in table], sort=True):
         if not part["n_scorable"].sum():
             continue
-        said = ", ".join(map(str, key if key[-1] != "natural" else key[:-1]))
-        title(f"{said}{'' if several else f': {part["model_id"].iloc[0]}'}")
-        shown = (
+        scale = key[-1]
+        head = ", ".join(map(str, key[:-1] if scale == "natural" else key))
+        if len(models) == 1:
+            head += f": {part['model_id'].iloc[0]}"
+        title(head)
+        columns = [
             *names,
             Column("scored", "n_scorable"),
-            *_SHOWN[str(part["output_type"].iloc[0])],
+            *_SCORES[str(part["output_type"].iloc[0])],
             *_COVERED,
-            *(_RELATED if baseline is not None else ()),
-        )
-        click.echo(lay(part, shown))
+        ]
+        if baseline is not None:
+            columns += _RELATED
+        click.echo(lay(part, columns))
     if len(energy):
         title("Energy score of joint samples")
         click.echo(lay(energy, _ENERGY))
     click.echo()
-    kinds = set(table["output_type"])
-    said = f"Lower is better, except for coverage. {WHAT_90_IS}"
-    if kinds & {"cdf", "pmf"}:
-        said += "; RPS: the sum over categories or thresholds"
+    legend = f"Lower is better, except for coverage. {WHAT_90_IS}"
+    if set(table["output_type"]) & {"cdf", "pmf"}:
+        legend += "; RPS: the sum over categories or thresholds"
     if baseline is not None:
-        said += f"; ratio: the first score divided by {baseline}'s, on the units in common"
-    say(f"{said}.")
+        legend += f"; ratio: the first score divided by {baseline}'s, on the units in common"
+    say(f"{legend}.")
 
 
-def _energy(found: HubScores) -> pd.DataFrame:
+def _energy(joint: pd.DataFrame) -> pd.DataFrame:
     """Mean energy scores, by what samples are joint over."""
-    if found.joint.empty:
-        return found.joint
-    grouped = found.joint.groupby(["model_id", "scale", "joint_over"], sort=True)
+    if joint.empty:
+        return joint
+    grouped = joint.groupby(["model_id", "scale", "joint_over"], sort=True)
     return grouped.agg(
         n_units=("scorable", "size"),
         n_scorable=("scorable", "sum"),

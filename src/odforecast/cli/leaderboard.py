@@ -32,7 +32,7 @@ from odforecast.cli.screen import (
     wrapped,
 )
 from odforecast.names import DECIDING, deciding_kind
-from odforecast.report.blocks import Block
+from odforecast.report.blocks import Block, SortTable
 from odforecast.report.skill import county_skill_blocks, skill_blocks
 from odforecast.scoring.columns import HORIZON_GROUPS
 from odforecast.scoring.summary import COUNTY_BASELINE, is_of_counties
@@ -48,15 +48,16 @@ _WORDS: defaultdict[str, list[str]] = defaultdict(
     {
         "trend": [
             "ratio of ranked probability scores of the five kinds of change from a year earlier "
-            "to those "
-            "of the frequencies known when the forecast was made, below 1 is better"
+            "to those of the frequencies known when the forecast was made, below 1 is better"
         ]
     },
 )
 _MISSING = (
     text_of("model"),
     text_of("past data", "vintage"),
-    *(Column(x, x) for x in ("asked", "missing", "failures")),
+    Column("asked", "asked"),
+    Column("missing", "missing"),
+    Column("failures", "failures"),
 )
 _ENTRIES = (
     text_of("", "model"),
@@ -88,14 +89,13 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
     kinds = [kind for kind in DECIDING if kind in set(board["vintage"])]
     for kind in kinds if every else [deciding_kind(board["vintage"])]:
         part = ahead[ahead["vintage"] == kind]
-        units = part.groupby([*keys, "horizon_group"], observed=True)["n_units"].max().sum()
-        title(f"Leaderboard on {words(kind)} ({kind}); {units:,.0f} forecasts per model")
+        n_units = part.groupby([*keys, "horizon_group"], observed=True)["n_units"].max().sum()
+        title(f"Leaderboard on {words(kind)} ({kind}); {n_units:,.0f} forecasts per model")
+        table = "Nothing can be scored yet."
         if part["wis"].notna().any():
-            click.echo(
-                lay_groups(_sections(part, keys), (WIS, RATIO, COVERED_90), groups=_groups(part))
-            )
-        else:
-            click.echo("Nothing can be scored yet.")
+            columns = (WIS, RATIO, COVERED_90)
+            table = lay_groups(_sections(part, keys), columns, groups=_groups(part))
+        click.echo(table)
     if every:
         _print_blocks(skill_blocks(results, drawn=False)[1:])
     ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better"
@@ -115,34 +115,50 @@ def _print_blocks(blocks: Iterable[Block]) -> None:
     for block in blocks:
         title(block.title)
         parts = [wrapped(text) for text in block.paragraphs]
-        for table in block.tables:
-            values = [row[max(table.sorted_by, 0)].value for row in table.rows]
-            rows = [table.rows[i] for i in np.argsort(values, kind="stable")]
-            cells = [
-                [f"{x.text} {x.small and f'({x.small})'}".rstrip() for x in row] for row in rows
-            ]
-            heads = [textwrap.fill(column.title, 10) for column in table.columns]
-            notes = [f"{c.title}: {c.note}" for c in table.columns if c.note]
-            parts.append(f"{wrapped(table.caption)}\n\n{grid(heads, cells)}")
-            if text := "; ".join([*notes, *_WORDS[table.words]]):
-                parts[-1] += f"\n{wrapped(f'{text}.')}"
+        parts += [_block_table(table) for table in block.tables]
         click.echo("\n\n".join(parts))
+
+
+def _block_table(table: SortTable) -> str:
+    """A table of a page under its caption, with what its columns mean."""
+    values = [row[max(table.sorted_by, 0)].value for row in table.rows]
+    cells = []
+    for i in np.argsort(values, kind="stable"):
+        row = []
+        for cell in table.rows[i]:
+            row.append(f"{cell.text} ({cell.small})" if cell.small else cell.text.rstrip())
+        cells.append(row)
+    heads = [textwrap.fill(column.title, 10) for column in table.columns]
+    text = f"{wrapped(table.caption)}\n\n{grid(heads, cells)}"
+    notes = [f"{column.title}: {column.note}" for column in table.columns if column.note]
+    notes += _WORDS[table.words]
+    if notes:
+        sentence = "; ".join(notes)
+        text += f"\n{wrapped(f'{sentence}.')}"
+    return text
+
+
+def _by_model(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each model by months ahead."""
+    groups = part.groupby("model", sort=False)
+    return {str(model): rows.set_index("horizon_group") for model, rows in groups}
 
 
 def _sections(board: pd.DataFrame, keys: list[str]) -> Sections:
     """Each group of a board and its models, the best first; one without any score is last."""
-    found = []
+    sections = []
     for head, part in board.groupby(keys, sort=False, observed=True):
-        rows = {str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
-        best = sorted(rows, key=lambda m: rows[m]["wis"].fillna(math.inf).mean())
-        found.append((", ".join(map(words, head)), [(model, rows[model]) for model in best]))
-    return found
+        rows = _by_model(part)
+        means = {model: table["wis"].fillna(math.inf).mean() for model, table in rows.items()}
+        models = sorted(rows, key=means.__getitem__)
+        sections.append((", ".join(map(words, head)), [(model, rows[model]) for model in models]))
+    return sections
 
 
 def _groups(board: pd.DataFrame) -> list[str]:
     """Groups of months ahead that a board has, in their order."""
-    there = set(board["horizon_group"].astype(str))
-    return [g for g in HORIZON_GROUPS if g in there]
+    groups = set(board["horizon_group"].astype(str))
+    return [group for group in HORIZON_GROUPS if group in groups]
 
 
 def _print_missing(results: od.Results) -> None:
@@ -150,9 +166,9 @@ def _print_missing(results: od.Results) -> None:
     table = lacking(results)
     short = table[(table["missing"] > 0) | (table["failures"] > 0)]
     if short.empty:
-        n = table.groupby("vintage", sort=False)["asked"].first()
-        said = ", ".join(f"{int(k):,} ({kind})" for kind, k in n.items())
-        say(f"Every model made all forecasts: {said}.")
+        counts = table.groupby("vintage", sort=False)["asked"].first()
+        text = ", ".join(f"{int(n):,} ({kind})" for kind, n in counts.items())
+        say(f"Every model made all forecasts: {text}.")
         return
     title("Missing forecasts")
     click.echo(lay(short, _MISSING))
@@ -166,26 +182,25 @@ def _print_missing(results: od.Results) -> None:
 
 def lacking(results: od.Results) -> pd.DataFrame:
     """Forecasts asked for, missing, and failures with the commonest reason, per model and kind."""
-    says = results.manifest
+    manifest = results.manifest
     keys = ["vintage", "model"]
-    horizons = says["horizons"]
-    n_ahead = int(says["horizon"]) if isinstance(horizons, str) else len(horizons)
-    each = len(says["locations"]) * len(says["targets"]) * n_ahead
-    origins = Counter(x["vintage"] for x in says["origins"] if x["data_hash"] is not None)
+    horizons = manifest["horizons"]
+    n_ahead = int(manifest["horizon"]) if isinstance(horizons, str) else len(horizons)
+    per_origin = len(manifest["locations"]) * len(manifest["targets"]) * n_ahead
+    usable = [origin for origin in manifest["origins"] if origin["data_hash"] is not None]
+    origins = Counter(origin["vintage"] for origin in usable)
     ahead = results.scores[results.scores["horizon"] >= 1]
-    made = ahead[keys].astype(str).value_counts(sort=False)
-    failed = results.failures.astype(str).groupby(keys, sort=False)["reason"]
-    reasons = failed.agg(lambda texts: texts.value_counts().index[0])
-    table = pd.concat([made, failed.size(), reasons], axis=1, keys=["made", "failures", "reason"])
-    table = table.fillna({"made": 0, "failures": 0, "reason": ""}).reset_index()
-    asked = table["vintage"].map(origins) * each
-    missing = (asked - table["made"]).clip(lower=0).astype(int)
-    table = table.assign(
-        asked=asked,
-        missing=missing,
-        failures=table["failures"].astype(int),
-    )
-    table = table.sort_values("vintage", key=lambda x: x.map([*origins].index), kind="stable")
+    counts = ahead[keys].astype(str).value_counts(sort=False)
+    failures = results.failures.astype(str).groupby(keys, sort=False)["reason"]
+    reasons = failures.agg(lambda texts: texts.value_counts().index[0])
+    columns = [counts, failures.size(), reasons]
+    table = pd.concat(columns, axis=1, keys=["forecasts", "failures", "reason"])
+    table = table.fillna({"forecasts": 0, "failures": 0, "reason": ""}).reset_index()
+    table["asked"] = table["vintage"].map(origins) * per_origin
+    table["missing"] = (table["asked"] - table["forecasts"]).clip(lower=0).astype(int)
+    table["failures"] = table["failures"].astype(int)
+    order = [*origins]
+    table = table.sort_values("vintage", key=lambda kinds: kinds.map(order.index), kind="stable")
     return table[[*keys, "asked", "missing", "failures", "reason"]]
 
 
@@ -213,40 +228,42 @@ def print_board(board: Board) -> None:
     sections: Sections = []
     notes: list[str] = []
     for level, part in table.groupby("level", observed=True, sort=True):
-        rows = {str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
-        apart = {m for m in rows if not rows[m]["in_all"].all()}
+        rows = _by_model(part)
         # Without a mean over what all have there is no place in an order.
-        best = sorted(rows, key=lambda m: (m in apart, rows[m]["wis_all"].fillna(math.inf).mean()))
-        sections.append((words(level), [(m, rows[m]) for m in best]))
-        notes += [
-            f"{words(level)}: {text}" for text in _on_level(part, groups, apart=sorted(apart))
-        ]
+        incomplete = {model for model in rows if not rows[model]["in_all"].all()}
+        means = {model: rows[model]["wis_all"].fillna(math.inf).mean() for model in rows}
+        models = sorted(rows, key=lambda model: (model in incomplete, means[model]))
+        sections.append((words(level), [(model, rows[model]) for model in models]))
+        for text in _on_level(part, groups, incomplete=sorted(incomplete)):
+            notes.append(f"{words(level)}: {text}")
     title("Leaderboard")
     click.echo(f"{lay_groups(sections, _TASK, groups)}\n")
     for text in notes:
         say(text, indent="  ")
-    ratio = f"; ratio: WIS divided by {BASELINE}'s on the counts in common"
-    naive = f"; naive: divided by {board.second}'s"
-    say(
-        f"{WHAT_WIS_IS}, over the counts that all models forecast"
-        f"{ratio if BASELINE in board.models else ''}{naive if board.second else ''}; "
-        f"{WHAT_90_IS}; seconds: per origin."
-    )
+    legend = f"{WHAT_WIS_IS}, over the counts that all models forecast"
+    if BASELINE in board.models:
+        legend += f"; ratio: WIS divided by {BASELINE}'s on the counts in common"
+    if board.second:
+        legend += f"; naive: divided by {board.second}'s"
+    say(f"{legend}; {WHAT_90_IS}; seconds: per origin.")
 
 
-def _on_level(part: pd.DataFrame, groups: Sequence[str], apart: Sequence[str]) -> Iterator[str]:
+def _on_level(
+    part: pd.DataFrame,
+    groups: Sequence[str],
+    incomplete: Sequence[str],
+) -> Iterator[str]:
     """What the scores of the nation or the states are over, and who is listed last."""
     n_all = part.groupby(part["horizon_group"].astype(str))["n_all"].first()
-    counts = " / ".join(f"{int(n_all.get(g, 0)):,}" for g in groups)
+    counts = " / ".join(f"{int(n_all.get(group, 0)):,}" for group in groups)
     yield f"{counts} counts that all models forecast"
-    none = part[part["n_all"] == 0]
-    if len(none):
-        where = f" {' and '.join(_groups(none))} months ahead" if part["n_all"].any() else ""
-        why = "no model has half of the counts"
-        if none["in_all"].any():
-            why = "each was forecast by some models and not by others"
-        yield f"no count{where} was forecast by all, so there is no WIS and no 90%: {why}"
-    if apart:
-        yield (
-            f"forecast fewer than half of the scorable counts, so listed last: {', '.join(apart)}"
-        )
+    empty = part[part["n_all"] == 0]
+    if len(empty):
+        months = f" {' and '.join(_groups(empty))} months ahead" if part["n_all"].any() else ""
+        reason = "no model has half of the counts"
+        if empty["in_all"].any():
+            reason = "each was forecast by some models and not by others"
+        yield f"no count{months} was forecast by all, so there is no WIS and no 90%: {reason}"
+    if incomplete:
+        models = ", ".join(incomplete)
+        yield f"forecast fewer than half of the scorable counts, so listed last: {models}"
