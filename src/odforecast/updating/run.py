@@ -110,17 +110,17 @@ class Update:
     tracks: tuple[Track, ...] = ()
 
     def __repr__(self) -> str:
-        did = f"{self.added:,} lines recorded" if self.new or self.added else "nothing new"
-        return f"<Update from release {self.release}: {did}, in {self.folder}>"
+        result = f"{self.added:,} lines recorded" if self.new or self.added else "nothing new"
+        return f"<Update from release {self.release}: {result}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
         table = self.changed
         if (month := changes.month_of(self.change)) is not None:
             table = table[table["month"] == month]
-        shown = ["name", "month", "before", "now", "change", "revisions", "new_months", "model"]
-        said = " ".join(changes.sentences(self.change, self.place))
+        columns = ["name", "month", "before", "now", "change", "revisions", "new_months", "model"]
+        note = " ".join(changes.sentences(self.change, self.place))
         title = f"Update from release {self.release}: what changed"
-        return html_table(table[shown].round(0), title, note=said)
+        return html_table(table[columns].round(0), title, note=note)
 
     @property
     def release(self) -> dt.date:
@@ -193,30 +193,31 @@ class Update:
     @property
     def place(self) -> str:
         """The place that sentences are about: the nation where it is forecast, else the first."""
-        there = self.forecast.locations
-        return NATION if NATION in there else there[0]
+        locations = self.forecast.locations
+        return NATION if NATION in locations else locations[0]
 
     @cached_property
     def flags(self) -> list[Flag]:
         """What to know of the release; see :func:`odforecast.vintage.quality.check`."""
         dates = self.archive.releases()
-        place = dates.index(self.release)
-        return check(self.vintage.table, self.archive.release(dates[place - 1]) if place else None)
+        position = dates.index(self.release)
+        earlier = self.archive.release(dates[position - 1]) if position else None
+        return check(self.vintage.table, earlier)
 
     @cached_property
     def change(self) -> Change:
         """The forecast against the one before, with counts and reasons."""
         dates = [d for d in self.archive.releases() if d < self.release]
-        held = self._recorded
-        if len(held):
-            dates = [d for d in dates if d == held["release"].iloc[0].date()]
+        recorded = self._recorded
+        if len(recorded):
+            dates = [d for d in dates if d == recorded["release"].iloc[0].date()]
         earlier = self.archive.as_of(dates[-1]).panel() if dates else None
         return compared(
             self.forecast,
             self.panel,
             earlier=earlier,
             model=self.model,
-            recorded=held,
+            recorded=recorded,
             locations=self.locations,
         )
 
@@ -228,9 +229,9 @@ class Update:
     @property
     def _forecasts(self) -> pd.DataFrame:
         """Forecasts that stand in the record before this update."""
-        held = records.standing(self.lines)
-        found: pd.DataFrame = held[held["kind"] == records.FORECAST]
-        return found
+        entries = records.standing(self.lines)
+        forecasts: pd.DataFrame = entries[entries["kind"] == records.FORECAST]
+        return forecasts
 
     @cached_property
     def _recorded(self) -> pd.DataFrame:
@@ -239,20 +240,20 @@ class Update:
         It may have been written by several updates: with more places than before, or after one
         that was killed. One that was never written to its end is passed over for one that was.
         """
-        kept: pd.DataFrame = self._forecasts
-        kept = kept[kept["release"] < pd.Timestamp(self.release)]
-        kept = kept[kept["release"] == kept["release"].max()]
-        if kept.empty:
-            return kept
-        ended = kept["lines"] == kept["batch"].map(self.lines.groupby("batch").size())
-        newest = (kept[ended] if ended.any() else kept).iloc[-1]
-        same: pd.DataFrame = kept[(kept[_MADE] == newest[_MADE]).all(axis=1)]
-        return same
+        forecasts: pd.DataFrame = self._forecasts
+        forecasts = forecasts[forecasts["release"] < pd.Timestamp(self.release)]
+        forecasts = forecasts[forecasts["release"] == forecasts["release"].max()]
+        if forecasts.empty:
+            return forecasts
+        complete = forecasts["lines"] == forecasts["batch"].map(self.lines.groupby("batch").size())
+        newest = forecasts[complete].iloc[-1] if complete.any() else forecasts.iloc[-1]
+        batch: pd.DataFrame = forecasts[(forecasts[_MADE] == newest[_MADE]).all(axis=1)]
+        return batch
 
     @property
     def _manifest(self) -> dict[str, Any]:
         """What ``update.json`` of this release says now; nothing where there is no page."""
-        return _said_in(self.folder) if self.page.exists() else {}
+        return _read_manifest(self.folder) if self.page.exists() else {}
 
     @property
     def _identity(self) -> dict[str, Any]:
@@ -270,49 +271,57 @@ class Update:
 
     def _manifest_to_be(self, on: dt.date) -> dict[str, Any]:
         """What ``update.json`` will say."""
-        made = self.forecast
+        forecast = self.forecast
         label = self.model.label
-        left = [x for x in self.locations if x not in made.locations]
+        skipped = {}
+        for place in self.locations:
+            if place not in forecast.locations:
+                skipped[place] = forecast.skipped.get(place, "the model does not forecast it")
         return {
             "release": str(self.release),
             "on": str(on),
             "last_month": str(self.panel.last_month),
-            "until": str(made.months[-1]),
+            "until": str(forecast.months[-1]),
             **self._identity,
-            "locations": list(made.locations),
-            "skipped": {x: made.skipped.get(x, "the model does not forecast it") for x in left},
+            "locations": list(forecast.locations),
+            "skipped": skipped,
             "before": None if self.change.before is None else str(self.change.before),
-            "warnings": list(made.warnings),
-            "recorded": len(records.forecast_lines(made, self.panel)),
+            "warnings": list(forecast.warnings),
+            "recorded": len(records.forecast_lines(forecast, self.panel)),
             # As hubs want it named; Parquet holds in 0.2 MB what takes 2 MB as text.
             "hub_file": f"{self.release}-{model_id(label)}.parquet",
         }
 
     def _done(self) -> dt.date | None:
         """The day the release was forecast in full: the record has what page and hub file say."""
-        kept = self._forecasts
-        held = self._manifest
-        places = held.get("locations")
+        forecasts = self._forecasts
+        manifest = self._manifest
+        places = manifest.get("locations")
         if not isinstance(places, list):
             return None
-        kept = kept[(kept["release"] == pd.Timestamp(self.release)) & kept["location"].isin(places)]
+        forecasts = forecasts[
+            (forecasts["release"] == pd.Timestamp(self.release))
+            & forecasts["location"].isin(places)
+        ]
         for name in _MADE:
-            kept = kept[kept[name].astype(str) == str(held.get(name))]
-        every = set(kept["location"]) == set(places)
-        if "recorded" in held:  # an earlier version did not say it
-            every = len(kept) == held["recorded"]
-        day: dt.date | None = kept["on"].iloc[-1].date() if every and len(kept) else None
+            forecasts = forecasts[forecasts[name].astype(str) == str(manifest.get(name))]
+        complete = set(forecasts["location"]) == set(places)
+        if "recorded" in manifest:  # an earlier version did not say it
+            complete = len(forecasts) == manifest["recorded"]
+        if not complete or forecasts.empty:
+            return None
+        day: dt.date = forecasts["on"].iloc[-1].date()
         return day
 
     def _otherwise(self) -> list[str]:
         """What the forecast that was made has otherwise than this one would."""
-        held = self._manifest
+        manifest = self._manifest
         words = changes.SETTINGS | {"asked": "locations", "data": "data with hash"}
-        return [
-            f"{words[key]} {held.get(key)}, not {value}"
-            for key, value in self._identity.items()
-            if held.get(key) != value
-        ]
+        differences = []
+        for key, value in self._identity.items():
+            if manifest.get(key) != value:
+                differences.append(f"{words[key]} {manifest.get(key)}, not {value}")
+        return differences
 
     def _clocks(self, on: dt.date, again: bool) -> tuple[Track, ...]:
         """The clocks of the scenarios, written; with ``again`` also those that are there."""
@@ -362,15 +371,16 @@ class Update:
         records.append(self.record_file, new)
         self.lines = self.record
         self.added = len(new)
-        gone = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime("%Y-%m-%d").unique()
-        there = {str(date) for date in self.archive.releases()}
-        for date in gone:
-            why = "some of its figures were replaced" if date in there else "it was retracted"
-            yield f"release {date}: {why}; what was recorded from it is withdrawn"
-            if date not in there and (self.out / date).exists():
+        withdrawn = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime("%Y-%m-%d")
+        releases = {str(date) for date in self.archive.releases()}
+        for date in withdrawn.unique():
+            reason = "some of its figures were replaced" if date in releases else "it was retracted"
+            yield f"release {date}: {reason}; what was recorded from it is withdrawn"
+            if date not in releases and (self.out / date).exists():
                 yield f"{self.out / date} was made from it and stays: delete it if you like"
-        if came := int((new["kind"] == records.CAME).sum()):
-            yield f"{came:,} counts are recorded anew"
+        counts = int((new["kind"] == records.CAME).sum())
+        if counts:
+            yield f"{counts:,} counts are recorded anew"
 
     def _do(self, notes: Iterable[str], *, again: bool, fetched: bool = False) -> Update:
         """Do what an update does, under the lock of its folder."""
@@ -383,16 +393,22 @@ class Update:
                 hint="a record is dated by the clock: set it right",
             )
         self._refuse_errors()
-        unused = self.archive.as_of().note
-        told = [*notes, *self._correct(on)]
-        told += dict.fromkeys([*filter(None, [unused]), *self.panel.notes])
-        # After a fetch there is none newer.
-        told += filter(None, [None if fetched else old_data_note(self.release, on)])
-        if (made := self._done()) and not ((other := self._otherwise()) and again):
-            told.append(f"release {self.release} was forecast on {made}: nothing new")
-            if other:
-                told.append(f"it was made with {'; '.join(other)}: --again makes another")
-            self.notes, self.tracks = tuple(told), self._clocks(on, again)
+        unused_note = self.archive.as_of().note
+        messages = [*notes, *self._correct(on)]
+        if unused_note:
+            messages.append(unused_note)
+        messages += [note for note in dict.fromkeys(self.panel.notes) if note != unused_note]
+        old_note = None if fetched else old_data_note(self.release, on)  # none newer after a fetch
+        if old_note:
+            messages.append(old_note)
+        day = self._done()
+        differences = self._otherwise() if day else []
+        if day and not (differences and again):
+            messages.append(f"release {self.release} was forecast on {day}: nothing new")
+            if differences:
+                messages.append(f"it was made with {'; '.join(differences)}: --again makes another")
+            self.notes = tuple(messages)
+            self.tracks = self._clocks(on, again)
             return self
         newest = records.standing(self.lines)["release"].max()
         if newest > pd.Timestamp(self.release):
@@ -409,7 +425,9 @@ class Update:
         # The page first: killed between the two, the next run finds lines missing and writes them.
         _write_folder(self, record, manifest=self._manifest_to_be(on))
         records.append(self.record_file, new)
-        self.new, self.notes, self.added = True, tuple(told), self.added + len(new)
+        self.new = True
+        self.notes = tuple(messages)
+        self.added += len(new)
         return self
 
 
@@ -514,19 +532,17 @@ def update(
         if records.is_torn(target / RECORD):
             notes.append(f"{RECORD}: the last line was cut off while it was written; left out")
         if fetch:
-            one = stack.enter_context(Socrata()) if client is None else client
+            source = stack.enter_context(Socrata()) if client is None else client
             try:
-                notes.append(fetch_release("vsrr", releases, client=one, progress=progress).why)
+                fetched = fetch_release("vsrr", releases, client=source, progress=progress)
             except DownloadError as error:
                 hint = "or go on with the releases in hand: --no-fetch"
-                both = hint if error.hint is None else f"{error.hint}, {hint}"
-                raise DownloadError(error.message, hint=both) from error
-        held = own_archive(archive)
-        return Update(held, target, settings=settings, lines=lines)._do(
-            notes,
-            again=again,
-            fetched=fetch,
-        )
+                if error.hint is not None:
+                    hint = f"{error.hint}, {hint}"
+                raise DownloadError(error.message, hint=hint) from error
+            notes.append(fetched.why)
+        work = Update(own_archive(archive), target, settings=settings, lines=lines)
+        return work._do(notes, again=again, fetched=fetch)
 
 
 # ------------------------------------------------------------------ the folder of a release
@@ -587,17 +603,19 @@ def _check_folder(target: Path) -> None:
         raise DataError(f"{target} is not a folder of an update", hint=hint)
     if not target.is_dir():
         return
-    held = _said_in(target)
-    ours = {PAGE, CHANGES, MANIFEST, held.get("hub_file")} if held else set()
+    manifest = _read_manifest(target)
+    expected = {PAGE, CHANGES, MANIFEST, manifest.get("hub_file")} if manifest else set()
     try:
         entries = sorted(target.iterdir())
     except OSError as error:
         raise DataError(f"cannot read {target}: {error.strerror or error}") from error
-    others = [p.name for p in entries if p.name not in ours or p.is_symlink() or not p.is_file()]
-    if others:
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    unknown = [
+        p.name for p in entries if p.name not in expected or p.is_symlink() or not p.is_file()
+    ]
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise DataError(
-            f"{target} holds files that no update wrote ({', '.join(others[:3])}{more}), which "
+            f"{target} holds files that no update wrote ({', '.join(unknown[:3])}{more}), which "
             "would be replaced",
             hint=hint,
         )
@@ -607,23 +625,23 @@ def _clear(out: Path) -> None:
     """Take away what an update that was killed left half written; call it under the lock."""
     with contextlib.suppress(OSError):
         for entry in sorted(out.iterdir()):
-            if (found := _LEFT_OVER.fullmatch(entry.name)) is None:
+            if (match := _LEFT_OVER.fullmatch(entry.name)) is None:
                 continue
             target = out / entry.name[1:11]
-            if found[1] == "old" and not target.exists():
+            if match[1] == "old" and not target.exists():
                 entry.rename(target)  # killed between the two renamings
             else:
                 shutil.rmtree(entry, ignore_errors=True)
 
 
-def _said_in(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
     """The ``update.json`` of a folder of a release; empty if it has none of that release."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    ours = isinstance(found, dict) and found.get("release") == folder.name
-    return found if ours else {}
+    valid = isinstance(manifest, dict) and manifest.get("release") == folder.name
+    return manifest if valid else {}
 
 
 # ------------------------------------------------------------------------- sections of the page
@@ -635,35 +653,35 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
 
     change = update.change
     place = update.place
-    made = []
+    parts = []
     if change.before is not None:
-        said, tables = changes.on_page(
+        sentences, tables = changes.on_page(
             change,
             place,
             all_of_it=f"{CHANGES} has all places and months.",
         )
-        made.append(Section("What changed since the previous forecast", said, tables=tables))
-    made += clocks(update.tracks)
-    there = {NATION, *update.forecast.locations}
-    shown = [f for f in update.flags if f.severity != "note" and f.location in there]
-    if shown:
-        left = f" The first {FLAGS} of {len(shown)} are shown." if len(shown) > FLAGS else ""
-        cells = [[called(f.location), f.month or "", f.code, f.message] for f in shown[:FLAGS]]
+        parts.append(Section("What changed since the previous forecast", sentences, tables=tables))
+    parts += clocks(update.tracks)
+    places = {NATION, *update.forecast.locations}
+    flags = [f for f in update.flags if f.severity != "note" and f.location in places]
+    if flags:
+        cut = f" The first {FLAGS} of {len(flags)} are shown." if len(flags) > FLAGS else ""
+        cells = [[called(f.location), f.month or "", f.code, f.message] for f in flags[:FLAGS]]
         paragraph = f"{checked(update.flags)} The command odforecast data check lists them all."
         table = Table(
             ("Place", "From", "Flag", "Finding"),
             cells,
             numbers=0,
-            caption=f"Errors and warnings.{left}",
+            caption=f"Errors and warnings.{cut}",
         )
-        made.append(Section("Problems found in the release", [paragraph], tables=[table]))
+        parts.append(Section("Problems found in the release", [paragraph], tables=[table]))
     model = str(update.forecast.provenance["label"])
     if past := records.past_forecasts(record, place, model=model):
         title = f"12-month counts, {place_name(place)}"
         table = Table(records.RECORD_HEAD, past, numbers=0, caption=title)
         sentence = records.coverage_sentence(record, model)
-        made.append(Section("Past forecasts and final counts", [sentence], tables=[table]))
-    return made
+        parts.append(Section("Past forecasts and final counts", [sentence], tables=[table]))
+    return parts
 
 
 def checked(flags: Sequence[Flag]) -> str:
@@ -673,5 +691,5 @@ def checked(flags: Sequence[Flag]) -> str:
     'Checks of the release found nothing to flag.'
     """
     counts = Counter(flag.severity for flag in flags)
-    said = [number_of(counts[s], s) for s in SEVERITIES if counts[s]]
-    return f"Checks of the release found {', '.join(said) or 'nothing to flag'}."
+    numbers = [number_of(counts[s], s) for s in SEVERITIES if counts[s]]
+    return f"Checks of the release found {', '.join(numbers) or 'nothing to flag'}."
