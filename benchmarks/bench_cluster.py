@@ -304,9 +304,9 @@ def writing(models: Sequence[str]) -> None:
     units = units_of(models[1:3], "2022-06", "2022-06", None, 100)
     from odforecast.backtesting.results import put_together
     from odforecast.backtesting.store import UnitStore
-    from odforecast.backtesting.unit import made
+    from odforecast.backtesting.unit import run_block
 
-    answers = {block[0]: made([units[i] for i in block])
+    answers = {block[0]: run_block([units[i] for i in block])
                for block in blocks(units, range(len(units)))}  # fmt: skip
     with folder() as out:
         store = UnitStore(out / "units", out / "own")

@@ -116,7 +116,7 @@ def test_a_results_folder_of_an_earlier_version_still_opens(truth, found, tmp_pa
     assert set(loaded.select("Ohio").scores["location"]) == {"OH"}
     # Its units are of another code: computed again, not reused, not in the way.
     units = plan(["naive"], found, truth, draws=20)
-    assert not any(UnitStore(tmp_path / "units").told(u) for u in units)
+    assert not any(UnitStore(tmp_path / "units").find(u) for u in units)
     assert len(run_units(units, out=tmp_path).scores) == 144
 
 

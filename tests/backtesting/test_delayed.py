@@ -133,7 +133,7 @@ def test_one_day_and_month_by_several_donors_are_several_units(truth, tmp_path):
     same(whole, fresh)
     store = UnitStore(tmp_path / "units")
     made = plan(["naive", "hub-baseline"], found, truth, locations=STATES, draws=30)
-    assert all(store.told(u) for u in made)
+    assert all(store.find(u) for u in made)
     assert len(relative_skill(whole.scores)) == 2  # no unit is taken for repeated
     assert whole.select("Ohio").scores["donor"].nunique() == 3
     board = whole.leaderboard(by=["donor", "level", "horizon_group"])

@@ -172,7 +172,7 @@ def test_a_damaged_block_is_computed_again(units, whole, out, kind):
     assert note.startswith("1 stored block was damaged")
     assert "\n" not in note
     store = UnitStore(out / "units")
-    assert all(store.told(u) for u in units)
+    assert all(store.find(u) for u in units)
     assert store.notes == ()
 
 

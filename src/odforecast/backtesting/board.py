@@ -169,10 +169,10 @@ def reserved(label: str) -> str | None:
 
 def check_label(label: str) -> None:
     """Refuse a label that no model may have, or that one has which runs here."""
-    if taken := reserved(label) if isinstance(label, str) else None:
+    if owner := reserved(label) if isinstance(label, str) else None:
         raise BacktestError(
-            f"{quoted(label)} is the name of {taken}, a model that runs here",
-            hint=f"give another label, such as my-{taken.partition('+')[0]}",
+            f"{quoted(label)} is the name of {owner}, a model that runs here",
+            hint=f"give another label, such as my-{owner.partition('+')[0]}",
         )
     if not isinstance(label, str) or not LABEL.fullmatch(label) or len(label) > 100:
         raise BacktestError(
@@ -191,23 +191,24 @@ def entries_of(results: Results, where: str) -> list[Entry]:
             hint="run it with --task NAME (task= in Python)",
         )
     try:
-        given = str(task["fingerprint"])
-        found = fingerprint_of(
+        stated = str(task["fingerprint"])
+        fingerprint = fingerprint_of(
             task["definition"],
             says["truth"]["data_hash"],
             found=says["origins"],
         )
     except (KeyError, TypeError) as error:
         raise BacktestError(f"{where}: its manifest lacks {error}") from error
-    if found != given:
+    if fingerprint != stated:
         raise BacktestError(
-            f"{where}: its data and definition have the fingerprint {found[:SHORT]}, its manifest "
-            f"says {given[:SHORT]}: one of them was changed",
+            f"{where}: its data and definition have the fingerprint {fingerprint[:SHORT]}, its "
+            f"manifest says {stated[:SHORT]}: one of them was changed",
             hint="run the task again",
         )
-    if taken := [m for m in says.get("submitted", {}) if reserved(str(m))]:
+    if reserved_names := [m for m in says.get("submitted", {}) if reserved(str(m))]:
         raise BacktestError(
-            f"{where}: forecasts made elsewhere are named {taken[0]}, as a model that runs here",
+            f"{where}: forecasts made elsewhere are named {reserved_names[0]}, as a model that "
+            "runs here",
             hint="submit them under another label",
         )
     if says.get("dataset") == COUNTIES:
@@ -220,7 +221,12 @@ def entries_of(results: Results, where: str) -> list[Entry]:
     scores = scores.loc[scores["horizon"] >= 1, [c for c in KEPT if c in scores]]
     tables = [(t, t["model"].astype(str)) for t in (scores, failures)]
     return [
-        Entry(label, where, says, *(t[of == label].reset_index(drop=True) for t, of in tables))
+        Entry(
+            label,
+            where,
+            says,
+            *(t[model_of == label].reset_index(drop=True) for t, model_of in tables),
+        )
         for label in says["models"]
     ]
 
@@ -236,11 +242,11 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
                 f"{_difference(first, entry)}",
                 hint="compare results of one task",
             )
-        other = out.get(entry.model)
-        if other is not None and (why := _apart(other, entry)):
+        earlier = out.get(entry.model)
+        if earlier is not None and (difference := _mismatch(earlier, entry)):
             raise BacktestError(
-                f"model {entry.model} is in {other.where} and in {entry.where}, and not the same: "
-                f"{why}",
+                f"model {entry.model} is in {earlier.where} and in {entry.where}, and not the "
+                f"same: {difference}",
                 hint="leave one folder out, or give one of them another label",
             )
         out.setdefault(entry.model, entry)
@@ -251,30 +257,30 @@ def _called(entry: Entry) -> str:
     return f"{entry.task['name']} ({entry.task['fingerprint'][:SHORT]})"
 
 
-def _difference(one: Entry, other: Entry) -> str:
+def _difference(first_entry: Entry, second_entry: Entry) -> str:
     """What differs between two tasks: keys of the definition, else the data."""
-    a, b = (e.task["definition"] for e in (one, other))
-    said = [
+    a, b = (e.task["definition"] for e in (first_entry, second_entry))
+    differences = [
         f"{key} is {_short(a.get(key))} and {_short(b.get(key))}"
         for key in dict.fromkeys([*a, *b])
         if key not in WORDS and a.get(key) != b.get(key)
     ]
-    if said:
-        return "; ".join(said)
-    first, second = (e.manifest["truth"] for e in (one, other))
-    same = "the definition is the same,"
+    if differences:
+        return "; ".join(differences)
+    first, second = (e.manifest["truth"] for e in (first_entry, second_entry))
+    opening = "the definition is the same,"
     if first["data_hash"] != second["data_hash"]:
         truths = [f"{x['release']} ({x['data_hash']})" for x in (first, second)]
-        return f"{same} the truth is not: release {' and '.join(truths)}"
-    pairs = zip(one.manifest["origins"], other.manifest["origins"])
+        return f"{opening} the truth is not: release {' and '.join(truths)}"
+    pairs = zip(first_entry.manifest["origins"], second_entry.manifest["origins"])
     for pair in (p for p in pairs if p[0] != p[1]):
-        found = [
+        origin_texts = [
             f"{o['as_of']}{f' by {d}' if (d := o['donor']) else ''} ({o['data_hash']})"
             for o in pair
         ]
-        what = "what was known is not: the first origin that differs is"
-        return f"{same} {what} {' and '.join(found)}"
-    return f"{same} the number of origins is not"
+        subject = "what was known is not: the first origin that differs is"
+        return f"{opening} {subject} {' and '.join(origin_texts)}"
+    return f"{opening} the number of origins is not"
 
 
 def _short(value: object) -> str:
@@ -282,16 +288,18 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _apart(one: Entry, other: Entry) -> str:
+def _mismatch(first: Entry, second: Entry) -> str:
     """Why two entries of one label are not the same; empty if they are."""
-    theirs = other.made_by
-    for what, a in one.made_by.items():
-        if a != theirs[what]:
-            return f"{what} {a} and {theirs[what]}"
-    keys = [c for c in _SAME if c in one.scores and c in other.scores]
-    if len(one.scores) != len(other.scores):
-        return f"{len(one.scores):,} and {len(other.scores):,} scores"
-    tables = [e.scores[keys].sort_values(keys[:6]).reset_index(drop=True) for e in (one, other)]
+    second_made_by = second.made_by
+    for field, a in first.made_by.items():
+        if a != second_made_by[field]:
+            return f"{field} {a} and {second_made_by[field]}"
+    columns = [c for c in _SAME if c in first.scores and c in second.scores]
+    if len(first.scores) != len(second.scores):
+        return f"{len(first.scores):,} and {len(second.scores):,} scores"
+    tables = [
+        e.scores[columns].sort_values(columns[:6]).reset_index(drop=True) for e in (first, second)
+    ]
     try:
         pd.testing.assert_frame_equal(
             tables[0],
@@ -310,48 +318,50 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
     units = entries[0].asked()
     models = [e.model for e in entries]
     tables = [e.made().assign(model=e.model) for e in entries]
-    some = [table for table in tables if len(table)] or tables[:1]
-    rows = _keyed(pd.concat(some, ignore_index=True))
+    filled = [table for table in tables if len(table)] or tables[:1]
+    rows = _keyed(pd.concat(filled, ignore_index=True))
     if "last_reported" in rows:
         places = [*_KEYS[:4]]
-        known = rows[[*places, "last_reported"]].dropna(subset="last_reported")
-        known = known.drop_duplicates(places)
+        last_counts = rows[[*places, "last_reported"]].dropna(subset="last_reported")
+        last_counts = last_counts.drop_duplicates(places)
         units = units.merge(
-            known,
+            last_counts,
             on=places,
             how="left",
             validate="many_to_one",
         )
     keys = list(_KEYS)
     at = pd.MultiIndex.from_frame(units[keys]).get_indexer(pd.MultiIndex.from_frame(rows[keys]))
-    of = pd.Index(models).get_indexer(pd.Index(rows["model"]))
+    model_index = pd.Index(models).get_indexer(pd.Index(rows["model"]))
     if (bad := (at < 0) | rows.duplicated([*keys, "model"]).to_numpy()).any():
-        entry = entries[of[bad][0]]
+        entry = entries[model_index[bad][0]]
         first = at[bad][0]
-        what = "a forecast that its task does not ask for" if first < 0 else "two rows"
+        problem = "a forecast that its task does not ask for" if first < 0 else "two rows"
         raise BacktestError(
-            f"{entry.where}: model {entry.model} has {what} of one unit",
+            f"{entry.where}: model {entry.model} has {problem} of one unit",
             hint="run the task again into a folder of its own",
         )
     scorable = rows["scorable"].to_numpy(dtype=bool)
     values = {name: np.full((len(units), len(models)), np.nan) for name in ("made", *METRICS)}
-    values["made"][at, of] = 1.0
+    values["made"][at, model_index] = 1.0
     for name in METRICS:
         if name in rows:
-            values[name][at, of] = np.where(scorable, rows[name].to_numpy(dtype=float), np.nan)
+            values[name][at, model_index] = np.where(
+                scorable, rows[name].to_numpy(dtype=float), np.nan
+            )
     return Grid(units, models, values=values)
 
 
 def on_all(grid: Grid, metric: str = "wis") -> tuple[NDArray[np.bool_], int, Floats]:
     """Which models count where units of *all* are meant, the number of units that these all have a
     WIS of, and each model's mean over them."""
-    there = grid.scored()
+    scored = grid.scored()
     means = np.full(len(grid.models), np.nan)
-    counts = there.sum(axis=0) >= ENOUGH * there.any(axis=1).sum()
-    counts &= there.any(axis=0)
+    counts = scored.sum(axis=0) >= ENOUGH * scored.any(axis=1).sum()
+    counts &= scored.any(axis=0)
     if not counts.any():
         return counts, 0, means
-    common = there[:, counts].all(axis=1)
+    common = scored[:, counts].all(axis=1)
     if common.any():
         means[counts] = grid.values[metric][common][:, counts].mean(axis=0)
     return counts, int(common.sum()), means
@@ -384,13 +394,13 @@ def leaderboard(
     >>> board.entries[["model", "n_missing", "n_failures"]].values.tolist()
     [['hub-baseline', 0, 0], ['naive+delay', 0, 0], ['drift+delay', 0, 0]]
     """
-    given = [results] if isinstance(results, Results | str | PathLike) else list(results)
-    if not given:
+    items = [results] if isinstance(results, Results | str | PathLike) else list(results)
+    if not items:
         raise BacktestError("no results to compare", hint="give results, or their folders")
     entries: list[Entry] = []
-    for i, one in enumerate(given, 1):
-        where = f"results {i}" if isinstance(one, Results) else fspath(one)
-        read = one if isinstance(one, Results) else _read(Path(one))
+    for i, item in enumerate(items, 1):
+        where = f"results {i}" if isinstance(item, Results) else fspath(item)
+        read = item if isinstance(item, Results) else _read(Path(item))
         entries += entries_of(read, where)
     return Board(merged(entries))
 
@@ -398,11 +408,9 @@ def leaderboard(
 def _read(folder: Path) -> Results:
     """A folder of results; another thing is named, for none of it has to be run again."""
     if not (folder / "manifest.json").exists():
-        called = quoted(str(folder))
+        name = quoted(str(folder))
         raise BacktestError(
-            f"{called} holds no results"
-            if folder.exists()
-            else f"no such folder of results: {called}",
+            f"{name} holds no results" if folder.exists() else f"no such folder of results: {name}",
             hint="give folders of odforecast backtest --task NAME --out DIR, or of odforecast task "
             "submit --out DIR",
         )
@@ -487,24 +495,24 @@ class Board:
             (digest of the code), ``where`` (the folder).
         """
         rows = []
-        asked = len(self.parts[0].asked())
+        n_asked = len(self.parts[0].asked())
         for p in self.parts:
             reasons = p.failures["reason"].astype(str).value_counts()
             seconds = p.manifest.get("model_seconds", {}).get(p.model)
             n = len(p.origins)
-            by = p.made_by
+            made_by = p.made_by
             rows.append(
                 {
                     "model": p.model,
-                    "version": by["version"],
+                    "version": made_by["version"],
                     "submitted": p.submitted,
-                    "n_asked": asked,
-                    "n_missing": asked - len(p.made()),
+                    "n_asked": n_asked,
+                    "n_missing": n_asked - len(p.made()),
                     "n_failures": len(p.failures),
                     "failure": str(reasons.index[0]) if len(reasons) else "",
                     "seconds_per_origin": np.nan if seconds is None or not n else seconds / n,
-                    "spec_hash": by["spec"],
-                    "code": by["code"],
+                    "spec_hash": made_by["spec"],
+                    "code": made_by["code"],
                     "where": p.where,
                 }
             )
@@ -553,27 +561,27 @@ class Board:
             were known when the forecast was made are left out.
         """
         keys = list(by)
-        named = dict(only or {})
+        conditions = dict(only or {})
         bootstrap = whole("bootstrap", bootstrap, least=0, error=BacktestError)
-        found = []
+        groups = []
         grid = self.grid
-        if "size" in (*keys, *named) and "last_reported" not in grid.units:
+        if "size" in (*keys, *conditions) and "last_reported" not in grid.units:
             raise BacktestError(
                 "these results cannot be split by size: they lack the column last_reported",
                 hint="run the task again, or split by location",
             )
-        units = with_groups(grid.units, [*named, *keys])
-        kept = np.ones(len(units), dtype=bool)
-        for name, value in named.items():
-            kept &= (units[name].astype(str) == str(value)).to_numpy()
+        units = with_groups(grid.units, [*conditions, *keys])
+        chosen = np.ones(len(units), dtype=bool)
+        for name, value in conditions.items():
+            chosen &= (units[name].astype(str) == str(value)).to_numpy()
         if since is not None:
-            kept &= units["last_month"].to_numpy().astype("datetime64[M]") >= to_month(since)
-        for labels, part in replace(grid, units=units).rows(kept).groups(keys):
+            chosen &= units["last_month"].to_numpy().astype("datetime64[M]") >= to_month(since)
+        for labels, part in replace(grid, units=units).rows(chosen).groups(keys):
             if part.scored().any():
-                found.append(self._group(part, level, bootstrap=bootstrap).assign(**labels))
-        if not found:
+                groups.append(self._group(part, level, bootstrap=bootstrap).assign(**labels))
+        if not groups:
             return pd.DataFrame(columns=[*keys, *COLUMNS])
-        out = pd.concat(found, ignore_index=True)[[*keys, *COLUMNS]]
+        out = pd.concat(groups, ignore_index=True)[[*keys, *COLUMNS]]
         for key in keys:  # in the order of the groups, not of the alphabet
             if isinstance(units[key].dtype, pd.CategoricalDtype):
                 out[key] = pd.Categorical(out[key], units[key].cat.categories, ordered=True)
@@ -600,26 +608,26 @@ class Board:
             "rel_log_wis": np.nan,
         }
         pairs = grid.rows(grid.scored().any(axis=1)).pairs("wis")
-        often = pairs.cells.weights(bootstrap)
-        there = [b for b in (BASELINE, self.second) if b in grid.models]
+        weights = pairs.cells.weights(bootstrap)
+        baselines = [b for b in (BASELINE, self.second) if b in grid.models]
         # On which the interval rests: of the counts in common with the first of these there is.
-        to = grid.models.index(there[0]) if there else np.arange(len(grid.models))
+        other = grid.models.index(baselines[0]) if baselines else np.arange(len(grid.models))
         for name in ("n_origins", "n_blocks", "n_donors"):
-            columns[name] = getattr(pairs.base, name)[np.arange(len(grid.models)), to]
+            columns[name] = getattr(pairs.base, name)[np.arange(len(grid.models)), other]
         for name, n, base in (
             ("rel_wis", "n_common", BASELINE),
             ("rel_naive", "n_common_naive", self.second),
         ):
             ends = (name, f"{name}_low", f"{name}_high")
             columns |= dict.fromkeys(ends, np.nan) | {n: 0}
-            if base in there:
+            if base in baselines:
                 at = grid.models.index(base)
                 columns |= dict(
-                    zip(ends, pairs.related(to_base, at, often, level, pairs.common[at, at] > 0))
+                    zip(ends, pairs.related(to_base, at, weights, level, pairs.common[at, at] > 0))
                 )
                 columns[n] = pairs.common[:, at]
         logs = grid.rows(grid.scored("log_wis").any(axis=1))
-        if BASELINE in there and len(logs.units):
+        if BASELINE in baselines and len(logs.units):
             sums = logs.pairs("log_wis").sums.sum(axis=0)[None]
             columns["rel_log_wis"] = to_base(sums, grid.models.index(BASELINE))[0]
         out = pd.DataFrame(columns)

@@ -203,7 +203,7 @@ def _real(
     """One origin per release, seen on its release date; releases outside the span left out."""
     first = None if start is None else to_month(start, 1)
     last = None if end is None else to_month(end, 12)
-    found = []
+    origins = []
     for date in archive.releases(dataset):
         panel = None
         reason = ""
@@ -217,21 +217,21 @@ def _real(
         month = last_published(issued) if panel is None else panel.last_month
         if (first is not None and month < first) or (last is not None and month > last):
             continue
-        found.append(Origin(date, VINTAGE_REAL, panel=panel, reason=reason))
-    ends = {o.as_of: o.panel.last_month for o in found if o.panel is not None}
-    again = archive.copies(ends, dataset)
-    found = [
+        origins.append(Origin(date, VINTAGE_REAL, panel=panel, reason=reason))
+    ends = {o.as_of: o.panel.last_month for o in origins if o.panel is not None}
+    copies = archive.copies(ends, dataset)
+    origins = [
         o
-        if o.as_of not in again
-        else Origin(o.as_of, VINTAGE_REAL, panel=None, reason=again[o.as_of])
-        for o in found
+        if o.as_of not in copies
+        else Origin(o.as_of, VINTAGE_REAL, panel=None, reason=copies[o.as_of])
+        for o in origins
     ]
-    if not found:
+    if not origins:
         raise BacktestError(
             f"no release with a last month in {start or '…'}..{end or '…'}",
             hint=f"the archive has {len(archive.releases(dataset))} releases of {dataset}",
         )
-    return found
+    return origins
 
 
 def cuts(panel: Panel, *, start: object, end: object, step: int = 1) -> list[Origin]:
@@ -251,13 +251,13 @@ def cuts(panel: Panel, *, start: object, end: object, step: int = 1) -> list[Ori
     BacktestError
         If the span is empty or lies outside the panel.
     """
-    found = [panel.cut(m) for m in _months(panel, start, end=end, step=step)]
-    return [Origin(p.as_of, p.vintage, panel=p) for p in found]
+    panels = [panel.cut(m) for m in _months(panel, start, end=end, step=step)]
+    return [Origin(p.as_of, p.vintage, panel=p) for p in panels]
 
 
 def delays(
     panel: Panel,
-    found: Sequence[Donor],
+    available: Sequence[Donor],
     *,
     start: object,
     end: object,
@@ -267,7 +267,7 @@ def delays(
     """Pseudo-vintages with delay from one later panel, every ``step`` months, ``donors`` each."""
     out = []
     for month in _months(panel, start, end=end, step=step):
-        for donor in drawn(month, found, n=donors):
+        for donor in drawn(month, available, n=donors):
             seen = panel.delayed(month, donor)
             distance = donor.distance(month)
             out.append(
@@ -302,23 +302,23 @@ def _months(panel: Panel, start: object, end: object, step: int) -> Months:
 FAR = 3
 
 
-def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS) -> list[Donor]:
+def drawn(month: np.datetime64, available: Sequence[Donor], n: int = DEFAULT_DONORS) -> list[Donor]:
     """The donors of an origin: eras alternate, within an era the nearest in the calendar."""
     if n < 1:
         raise BacktestError(f"donors must be at least 1, got {n}")
-    if not found:
+    if not available:
         raise BacktestError("there is no donor to take the delay from")
     month = np.datetime64(month, "M")
     streams = Streams(DEFAULT_SEED, STATES, indicator=ALL_DRUGS, last_month=str(month))
-    ordered = sorted(found, key=lambda d: d.release)
+    ordered = sorted(available, key=lambda d: d.release)
     first = int(streams.generator("donor-era").integers(len(ERAS)))
     out: list[Donor] = []
     for number in range(n):
         era = ERAS[(first + number) % len(ERAS)]
         unused = [d for d in ordered if d not in out]
-        mine = [d for d in unused if d.era == era]
-        near = [[d for d in pool if d.distance(month) <= FAR] for pool in (mine, unused)]
-        pools = (*near, mine, unused, ordered)
+        of_era = [d for d in unused if d.era == era]
+        nearby = [[d for d in pool if d.distance(month) <= FAR] for pool in (of_era, unused)]
+        pools = (*nearby, of_era, unused, ordered)
         pool = next(p for p in pools if p)
         least = min(d.distance(month) for d in pool)
         nearest = [d for d in pool if d.distance(month) == least]

@@ -202,9 +202,9 @@ def _write(
         empty(name).to_parquet(path, index=False)
         return
     schema = pa.unify_schemas([*distinct], promote_options="permissive")
-    few = with_few_values(schema)
+    categorical = with_few_values(schema)
     waiting = list[pa.Table]()
-    with pq.ParquetWriter(path, schema, use_dictionary=few) as writer:
+    with pq.ParquetWriter(path, schema, use_dictionary=categorical) as writer:
 
         def flush(least: int) -> None:
             """Write the rows that wait, if they are so many."""
@@ -248,12 +248,12 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     """A column in the type of its table; categories in order, as pandas has them."""
     if not pa.types.is_dictionary(kind):
         return column.cast(kind)
-    held = column.unify_dictionaries().combine_chunks()
-    values = held.dictionary.to_numpy(zero_copy_only=False)
-    codes = held.indices.to_numpy()
+    unified = column.unify_dictionaries().combine_chunks()
+    values = unified.dictionary.to_numpy(zero_copy_only=False)
+    codes = unified.indices.to_numpy()
     # Only those that are there: a block's column holds those of all of its units.
-    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
-    order = used[np.argsort(values[used])]
+    present = np.flatnonzero(np.bincount(codes, minlength=values.size))
+    order = present[np.argsort(values[present])]
     place = np.zeros(values.size, dtype=np.int32)
     place[order] = np.arange(order.size, dtype=np.int32)
     return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
@@ -261,7 +261,7 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 def _manifest(
     units: Sequence[Unit],
-    done: Sequence[Outcome],
+    outcomes: Sequence[Outcome],
     notes: Sequence[str],
     more: Mapping[str, object],
 ) -> dict[str, object]:
@@ -269,10 +269,10 @@ def _manifest(
     first = units[0]
     models = {u.model.label: u.model.spec for u in units}
     seconds = dict.fromkeys(models, 0.0)
-    said: dict[str, Counter[str]] = {name: Counter() for name in models}
-    for unit, one in zip(units, done):
-        seconds[unit.model.label] += one.seconds
-        said[unit.model.label].update(one.warnings)
+    warned: dict[str, Counter[str]] = {name: Counter() for name in models}
+    for unit, outcome in zip(units, outcomes):
+        seconds[unit.model.label] += outcome.seconds
+        warned[unit.model.label].update(outcome.warnings)
     return manifest_of(
         first.truth,
         list({id(u.origin): u.origin for u in units}.values()),
@@ -286,7 +286,7 @@ def _manifest(
         # The commonest, each with the number of units it came up in.
         warnings={
             name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
-            for name, texts in said.items()
+            for name, texts in warned.items()
             if texts
         },
         model_seconds={name: round(s, 3) for name, s in seconds.items()},
@@ -498,8 +498,8 @@ class Results:
 
     def select(self, locations: str | Iterable[str]) -> Results:
         """Only these locations, by any of their names."""
-        held = sorted(str(s) for s in self.scores["location"].unique())
-        states = list(pick(locations, held, "the score table", BacktestError))
+        places = sorted(str(s) for s in self.scores["location"].unique())
+        states = list(pick(locations, places, "the score table", BacktestError))
         tables = {
             name: table[table["location"].isin([*states, "*"])].reset_index(drop=True)
             for name in TABLES
@@ -530,15 +530,15 @@ class Results:
         """
         import odforecast.plot as plots
 
-        seen = self if location is None else self.select(location)
+        results = self if location is None else self.select(location)
         if kind is None:
             several = len(self.manifest.get("models", ())) > 1
-            kind = "skill" if several and BASELINE in set(seen.scores["model"]) else "coverage"
-            kind = "said" if len(set(seen.scores["location"])) == 1 else kind
+            kind = "skill" if several and BASELINE in set(results.scores["model"]) else "coverage"
+            kind = "said" if len(set(results.scores["location"])) == 1 else kind
         if kind not in KINDS:
             raise BacktestError(f"kind is {kind!r}, an unknown figure", hint=one_of(kind, KINDS))
         draw: Callable[..., Axes] = getattr(plots, "said_and_came" if kind == "said" else kind)
-        return draw(seen, axes=axes, **style)
+        return draw(results, axes=axes, **style)
 
     def leaderboard(
         self,
@@ -596,20 +596,20 @@ class Results:
         board = board.assign(model=board["model"].astype(object))
         heads = board[groups].drop_duplicates() if groups else pd.DataFrame(index=[0])
         names = [str(name) for name in board if name not in (*groups, "model")]
-        none: dict[str, Any] = {name: 0 if name.startswith("n_") else np.nan for name in names}
-        rows = [heads.assign(**none, model=model)[list(board)] for model in lost]
-        whole = pd.concat([board, *rows], ignore_index=True)
+        blank: dict[str, Any] = {name: 0 if name.startswith("n_") else np.nan for name in names}
+        rows = [heads.assign(**blank, model=model)[list(board)] for model in lost]
+        rows_of_all = pd.concat([board, *rows], ignore_index=True)
         if groups:  # in the order of the groups; within one, the rows without scores are last
-            at = whole.groupby(
+            at = rows_of_all.groupby(
                 groups,
                 sort=False,
                 observed=True,
                 dropna=False,
             ).ngroup()
-            whole = whole.iloc[np.argsort(at.to_numpy(), kind="stable")]
-        whole = whole.reset_index(drop=True).astype({"model": str})
-        whole.attrs = dict(board.attrs)
-        return whole
+            rows_of_all = rows_of_all.iloc[np.argsort(at.to_numpy(), kind="stable")]
+        rows_of_all = rows_of_all.reset_index(drop=True).astype({"model": str})
+        rows_of_all.attrs = dict(board.attrs)
+        return rows_of_all
 
     def labelled(self) -> pd.DataFrame:
         """Scores with the columns ``level`` and ``horizon_group`` added."""
@@ -648,8 +648,8 @@ class Results:
             if files is not None and (not isinstance(files, dict) or set(files) != set(TABLES)):
                 raise ValueError("its manifest does not name the checksums of its tables")
         except (OSError, ValueError, TypeError) as error:
-            there = ("units", *(f"{t}.parquet" for t in TABLES))
-            begun = any((folder / n).exists() for n in there)
+            names = ("units", *(f"{t}.parquet" for t in TABLES))
+            begun = any((folder / n).exists() for n in names)
             unfinished = begun and isinstance(error, FileNotFoundError)
             raise _broken(folder, _UNFINISHED if unfinished else error) from error
         needed = ("scores", "failures") if files is None else files
@@ -663,11 +663,11 @@ class Results:
 
 def failed_everywhere(results: Results) -> dict[str, str]:
     """Models that were run and have no score, with the commonest reason of each."""
-    there = results._scored()
-    lost = [str(name) for name in results.manifest.get("models", {}) if str(name) not in there]
-    if not lost or (results._folder is None and "failures" not in results._tables):
+    scored = results._scored()
+    unscored = [str(name) for name in results.manifest.get("models", {}) if str(name) not in scored]
+    if not unscored or (results._folder is None and "failures" not in results._tables):
         return {}
     failures = results.failures
     reasons = failures["reason"].astype(str).groupby(failures["model"].astype(str))
-    found = {str(name): part.value_counts().index[0] for name, part in reasons}
-    return {name: on_screen(found[name]) for name in lost if name in found}
+    commonest = {str(name): part.value_counts().index[0] for name, part in reasons}
+    return {name: on_screen(commonest[name]) for name in unscored if name in commonest}

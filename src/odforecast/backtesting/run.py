@@ -16,7 +16,14 @@ from typing import Any
 from odforecast.backtesting.planning import blocks
 from odforecast.backtesting.results import Results, failed_everywhere, put_together
 from odforecast.backtesting.store import UnitStore, run_folder
-from odforecast.backtesting.unit import Made, Outcome, Unit, code_digest, made, on_screen
+from odforecast.backtesting.unit import (
+    BlockResult,
+    Outcome,
+    Unit,
+    code_digest,
+    on_screen,
+    run_block,
+)
 from odforecast.errors import BacktestError
 
 #: Frames of this package: a warning points at the line of the caller outside of it.
@@ -97,15 +104,15 @@ def run_units(
             store = UnitStore(folder / "units", scratch / "units")
             missing = []
             for index, unit in enumerate(units):
-                stored = store.told(unit)
+                stored = store.find(unit)
                 if stored is None:
                     missing.append(index)
                 else:
                     finish([index], [stored], reused=True)
-            computed: Iterator[tuple[list[int], Made]]
+            computed: Iterator[tuple[list[int], BlockResult]]
             planned = blocks(units, missing)
             if executor is None:
-                computed = ((block, made([units[i] for i in block])) for block in planned)
+                computed = ((block, run_block([units[i] for i in block])) for block in planned)
             else:
                 from odforecast.backtesting.workers import dispatched
 

@@ -22,7 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.unit import UNIT_TABLES, Made, Outcome, Unit, same_text, stored_as
+from odforecast.backtesting.unit import (
+    UNIT_TABLES,
+    BlockResult,
+    Outcome,
+    Unit,
+    same_text,
+    stored_as,
+)
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
@@ -40,8 +47,8 @@ def _writing(folder: Path, hint: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or error
-        raise BacktestError(f"cannot write to {folder}: {why}", hint=hint) from error
+        reason = error.strerror or error
+        raise BacktestError(f"cannot write to {folder}: {reason}", hint=hint) from error
 
 
 @contextlib.contextmanager
@@ -52,8 +59,8 @@ def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
         for pattern in (".*.parquet.*.tmp", ".*.json.*.tmp", ".*.csv.*.tmp"):
             for part in (*folder.glob(pattern), *folder.glob(f"units/model=*/{pattern}")):
                 part.unlink(missing_ok=True)
-        for left in folder.glob(f"{_SCRATCH}*/"):
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in folder.glob(f"{_SCRATCH}*/"):
+            shutil.rmtree(leftover, ignore_errors=True)
         with _writing(folder):
             scratch = tempfile.TemporaryDirectory(
                 prefix=_SCRATCH,
@@ -67,49 +74,49 @@ def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
 def _same_task(folder: Path, more: Mapping[str, object]) -> None:
     """Refuse to replace the results of a task by those of another one, or of none."""
     try:
-        held = json.loads((folder / "manifest.json").read_text())
+        manifest = json.loads((folder / "manifest.json").read_text())
     except (OSError, ValueError):  # nothing there, or nothing that is worth keeping
         return
-    if not isinstance(held, dict):
+    if not isinstance(manifest, dict):
         return
-    tasks = [t if isinstance(t := says.get("task"), Mapping) else {} for says in (held, more)]
+    tasks = [t if isinstance(t := says.get("task"), Mapping) else {} for says in (manifest, more)]
     # A name and a title say nothing.
-    there, ours = (str(t.get("fingerprint")) if t else "" for t in tasks)
-    if there != ours:
-        named = [
+    stored_fingerprint, new_fingerprint = (str(t.get("fingerprint")) if t else "" for t in tasks)
+    if stored_fingerprint != new_fingerprint:
+        names = [
             f"task {t.get('name')} ({str(t.get('fingerprint'))[:12]})" if t else "no task"
             for t in tasks
         ]
         raise BacktestError(
-            f"{folder} holds the results of {named[0]}, and this is a run of {named[1]}: its "
+            f"{folder} holds the results of {names[0]}, and this is a run of {names[1]}: its "
             "tables would be replaced",
             hint="give another folder",
         )
 
 
 @contextlib.contextmanager
-def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
+def locked(folder: Path, activity: str = "backtest") -> Iterator[None]:
     """Hold a folder: a file in it names this process, its host and when it started."""
     path = folder / NAME
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        held = _opened(path)
+        descriptor = _opened(path)
     with contextlib.ExitStack() as stack:
-        if held is not None:
-            stack.callback(os.close, held)
-        if held is None or (holder := _holder(held)) is not None:
-            holder = _named(path.read_bytes()) if held is None else holder
-            who = f" (process {holder['pid']} on {holder['host']})" if holder else ""
+        if descriptor is not None:
+            stack.callback(os.close, descriptor)
+        if descriptor is None or (holder := _holder(descriptor)) is not None:
+            holder = _named(path.read_bytes()) if descriptor is None else holder
+            holder_text = f" (process {holder['pid']} on {holder['host']})" if holder else ""
             raise BacktestError(
-                f"another {what} is running into {folder}{who}",
+                f"another {activity} is running into {folder}{holder_text}",
                 hint=f"wait for it, or use another folder; if it is over, delete {path}",
             )
         pid = os.getpid()
-        me = {"pid": pid, "host": socket.gethostname(), "started": _started(pid)}
+        owner = {"pid": pid, "host": socket.gethostname(), "started": _started(pid)}
         with _writing(folder):
-            os.ftruncate(held, 0)
-            os.lseek(held, 0, os.SEEK_SET)
-            os.write(held, json.dumps(me).encode())
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, json.dumps(owner).encode())
         try:
             yield
         finally:
@@ -144,8 +151,8 @@ def _opened(path: Path) -> int | None:
 def _named(data: bytes) -> dict[str, Any] | None:
     """Who a lock file names; None where it is empty, or torn by the end of a run."""
     try:
-        named = dict(json.loads(data))
-        return {**named, "pid": int(named["pid"]), "host": str(named["host"])}
+        fields = dict(json.loads(data))
+        return {**fields, "pid": int(fields["pid"]), "host": str(fields["host"])}
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -153,13 +160,13 @@ def _named(data: bytes) -> dict[str, Any] | None:
 def _holder(descriptor: int) -> dict[str, Any] | None:
     """Who is named in the file, if that may be a run in progress."""
     os.lseek(descriptor, 0, os.SEEK_SET)
-    named = _named(os.read(descriptor, 4096))
-    if named is None or named["host"] != socket.gethostname():
-        return named
-    pid = named["pid"]
-    started = named.get("started")
-    same = started in ("", None) or started == _started(pid)
-    return named if pid > 0 and _alive(pid) and same else None
+    owner = _named(os.read(descriptor, 4096))
+    if owner is None or owner["host"] != socket.gethostname():
+        return owner
+    pid = owner["pid"]
+    started = owner.get("started")
+    same_process = started in ("", None) or started == _started(pid)
+    return owner if pid > 0 and _alive(pid) and same_process else None
 
 
 def _alive(pid: int) -> bool:
@@ -187,7 +194,7 @@ FORMAT = 2
 _KEPT = "units finished before are kept: run again into the same folder to go on"
 
 
-class Said(msgspec.Struct):
+class StoredUnit(msgspec.Struct):
     """What a marker says of a unit."""
 
     seconds: float
@@ -199,7 +206,7 @@ class Marker(msgspec.Struct):
 
     format: int
     label: str
-    units: dict[str, Said]
+    units: dict[str, StoredUnit]
     files: dict[str, str | None]
 
 
@@ -217,10 +224,10 @@ class _Block:
         """A file, None where the table has no rows; ValueError if it is not what was written."""
         if (expected := self.marker.files[table]) is None:
             return None
-        found = self.file(table).read_bytes()
-        if hashlib.sha256(found).hexdigest() != expected:
+        content = self.file(table).read_bytes()
+        if hashlib.sha256(content).hexdigest() != expected:
             raise ValueError(f"the checksum of {table} differs")
-        return found
+        return content
 
 
 class UnitStore:
@@ -265,24 +272,24 @@ class UnitStore:
             f"({first}{path.parent.name}/{path.name}: {reason})",
         )
 
-    def told(self, unit: Unit) -> Outcome | None:
+    def find(self, unit: Unit) -> Outcome | None:
         """The outcome of a finished unit, without its tables; None if it is not, or is damaged."""
         if (block := self._block(unit)) is None:
             return None
-        said = block.marker.units[stored_as(unit)]
-        return Outcome(seconds=said.seconds, warnings=tuple(said.warnings))
+        stored = block.marker.units[stored_as(unit)]
+        return Outcome(seconds=stored.seconds, warnings=tuple(stored.warnings))
 
-    def save(self, units: Sequence[Unit], made: Made) -> None:
+    def save(self, units: Sequence[Unit], made: BlockResult) -> None:
         """Store the units of a block, of one model, that did not fail; the marker comes last."""
-        done = [(u, o) for u, o in zip(units, made.outcomes, strict=True) if not o.failed]
-        if not done:
+        finished = [(u, o) for u, o in zip(units, made.outcomes, strict=True) if not o.failed]
+        if not finished:
             return
-        said = {stored_as(u): Said(o.seconds, list(o.warnings)) for u, o in done}
-        marker = Marker(FORMAT, units[0].model.label, said, dict.fromkeys(UNIT_TABLES))
+        texts = {stored_as(u): StoredUnit(o.seconds, list(o.warnings)) for u, o in finished}
+        marker = Marker(FORMAT, units[0].model.label, texts, dict.fromkeys(UNIT_TABLES))
         directory = self.directory if units[0].reusable else self._scratch
         assert directory is not None
         folder = directory / f"model={units[0].model.spec.hash}"
-        block = _Block(folder / f"block-{content_hash(*said)}.json", marker)
+        block = _Block(folder / f"block-{content_hash(*texts)}.json", marker)
         self._write(block, made.tables)
         self._sound.add(block.path)
         self._take(block, first=True)
@@ -318,16 +325,16 @@ class UnitStore:
         """Rows of a finished unit, under the label it has now; none if it has none."""
         block = self[unit]
         try:
-            found = self._table(block, table).filter(pc.field("unit") == stored_as(unit))
+            table_rows = self._table(block, table).filter(pc.field("unit") == stored_as(unit))
         except (OSError, ValueError) as error:
             raise BacktestError(f"stored block {block.path} changed: {error}") from error
-        if not len(found):
+        if not len(table_rows):
             return []
-        found = found.drop_columns("unit")
-        at = found.column_names.index("model")
-        few = pa.types.is_dictionary(found.schema.field(at).type)
-        label = (same_text if few else pa.repeat)(unit.model.label, len(found))
-        return [found.set_column(at, "model", label)]
+        table_rows = table_rows.drop_columns("unit")
+        at = table_rows.column_names.index("model")
+        categorical = pa.types.is_dictionary(table_rows.schema.field(at).type)
+        label = (same_text if categorical else pa.repeat)(unit.model.label, len(table_rows))
+        return [table_rows.set_column(at, "model", label)]
 
     def _block(self, unit: Unit) -> _Block | None:
         """An undamaged block that holds a unit; blocks are verified when they are first needed."""
@@ -344,10 +351,10 @@ class UnitStore:
         return None
 
     def _set_aside(self, path: Path, error: Exception) -> None:
-        why = str(error)
+        reason = str(error)
         if isinstance(error, OSError):
-            why = f"{Path(error.filename or '?').name}: {error.strerror or error}"
-        self._damaged[path] = why
+            reason = f"{Path(error.filename or '?').name}: {error.strerror or error}"
+        self._damaged[path] = reason
         with _writing(path.parent, _KEPT):
             # The marker goes first: without it the others are nothing.
             for name in (path.name, *(f"{path.stem}.{t}.parquet" for t in UNIT_TABLES)):
@@ -361,8 +368,8 @@ class UnitStore:
 def _table(block: _Block, table: str) -> pa.Table:
     """A table of a block, with the key of the unit of each row."""
     data = block.data(table)
-    none = pa.table({"unit": pa.array([], pa.string())})
-    return none if data is None else pq.read_table(pa.BufferReader(data))
+    empty = pa.table({"unit": pa.array([], pa.string())})
+    return empty if data is None else pq.read_table(pa.BufferReader(data))
 
 
 def _schema(block: _Block, table: str) -> pa.Schema | None:

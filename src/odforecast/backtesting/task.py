@@ -189,9 +189,9 @@ def read(task: str | Path) -> dict[str, Any]:
         with Path(task).open("rb") as handle:
             data = handle.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        why = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or error
         raise BacktestError(
-            f"cannot read {of_path(text)}: {why}",
+            f"cannot read {of_path(text)}: {reason}",
             hint="give a task file, or the name of one that ships: odforecast task list",
         ) from error
     return parse(data, of_path(text))
@@ -235,10 +235,10 @@ class _File:
         self.source = source
         self.text = text
         try:
-            self.held = load(text, _Words)
+            self.values = load(text, _Words)
         except BadYamlError as error:
             self.refuse(error.line, error.why)
-        if self.held is None:
+        if self.values is None:
             self.refuse(1, "is empty", hint="see a task that ships: odforecast task show NAME")
 
     def refuse(self, at: At | int, why: str, hint: str | None = None) -> NoReturn:
@@ -247,59 +247,59 @@ class _File:
 
     def definition(self) -> Definition:
         """The definition that it holds, checked."""
-        given = self._mapping("the file", (), value=self.held, kind=Definition)
+        keys = self._mapping("the file", (), value=self.values, kind=Definition)
         for key, hint in (("name", _A_NAME), ("vintages", f"{', '.join(KINDS)}: one of them")):
-            if key not in self.held:
+            if key not in self.values:
                 self.refuse(1, f"no key {key!r}", hint=hint)
-            if key not in given:
+            if key not in keys:
                 self.refuse((key,), f"{key} is empty", hint=hint)
-        tidied = {key: self._tidied((key,), value) for key, value in given.items()}
+        tidied = {key: self._tidied((key,), value) for key, value in keys.items()}
         try:
-            made = msgspec.convert(tidied, Definition)
+            definition = msgspec.convert(tidied, Definition)
         except msgspec.ValidationError as error:
             self._explain(str(error), tidied)
-        kind = made.vintages
-        if made.dataset == COUNTIES and kind == VINTAGE_DELAYED:
+        kind = definition.vintages
+        if definition.dataset == COUNTIES and kind == VINTAGE_DELAYED:
             self.refuse(
                 ("vintages",),
                 "the delay of counties is not known",
                 hint=f"take {VINTAGE_CLEAN}, or {VINTAGE_REAL}",
             )
         for key, kinds in (("step", KINDS[:2]), ("donors", KINDS[:1])):
-            if key in given and kind not in kinds:
+            if key in keys and kind not in kinds:
                 self.refuse(
                     (key,),
                     f"{key} has no meaning for {kind} vintages",
                     hint="leave it out",
                 )
-        if made.start and made.end and made.start > made.end:
-            self.refuse(("start",), f"start {made.start} lies after end {made.end}")
-        if isinstance(made.horizons, list):
-            for i, ahead in enumerate(made.horizons):
-                if ahead > made.horizon:
+        if definition.start and definition.end and definition.start > definition.end:
+            self.refuse(("start",), f"start {definition.start} lies after end {definition.end}")
+        if isinstance(definition.horizons, list):
+            for i, ahead in enumerate(definition.horizons):
+                if ahead > definition.horizon:
                     self.refuse(
                         ("horizons", i),
-                        f"horizons is {_said(ahead)}",
-                        hint=f"a whole number from 1 to {made.horizon}",
+                        f"horizons is {_repeated(ahead)}",
+                        hint=f"a whole number from 1 to {definition.horizon}",
                     )
-            made.horizons = sorted(set(made.horizons))
-        for i, name in enumerate(made.scores.metrics):
+            definition.horizons = sorted(set(definition.horizons))
+        for i, name in enumerate(definition.scores.metrics):
             if name not in METRICS:
                 self.refuse(
                     ("scores", "metrics", i),
-                    f"metrics is {_said(name)}",
+                    f"metrics is {_repeated(name)}",
                     hint=one_of(name, METRICS),
                 )
-        if made.scores.joint:
+        if definition.scores.joint:
             self.refuse(
                 ("scores", "joint"),
                 "joint scores are no longer made",
                 hint="leave the key out; od.scoring.energy_score scores several places at once",
             )
-        made.scores.metrics.sort(key=[*METRICS].index)
-        made.targets.sort(key=get_args(Targets).index)
-        made.indicator = indicator_name(made.indicator)
-        return made
+        definition.scores.metrics.sort(key=[*METRICS].index)
+        definition.targets.sort(key=get_args(Targets).index)
+        definition.indicator = indicator_name(definition.indicator)
+        return definition
 
     def _mapping(self, what: str, at: At, value: Any, kind: type[msgspec.Struct]) -> dict[str, Any]:
         """The keys of a mapping that say something; one that is not known is refused."""
@@ -334,7 +334,7 @@ class _File:
             except OdforecastError:
                 self.refuse(
                     at,
-                    f"{key} is {_said(value)}, which is not a month",
+                    f"{key} is {_repeated(value)}, which is not a month",
                     hint="write it as 2024-07",
                 )
         if key == "archive" and isinstance(value, dict):
@@ -344,7 +344,7 @@ class _File:
                 if not _HASH.fullmatch(str(held)):
                     self.refuse(
                         (*at, day),
-                        f"the data hash of {day} is {_said(held)}",
+                        f"the data hash of {day} is {_repeated(held)}",
                         hint="16 hexadecimal digits, in quotes",
                     )
             if not value:
@@ -382,7 +382,7 @@ class _File:
         for kind in (Definition, Against, MoreScores):
             hints |= get_type_hints(kind, include_extras=True)
         hint = _AN_ARCHIVE if key == "archive" else _allowed(hints[key], given)
-        self.refuse(at, f"{key} is {_said(given)}", hint=hint)
+        self.refuse(at, f"{key} is {_repeated(given)}", hint=hint)
 
 
 #: Where a value is in a file: keys, and places in lists.
@@ -402,7 +402,7 @@ def _allowed(kind: Any, value: object) -> str:
     return _allowed((several or get_args(kind))[0], value)
 
 
-def _said(value: object) -> str:
+def _repeated(value: object) -> str:
     """A value as a message repeats it."""
     if isinstance(value, dict):
         return "a mapping"
@@ -411,8 +411,8 @@ def _said(value: object) -> str:
 
 def months_ahead(says: Mapping[str, Any]) -> list[int]:
     """Months ahead that a task scores, by its definition, or by the manifest of a run."""
-    asked = says["horizons"]
-    return list(range(1, int(says["horizon"]) + 1)) if asked in (None, ALL) else list(asked)
+    horizons = says["horizons"]
+    return list(range(1, int(says["horizon"]) + 1)) if horizons in (None, ALL) else list(horizons)
 
 
 def forecasts_of(
@@ -477,8 +477,8 @@ class Task:
         BacktestError
             If the file cannot be read, or something in it is wrong: with its line.
         """
-        made = task if isinstance(task, Task) else cls(read(task))
-        return made if archive is None else replace(made, archive=archive)
+        loaded = task if isinstance(task, Task) else cls(read(task))
+        return loaded if archive is None else replace(loaded, archive=archive)
 
     @staticmethod
     def names() -> tuple[str, ...]:
@@ -512,25 +512,25 @@ class Task:
         ArchiveError
             If it lacks a release that the definition names, or holds another copy of it.
         """
-        named = self.definition["archive"]
-        if named == BUNDLED:
+        hashes = self.definition["archive"]
+        if hashes == BUNDLED:
             return bundled() if self.archive is None else self.archive
-        held = default_archive() if self.archive is None else self.archive
+        archive = default_archive() if self.archive is None else self.archive
         dataset = self.definition["dataset"]
-        held = held.above(bundled())  # they ship: nobody needs to add them
-        there = {str(d): d for d in held.releases(dataset)}
-        if lacking := [d for d in named if d not in there]:
+        archive = archive.above(bundled())  # they ship: nobody needs to add them
+        dates = {str(d): d for d in archive.releases(dataset)}
+        if missing := [d for d in hashes if d not in dates]:
             raise ArchiveError(
-                f"the archive has {number_of(len(named) - len(lacking), 'release')} of the "
-                f"{len(named)} that task {self.name} names, and lacks {', '.join(lacking[:3])}"
-                f"{', …' if len(lacking) > 3 else ''}",
+                f"the archive has {number_of(len(hashes) - len(missing), 'release')} of the "
+                f"{len(hashes)} that task {self.name} names, and lacks {', '.join(missing[:3])}"
+                f"{', …' if len(missing) > 3 else ''}",
                 hint="add them (odforecast data add FILE), or name another archive",
             )
-        for day, wanted in named.items():
-            if (found := held.data_hash(day, dataset)) != wanted:
+        for day, expected in hashes.items():
+            if (actual := archive.data_hash(day, dataset)) != expected:
                 raise ArchiveError(
                     f"the archive's release {day} is another copy than the one task {self.name} "
-                    f"names: data hash {found}, not {wanted}",
+                    f"names: data hash {actual}, not {expected}",
                     hint="add the same file, or give the task another name and this hash",
                 )
         if dataset == COUNTIES:
@@ -538,12 +538,12 @@ class Task:
             tables = {BUNDLED_RELEASE: bundled().release(BUNDLED_RELEASE)}
             return Archive.in_memory(
                 tables,  # type: ignore[arg-type]
-                {there[day]: held.release(day, dataset=COUNTIES) for day in named},
+                {dates[day]: archive.release(day, dataset=COUNTIES) for day in hashes},
             )
-        if set(named) == set(there):
-            return held
+        if set(hashes) == set(dates):
+            return archive
         # Nothing else may be seen: a release more would be one more that models compare with.
-        return Archive.in_memory({there[day]: held.release(day) for day in named})
+        return Archive.in_memory({dates[day]: archive.release(day) for day in hashes})
 
     @cached_property
     def truth(self) -> Truth:
@@ -552,14 +552,14 @@ class Task:
         dataset = self.definition["dataset"]
         # Of counties the newest: the states beside them may be younger.
         day = says["release"] if dataset == STATES else None
-        seen = self.releases.as_of(day, dataset)
-        if says["release"] not in (None, str(seen.release(dataset))):
+        vintage = self.releases.as_of(day, dataset)
+        if says["release"] not in (None, str(vintage.release(dataset))):
             raise ArchiveError(
                 f"the archive has no release {says['release']} of {dataset}, the truth of task "
                 f"{self.name}",
                 hint="add it: odforecast data add FILE",
             )
-        panel = seen.panel(self.definition["indicator"], dataset)
+        panel = vintage.panel(self.definition["indicator"], dataset)
         return Truth(panel, says["kind"], min_age=says["min_age"])
 
     @cached_property
@@ -572,20 +572,20 @@ class Task:
             If more donors are asked for than there are: one would come twice at a month.
         """
         says = self.definition
-        seen = self.releases
+        archive = self.releases
         if says["vintages"] != VINTAGE_REAL and says["dataset"] == STATES:
-            seen = seen.until(self.truth.release)
+            archive = archive.until(self.truth.release)
         keys = ("start", "end", "step", "indicator", "dataset")
-        asked = {key: says[key] for key in keys if says[key] is not None}
+        arguments = {key: says[key] for key in keys if says[key] is not None}
         if says["donors"] is not None:
-            if says["donors"] > (most := len(available(seen))):
+            if says["donors"] > (most := len(available(archive))):
                 raise BacktestError(
                     f"task {self.name} asks for {says['donors']} donors at each month, and there "
                     f"are {most}",
                     hint=f"donors: {most} at most",
                 )
-            asked["donors"] = says["donors"]
-        return origins(seen, says["vintages"], **asked)
+            arguments["donors"] = says["donors"]
+        return origins(archive, says["vintages"], **arguments)
 
     @cached_property
     def origin_ids(self) -> list[str]:
@@ -683,8 +683,8 @@ def places(task: Task, panels: Sequence[Panel]) -> tuple[str, ...]:
     """Places of some of its origins that a task asks for."""
     if task.definition["locations"] == ALL:
         return usual_places(panels)
-    wanted = set(resolve(task.definition["locations"]))
-    return tuple(dict.fromkeys(s for p in panels for s in p.locations if s in wanted))
+    chosen = set(resolve(task.definition["locations"]))
+    return tuple(dict.fromkeys(s for p in panels for s in p.locations if s in chosen))
 
 
 def fingerprint_of(

@@ -196,24 +196,24 @@ class Unit:
             return panel
         if by == "state" and panel.dataset == COUNTIES:
             states = {find(s).state for s in self.locations}
-            whole = [s for s in panel.locations if find(s).state in states]
+            places = [s for s in panel.locations if find(s).state in states]
             # Nothing that such a model needs is left out: all that the origin has of the state.
-            return replace(panel.select(whole), selected=panel.selected)
-        wanted = self._there
-        return panel if wanted == panel.locations else panel.select(wanted)
+            return replace(panel.select(places), selected=panel.selected)
+        available = self._available
+        return panel if available == panel.locations else panel.select(available)
 
     @property
-    def _there(self) -> tuple[str, ...]:
+    def _available(self) -> tuple[str, ...]:
         """The locations asked for that the origin has."""
-        held = set() if self.origin.panel is None else set(self.origin.panel.locations)
-        return tuple(s for s in self.locations if s in held)
+        available = set() if self.origin.panel is None else set(self.origin.panel.locations)
+        return tuple(s for s in self.locations if s in available)
 
     @property
     def label(self) -> str:
         """For people: model, as-of date, donor and, for a model by state, the state."""
         donor = f" by {self.origin.donor}" if self.origin.donor else ""
-        where = f" in {self.state}" if self.state else ""
-        return f"{self.model.label} as of {self.origin.as_of}{donor}{where}"
+        place = f" in {self.state}" if self.state else ""
+        return f"{self.model.label} as of {self.origin.as_of}{donor}{place}"
 
     @property
     def _labels(self) -> dict[str, Any]:
@@ -272,12 +272,12 @@ def failed_unit(
         failure_row(unit._labels, s, target="*", reason=r, detail=detail)
         for s, r in reasons.items()
     ]
-    why = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows))
+    text = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows))
     return Outcome(
         failures=failure_table(rows),
         seconds=seconds,
         warnings=warned,
-        failed=why,
+        failed=text,
     )
 
 
@@ -328,57 +328,59 @@ def on_screen(reason: str) -> str:
 def run_unit(unit: Unit) -> Outcome:
     """Fit, forecast and score. Whatever the model does becomes a failure row with its reason."""
     started = perf_counter()
-    said = Said()
+    messages = Messages()
     panel = unit.origin.panel
 
     def stopped(reason: str | Mapping[str, str], detail: str = "") -> Outcome:
         """A unit without any forecast."""
         seconds = perf_counter() - started
-        return failed_unit(unit, reason, seconds=seconds, warned=said.warnings, detail=detail)
+        return failed_unit(unit, reason, seconds=seconds, warned=messages.warnings, detail=detail)
 
     if panel is None:
         return stopped(unit.origin.reason)
-    there = set(unit._there)
-    absent = {s: f"release {panel.release} has no {s}" for s in unit.locations if s not in there}
-    if not there:
+    available = set(unit._available)
+    absent = {
+        s: f"release {panel.release} has no {s}" for s in unit.locations if s not in available
+    }
+    if not available:
         return stopped(_nowhere(unit, absent))
     try:
         # The model is handed the panel alone: neither archive nor truth can be reached from it.
-        seen = unit.seen
+        panel_given = unit.seen
         # A model made for counties says itself what it can do with counts that are hidden.
         if unit.state and unit.model.spec.dataset != COUNTIES:
-            usable, why = seen.usable(unit.model.spec.min_months)
+            usable, unusable = panel_given.usable(unit.model.spec.min_months)
             if not usable:
-                return stopped(_nowhere(unit, absent | why))
+                return stopped(_nowhere(unit, absent | unusable))
         streams = Streams(
             unit.seed,
             panel.dataset,
             indicator=panel.indicator,
             last_month=str(panel.last_month),
         )
-        with contained([seen], streams.number("global", unit.state)) as said:
-            fitted = unit.model.fit(seen)
+        with contained([panel_given], streams.number("global", unit.state)) as messages:
+            fitted = unit.model.fit(panel_given)
             forecast = fitted.forecast(unit.horizon, draws=unit.draws, seed=unit.seed)
         seconds = perf_counter() - started
         targets = [t for t in unit.targets if t in forecast.targets]
         if not targets:
             return stopped(f"does not forecast {', '.join(unit.targets)}")
-        made = set(forecast.locations)
+        forecast_places = set(forecast.locations)
         skipped = absent | {s: str(r) for s, r in forecast.skipped.items()}
         silent = f"{unit.model.label} left it out and does not say why"
         # In the order asked for, as units of single states would have them.
-        skipped = {s: skipped.get(s, silent) for s in unit.locations if s not in made}
-        kept = [s for s in unit.locations if s in made]
-        if not kept:
+        skipped = {s: skipped.get(s, silent) for s in unit.locations if s not in forecast_places}
+        scored_places = [s for s in unit.locations if s in forecast_places]
+        if not scored_places:
             return stopped(_nowhere(unit, skipped))
         lacking = [t for t in unit.targets if t not in targets]
         gaps = [(s, "*", r) for s, r in skipped.items()]
         gaps += [("*", t, f"does not forecast {t}") for t in lacking]
-        if 2 * len(kept) < len(forecast.locations):
-            forecast = forecast.select(kept)  # else the draws would be copied for little
-        tables = _tables(unit, forecast, locations=kept, targets=targets)
+        if 2 * len(scored_places) < len(forecast.locations):
+            forecast = forecast.select(scored_places)  # else the draws would be copied for little
+        tables = _tables(unit, forecast, locations=scored_places, targets=targets)
         failures = failure_table([failure_row(unit._labels, *gap) for gap in gaps])
-        return Outcome(failures=failures, seconds=seconds, warnings=said.warnings, **tables)
+        return Outcome(failures=failures, seconds=seconds, warnings=messages.warnings, **tables)
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
         if _must_stop(error):
@@ -396,7 +398,7 @@ def _nowhere(unit: Unit, reasons: Mapping[str, str]) -> str | dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Made:
+class BlockResult:
     """The outcome of a block: of each unit, and its tables as Parquet files."""
 
     outcomes: list[Outcome]
@@ -409,7 +411,7 @@ def stored_as(unit: Unit) -> str:
     return unit.key if unit.reusable else content_hash(unit.key, unit.model.label)
 
 
-def made(units: Sequence[Unit]) -> Made:
+def run_block(units: Sequence[Unit]) -> BlockResult:
     """Run a block, and put its tables together, each as a Parquet file."""
     outcomes = [run_unit(u) for u in units]
     good = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
@@ -417,13 +419,13 @@ def made(units: Sequence[Unit]) -> Made:
     for name in UNIT_TABLES:
         parts = [_rows(t, stored_as(u)) for u, o in good if not (t := getattr(o, name)).empty]
         if parts:
-            whole = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
-            few = with_few_values(whole.schema)
+            joined = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+            categorical = with_few_values(joined.schema)
             buffer = io.BytesIO()
-            pq.write_table(whole, buffer, use_dictionary=few, write_statistics=False)
+            pq.write_table(joined, buffer, use_dictionary=categorical, write_statistics=False)
             tables[name] = buffer.getvalue()
     light = [o if o.failed else Outcome(seconds=o.seconds, warnings=o.warnings) for o in outcomes]
-    return Made(light, tables, code=code_digest())
+    return BlockResult(light, tables, code=code_digest())
 
 
 def with_few_values(schema: pa.Schema) -> list[str]:
@@ -470,7 +472,7 @@ def _tables(
         "spec_hash": unit.model.spec.hash,
         "seed": unit.seed,
     }
-    made: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": []}
+    parts_of: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": []}
     for target in targets:
         columns, values = score_columns(
             forecast,
@@ -482,15 +484,15 @@ def _tables(
             metrics=unit.metrics,
             locations=locations,
         )
-        last = {m.name: columns.pop(m.name) for m in unit.metrics}
-        made["scores"].append(pd.DataFrame(columns | labels | last, copy=False))
-        made["quantiles"].append(
+        own_metrics = {m.name: columns.pop(m.name) for m in unit.metrics}
+        parts_of["scores"].append(pd.DataFrame(columns | labels | own_metrics, copy=False))
+        parts_of["quantiles"].append(
             _quantiles(
                 unit, forecast, locations=locations, values=values, target=target, donor=donor
             )
         )
     tables = {}
-    for name, parts in made.items():  # an empty table would change the types of the others
+    for name, parts in parts_of.items():  # an empty table would change the types of the others
         filled = [part for part in parts if len(part)] or [*parts, pd.DataFrame()][:1]
         tables[name] = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
     if len(targets) > 1:  # whose categories differ
@@ -511,15 +513,15 @@ def _quantiles(
     """The long table of quantiles (Q, L, M)."""
     picked = picked_months(forecast, unit.horizons or None)
     n_levels, n_loc, n_months = values.shape
-    one = np.zeros(values.size, dtype=np.int8)
+    zeros = np.zeros(values.size, dtype=np.int8)
     place = np.tile(np.repeat(np.arange(n_loc), n_months), n_levels)
     return pd.DataFrame(
         {
-            "model": _categories(one, [unit.model.label]),
+            "model": _categories(zeros, [unit.model.label]),
             "as_of": pd.Timestamp(unit.origin.as_of),
             "last_month": np.datetime64(forecast.last_month, "ms"),
-            "donor": _categories(one, [donor]),
-            "target": _categories(one, [target]),
+            "donor": _categories(zeros, [donor]),
+            "target": _categories(zeros, [target]),
             "location": _categories(place, locations),
             "month": np.tile(forecast.months[picked].astype("datetime64[ms]"), n_levels * n_loc),
             "horizon": np.tile(forecast.horizons[picked], n_levels * n_loc),
@@ -556,7 +558,7 @@ _ONCE = threading.Lock()
 _RECOVERED = "_recovered"
 
 
-class Said:
+class Messages:
     """What a model said while it was contained: warnings, by text."""
 
     def __init__(self) -> None:
@@ -574,14 +576,14 @@ class Said:
         """Take the place of :func:`warnings.showwarning`."""
         text = f"{category.__name__}: {' '.join(str(message).split())}"[:_LENGTH]
         # Ten thousand different texts would be as bad as ten thousand lines.
-        known = text in self.counts or len(self.counts) < 10 * _WARNINGS
-        self.counts[text if known else "other warnings"] += 1
+        countable = text in self.counts or len(self.counts) < 10 * _WARNINGS
+        self.counts[text if countable else "other warnings"] += 1
 
 
 @contextmanager
-def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
+def contained(panels: Sequence[Panel], seed: int) -> Iterator[Messages]:
     """Run somebody's model inside; what it says is in the result, what it changed is put back."""
-    said = Said()
+    messages = Messages()
     with ExitStack() as stack:
         # One BLAS thread: sums in another order differ in their last digits, and a unit must
         # give the same numbers in a process of its own as in this one.
@@ -598,13 +600,13 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
             random.seed(seed)
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("always")
-            warnings.showwarning = said.count
-        kept = [_Kept(part) for panel in panels for part in _parts(panel)]
+            warnings.showwarning = messages.count
+        kept_panels = [_Kept(part) for panel in panels for part in _parts(panel)]
         try:
-            yield said
+            yield messages
         finally:
             # Panels are shared between units: the next one must not see this one's changes.
-            changed = [part for part in kept if part.put_back()]
+            changed = [part for part in kept_panels if part.put_back()]
         if changed:
             raise BacktestError("the model changed its panel")
 
@@ -673,26 +675,26 @@ class _Kept:
 
     def put_back(self) -> bool:
         """Undo what was changed; whether anything was."""
-        now = vars(self.part)
+        attributes = vars(self.part)
         changed = False
         # Worked out within: compared, below, with what comes of the panel as it was.
-        within = None if _RECOVERED in self.attributes else now.pop(_RECOVERED, None)
-        if now.keys() != self.attributes.keys() or not all(
+        recovered = None if _RECOVERED in self.attributes else attributes.pop(_RECOVERED, None)
+        if attributes.keys() != self.attributes.keys() or not all(
             # A hash may have been worked out by two threads.
-            now[name] is value or (isinstance(value, str) and now[name] == value)
+            attributes[name] is value or (isinstance(value, str) and attributes[name] == value)
             for name, value in self.attributes.items()
         ):
             changed = True
-            now.clear()
-            now.update(self.attributes)
+            attributes.clear()
+            attributes.update(self.attributes)
         for content, before in self.contents:
             if _copy(content) != before:
                 changed = True
                 _restore(content, before)
             if isinstance(content, np.ndarray):
                 content.flags.writeable = False
-        if within is not None and isinstance(self.part, Panel):
-            changed |= not _equal(within, self.part._recovered)
+        if recovered is not None and isinstance(self.part, Panel):
+            changed |= not _equal(recovered, self.part._recovered)
         return changed
 
 
@@ -716,10 +718,10 @@ def _restore(content: NDArray[Any] | dict[Any, Any], before: Any) -> None:
     content[...] = np.frombuffer(data, dtype).reshape(shape)
 
 
-def _equal(one: Any, other: tuple[Any, dict[str, str]]) -> bool:
+def _equal(recovered: Any, expected: tuple[Any, dict[str, str]]) -> bool:
     """Whether months and what is wrong with them are the same, bit for bit."""
     try:
-        (months, problems), (wanted, known) = one, other
-        return bool(months.tobytes() == wanted.tobytes() and problems == known)
+        (months, problems), (expected_months, expected_problems) = recovered, expected
+        return bool(months.tobytes() == expected_months.tobytes() and problems == expected_problems)
     except (AttributeError, TypeError, ValueError):  # put there by the model
         return False

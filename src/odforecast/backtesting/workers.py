@@ -38,14 +38,14 @@ from time import monotonic
 from typing import Any
 
 from odforecast.backtesting.unit import (
-    Made,
+    BlockResult,
     Outcome,
     Unit,
     bound_threads,
     code_digest,
     failed_unit,
-    made,
     reason_of,
+    run_block,
     sole,
 )
 from odforecast.errors import BacktestError
@@ -170,8 +170,8 @@ class _Worker:
 
     def __init__(self, context: BaseContext, *start: Any) -> None:
         self.ready = False
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, *start))  # type: ignore[attr-defined]
+        self.connection, far_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(far_end, *start))  # type: ignore[attr-defined]
         with _ENVIRONMENT:
             added = [name for name in _THREADS if name not in os.environ]
             os.environ.update(dict.fromkeys(added, "1"))
@@ -180,7 +180,7 @@ class _Worker:
             finally:
                 for name in added:
                     os.environ.pop(name, None)
-        theirs.close()
+        far_end.close()
 
     def run(self, call: partial[Any]) -> Any:
         data = _packed(call)
@@ -192,17 +192,17 @@ class _Worker:
         except (EOFError, OSError):
             self.process.join(_PATIENCE)
             code = self.process.exitcode
-            how = "how is unknown"
+            cause = "how is unknown"
             if code is not None:
-                how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                cause = f"signal {-code}" if code < 0 else f"exit code {code}"
             if self.ready:
-                raise WorkerDiedError(f"worker process died ({how})") from None
+                raise WorkerDiedError(f"worker process died ({cause})") from None
             raise NoWorkerError(
-                f"a worker process could not be started ({how}): its initializer failed, or "
+                f"a worker process could not be started ({cause}): its initializer failed, or "
                 'a script starts workers outside if __name__ == "__main__":'
             ) from None
-        fine, value = pickle.loads(answer)
-        if not fine:
+        succeeded, value = pickle.loads(answer)
+        if not succeeded:
             raise value
         return value
 
@@ -361,12 +361,12 @@ class Way:
         """A function that runs the units where they are, and its arguments."""
         return _run, list(units)
 
-    def submit(self, units: Sequence[Unit]) -> Future[Made]:
+    def submit(self, units: Sequence[Unit]) -> Future[BlockResult]:
         """Run a block."""
-        future: Future[Made] = self.executor.submit(*self._call(units))
+        future: Future[BlockResult] = self.executor.submit(*self._call(units))
         return future
 
-    def result(self, future: Future[Made]) -> Made:
+    def result(self, future: Future[BlockResult]) -> BlockResult:
         """The outcome of a block."""
         return future.result()
 
@@ -395,7 +395,7 @@ class Way:
         self.places.clear()
         self._known.clear()
 
-    def close(self, running: Iterable[Future[Made]] = ()) -> None:
+    def close(self, running: Iterable[Future[BlockResult]] = ()) -> None:
         """Call off what is still under way, and remove what was put for the processes to read."""
         for future in running:
             future.cancel()
@@ -422,9 +422,9 @@ class Local(Way):
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         return _run_sent, *self.pack(units)
 
-    def alone(self, unit: Unit) -> Made:
+    def alone(self, unit: Unit) -> BlockResult:
         """Run a unit now, in a process that does nothing else."""
-        made: Made = self.executor.alone(*self._call([unit]))
+        made: BlockResult = self.executor.alone(*self._call([unit]))
         return made
 
     def _write(self, key: str, data: bytes) -> str:
@@ -432,7 +432,7 @@ class Local(Way):
         path.write_bytes(data)
         return str(path)
 
-    def close(self, running: Iterable[Future[Made]] = ()) -> None:
+    def close(self, running: Iterable[Future[BlockResult]] = ()) -> None:
         """Call off what is still under way, and remove the folder."""
         super().close(running)
         if self._own is not None:
@@ -440,12 +440,12 @@ class Local(Way):
         self._folder.cleanup()
 
 
-def _run(units: list[Unit]) -> Made:
+def _run(units: list[Unit]) -> BlockResult:
     end_with_parent(at_once=False)
-    return made(units)
+    return run_block(units)
 
 
-def _run_sent(data: bytes, places: dict[str, str]) -> Made:
+def _run_sent(data: bytes, places: dict[str, str]) -> BlockResult:
     bound_threads()
     return _run(unpacked(data, places))
 
@@ -477,11 +477,11 @@ def dispatched(
     executor: Any,
     notes: list[str],
     folder: Path | None = None,
-) -> Iterator[tuple[list[int], Made]]:
+) -> Iterator[tuple[list[int], BlockResult]]:
     """Indices and outcomes of blocks, as they finish."""
     waiting = deque(blocks)
-    running: dict[Future[Made], list[int]] = {}
-    again: dict[int, Outcome] = {}
+    running: dict[Future[BlockResult], list[int]] = {}
+    retried: dict[int, Outcome] = {}
     losses: Counter[int] = Counter()
     way = way_to(executor, folder)
     try:
@@ -497,9 +497,9 @@ def dispatched(
             for future in wait_for(running, return_when=FIRST_COMPLETED).done:
                 block = running.pop(future)
                 try:
-                    done = way.result(future)
+                    answer = way.result(future)
                 except WorkerDiedError as died:
-                    again |= {i: failed_unit(units[i], str(died)) for i in block}
+                    retried |= {i: failed_unit(units[i], str(died)) for i in block}
                 except CancelledError as lost:
                     losses[block[0]] += 1
                     if losses[block[0]] > _LOST:
@@ -511,19 +511,22 @@ def dispatched(
                 except Exception as error:
                     yield block, _unsendable([units[i] for i in block], error)
                 else:
-                    pairs = list(zip(block, done.outcomes, strict=True))
-                    hungry = {i: o for i, o in pairs if way.processes and o.starved}
-                    again |= hungry
-                    if kept := [(i, o) for i, o in pairs if i not in hungry]:
-                        yield [i for i, _ in kept], replace(done, outcomes=[o for _, o in kept])
-        if again:
-            for index in sorted(again):
-                yield [index], _alone(way, units[index], first=again[index])
-            many = len(again) > 1
+                    pairs = list(zip(block, answer.outcomes, strict=True))
+                    starved = {i: o for i, o in pairs if way.processes and o.starved}
+                    retried |= starved
+                    if finished := [(i, o) for i, o in pairs if i not in starved]:
+                        yield (
+                            [i for i, _ in finished],
+                            replace(answer, outcomes=[o for _, o in finished]),
+                        )
+        if retried:
+            for index in sorted(retried):
+                yield [index], _alone(way, units[index], first=retried[index])
+            several = len(retried) > 1
             notes.append(
-                f"{len(again)} unit{'s' if many else ''} whose worker process died or "
-                f"ran out of memory {'were' if many else 'was'} run again, "
-                f"{'each ' if many else ''}alone"
+                f"{len(retried)} unit{'s' if several else ''} whose worker process died or "
+                f"ran out of memory {'were' if several else 'was'} run again, "
+                f"{'each ' if several else ''}alone"
             )
     except BrokenExecutor as error:
         raise BacktestError(
@@ -534,27 +537,27 @@ def dispatched(
         way.close(running)
 
 
-def _alone(way: Any, unit: Unit, first: Outcome) -> Made:
+def _alone(way: Any, unit: Unit, first: Outcome) -> BlockResult:
     """A unit's second and last try."""
     try:
-        done: Made = way.alone(unit)
+        answer: BlockResult = way.alone(unit)
     except WorkerDiedError as error:
         reason = str(error)
-        twice = f"{reason}, twice" if reason == first.failed else f"{first.failed}, then {reason}"
-        return Made([failed_unit(unit, twice)])
+        text = f"{reason}, twice" if reason == first.failed else f"{first.failed}, then {reason}"
+        return BlockResult([failed_unit(unit, text)])
     except Exception as error:
         return _unsendable([unit], error)
-    (outcome,) = done.outcomes
+    (outcome,) = answer.outcomes
     if outcome.starved:
         detail = str(outcome.failures["detail"].iloc[0])
-        how = (f"{outcome.failed}, twice", outcome.seconds, outcome.warnings, detail)
-        return Made([failed_unit(unit, *how)])
-    return done
+        details = (f"{outcome.failed}, twice", outcome.seconds, outcome.warnings, detail)
+        return BlockResult([failed_unit(unit, *details)])
+    return answer
 
 
-def _unsendable(units: Sequence[Unit], error: Exception) -> Made:
+def _unsendable(units: Sequence[Unit], error: Exception) -> BlockResult:
     reason = f"could not be run in another process: {reason_of(error)}"
-    return Made([failed_unit(unit, reason) for unit in units])
+    return BlockResult([failed_unit(unit, reason) for unit in units])
 
 
 # -- A Dask cluster, imported only where somebody has a client, or asks for one -------------------
@@ -614,7 +617,7 @@ class Cluster(Way):
         name = f"panel-{key[:16]}-{secrets.token_hex(4)}"
         return self._client.scatter({name: data}, broadcast=True)[name]
 
-    def result(self, future: Future[Made]) -> Made:
+    def result(self, future: Future[BlockResult]) -> BlockResult:
         """The outcome of a block."""
         from distributed.scheduler import KilledWorker
 
@@ -626,7 +629,7 @@ class Cluster(Way):
                 "one after another)"
             ) from error
 
-    def alone(self, unit: Unit) -> Made:
+    def alone(self, unit: Unit) -> BlockResult:
         """Run a unit while nothing else is running."""
         for _ in range(_LOST):
             self.forget()
@@ -642,20 +645,20 @@ class Cluster(Way):
         super().forget()
         self._put = lambda _, data: data
 
-    def close(self, running: Iterable[Future[Made]] = ()) -> None:  # noqa: ARG002
+    def close(self, running: Iterable[Future[BlockResult]] = ()) -> None:  # noqa: ARG002
         """Call off what is still under way, and give the panels back."""
         with contextlib.suppress(Exception):  # of a scheduler that is gone
             self.executor.shutdown(wait=False)
         self.forget()
 
 
-def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str) -> Made:
+def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str) -> BlockResult:
     """What a worker does with a block."""
     if digest != code_digest():
         raise OtherCodeError(f"a worker runs other code than the client: {_who()[1]}")
     with sole():
         bound_threads()
-        return made(unpacked(data, panels))
+        return run_block(unpacked(data, panels))
 
 
 def _who() -> tuple[str, str]:
@@ -665,18 +668,18 @@ def _who() -> tuple[str, str]:
 def _check_versions(client: Any) -> None:
     """Refuse a cluster whose workers run other code: their numbers might differ."""
     try:
-        found: dict[str, tuple[str, str]] = client.run(_who)
+        answers: dict[str, tuple[str, str]] = client.run(_who)
     except Exception as error:  # whatever the import raised there
         raise BacktestError(
             f"odforecast cannot be used on the cluster's workers: {type(error).__name__}: {error}",
             hint=_SAME,
         ) from error
-    digest, here = _who()
-    for address, (theirs, what) in found.items():
-        if theirs != digest:
+    digest, own_text = _who()
+    for address, (their_digest, their_text) in answers.items():
+        if their_digest != digest:
             raise BacktestError(
-                f"worker {address} runs other code than this process: {what}, {here} here, "
-                "or another version of a numerical library",
+                f"worker {address} runs other code than this process: {their_text}, "
+                f"{own_text} here, or another version of a numerical library",
                 hint=_SAME,
             )
 
@@ -692,9 +695,9 @@ def connected(address: str, jobs: int = 1) -> Iterator[Any]:
         ) from error
     dask: Any = distributed
     with contextlib.ExitStack() as stack:
-        where = address
+        target = address
         if address == "local":
-            where = stack.enter_context(
+            target = stack.enter_context(
                 dask.LocalCluster(
                     n_workers=jobs,
                     threads_per_worker=1,
@@ -707,7 +710,7 @@ def connected(address: str, jobs: int = 1) -> Iterator[Any]:
                 )
             )
         try:
-            client = stack.enter_context(dask.Client(where, timeout=_ANSWERING))
+            client = stack.enter_context(dask.Client(target, timeout=_ANSWERING))
         except (OSError, ValueError, TimeoutError) as error:
             raise BacktestError(
                 f"no Dask scheduler answers at {address}: {error}",

@@ -147,18 +147,19 @@ def eras(as_of: NDArray[np.datetime64], last_month: NDArray[np.datetime64]) -> N
     """Era of each origin by the days from the end of its last month: see :func:`era_of`."""
     ends = (last_month.astype("datetime64[M]") + ONE_MONTH).astype("datetime64[D]")
     ages = (as_of.astype("datetime64[D]") - ends).astype(int) + 1
-    different, which = np.unique(ages, return_inverse=True)
-    return np.array([era_of(int(age)) for age in different], dtype=object)[which]
+    different, index = np.unique(ages, return_inverse=True)
+    return np.array([era_of(int(age)) for age in different], dtype=object)[index]
 
 
 def need(scores: pd.DataFrame, names: Iterable[str]) -> None:
     """Refuse a table that lacks a column."""
     if missing := [name for name in names if name not in scores]:
-        there = list(map(str, scores.columns))
-        meant = near(missing[0], [*DERIVED, *there])
+        names_of_table = list(map(str, scores.columns))
+        meant = near(missing[0], [*DERIVED, *names_of_table])
         raise ScoringError(
             f"the score table has no column {missing[0]!r}",
-            hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {', '.join(there)}",
+            hint=(f"did you mean {meant[0]!r}? " if meant else "")
+            + f"it has: {', '.join(names_of_table)}",
         )
 
 
@@ -200,22 +201,22 @@ def size_classes(counts: ArrayLike, locations: ArrayLike) -> NDArray[np.object_]
     """Class of each place by its 12-month count **as known at the origin**: of :data:`SIZES`."""
     n = np.asarray(counts, dtype=float)
     place = np.asarray(locations, dtype=str)
-    which = np.searchsorted([500.0, 2000.0], n, side="right")
-    out = np.array(SIZES, dtype=object)[np.where(place == NATION, 3, which)]
+    index = np.searchsorted([500.0, 2000.0], n, side="right")
+    out = np.array(SIZES, dtype=object)[np.where(place == NATION, 3, index)]
     out[np.isnan(n) & (place != NATION)] = None
     return np.asarray(out)
 
 
 def regions(locations: ArrayLike) -> NDArray[np.object_]:
     """Census region of each place: a state's, or that of the state a county lies in."""
-    codes, which = np.unique(np.asarray(locations, dtype=str), return_inverse=True)
-    found = {NATION: "nation"} | {name: name for name in REGIONS}  # sums of states' draws
+    codes, index = np.unique(np.asarray(locations, dtype=str), return_inverse=True)
+    region_of = {NATION: "nation"} | {name: name for name in REGIONS}  # sums of states' draws
     for code in map(str, codes):
-        if code not in found:
+        if code not in region_of:
             place = find(code)
             region = getattr(place, "region", None) or getattr(find(place.state), "region", None)
-            found[code] = region or "none"
-    return np.array([found[str(code)] for code in codes], dtype=object)[which]
+            region_of[code] = region or "none"
+    return np.array([region_of[str(code)] for code in codes], dtype=object)[index]
 
 
 #: Groups that follow from other columns: these, the groups in their order, and how they follow.
@@ -238,13 +239,13 @@ DERIVED: Final = tuple(_GROUPS)
 def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
     """The scores with the grouping columns of ``by`` that can be derived, in their order."""
     by = [by] if isinstance(by, str) else by
-    made = {}
-    for name, (needed, order, of) in _GROUPS.items():
-        own = name in ("size", "region") and name in scores  # counties have their own
-        if name in by and not own and set(needed) <= set(scores):
-            values = of(*(scores[column].to_numpy() for column in needed))
-            made[name] = pd.Categorical(values, order, ordered=True)
-    out = scores.assign(**made) if made else scores
+    groups = {}
+    for name, (needed, order, function) in _GROUPS.items():
+        has_its_own = name in ("size", "region") and name in scores  # counties have their own
+        if name in by and not has_its_own and set(needed) <= set(scores):
+            values = function(*(scores[column].to_numpy() for column in needed))
+            groups[name] = pd.Categorical(values, order, ordered=True)
+    out = scores.assign(**groups) if groups else scores
     need(out, by)
     return out
 
@@ -307,9 +308,9 @@ def county_columns(
 
 def table_of(scores: Any, name: str = "scores") -> pd.DataFrame:
     """A table of scores: itself, or, by its name, that of a backtest's results."""
-    held = scores if isinstance(scores, pd.DataFrame) else getattr(scores, name, None)
-    if isinstance(held, pd.DataFrame):
-        return held
+    table = scores if isinstance(scores, pd.DataFrame) else getattr(scores, name, None)
+    if isinstance(table, pd.DataFrame):
+        return table
     raise ScoringError(
         f"{name} is {short(scores)}, no table", hint=f"give a DataFrame, as results.{name} is"
     )
@@ -319,7 +320,7 @@ def columns_of(by: str | Iterable[str], name: str = "by") -> list[str]:
     """Names of columns; a string is one name, not its letters."""
     if isinstance(by, str):
         return [by]
-    found = list(by) if isinstance(by, Iterable) else [None]
-    if all(isinstance(x, str) for x in found):
-        return [str(x) for x in found]
+    names_given = list(by) if isinstance(by, Iterable) else [None]
+    if all(isinstance(x, str) for x in names_given):
+        return [str(x) for x in names_given]
     raise ScoringError(f"{name} is {short(by)}", hint="give names of columns, as ('level',)")

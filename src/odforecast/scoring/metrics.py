@@ -120,10 +120,10 @@ class Metric:
             )
         if not callable(self.function):
             raise ScoringError(f"metric {self.name!r}: function is {self.function!r}, no function")
-        for what, allowed in (("better", _BETTER), ("target", (None, *TARGETS))):
-            if (value := getattr(self, what)) not in allowed:
+        for field_name, allowed in (("better", _BETTER), ("target", (None, *TARGETS))):
+            if (value := getattr(self, field_name)) not in allowed:
                 raise ScoringError(
-                    f"metric {self.name!r}: {what} is {value!r}",
+                    f"metric {self.name!r}: {field_name} is {value!r}",
                     hint=one_of(value, (x for x in allowed if x)),
                 )
         try:
@@ -131,19 +131,19 @@ class Metric:
         except (OSError, TypeError, ValueError):  # nobody can say whether it is the same again
             text = ""
         object.__setattr__(self, "reusable", bool(text))
-        said = ("metric", self.name, str(self.version), str(self.target))
-        object.__setattr__(self, "key", content_hash(*said, text or secrets.token_hex(8)))
+        parts = ("metric", self.name, str(self.version), str(self.target))
+        object.__setattr__(self, "key", content_hash(*parts, text or secrets.token_hex(8)))
 
 
 def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
     """Values of a metric, one per location and month, checked."""
     draws, y = paired(samples, observed, finite=False, form="(D, L, M) against (L, M)")
     # Views that cannot be written: a metric that sorts in place would spoil those after it.
-    given = draws.view()
+    samples_view = draws.view()
     truth = y.view()
-    given.flags.writeable = truth.flags.writeable = False
+    samples_view.flags.writeable = truth.flags.writeable = False
     try:
-        values = np.asarray(metric.function(given, truth), dtype=float)
+        values = np.asarray(metric.function(samples_view, truth), dtype=float)
     except (ScoringError, MemoryError):
         raise
     except Exception as error:
@@ -157,27 +157,27 @@ def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Flo
             f"metric {metric.name!r} gave shape {values.shape}, expected {y.shape}",
             hint="one number per location and month: take the mean over draws, axis 0",
         )
-    known = ~np.isnan(y)
-    bad = np.argwhere(known & np.isinf(values))
+    is_observed = ~np.isnan(y)
+    bad = np.argwhere(is_observed & np.isinf(values))
     if bad.size:
         raise ScoringError(
             f"metric {metric.name!r} is infinite in {len(bad)} units, first at "
             f"(location, month) {tuple(int(i) for i in bad[0])}",
             hint="bound it, or give NaN where it does not exist: a mean over it would be infinite",
         )
-    return np.where(known, values, np.nan)
+    return np.where(is_observed, values, np.nan)
 
 
 def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
     """The metrics asked for, by themselves or by name, no two of one name."""
     out: dict[str, Metric] = {}
-    for given in [metrics] if isinstance(metrics, str | Metric) else metrics:
-        metric: object = given
-        if isinstance(given, str):
-            metric = get_metric(given)
+    for item in [metrics] if isinstance(metrics, str | Metric) else metrics:
+        metric: object = item
+        if isinstance(item, str):
+            metric = get_metric(item)
         if not isinstance(metric, Metric):
-            known = ", ".join(METRICS)
-            hint = f'Metric("name", function), or one of: {known}'
+            names = ", ".join(METRICS)
+            hint = f'Metric("name", function), or one of: {names}'
             raise ScoringError(f"{metric!r} is not a metric", hint=hint)
         if metric.name in out:
             raise ScoringError(f"metric {metric.name!r} is given twice", hint="rename one of them")
@@ -229,13 +229,13 @@ def _squared_error(samples: Floats, observed: Floats) -> Floats:
 def _text_of(function: object) -> str:
     """What makes a function itself: its text and the plain values it holds."""
     if isinstance(function, functools.partial):
-        held = [*function.args, *_flat(function.keywords)]
-        return f"{_text_of(function.func)}\n{_plain(held)}"
+        values = [*function.args, *_flat(function.keywords)]
+        return f"{_text_of(function.func)}\n{_plain(values)}"
     if not inspect.isfunction(function) or function.__name__ == "<lambda>":
         raise TypeError("no function with a text")  # two lambdas in one line have one
-    held = [*(function.__defaults__ or ()), *_flat(function.__kwdefaults__ or {})]
-    held += [cell.cell_contents for cell in function.__closure__ or ()]
-    return f"{inspect.getsource(function)}\n\n{_plain(held)}"
+    values = [*(function.__defaults__ or ()), *_flat(function.__kwdefaults__ or {})]
+    values += [cell.cell_contents for cell in function.__closure__ or ()]
+    return f"{inspect.getsource(function)}\n\n{_plain(values)}"
 
 
 def _flat(named: Mapping[str, object]) -> list[object]:

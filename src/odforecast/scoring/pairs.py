@@ -69,8 +69,8 @@ class Cells:
     def weights(self, samples: int, block: int | None = None, seed: int = 0) -> Floats:
         """How often each cell is drawn, shape (B, C)."""
         n = self.origins.size
-        few = any(self.eras.count(era) < MIN_DONORS for era in set(self.eras))
-        if samples == 0 or n < MIN_ORIGINS or few:
+        too_few = any(self.eras.count(era) < MIN_DONORS for era in set(self.eras))
+        if samples == 0 or n < MIN_ORIGINS or too_few:
             return np.zeros((0, self.at.size))
         size = default_block(self.origins) if block is None else min(block, n)
         rng = np.random.default_rng(seed)
@@ -83,9 +83,9 @@ class Cells:
         often_by = np.zeros((samples, len(self.donors) + 1))
         often_by[:, -1] = 1.0
         for era in sorted(set(self.eras)):
-            own = np.flatnonzero(np.array(self.eras) == era)
-            took = own[rng.integers(0, own.size, size=(samples, own.size))]
-            np.add.at(often_by, (rows, took), 1.0)
+            positions = np.flatnonzero(np.array(self.eras) == era)
+            chosen = positions[rng.integers(0, positions.size, size=(samples, positions.size))]
+            np.add.at(often_by, (rows, chosen), 1.0)
         return often_at[:, self.at] * often_by[:, self.by]
 
 
@@ -122,25 +122,25 @@ class Pairs:
     @cached_property
     def base(self) -> Base:
         """Origins, blocks of them and donors that each pair has in common."""
-        there = self.counts > 0
+        shared = self.counts > 0
         cells = self.cells
         groups = self.cells.groups()
 
-        def seen(which: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
+        def seen(index: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
             """Whether a pair shares a unit of each origin, block or donor; -1 is none."""
-            out = np.zeros((n, *there.shape[1:]), dtype=bool)
-            np.logical_or.at(out, which[which >= 0], there[which >= 0])
-            return out
+            shares = np.zeros((n, *shared.shape[1:]), dtype=bool)
+            np.logical_or.at(shares, index[index >= 0], shared[index >= 0])
+            return shares
 
         donors = seen(cells.by, len(cells.donors))
         eras = np.array(cells.eras, dtype=object)
-        of_eras = [donors[eras == era].sum(axis=0) for era in set(cells.eras)]
-        few = [(own > 0) & (own < MIN_DONORS) for own in of_eras]
+        donors_of_eras = [donors[eras == era].sum(axis=0) for era in set(cells.eras)]
+        too_few = [(n_donors > 0) & (n_donors < MIN_DONORS) for n_donors in donors_of_eras]
         return Base(
             seen(cells.at, cells.origins.size).sum(axis=0),
             seen(groups[cells.at], int(groups[-1]) + 1).sum(axis=0),
             n_donors=donors.sum(axis=0),
-            few_donors=np.logical_or.reduce([np.zeros(there.shape[1:], dtype=bool), *few]),
+            few_donors=np.logical_or.reduce([np.zeros(shared.shape[1:], dtype=bool), *too_few]),
         )
 
     def related(
@@ -149,18 +149,18 @@ class Pairs:
         base: int,
         often: Floats,
         level: float,
-        there: bool = True,
+        shared: bool = True,
     ) -> tuple[Floats, Floats, Floats]:
         """A statistic for each model, and its interval."""
-        found = []
+        estimates = []
         for sums in (self.sums.sum(axis=0)[None], np.tensordot(often, self.sums, axes=1)):
             values = statistic(sums, base)
-            if there:
+            if shared:
                 values[:, base] = 1.0
-            found.append(values)
-        lower, upper = percentile_interval(found[1], level)
-        few = self.base.few[:, base]
-        return found[0][0], np.where(few, np.nan, lower), np.where(few, np.nan, upper)
+            estimates.append(values)
+        lower, upper = percentile_interval(estimates[1], level)
+        too_few = self.base.few[:, base]
+        return estimates[0][0], np.where(too_few, np.nan, lower), np.where(too_few, np.nan, upper)
 
 
 #: Of sums (B, M, M), and the baseline's position: a number per model, shape (B, M).
@@ -182,12 +182,12 @@ def scaled_theta(sums: Floats, base: int) -> Floats:
     """Geometric means of the ratios, over that of the baseline; shape (B, M)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(ratios_of(sums))
-        known = ~np.isnan(logs)
-        alone = known.sum(axis=-1) - known.diagonal(axis1=-2, axis2=-1) == 0
-        total = np.where(known, logs, 0.0).sum(axis=-1)
-        theta = total / known.sum(axis=-1)
+        comparable = ~np.isnan(logs)
+        unpaired = comparable.sum(axis=-1) - comparable.diagonal(axis1=-2, axis2=-1) == 0
+        total = np.where(comparable, logs, 0.0).sum(axis=-1)
+        theta = total / comparable.sum(axis=-1)
         if theta.shape[1] > 1:  # a ratio to itself compares a model with nothing
-            theta = np.where(alone, np.nan, theta)
+            theta = np.where(unpaired, np.nan, theta)
         return np.asarray(np.exp(theta - theta[:, [base]]))
 
 
@@ -213,7 +213,7 @@ class Grid:
     values: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, scores: pd.DataFrame, metric: str, models: list[str]) -> Grid:
+    def from_scores(cls, scores: pd.DataFrame, metric: str, models: list[str]) -> Grid:
         """The grid of one score of some models; rows that are not scorable are left out."""
         keys = [k for k in columns.UNIT_KEYS if k in scores]
         columns.need(scores, ("model", "as_of", "scorable", metric))
@@ -238,10 +238,10 @@ class Grid:
             yield {}, self
             return
         grouped = replace(self, units=with_groups(self.units, keys))
-        found = grouped.units.groupby(list(keys), observed=True, sort=True).indices
-        for value, at in found.items():
-            named = value if isinstance(value, tuple) else (value,)
-            yield dict(zip(keys, named, strict=True)), grouped.rows(np.asarray(at))
+        indices = grouped.units.groupby(list(keys), observed=True, sort=True).indices
+        for value, at in indices.items():
+            values = value if isinstance(value, tuple) else (value,)
+            yield dict(zip(keys, values, strict=True)), grouped.rows(np.asarray(at))
 
     def scored(self, metric: str = "wis") -> NDArray[np.bool_]:
         """Which forecasts have a score, shape (U, M)."""
@@ -249,28 +249,28 @@ class Grid:
 
     def means(self, metric: str) -> Floats:
         """Mean of each model over its own units; NaN where it has none."""
-        there = self.scored(metric)
+        scored = self.scored(metric)
         with np.errstate(invalid="ignore"):
-            total = np.where(there, self.values[metric], 0.0).sum(axis=0)
-            return np.asarray(total / there.sum(axis=0))
+            total = np.where(scored, self.values[metric], 0.0).sum(axis=0)
+            return np.asarray(total / scored.sum(axis=0))
 
     def pairs(self, metric: str) -> Pairs:
         """Sums over the common units of each pair of models, by cell."""
         days = pd.DatetimeIndex(self.units[origin_of(self.units)])
         origins, at = np.unique(days.to_numpy(), return_inverse=True)
         donors, eras, by = self._donors()
-        places, which = np.unique(np.stack([at, by], axis=1), axis=0, return_inverse=True)
-        order = np.argsort(which.ravel(), kind="stable")
-        rows_of = np.split(order, np.cumsum(np.bincount(which.ravel()))[:-1])
+        places, cell = np.unique(np.stack([at, by], axis=1), axis=0, return_inverse=True)
+        order = np.argsort(cell.ravel(), kind="stable")
+        rows_of = np.split(order, np.cumsum(np.bincount(cell.ravel()))[:-1])
         values = self.values[metric]
-        seen = ~np.isnan(values)
-        filled = np.where(seen, values, 0.0)
+        scored = ~np.isnan(values)
+        filled = np.where(scored, values, 0.0)
         sums = np.empty((len(rows_of), values.shape[1], values.shape[1]))
         counts = np.empty(sums.shape, dtype=np.int64)
         for c, rows in enumerate(rows_of):
-            there = seen[rows].astype(float)
-            sums[c] = filled[rows].T @ there
-            counts[c] = there.T @ there
+            present = scored[rows].astype(float)
+            sums[c] = filled[rows].T @ present
+            counts[c] = present.T @ present
         cells = Cells(origins, donors, eras=eras, at=places[:, 0], by=places[:, 1])
         return Pairs(self.models, cells, sums=sums, counts=counts)
 
@@ -285,8 +285,8 @@ class Grid:
         if {"as_of", "last_month"} <= set(units):
             days = (pd.DatetimeIndex(units[k]).to_numpy() for k in ("as_of", "last_month"))
             era = columns.eras(*days)
-        none = int(donors[0] == "")  # sorted first
-        return list(map(str, donors[none:])), list(map(str, era[first[none:]])), by - none
+        without = int(donors[0] == "")  # sorted first
+        return list(map(str, donors[without:])), list(map(str, era[first[without:]])), by - without
 
 
 def _of_one_kind(scores: pd.DataFrame, keys: Sequence[str]) -> None:
@@ -321,7 +321,7 @@ def _compared(
         )
     frames = []
     for labels, part in columns.groups_of(scores, keys):
-        grid = Grid.of(part, metric, models=models)
+        grid = Grid.from_scores(part, metric, models=models)
         values = grid.values[metric]
         if not len(values):
             continue
@@ -470,25 +470,25 @@ def _relative(
         common = pairs.common
         rests_on = pairs.base
         n_units = common.diagonal()
-        own = np.einsum("oii->i", pairs.sums)
+        totals = np.einsum("oii->i", pairs.sums)
         statistic = to_base
         n_common = common[:, base]
-        there = bool(common[base, base] > 0)
+        shared = bool(common[base, base] > 0)
         if order == "rel_skill":
             statistic = scaled_theta
-            others = common.copy()
-            if len(others) > 1:
-                np.fill_diagonal(others, np.iinfo(np.int64).max)
-                there = bool((np.delete(common[base], base) > 0).any())
-            n_common = others.min(axis=1)
-        often = pairs.cells.weights(bootstrap, block, seed)
-        found = pairs.related(statistic, base, often, level, there)
-        made = labels | {"model": grid.models, "n_units": n_units, "n_common": n_common}
+            shared_counts = common.copy()
+            if len(shared_counts) > 1:
+                np.fill_diagonal(shared_counts, np.iinfo(np.int64).max)
+                shared = bool((np.delete(common[base], base) > 0).any())
+            n_common = shared_counts.min(axis=1)
+        weights = pairs.cells.weights(bootstrap, block, seed)
+        estimates = pairs.related(statistic, base, weights, level, shared)
+        columns = labels | {"model": grid.models, "n_units": n_units, "n_common": n_common}
         for name in ("n_origins", "n_blocks", "n_donors"):
-            made[name] = getattr(rests_on, name)[:, base]
-        mean = np.divide(own, n_units, out=np.full(own.shape, np.nan), where=n_units > 0)
-        made |= {metric: mean} | dict(zip((order, "lower", "upper"), found))
-        return pd.DataFrame(made).sort_values(order, kind="stable")
+            columns[name] = getattr(rests_on, name)[:, base]
+        mean = np.divide(totals, n_units, out=np.full(totals.shape, np.nan), where=n_units > 0)
+        columns |= {metric: mean} | dict(zip((order, "lower", "upper"), estimates))
+        return pd.DataFrame(columns).sort_values(order, kind="stable")
 
     return _compared(table, scores, baseline=baseline, metric=metric, by=by)
 
@@ -576,9 +576,9 @@ def pairwise(
 
     def rows(labels: dict[str, object], grid: Grid) -> pd.DataFrame:
         """A row per ordered pair."""
-        named = {**labels, "scale": scale, "metric": metric}
-        found = _each_pair(grid.pairs(column), bootstrap, block=block, level=level, seed=seed)
-        return pd.DataFrame(named | found)
+        head = {**labels, "scale": scale, "metric": metric}
+        columns = _each_pair(grid.pairs(column), bootstrap, block=block, level=level, seed=seed)
+        return pd.DataFrame(head | columns)
 
     return _compared(rows, table, baseline=models[0], metric=column, by=by)
 
@@ -601,19 +601,19 @@ def _each_pair(
     n_groups = (units > 0).sum(axis=0)
     with np.errstate(invalid="ignore"):
         better = (ratios_of(by_group) < 1).sum(axis=0)
-    often = pairs.cells.weights(bootstrap, block, seed)
-    drawn = ratios_of(np.tensordot(often, pairs.sums, axes=1)).reshape(len(often), n * n)
-    few = (n_groups < MIN_GROUPS) | base.few_donors
+    weights = pairs.cells.weights(bootstrap, block, seed)
+    samples = ratios_of(np.tensordot(weights, pairs.sums, axes=1)).reshape(len(weights), n * n)
+    too_few = (n_groups < MIN_GROUPS) | base.few_donors
     lower, upper = (
-        np.where(few, np.nan, x.reshape(n, n)) for x in percentile_interval(drawn, level)
+        np.where(too_few, np.nan, x.reshape(n, n)) for x in percentile_interval(samples, level)
     )
     i, j = np.nonzero(~np.eye(n, dtype=bool))
     names = np.array(pairs.models, dtype=object)
     ratio = ratios_of(pairs.sums.sum(axis=0)[None])[0]
-    known = {"n_common": pairs.common}
-    known |= {"n_origins": base.n_origins, "n_groups": n_groups, "n_donors": base.n_donors}
-    known |= {"ratio": ratio, "lower": lower, "upper": upper, "n_better": better}
-    return {"model": names[i], "other": names[j]} | {k: v[i, j] for k, v in known.items()}
+    columns = {"n_common": pairs.common}
+    columns |= {"n_origins": base.n_origins, "n_groups": n_groups, "n_donors": base.n_donors}
+    columns |= {"ratio": ratio, "lower": lower, "upper": upper, "n_better": better}
+    return {"model": names[i], "other": names[j]} | {k: v[i, j] for k, v in columns.items()}
 
 
 #: How the variance of a mean difference is estimated.
@@ -681,16 +681,16 @@ def diebold_mariano(
     _of_one_kind(table, keys)
     rows = []
     for labels, part in columns.groups_of(table, keys):
-        grid = Grid.of(part, metric, models=[model, baseline])
+        grid = Grid.from_scores(part, metric, models=[model, baseline])
         grid = grid.rows(~np.isnan(grid.values[metric]).any(axis=1))
         if grid.units.empty:
             continue
-        each = pd.Series(grid.values[metric][:, 0] - grid.values[metric][:, 1])
-        gap = each.groupby(grid.units[origin_of(grid.units)]).mean().sort_index()
+        differences = pd.Series(grid.values[metric][:, 0] - grid.values[metric][:, 1])
+        gap = differences.groupby(grid.units[origin_of(grid.units)]).mean().sort_index()
         months = pd.DatetimeIndex(gap.index).to_numpy().astype("datetime64[M]").astype(int)
         horizon = max(1, int(part["horizon"].max()))
         result = _test(np.asarray(gap, dtype=np.float64), months, horizon=horizon, method=method)
-        rows.append(labels | {"n_units": len(each)} | result)
+        rows.append(labels | {"n_units": len(differences)} | result)
     if not rows:
         raise ScoringError(f"{model} and {baseline} have no scorable unit in common")
     return pd.DataFrame(rows)
@@ -726,17 +726,17 @@ def _test(gap: Floats, months: NDArray[np.int64], horizon: int, method: str) -> 
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
     overlap = 1 + int((horizon - 1) // max(_spacing(months), 1.0))
-    if few := _too_few(months, overlap, horizon=horizon, method=method):
-        found = MeanTest(note=few)
+    if reason := _too_few(months, overlap, horizon=horizon, method=method):
+        test = MeanTest(note=reason)
     elif np.abs(gap - gap.mean()).max() <= 1e-12 * max(1.0, abs(float(gap.mean()))):
-        found = MeanTest(note="the difference is the same at every origin")
+        test = MeanTest(note="the difference is the same at every origin")
     elif method == "overlap":
-        found = _overlapping(gap, months, horizon=horizon, overlap=overlap)
+        test = _overlapping(gap, months, horizon=horizon, overlap=overlap)
     else:
-        found = cosine_test(gap, months, horizon=horizon)
-    about = {"n_origins": gap.size, "overlap": overlap, "difference": float(gap.mean())}
-    of_test = {"statistic": found.statistic, "p_value": found.p_value, "method": method}
-    return about | of_test | found._asdict()
+        test = cosine_test(gap, months, horizon=horizon)
+    head = {"n_origins": gap.size, "overlap": overlap, "difference": float(gap.mean())}
+    result = {"statistic": test.statistic, "p_value": test.p_value, "method": method}
+    return head | result | test._asdict()
 
 
 def _too_few(months: NDArray[np.int64], overlap: int, horizon: int, method: str) -> str:
@@ -758,12 +758,12 @@ def _overlapping(gap: Floats, months: NDArray[np.int64], horizon: int, overlap: 
     """Harvey, Leybourne and Newbold's test."""
     n = gap.size
     mean = float(gap.mean())
-    apart = np.abs(months[:, None] - months[None, :])
+    distances = np.abs(months[:, None] - months[None, :])
     products = np.outer(gap - mean, gap - mean)
-    variance = float(products[apart < horizon].sum()) / n**2
+    variance = float(products[distances < horizon].sum()) / n**2
     note = ""
     if variance <= 0:
-        variance = float((products * np.maximum(1.0 - apart / horizon, 0.0)).sum()) / n**2
+        variance = float((products * np.maximum(1.0 - distances / horizon, 0.0)).sum()) / n**2
         note = "bartlett"
         if variance <= 0:
             return MeanTest(note="no positive variance")

@@ -236,19 +236,19 @@ def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Flo
     >>> ranked_probability_score([[0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 1.0]], [2, 2, 2])
     array([0.  , 0.25, 0.5 ])
     """
-    given = np.asarray(probability, dtype=float)
-    came = np.asarray(observed, dtype=np.int64)
-    if given.ndim < 1 or given.shape[-1] < 2:
-        raise ScoringError(f"probability has shape {given.shape}: two categories or more")
-    known = ~np.isnan(given).any(axis=-1)
-    total = given[known].sum(axis=-1)
-    if (given[known] < 0).any() or not np.allclose(total, 1.0, atol=1e-6):
+    chances = np.asarray(probability, dtype=float)
+    position = np.asarray(observed, dtype=np.int64)
+    if chances.ndim < 1 or chances.shape[-1] < 2:
+        raise ScoringError(f"probability has shape {chances.shape}: two categories or more")
+    usable = ~np.isnan(chances).any(axis=-1)
+    total = chances[usable].sum(axis=-1)
+    if (chances[usable] < 0).any() or not np.allclose(total, 1.0, atol=1e-6):
         raise ScoringError("probability: each must be 0 or more, and they must add up to 1")
-    k = given.shape[-1]
-    below = (np.arange(k - 1) >= came[..., None]).astype(float)
-    gap = np.cumsum(given, axis=-1)[..., :-1] - below
+    k = chances.shape[-1]
+    below = (np.arange(k - 1) >= position[..., None]).astype(float)
+    gap = np.cumsum(chances, axis=-1)[..., :-1] - below
     scores = (gap**2).sum(axis=-1) / (k - 1)
-    return np.asarray(np.where(known & (came >= 0), scores, np.nan))
+    return np.asarray(np.where(usable & (position >= 0), scores, np.nan))
 
 
 def check_quantiles(quantiles: ArrayLike, levels: Sequence[float]) -> tuple[Floats, Floats]:
@@ -550,9 +550,9 @@ def bounded_scores(
     y = _above(low, high, threshold=HIDDEN_MOST)
     quantiles = np.maximum(quantiles_sorted(ordered, HUB_QUANTILES), HIDDEN_MOST)
     n = ordered.shape[1]
-    none = count_last(ordered < _NONE) / n
-    shown = count_last(ordered >= _SHOWN) / n
-    chances = np.stack([none, 1.0 - none - shown, shown], axis=-1)
+    zero = count_last(ordered < _NONE) / n
+    ten = count_last(ordered >= _SHOWN) / n
+    chances = np.stack([zero, 1.0 - zero - ten, ten], axis=-1)
     below = ranks_sorted(ordered, low)[0]
     within = ranks_sorted(ordered, high)[1] - below
     pit = (below + uniforms * (1 + within)) / (n + 1)
@@ -595,9 +595,9 @@ FLOOR = -10.0
 def bins_of(values: ArrayLike) -> NDArray[np.int64]:
     """Which bin each count lies in."""
     counts = np.rint(np.asarray(values, dtype=float))
-    known = counts >= 0
-    place = np.floor(np.log1p(np.where(known, counts, 0.0)) / np.log1p(WIDTH))
-    return np.where(known, place, -1).astype(np.int64)
+    counted = counts >= 0
+    place = np.floor(np.log1p(np.where(counted, counts, 0.0)) / np.log1p(WIDTH))
+    return np.where(counted, place, -1).astype(np.int64)
 
 
 def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
@@ -629,11 +629,11 @@ def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
     (0.693, 10.0)
     """
     draws, y = paired(samples, observed, finite=False)
-    came = bins_of(y)
-    share = (bins_of(draws) == came).mean(axis=0)
+    bins = bins_of(y)
+    share = (bins_of(draws) == bins).mean(axis=0)
     with np.errstate(divide="ignore"):
         score = -np.maximum(np.log(share), FLOOR)
-    return np.asarray(np.where(came >= 0, score, np.nan))
+    return np.asarray(np.where(bins >= 0, score, np.nan))
 
 
 #: Draws whose distances to all draws are held at once: 8 MB for a thousand draws.
@@ -682,8 +682,8 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     units = np.moveaxis(values.reshape(n, -1, size), 1, 0)
     pairs = n * (n - 1) if fair else n * n
     scores = [
-        np.sqrt(((unit - came) ** 2).sum(axis=1)).mean() - 0.5 * _all_distances(unit) / pairs
-        for unit, came in zip(units, y.reshape(-1, size))
+        np.sqrt(((unit - vector) ** 2).sum(axis=1)).mean() - 0.5 * _all_distances(unit) / pairs
+        for unit, vector in zip(units, y.reshape(-1, size))
     ]
     return np.array(scores, dtype=float).reshape(y.shape[:-1])
 
@@ -695,11 +695,13 @@ def _all_distances(unit: Floats) -> float:
     total = 0.0
     for start in range(0, len(unit), _BLOCK):
         block = slice(start, start + _BLOCK)
-        apart = square[block, None] + square[None] - 2.0 * (centred[block] @ centred.T)
-        np.maximum(apart, 0.0, out=apart)
-        own = np.arange(apart.shape[0])
-        apart[own, start + own] = 0.0  # exactly: rounding would leave each draw away from itself
-        total += float(np.sqrt(apart, out=apart).sum())
+        distances = square[block, None] + square[None] - 2.0 * (centred[block] @ centred.T)
+        np.maximum(distances, 0.0, out=distances)
+        diagonal = np.arange(distances.shape[0])
+        distances[diagonal, start + diagonal] = (
+            0.0  # exactly: rounding would leave each draw away from itself
+        )
+        total += float(np.sqrt(distances, out=distances).sum())
     return total
 
 
@@ -741,13 +743,13 @@ def interval_coverage(
     inside = np.empty((len(coverage), *values.shape[1:]))
     for i, nominal in enumerate(coverage):
         ends = np.array([(1 - nominal) / 2, (1 + nominal) / 2])
-        found = np.isclose(tau, ends[:, None], rtol=0, atol=1e-9)
-        if not (there := found.any(axis=1)).all():
+        matches = np.isclose(tau, ends[:, None], rtol=0, atol=1e-9)
+        if not (there := matches.any(axis=1)).all():
             raise ScoringError(
                 f"quantile level {ends[~there][0]:g} is not among the levels",
                 hint=f"levels: {', '.join(f'{x:g}' for x in tau)}",
             )
-        low, high = values[found.argmax(axis=1)]
+        low, high = values[matches.argmax(axis=1)]
         inside[i] = (low <= y) & (y <= high)
     return np.where(np.isnan(y), np.nan, inside)
 

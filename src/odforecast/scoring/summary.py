@@ -69,8 +69,8 @@ def summarise(
     scores = columns.table_of(scores)
     groups = [name for name in columns_of(by) if name != "model"]
     keys = [*groups, "model"]
-    named = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
-    names = [x.name if isinstance(x, Metric) else x for x in named]
+    requested = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
+    names = [x.name if isinstance(x, Metric) else x for x in requested]
     means = MEANS | {name: name for name in columns_of(names, "metrics")}
     means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
     if twice := [name for name, column in means.items() if name != column and column in means]:
@@ -100,11 +100,11 @@ def summarise(
     scored = grouped(table[table["scorable"].astype(bool)])
     out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
     out["n_not_scorable"] = out["n_units"] - out["n_scorable"]
-    found = scored[list(means.values())]
-    whole = found.count().eq(scored.size(), axis=0)
-    found = found.mean().where(whole).reindex(out.index)
+    averages = scored[list(means.values())]
+    complete = averages.count().eq(scored.size(), axis=0)
+    averages = averages.mean().where(complete).reindex(out.index)
     for name, column in means.items():
-        out[name] = found[column]
+        out[name] = averages[column]
     if nowcast:
         moves = grouped(_revisions(table))
         out["n_revised"] = moves["moved"].sum().reindex(out.index).fillna(0).astype(int)
@@ -113,10 +113,10 @@ def summarise(
         out["mae_reported"] = mean["revision"]
         out["rel_wis_reported"] = share
         out["coverage_90_revised"] = mean["covered"]
-    apart = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
-    if apart and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
-        both = table[table["rps"].notna() & table["rps_pooled"].notna()]
-        mean = grouped(both)[["rps", "rps_pooled"]].mean().reindex(out.index)
+    split = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
+    if split and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
+        paired = table[table["rps"].notna() & table["rps_pooled"].notna()]
+        mean = grouped(paired)[["rps", "rps_pooled"]].mean().reindex(out.index)
         out["rps"] = mean["rps"]
         out["rel_rps"] = mean["rps"] / mean["rps_pooled"]
     out = out.reset_index()
@@ -130,14 +130,14 @@ def _direction(table: pd.DataFrame) -> pd.Series[float]:
     """1 where the median is on the observation's side of the last reported count, else 0."""
     last = table["last_reported"]
     right = (table["median"] > last) == (table["observed"] > last)
-    known = (table["target"].astype(str) == TARGET_12MO) & last.notna()
-    return right.astype(float).where(known & table["observed"].notna())
+    comparable = (table["target"].astype(str) == TARGET_12MO) & last.notna()
+    return right.astype(float).where(comparable & table["observed"].notna())
 
 
 def _revisions(table: pd.DataFrame) -> pd.DataFrame:
     """Scorable units of the nowcast, with how far the reported counts moved."""
-    known = table["scorable"].astype(bool) & table["reported"].notna()
-    rows = table[known & (table["target"].astype(str) == TARGET_12MO)]
+    comparable = table["scorable"].astype(bool) & table["reported"].notna()
+    rows = table[comparable & (table["target"].astype(str) == TARGET_12MO)]
     moved = revised(rows["observed"], rows["reported"])
     if "revised" in rows:  # as it was in deaths, should the table be per 100,000
         moved = rows["revised"].to_numpy(dtype=bool)
@@ -152,8 +152,8 @@ def _revisions(table: pd.DataFrame) -> pd.DataFrame:
 def _relative(table: pd.DataFrame, baseline: str, groups: list[str]) -> pd.DataFrame:
     keys = [*groups, "model"]
     if not table["scorable"].any():
-        found = table[keys].drop_duplicates()
-        return found.assign(rel_wis=np.nan, n_common=0)
+        groups_without = table[keys].drop_duplicates()
+        return groups_without.assign(rel_wis=np.nan, n_common=0)
     related = relative_to_baseline(table, baseline, by=groups, bootstrap=0)
     related = related.rename(columns={"ratio": "rel_wis"})[[*keys, "rel_wis", "n_common"]]
     # Categories survive a merge only if both sides have them.
@@ -217,8 +217,8 @@ def county_leaderboard(
     def lines(rows: pd.DataFrame, whole: Mapping[str, pd.DataFrame]) -> Lines:
         base = whole.get(baseline) if baseline is not None else None
         bounded = rows[rows["bounded"]]
-        seen = bounded[bounded["visible"]]
-        exact = seen[seen["scorable"]]
+        visible = bounded[bounded["visible"]]
+        exact = visible[visible["scorable"]]
         yield {
             "n_units": len(bounded),
             "n_counties": bounded["location"].nunique(),
@@ -226,8 +226,8 @@ def county_leaderboard(
             "n_unknown": len(rows) - len(bounded),
             **_related("twcrps", "twcrps", rows=bounded, base=base),
             **_related("rps", "rps_bands", rows=bounded, base=base),
-            "n_visible": len(seen),
-            **_related("twwis", "twwis", rows=seen, base=base),
+            "n_visible": len(visible),
+            **_related("twwis", "twwis", rows=visible, base=base),
             "n_wis": len(exact),
             **_related("wis", "wis", rows=exact, base=base),
             **{f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 90)},
@@ -301,19 +301,19 @@ def ten_or_more(
     def lines(rows: pd.DataFrame, _: object) -> Lines:
         rows = rows[(rows["observed_low"] >= 10) | (rows["observed_high"] < 10)]
         chance = rows["p_ten"].to_numpy(dtype=float)
-        came = (rows["observed_low"] >= 10).to_numpy(dtype=float)
+        happened = (rows["observed_low"] >= 10).to_numpy(dtype=float)
         at = np.minimum((chance * bins).astype(int), bins - 1)
         for i in np.unique(at):
-            here = at == i
-            gap = pd.Series(came[here] - chance[here])
+            in_bin = at == i
+            gap = pd.Series(happened[in_bin] - chance[in_bin])
             yield {
                 "left": i / bins,
                 "right": (i + 1) / bins,
-                "n": int(here.sum()),
-                "given": float(chance[here].mean()),
-                "came": float(came[here].mean()),
+                "n": int(in_bin.sum()),
+                "given": float(chance[in_bin].mean()),
+                "came": float(happened[in_bin].mean()),
                 "gap": float(gap.mean()),
-                "se": _mean_error(gap, rows[here]),
+                "se": _mean_error(gap, rows[in_bin]),
             }
 
     return _by_model(scores, columns_of(by), lines=lines)
@@ -383,24 +383,26 @@ def _related(
     return {name: rows[column].mean(), f"rel_{name}": ratio, f"se_{name}": error}
 
 
-def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> tuple[float, float]:
+def ratio_error(
+    scores: Floats, baseline: Floats, clusters: NDArray[np.object_]
+) -> tuple[float, float]:
     """A ratio of sums and its standard error, clusters drawn as wholes (linearised)."""
-    total = float(theirs.sum())
-    if not mine.size or total == 0.0:
+    total = float(baseline.sum())
+    if not scores.size or total == 0.0:
         return float("nan"), float("nan")
-    ratio = float(mine.sum()) / total
+    ratio = float(scores.sum()) / total
     _, at = np.unique(clusters.astype(str), return_inverse=True)
     n = int(at.max()) + 1
     if n < 2:
         return ratio, float("nan")
-    gap = np.bincount(at, weights=mine - ratio * theirs, minlength=n)
+    gap = np.bincount(at, weights=scores - ratio * baseline, minlength=n)
     return ratio, float(np.sqrt(n / (n - 1) * (gap**2).sum()) / total)
 
 
 def _mean_error(values: pd.Series[float], rows: pd.DataFrame) -> float:
     """Standard error of a mean over some rows, over states."""
-    given = np.asarray(values, dtype=np.float64)
-    return ratio_error(given, np.ones_like(given), clusters=_states(rows))[1]
+    numbers = np.asarray(values, dtype=np.float64)
+    return ratio_error(numbers, np.ones_like(numbers), clusters=_states(rows))[1]
 
 
 def _states(rows: pd.DataFrame) -> NDArray[np.object_]:
@@ -412,12 +414,12 @@ def _states(rows: pd.DataFrame) -> NDArray[np.object_]:
 PLAUSIBLE = "plausible"
 
 
-def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+def mark_plausible(scores: pd.DataFrame, assumptions: pd.DataFrame) -> pd.DataFrame:
     """Say of every row whether its scenario's assumptions held for it."""
     need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
-    first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
-    for name, start, stop in zip(held[SCENARIO_ID].astype(str), first, last):
+    first, last = (_numbers(assumptions[c]) for c in ("first_month", "last_month"))
+    for name, start, stop in zip(assumptions[SCENARIO_ID].astype(str), first, last):
         spans.setdefault(name, set()).update(range(start, stop + 1))
     sums = scores["target"].astype(str) == TARGET_12MO
     months = _numbers(scores["month"])
@@ -442,11 +444,14 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
     need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
     units = scores.loc[_ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]].drop_duplicates()
-    held = units[units[PLAUSIBLE].astype(bool)].groupby(keys)["month"]
+    fulfilled = units[units[PLAUSIBLE].astype(bool)].groupby(keys)["month"]
     out = units.groupby(keys, sort=True).size().to_frame("months")
-    out[PLAUSIBLE] = held.size().reindex(out.index, fill_value=0)
+    out[PLAUSIBLE] = fulfilled.size().reindex(out.index, fill_value=0)
     out["share"] = out[PLAUSIBLE] / out["months"]
-    out["first"], out["last"] = held.min().reindex(out.index), held.max().reindex(out.index)
+    out["first"], out["last"] = (
+        fulfilled.min().reindex(out.index),
+        fulfilled.max().reindex(out.index),
+    )
     return out.reset_index()
 
 
@@ -460,8 +465,8 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
     by = ["target", "level", SCENARIO_ID]
     parts = [summarise(rows, by, baseline=baseline).assign(months="all")]
     if PLAUSIBLE in rows:
-        few = rows.assign(scorable=rows["scorable"] & rows[PLAUSIBLE].astype(bool))
-        parts.insert(0, summarise(few, by, baseline=baseline).assign(months=PLAUSIBLE))
+        plausible = rows.assign(scorable=rows["scorable"] & rows[PLAUSIBLE].astype(bool))
+        parts.insert(0, summarise(plausible, by, baseline=baseline).assign(months=PLAUSIBLE))
     out = pd.concat(parts, ignore_index=True)
     out.insert(len(by), "months", out.pop("months"))
     return out.sort_values([*by, "model"], kind="stable", ignore_index=True)
@@ -477,13 +482,13 @@ def nearest(scores: pd.DataFrame) -> pd.DataFrame:
         wide = part.set_index([*keys, SCENARIO_ID])["wis"]
         values = wide.unstack(SCENARIO_ID).dropna()
         lowest = values.eq(values.min(axis=1), axis=0)
-        found = labels | {
+        columns = labels | {
             SCENARIO_ID: values.columns.to_numpy(),
             "wis": values.mean().to_numpy(),
             "n_common": len(values),
             "nearest": lowest.div(lowest.sum(axis=1), axis=0).mean().to_numpy(),
         }
-        parts.append(pd.DataFrame(found).sort_values(["wis", SCENARIO_ID], kind="stable"))
+        parts.append(pd.DataFrame(columns).sort_values(["wis", SCENARIO_ID], kind="stable"))
     names = [*groups, SCENARIO_ID, "wis", "n_common", "nearest"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 

@@ -44,11 +44,11 @@ def pooled_frequencies(panel: Panel) -> Floats:
     counts = _settled(panel)
     before = counts[:, :-12]
     later = counts[:, 12:]
-    found = category(later - before, before, first=thresholds(before)[0])
-    found = found[found >= 0]
-    if not found.size:
+    categories = category(later - before, before, first=thresholds(before)[0])
+    categories = categories[categories >= 0]
+    if not categories.size:
         return np.full(len(CATEGORIES), np.nan)
-    return np.asarray(np.bincount(found, minlength=len(CATEGORIES)) / found.size)
+    return np.asarray(np.bincount(categories, minlength=len(CATEGORIES)) / categories.size)
 
 
 def _settled(panel: Panel) -> Floats:
@@ -104,13 +104,13 @@ def trend_pair(
         at = forecast.months[months]
         later, _ = truth.observed(locations, at)
         before, _ = truth.observed(locations, at - 12 * ONE_MONTH)
-        came = category(later - before, before, first=first)
-        given = trend.probabilities(forecast, first, rows=rows, months=months)
-        pooled = np.broadcast_to(pooled_frequencies(panel), given.shape)
-        out[0][:, months] = ranked_probability_score(given, came)
+        observed = category(later - before, before, first=first)
+        chances = trend.probabilities(forecast, first, rows=rows, months=months)
+        pooled = np.broadcast_to(pooled_frequencies(panel), chances.shape)
+        out[0][:, months] = ranked_probability_score(chances, observed)
         # Of the same units: where the forecast has no category, nor has the comparison.
-        pooled = np.where(np.isnan(given), np.nan, pooled)
-        out[1][:, months] = ranked_probability_score(pooled, came)
+        pooled = np.where(np.isnan(chances), np.nan, pooled)
+        out[1][:, months] = ranked_probability_score(pooled, observed)
     return out[0], out[1]
 
 
@@ -167,15 +167,15 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
         chance = chances(first, later[:, :, ahead])
     at: Months = np.append(np.datetime64(forecast.last_month, "M"), months)
     counts, before = (truth.observed(places, m)[0] for m in (at, at - 12 * ONE_MONTH))
-    came = turns_of(counts - before)
+    turns = turns_of(counts - before)
     panel = forecast.panel if known is None else known
     pooled = np.full(ahead.size, np.nan)
     if panel is not None:
         pooled = pooled_turns(panel, forecast.horizons[ahead])
     pooled = np.where(np.isnan(chance), np.nan, pooled)  # of the same units
-    told = {"turned": came, "brier": (chance - came) ** 2}
-    told |= {"pooled": pooled, "brier_pooled": (pooled - came) ** 2}
-    return frame_of(forecast, {"chance": chance} | told, months=ahead).drop(
+    columns = {"turned": turns, "brier": (chance - turns) ** 2}
+    columns |= {"pooled": pooled, "brier_pooled": (pooled - turns) ** 2}
+    return frame_of(forecast, {"chance": chance} | columns, months=ahead).drop(
         columns=["name", "horizon_from_origin"]
     )
 

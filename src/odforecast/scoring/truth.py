@@ -228,13 +228,13 @@ class Truth:
         counts = self.panel.monthly if monthly else getattr(self.panel, self.kind)
         values, reasons = self._read(counts, grid, locations=locations, months=months)
         if not monthly:
-            for layer, why in ((self.panel.hidden, "suppressed"), (self.panel.lost, "lost")):
+            for layer, kind in ((self.panel.hidden, "suppressed"), (self.panel.lost, "lost")):
                 if layer.any():
-                    there = (
+                    unpublished = (
                         self._read(layer.astype(float), grid, locations=locations, months=months)[0]
                         == 1.0
                     )
-                    reasons[there] = f"{why} in release {self.release}: {_BETWEEN[why]}"
+                    reasons[unpublished] = f"{kind} in release {self.release}: {_BETWEEN[kind]}"
         values[reasons != ""] = np.nan
         return values, reasons
 
@@ -284,11 +284,11 @@ class Truth:
         inside = (column >= 0) & (column < grid.size)
         row = {state: i for i, state in enumerate(self.panel.locations)}
         at = np.array([row.get(state, -1) for state in locations], dtype=int)
-        there = at >= 0
-        values[np.ix_(there, inside)] = layer[np.ix_(at[there], column[inside])]
+        available = at >= 0
+        values[np.ix_(available, inside)] = layer[np.ix_(at[available], column[inside])]
         reasons[np.isnan(values)] = f"not published in release {self.release}"
         reasons[:, column >= grid.size] = f"after the last month of release {self.release}"
-        for i in np.flatnonzero(~there):
+        for i in np.flatnonzero(~available):
             reasons[i] = f"release {self.release} has no {locations[int(i)]}"
         age = (np.datetime64(self.release, "M") - months.astype("datetime64[M]")).astype(int)
         for j in np.flatnonzero(age < self.min_age):
@@ -308,18 +308,18 @@ def forecast_and_truth(forecast: object, truth: object) -> None:
         raise ScoringError(f"truth is {short(truth)}, not a Truth", hint="give od.Truth(panel)")
 
 
-def months_ahead(horizons: object, there: Sequence[int]) -> list[int]:
+def months_ahead(horizons: object, forecast_months: Sequence[int]) -> list[int]:
     """Horizons, of which a forecast has one at least."""
-    span = f" within {there[0]} to {there[-1]}" if len(there) else ""
+    span = f" within {forecast_months[0]} to {forecast_months[-1]}" if len(forecast_months) else ""
     hint = f"give a list of months ahead{span}, as [1, 6]"
     if isinstance(horizons, str) or not isinstance(horizons, Iterable):
         raise ScoringError(f"horizons is {short(horizons)}, no list", hint=hint)
-    found = list(horizons)
-    if not found:
+    months = list(horizons)
+    if not months:
         raise ScoringError("horizons is empty", hint=hint)
-    for h in found:
+    for h in months:
         if isinstance(h, bool) or not isinstance(h, numbers.Real) or h % 1 != 0:
             raise ScoringError(f"horizon {short(h)} is not a whole number", hint=hint)
-    if len(there) and not set(found) & {int(h) for h in there}:
-        raise ScoringError(f"horizons {short(found)}: none of them is forecast", hint=hint)
-    return [int(h) for h in found]
+    if len(forecast_months) and not set(months) & {int(h) for h in forecast_months}:
+        raise ScoringError(f"horizons {short(months)}: none of them is forecast", hint=hint)
+    return [int(h) for h in months]

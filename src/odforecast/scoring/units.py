@@ -127,17 +127,17 @@ def unit_columns(
             low, high = (np.asarray(x, dtype=float)[block].ravel() for x in bounds)
             scores |= rules.bounded_scores(ordered, low, high=high, uniforms=u)
         hub = quantiles_sorted(ordered, HUB_QUANTILES)
-        kept = between(ordered, levels)
-        blocks.append(scores | {"hub": hub, "kept": kept})
+        stored = between(ordered, levels)
+        blocks.append(scores | {"hub": hub, "kept": stored})
     scores = {name: np.concatenate([x[name] for x in blocks], axis=-1) for name in blocks[0]}
     hub = scores.pop("hub")
-    kept = scores.pop("kept")
+    stored = scores.pop("kept")
     y = truth.ravel()
     scores = _quantile_scores(hub, HUB_QUANTILES, y=y) | scores
     places = np.repeat(np.array(locations, dtype=object), n_months)
     ahead, at = (np.tile(x[months], n_loc) for x in (forecast.horizons, forecast.months))
-    why = np.where(np.isnan(y), "no observed value", "").astype(object)
-    made = _columns(
+    reasons = np.where(np.isnan(y), "no observed value", "").astype(object)
+    table = _columns(
         scores,
         forecast.as_of,
         location=places,
@@ -145,10 +145,10 @@ def unit_columns(
         horizon=ahead,
         month=at,
         observed=y,
-        reason=why,
+        reason=reasons,
         n_draws=n_draws,
     )
-    return made, kept.reshape(len(levels), n_loc, n_months)
+    return table, stored.reshape(len(levels), n_loc, n_months)
 
 
 def rows_of(forecast: Forecast, locations: Sequence[str]) -> NDArray[np.intp]:
@@ -161,8 +161,8 @@ def picked_months(forecast: Forecast, horizons: Sequence[int] | None) -> NDArray
     """Positions of the months at these horizons, in order; of all months by default."""
     if horizons is None:
         return np.arange(forecast.months.size)
-    there = forecast.horizons
-    return np.flatnonzero(np.isin(there, months_ahead(horizons, there.tolist())))
+    ahead = forecast.horizons
+    return np.flatnonzero(np.isin(ahead, months_ahead(horizons, ahead.tolist())))
 
 
 def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
@@ -291,16 +291,16 @@ def _score_origin(
                 hint="every unit needs the same levels or the same number of samples",
             )
         n = int(sizes.iloc[0])
-        where = units.get_indexer(sizes.index)
+        at = units.get_indexer(sizes.index)
         values = block["value"].to_numpy(dtype=float).reshape(-1, n)
         if kind == "sample":
             ordered = np.sort(values, axis=1)
             key = ("", origin.date(), target)
             uniforms = [_uniforms((*key, m), [s], n_months=1)[0, 0] for s, m in zip(states, months)]
             hub = quantiles_sorted(ordered, HUB_QUANTILES)
-            part = _quantile_scores(hub, HUB_QUANTILES, y=y[where])
-            part |= _draw_scores(ordered, y[where], uniforms=np.array(uniforms)[where])
-            n_draws[where] = n
+            part = _quantile_scores(hub, HUB_QUANTILES, y=y[at])
+            part |= _draw_scores(ordered, y[at], uniforms=np.array(uniforms)[at])
+            n_draws[at] = n
         else:
             levels = block["output_type_id"].to_numpy(dtype=float).reshape(-1, n)
             if (levels != levels[0]).any():
@@ -309,10 +309,10 @@ def _score_origin(
                     hint="give every unit the same levels",
                 )
             tau = levels[0].tolist()
-            part = _quantile_scores(values.T, tau, y=y[where])
-            part["bias"] = rules.bias_from_quantiles(values.T, tau, observed=y[where])
-        for name, found in part.items():
-            scores[name][where] = found
+            part = _quantile_scores(values.T, tau, y=y[at])
+            part["bias"] = rules.bias_from_quantiles(values.T, tau, observed=y[at])
+        for name, values_of_score in part.items():
+            scores[name][at] = values_of_score
     horizon = units.get_level_values(2).to_numpy().astype(np.int64)
     return _columns(
         scores,
@@ -330,13 +330,13 @@ def _score_origin(
 def _columns(scores: dict[str, Floats], as_of: Any, **units: Any) -> Columns:
     """The columns of the unit-level table, in their order."""
     months = units["month"]
-    made = units | scores
-    made["month"] = months.astype("datetime64[s]")
-    made["horizon_from_origin"] = (months - np.datetime64(as_of, "M")).astype(np.int64)
-    made["regime"] = columns.regimes(months)
-    made["scorable"] = ~np.isnan(units["observed"])
+    table = units | scores
+    table["month"] = months.astype("datetime64[s]")
+    table["horizon_from_origin"] = (months - np.datetime64(as_of, "M")).astype(np.int64)
+    table["regime"] = columns.regimes(months)
+    table["scorable"] = ~np.isnan(units["observed"])
     names = dict.fromkeys((*columns.UNIT_COLUMNS, "median", *METRIC_COLUMNS, *scores))
-    return {name: made[name] for name in names}
+    return {name: table[name] for name in names}
 
 
 def score(
@@ -428,9 +428,9 @@ def score_columns(
     months = forecast.months[picked]
     observed, reasons = truth.observed(places, months, target)
     sums = target == TARGET_12MO
-    of_counties = sums and truth.panel.dataset == COUNTIES
-    bounds = truth.bounds(places, months) if of_counties else None
-    made, quantiles = unit_columns(
+    counties = sums and truth.panel.dataset == COUNTIES
+    bounds = truth.bounds(places, months) if counties else None
+    table, quantiles = unit_columns(
         forecast,
         observed,
         target=target,
@@ -439,20 +439,20 @@ def score_columns(
         levels=levels,
         locations=places,
     )
-    row = {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
-    none = reported = rps = rps_pooled = np.full(observed.shape, np.nan)
+    last_count = {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
+    missing = reported = rps = rps_pooled = np.full(observed.shape, np.nan)
     if sums:
         reported = published(forecast)[rows][:, picked]
-    if sums and not of_counties:
+    if sums and not counties:
         pair = trend_pair(forecast, truth, known=known, locations=places)
         rps, rps_pooled = (x[:, picked] for x in pair)
-    made |= {
+    table |= {
         "rps": rps.ravel(),
         "rps_pooled": rps_pooled.ravel(),
         "truth": truth.kind,
         "truth_release": pd.Timestamp(truth.release),
         "reason": reasons.ravel(),
-        "last_reported": np.repeat([float(row.get(s, np.nan)) for s in places], months.size),
+        "last_reported": np.repeat([float(last_count.get(s, np.nan)) for s in places], months.size),
         "reported": reported.ravel(),
         "revised": revised(observed, reported).ravel(),
         "joint_locations": LOCATION in forecast.joint,
@@ -460,22 +460,22 @@ def score_columns(
         "warnings": "; ".join(forecast.warnings),
     }
     if bounds is not None:
-        made = columns.county_columns(made, forecast.panel, places, *bounds)
+        table = columns.county_columns(table, forecast.panel, places, *bounds)
     if metrics:
         samples = forecast.samples(target).take(rows, axis=1)[:, :, picked]
-        own = {
+        values_of_metrics = {
             m.name: apply_metric(m, samples, observed=observed)
             if m.target in (None, target)
-            else none
+            else missing
             for m in check_metrics(metrics)
         }
-        if taken := [name for name in own if name in made]:
+        if clashes := [name for name in values_of_metrics if name in table]:
             raise ScoringError(
-                f"metric {taken[0]!r} has the name of a column of the score table",
+                f"metric {clashes[0]!r} has the name of a column of the score table",
                 hint="give it another",
             )
-        made |= {name: values.ravel() for name, values in own.items()}
-    return made, quantiles
+        table |= {name: values.ravel() for name, values in values_of_metrics.items()}
+    return table, quantiles
 
 
 #: A count was revised if it moved by more than this: deaths, or a share of it.
@@ -506,9 +506,9 @@ def revised(observed: ArrayLike, reported: ArrayLike) -> NDArray[np.bool_]:
     >>> revised([101, 102, 1002, 1003, np.nan], [100, 100, 1000, 1000, 100]).tolist()
     [False, True, False, True, False]
     """
-    was = np.asarray(reported, dtype=float)
-    moved = np.abs(np.asarray(observed, dtype=float) - was)
-    return np.asarray(moved > np.maximum(MOVED_DEATHS, MOVED_SHARE * was))
+    before = np.asarray(reported, dtype=float)
+    moved = np.abs(np.asarray(observed, dtype=float) - before)
+    return np.asarray(moved > np.maximum(MOVED_DEATHS, MOVED_SHARE * before))
 
 
 #: Names of the lognormal log score in a score table, today's first.
