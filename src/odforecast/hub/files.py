@@ -88,15 +88,18 @@ def to_hub(
         raise ForecastError(
             f"unknown output type {output_type!r}", hint=f"one of {', '.join(OUTPUT_TYPES)}"
         )
-    if unknown := [s for s in forecast.locations if s not in {x.state for x in LOCATIONS}]:
-        raise ForecastError(
-            f"{unknown[0]!r} has no hub code", hint="hub files hold jurisdictions, not regions"
-        )
+    states = {place.state for place in LOCATIONS}
+    for state in forecast.locations:
+        if state not in states:
+            raise ForecastError(
+                f"{state!r} has no hub code", hint="hub files hold jurisdictions, not regions"
+            )
     if output_type == "pmf":
         return _trend_rows(forecast)
-    wanted = [t for t in TARGETS if t in forecast.targets] if targets is None else list(targets)
+    if targets is None:
+        targets = [target for target in TARGETS if target in forecast.targets]
     parts = [
-        _target_rows(forecast, target, levels=levels, output_type=output_type) for target in wanted
+        _target_rows(forecast, target, levels=levels, output_type=output_type) for target in targets
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -124,10 +127,10 @@ def _target_rows(
         ids = draw + values.shape[0] * unit
     values = np.round(values, DECIMALS)
     if (values < 0).any():
-        k, i, m = (int(x) for x in np.argwhere(values < 0)[0])
-        what = f"level {levels[k]:g}" if output_type == "quantile" else f"draw {k}"
+        k, i, m = (int(index) for index in np.argwhere(values < 0)[0])
+        name = f"level {levels[k]:g}" if output_type == "quantile" else f"draw {k}"
         raise ForecastError(
-            f"negative {target} for {forecast.locations[i]}, {forecast.months[m]}, {what}: "
+            f"negative {target} for {forecast.locations[i]}, {forecast.months[m]}, {name}: "
             f"{values[k, i, m]:g}",
             hint="deaths cannot be negative; this model's draws need a floor",
         )
@@ -136,15 +139,21 @@ def _target_rows(
         "horizon": np.tile(forecast.horizons, n_loc),
         "month": np.tile(forecast.months, n_loc),
     }
-    flat = (x.transpose(1, 2, 0).ravel() for x in (ids, values))
-    return _frame(forecast, target, output_type, pd.DataFrame(units), *flat)
+    return _frame(
+        forecast,
+        target,
+        kind=output_type,
+        units=pd.DataFrame(units),
+        ids=ids.transpose(1, 2, 0).ravel(),
+        values=values.transpose(1, 2, 0).ravel(),
+    )
 
 
 def _trend_rows(forecast: Forecast) -> pd.DataFrame:
     """Rows of the trend, ordered by location, month, category; published months are left out."""
     table = forecast.trend()
-    given = table["t1"].notna() & table[list(CATEGORIES)].notna().all(axis=1)
-    table = table[(table["horizon"] >= 1) & given]
+    complete = table["t1"].notna() & table[list(CATEGORIES)].notna().all(axis=1)
+    table = table[(table["horizon"] >= 1) & complete]
     if table.empty:
         raise ForecastError(
             "no trend can be given: no count of a year before was known at the origin"
@@ -152,11 +161,17 @@ def _trend_rows(forecast: Forecast) -> pd.DataFrame:
     chances = table[list(CATEGORIES)].to_numpy(dtype=float)
     # A hub takes no 0.999999: each is rounded down, and what is left goes to those that lost most.
     parts = np.floor(chances * _MILLION + 1e-6)
-    left = (_MILLION - parts.sum(axis=1)).astype(int)
+    missing = (_MILLION - parts.sum(axis=1)).astype(int)
     rank = np.argsort(np.argsort(parts - chances * _MILLION, axis=1, kind="stable"), axis=1)
-    ids = np.tile(np.array(CATEGORIES, dtype=object), len(table))
-    shares = ((parts + (rank < left[:, None])) / _MILLION).ravel()
-    return _frame(forecast, TARGET_TREND, kind="pmf", units=table, ids=ids, values=shares)
+    parts = parts + (rank < missing[:, None])
+    return _frame(
+        forecast,
+        TARGET_TREND,
+        kind="pmf",
+        units=table,
+        ids=np.tile(np.array(CATEGORIES, dtype=object), len(table)),
+        values=(parts / _MILLION).ravel(),
+    )
 
 
 def _frame(
@@ -169,13 +184,13 @@ def _frame(
 ) -> pd.DataFrame:
     """Rows of units, each with as many ids as there are values of it."""
     n = len(values) // len(units)
-    codes = {s: lookup(s).code for s in forecast.locations}
-    ends = {m: month_end(np.datetime64(m, "M")) for m in units["month"].unique()}
-    days = np.array([ends[m] for m in units["month"]], dtype="datetime64[s]")
+    codes = {state: lookup(state).code for state in forecast.locations}
+    end_of = {month: month_end(np.datetime64(month, "M")) for month in units["month"].unique()}
+    days = np.array([end_of[month] for month in units["month"]], dtype="datetime64[s]")
     return pd.DataFrame(
         {
             "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
-            "location": np.repeat([codes[str(s)] for s in units["location"]], n),
+            "location": np.repeat([codes[str(state)] for state in units["location"]], n),
             "target": target,
             "horizon": np.repeat(units["horizon"].to_numpy(), n),
             "target_end_date": np.repeat(days, n),
@@ -251,14 +266,17 @@ def write_hub(
 
 def csv_lines(table: pd.DataFrame) -> bytes:
     """A checked table as a CSV file."""
-    days = table[["origin_date", "target_end_date"]].apply(lambda x: x.dt.strftime("%Y-%m-%d"))
+    days = {
+        name: table[name].dt.strftime("%Y-%m-%d") for name in ("origin_date", "target_end_date")
+    }
     text = table.assign(**days, output_type_id=id_texts(table))
     return text.to_csv(index=False, lineterminator="\n").encode()
 
 
 def id_texts(table: pd.DataFrame) -> list[str]:
     """Levels and numbers of samples as short as they can be; categories as they are."""
-    return [x if isinstance(x, str) else f"{x:.12g}" for x in table["output_type_id"]]
+    ids = table["output_type_id"]
+    return [value if isinstance(value, str) else f"{value:.12g}" for value in ids]
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:

@@ -194,21 +194,22 @@ def init(
     panels = _panels(origins(releases, kind, start=start, end=end, donors=1, indicator=indicator))
     newest = releases.as_of().panel(indicator)
     truth = Truth(newest)
-    what = newest.indicator
-    title = name or "Forecasts of US drug-overdose deaths" + f", {what}" * (what != ALL_DRUGS)
+    title = name or "Forecasts of US drug-overdose deaths"
+    if not name and newest.indicator != ALL_DRUGS:
+        title += f", {newest.indicator}"
     facts = {
-        "indicator": what,
+        "indicator": newest.indicator,
         "dataset": newest.dataset,
         "basis": newest.basis,
         "rounds": kind,
         "truth_release": str(truth.release),
         "made_with": f"odforecast {__version__}",
     }
-    admin = admin_config(title, maintainer, contact=contact, repository=repository, more=facts)
+    admin = admin_config(title, maintainer, contact=contact, repository=repository, facts=facts)
     tasks = tasks_config(panels, horizon, samples=samples, joint=joint)
     with replacing_folder(target) as part:
-        for name in (MODEL_METADATA, MODEL_OUTPUT):
-            (part / name).mkdir()
+        for folder_name in (MODEL_METADATA, MODEL_OUTPUT):
+            (part / folder_name).mkdir()
         write_json(admin, part / CONFIG / "admin.json")
         write_json(tasks, part / CONFIG / "tasks.json")
         write_targets(part, panels, panels=panels, truth=truth, horizon=horizon)
@@ -250,48 +251,51 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     from odforecast.backtesting.origin import origins
     from odforecast.scoring import Truth
 
-    there = hub if isinstance(hub, Hub) else Hub.open(hub)
-    facts = facts_of(there)
-    if not there.rounds or "last_data_date" in there.rounds[-1]:
+    opened = hub if isinstance(hub, Hub) else Hub.open(hub)
+    facts = facts_of(opened)
+    if not opened.rounds or "last_data_date" in opened.rounds[-1]:
         raise DataError(
-            f"{there.root}: tasks.json has no entry of rounds as hub init writes it",
+            f"{opened.root}: tasks.json has no entry of rounds as hub init writes it",
             hint="create another hub: odforecast hub init DIR",
         )
-    last = there.rounds[-1]
+    last = opened.rounds[-1]
     if facts["rounds"] != VINTAGE_REAL:
         raise DataError(
-            f"{there.root} replays past months ({facts['rounds']}), so it takes no new rounds",
+            f"{opened.root} replays past months ({facts['rounds']}), so it takes no new rounds",
             hint="create another hub: odforecast hub init DIR",
         )
     releases = _releases(archive)
     truth = Truth(releases.as_of().panel(facts["indicator"]))
     if str(truth.release) < facts["truth_release"]:
         raise DataError(
-            f"the archive ends with {truth.release}, and {there.root} already has final counts of "
+            f"the archive ends with {truth.release}, and {opened.root} already has final counts of "
             f"{facts['truth_release']}",
             hint="get the newer releases: odforecast data fetch",
         )
     panels = _panels(origins(releases, VINTAGE_REAL, indicator=facts["indicator"]))
-    days = list(there.origins)
-    known = {panel.as_of.isoformat(): panel for panel in panels}
-    if missing := [day for day in days if day not in known]:
-        raise DataError(
-            f"the archive has no release {missing[0]}, which is a round of {there.root}",
-            hint="use the archive that the hub was made from",
-        )
+    days = list(opened.origins)
+    panel_of = {panel.as_of.isoformat(): panel for panel in panels}
+    for day in days:
+        if day not in panel_of:
+            raise DataError(
+                f"the archive has no release {day}, which is a round of {opened.root}",
+                hint="use the archive that the hub was made from",
+            )
     # Releases before the hub's first round were left out when it was made.
-    before = [known[day] for day in days]
-    new = [panel for day, panel in known.items() if day > max(days)]
+    before = [panel_of[day] for day in days]
+    new = [panel for day, panel in panel_of.items() if day > max(days)]
     horizon = max(values_of(last["model_tasks"][0]["task_ids"]["horizon"]))
-    write_targets(there.root, new, panels=before + new, truth=truth, horizon=horizon)
+    write_targets(opened.root, new, panels=before + new, truth=truth, horizon=horizon)
     if new:
-        rounds = [*there.rounds[:-1], with_origins(last, new, before=before)]
-        write_json({**there.tasks, "rounds": rounds}, there.config / "tasks.json")
-    changed = {**facts, "truth_release": str(truth.release)}
-    changed |= {"horizon_rule": HORIZON_RULE} if new else {}
-    if changed != facts:
-        write_json({**there.admin, "additional_metadata": changed}, there.config / "admin.json")
-    return Hub.open(there.root)
+        rounds = [*opened.rounds[:-1], with_origins(last, new, before=before)]
+        write_json({**opened.tasks, "rounds": rounds}, opened.config / "tasks.json")
+    new_facts = {**facts, "truth_release": str(truth.release)}
+    if new:
+        new_facts["horizon_rule"] = HORIZON_RULE
+    if new_facts != facts:
+        admin = {**opened.admin, "additional_metadata": new_facts}
+        write_json(admin, opened.config / "admin.json")
+    return Hub.open(opened.root)
 
 
 def facts_of(hub: Hub) -> dict[str, Any]:
@@ -319,16 +323,17 @@ def _releases(archive: Archive | None) -> Archive:
 def check_room(folder: Path) -> None:
     """Refuse a folder that holds something, before any work."""
     if folder.is_dir():
-        if there := sorted(p.name for p in folder.iterdir()):
+        names = sorted(path.name for path in folder.iterdir())
+        if names:
             raise DataError(
-                f"{folder} is not empty: {there[0]}",
+                f"{folder} is not empty: {names[0]}",
                 hint="give a new folder; an existing hub is not overwritten",
             )
     elif folder.exists() or folder.is_symlink():
         raise DataError(f"{folder} is a file", hint="give a new folder")
-    above = next(p for p in folder.absolute().parents if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise DataError(f"{folder}: nothing can be written into {above}")
+    parent = next(path for path in folder.absolute().parents if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise DataError(f"{folder}: nothing can be written into {parent}")
 
 
 def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
@@ -342,30 +347,33 @@ def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
             raise DataError(f"models is {models!r}", hint="a list of labels, or 'all'")
         return all_labels()
     labels = tuple(dict.fromkeys(models))
-    if wrong := [label for label in labels if not built_in(label)]:
-        raise DataError(
-            f"{wrong[0]!r} is not a built-in model of states", hint=one_of(wrong[0], all_labels())
-        )
+    for label in labels:
+        if not built_in(label):
+            raise DataError(
+                f"{label!r} is not a built-in model of states", hint=one_of(label, all_labels())
+            )
     return labels
 
 
-def _panels(found: Sequence[Origin]) -> list[Panel]:
+def _panels(origins: Sequence[Origin]) -> list[Panel]:
     """What was known at each origin; of several of one day, what reaches furthest."""
-    panels = [o.panel for o in found if o.panel is not None]
+    panels = [origin.panel for origin in origins if origin.panel is not None]
     if not panels:
-        why = next((o.reason for o in found if o.reason), "no release can be used")
-        raise DataError(f"no round can be made: {why}")
-    panels.sort(key=lambda p: (p.as_of, p.last_month))
+        reasons = [origin.reason for origin in origins if origin.reason]
+        reason = reasons[0] if reasons else "no release can be used"
+        raise DataError(f"no round can be made: {reason}")
+    panels.sort(key=lambda panel: (panel.as_of, panel.last_month))
     return list({panel.as_of: panel for panel in panels}.values())
 
 
 def _places(panel: Panel) -> str:
     """Places as hubs list them: code, name, people (blank where they are not counted)."""
-    people = [population(s, int(str(panel.last_month)[:4])) for s in panel.locations]
+    year = int(str(panel.last_month)[:4])
+    people = [population(state, year) for state in panel.locations]
     columns = {
         "abbreviation": panel.locations,
-        "location": [lookup(s).code for s in panel.locations],
-        "location_name": [called(s) for s in panel.locations],
+        "location": [lookup(state).code for state in panel.locations],
+        "location_name": [called(state) for state in panel.locations],
         "population": pd.array(np.round(people), dtype="Int64"),
     }
     return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
@@ -373,34 +381,38 @@ def _places(panel: Panel) -> str:
 
 def time_series(panel: Panel) -> pd.DataFrame:
     """Every count that was known on a day, by target, place and month."""
-    blank = np.full(panel.monthly.shape, np.nan)
-    parts = []
-    for target, months, counts, *more in (
-        (TARGET_12MO, panel.months, panel.reported, panel.predicted, panel.complete, panel.pending),
-        (TARGET_MONTH, panel.month_grid, np.round(panel.monthly, DECIMALS), blank, blank, blank),
-    ):
-        table = _units(panel, target, months=months)
-        names = np.array([called(s) for s in panel.locations], dtype=object)
-        table["location_name"] = np.repeat(names, months.size)
-        for name, values in zip(TIME_SERIES[4:], (counts, *more)):
-            table[name] = values.ravel()
-        parts.append(table[table["observation"].notna()])
-    return pd.concat(parts, ignore_index=True)[list(TIME_SERIES)]
+    sums = _units(panel, TARGET_12MO, months=panel.months).assign(
+        observation=panel.reported.ravel(),
+        predicted=panel.predicted.ravel(),
+        percent_complete=panel.complete.ravel(),
+        percent_pending=panel.pending.ravel(),
+    )
+    monthly = _units(panel, TARGET_MONTH, months=panel.month_grid).assign(
+        observation=np.round(panel.monthly, DECIMALS).ravel(),
+        predicted=np.nan,
+        percent_complete=np.nan,
+        percent_pending=np.nan,
+    )
+    table = pd.concat([sums, monthly], ignore_index=True)
+    table = table[table["observation"].notna()].reset_index(drop=True)
+    names = {lookup(state).code: called(state) for state in panel.locations}
+    table["location_name"] = table["location"].map(names)
+    return table[list(TIME_SERIES)]
 
 
 def oracle_output(panels: Iterable[Panel], truth: Truth, horizon: int = 12) -> pd.DataFrame:
     """The answers of the rounds, as far as they are known."""
     release = np.datetime64(truth.release, "s")
-    parts = [
-        part.assign(origin_date=np.datetime64(panel.as_of, "s"), as_of=release)
-        for panel in panels
-        if panel.as_of < truth.release
-        for part in (
-            *(_counts(panel, truth, target=target, horizon=horizon) for target in TARGETS),
-            _trends(panel, truth, horizon=min(horizon, LONGEST)),
-        )
-        if len(part)
-    ]
+    parts = []
+    for panel in panels:
+        if panel.as_of >= truth.release:
+            continue
+        tables = [_counts(panel, truth, target=target, horizon=horizon) for target in TARGETS]
+        tables.append(_trends(panel, truth, horizon=min(horizon, LONGEST)))
+        origin = np.datetime64(panel.as_of, "s")
+        for table in tables:
+            if len(table):
+                parts.append(table.assign(origin_date=origin, as_of=release))
     if not parts:
         return pd.DataFrame(columns=list(ORACLE))
     return pd.concat(parts, ignore_index=True)[list(ORACLE)]
@@ -415,32 +427,35 @@ def _counts(panel: Panel, truth: Truth, target: str, horizon: int) -> pd.DataFra
     table = table[table["oracle_value"].notna()]
     if table.empty:
         return table
-    given = [table.assign(output_type=x, output_type_id=None) for x in ("quantile", "sample")]
-    return pd.concat(given, ignore_index=True)
+    parts = []
+    for output_type in ("quantile", "sample"):
+        parts.append(table.assign(output_type=output_type, output_type_id=None))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _trends(panel: Panel, truth: Truth, horizon: int) -> pd.DataFrame:
-    """The category that came: as :func:`odforecast.scoring.trend_scores` works it out."""
+    """The observed category, as :func:`odforecast.scoring.trend_scores` works it out."""
     months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
-    known: Floats = np.full((len(panel.locations), months.size), np.nan)
-    at = (months - 12 * ONE_MONTH - panel.months[0]).astype(int)
-    inside = (at >= 0) & (at < panel.months.size)
-    known[:, inside] = panel.reported[:, at[inside]]
+    year_before = months - 12 * ONE_MONTH
+    reported: Floats = np.full((len(panel.locations), months.size), np.nan)
+    column = (year_before - panel.months[0]).astype(int)
+    inside = (column >= 0) & (column < panel.months.size)
+    reported[:, inside] = panel.reported[:, column[inside]]
     later, _ = truth.observed(panel.locations, months)
-    before, _ = truth.observed(panel.locations, months - 12 * ONE_MONTH)
-    came = category(later - before, before, first=thresholds(known)[0]).ravel()
+    earlier, _ = truth.observed(panel.locations, year_before)
+    observed = category(later - earlier, earlier, first=thresholds(reported)[0]).ravel()
     table = _units(panel, TARGET_TREND, months=months).assign(output_type="pmf")
-    table = table.loc[np.repeat(np.flatnonzero(came >= 0), len(CATEGORIES))]
+    table = table.loc[np.repeat(np.flatnonzero(observed >= 0), len(CATEGORIES))]
     k = np.arange(len(table)) % len(CATEGORIES)
     table["output_type_id"] = np.array(CATEGORIES, dtype=object)[k]
-    table["oracle_value"] = (came[table.index] == k).astype(float)
+    table["oracle_value"] = (observed[table.index] == k).astype(float)
     return table
 
 
 def _units(panel: Panel, target: str, months: Months) -> pd.DataFrame:
     """A row per place and month."""
-    ends = np.array([month_end(m) for m in months], dtype="datetime64[s]")
-    codes = np.array([lookup(s).code for s in panel.locations], dtype=object)
+    ends = np.array([month_end(month) for month in months], dtype="datetime64[s]")
+    codes = np.array([lookup(state).code for state in panel.locations], dtype=object)
     return pd.DataFrame(
         {
             "target_end_date": np.tile(ends, len(codes)),
@@ -479,9 +494,9 @@ def admin_config(
     maintainer: str,
     contact: Mapping[str, str],
     repository: str,
-    more: Mapping[str, Any],
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What ``admin.json`` holds."""
+    """What ``admin.json`` holds; ``facts`` are about the hub's data."""
     owner, _, repo = repository.partition("/")
     if not (owner and repo) or "/" in repo or len(repository.split()) != 1:
         raise DataError(f"repository is {repository!r}", hint="OWNER/NAME, as ohio/overdose-hub")
@@ -496,7 +511,7 @@ def admin_config(
         "repository": {"host": "github", "owner": owner, "name": repo},
         "file_format": ["csv", "parquet"],
         "timezone": "US/Eastern",
-        "additional_metadata": {"horizon_rule": HORIZON_RULE, **more},
+        "additional_metadata": {"horizon_rule": HORIZON_RULE, **facts},
     }
 
 
@@ -511,17 +526,19 @@ def tasks_config(
         raise DataError(f"horizon is {horizon}", hint="1 to 120 months")
     if not 1 <= samples[0] <= samples[1]:
         raise DataError(f"samples are {samples[0]} to {samples[1]}", hint="1 or more, rising")
-    if wrong := set(joint) - {LOCATION, MONTH}:
-        raise DataError(f"joint over {sorted(wrong)[0]!r}", hint=f"{LOCATION}, {MONTH}")
+    for axis in sorted(joint):
+        if axis not in (LOCATION, MONTH):
+            raise DataError(f"joint over {axis!r}", hint=f"{LOCATION}, {MONTH}")
     tasks: dict[str, Any] = json.loads(template("tasks.json"))
     (round_,) = tasks["rounds"]
     ahead = list(range(1, horizon + 1))
-    horizons = ([*NOWCAST, *ahead], [h for h in ahead if h <= LONGEST])
-    for task, asked in zip(round_["model_tasks"], horizons):
-        task["task_ids"]["horizon"]["optional"] = asked
+    counts, trend = round_["model_tasks"]
+    counts["task_ids"]["horizon"]["optional"] = [*NOWCAST, *ahead]
+    trend["task_ids"]["horizon"]["optional"] = ahead[:LONGEST]
+    for task in (counts, trend):
         for target in task["target_metadata"]:
             target["description"] += f" {HORIZON_RULE}"
-    set_samples(round_["model_tasks"][0], samples, joint=joint)
+    set_samples(counts, samples, joint=joint)
     return tasks | {"rounds": [with_origins(round_, panels)]}
 
 
@@ -536,11 +553,12 @@ def one_round(
     tasks: dict[str, Any] = json.loads(template("tasks.json"))
     (round_,) = tasks["rounds"]
     task = round_["model_tasks"][0]
-    task["task_ids"] = {
-        **{name: {"required": values, "optional": None} for name, values in required.items()},
-        # Hubs want a variable that follows from others to be optional.
-        "target_end_date": {"required": None, "optional": list(ends)},
-    }
+    task_ids: dict[str, Any] = {}
+    for name, values in required.items():
+        task_ids[name] = {"required": values, "optional": None}
+    # Hubs want a variable that follows from others to be optional.
+    task_ids["target_end_date"] = {"required": None, "optional": list(ends)}
+    task["task_ids"] = task_ids
     quantiles = task["output_type"]["quantile"]["output_type_id"]
     quantiles["required"] = [float(level) for level in levels]
     set_samples(task, samples, joint=joint)
@@ -557,12 +575,16 @@ def one_round(
 
 def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]) -> None:
     """How many samples there are, and over which axes they are one course, besides the targets."""
-    own = [name for axis, name in ((LOCATION, "location"), (MONTH, "horizon")) if axis not in joint]
+    compound = ["origin_date"]
+    if LOCATION not in joint:
+        compound.append("location")
+    if MONTH not in joint:
+        compound.append("horizon")
     params = task["output_type"]["sample"]["output_type_id_params"]
     params |= {
         "min_samples_per_task": samples[0],
         "max_samples_per_task": samples[1],
-        "compound_taskid_set": ["origin_date", *own],
+        "compound_taskid_set": compound,
     }
 
 
@@ -570,23 +592,26 @@ def with_origins(
     round_: Mapping[str, Any], panels: Sequence[Panel], before: Iterable[Panel] = ()
 ) -> dict[str, Any]:
     """A round with more origins, their months, and places that no earlier origin had."""
-    made: dict[str, Any] = copy.deepcopy(dict(round_))
-    ends = {str(p.as_of): month_end(p.last_month).isoformat() for p in panels}
-    made["additional_metadata"].setdefault(LAST_DATES, {}).update(ends)
-    old = {lookup(s).code for p in before for s in p.locations}
-    new = {lookup(s).code for p in panels for s in p.locations} - old
-    for task in made["model_tasks"]:
+    grown: dict[str, Any] = copy.deepcopy(dict(round_))
+    last_dates = {str(panel.as_of): month_end(panel.last_month).isoformat() for panel in panels}
+    grown["additional_metadata"].setdefault(LAST_DATES, {}).update(last_dates)
+    new_codes = _codes_in(panels) - _codes_in(before)
+    for task in grown["model_tasks"]:
         ids = task["task_ids"]
-        months = {
-            month_end(p.last_month + h * ONE_MONTH).isoformat()
-            for p in panels
-            for h in values_of(ids["horizon"])
-        }
-        for name, more in (("origin_date", set(ends)), ("target_end_date", months)):
-            ids[name]["optional"] = sorted(more | set(ids[name]["optional"] or ()))
-        there = new | set(ids["location"]["optional"] or ())
-        ids["location"]["optional"] = [x.code for x in LOCATIONS if x.code in there]
-    return made
+        ends = set()
+        for panel in panels:
+            for horizon in values_of(ids["horizon"]):
+                ends.add(month_end(panel.last_month + horizon * ONE_MONTH).isoformat())
+        for name, days in (("origin_date", set(last_dates)), ("target_end_date", ends)):
+            ids[name]["optional"] = sorted(days | set(ids[name]["optional"] or ()))
+        codes = new_codes | set(ids["location"]["optional"] or ())
+        ids["location"]["optional"] = [place.code for place in LOCATIONS if place.code in codes]
+    return grown
+
+
+def _codes_in(panels: Iterable[Panel]) -> set[str]:
+    """Hub codes of the places of panels."""
+    return {lookup(state).code for panel in panels for state in panel.locations}
 
 
 @cache
@@ -604,13 +629,15 @@ def built_in(label: str) -> bool:
 
 def all_labels() -> tuple[str, ...]:
     """Labels of all built-in models of states; each with ``+delay`` too where it can have it."""
-    specs = {name: get_model(name).spec for name in model_names(STATES)}
-    return tuple(
-        label
-        for name, spec in specs.items()
-        if spec.origin == TEAM
-        for label in (name, *[name + _DELAY] * (not spec.corrects_delay))
-    )
+    labels = []
+    for name in model_names(STATES):
+        spec = get_model(name).spec
+        if spec.origin != TEAM:
+            continue
+        labels.append(name)
+        if not spec.corrects_delay:
+            labels.append(name + _DELAY)
+    return tuple(labels)
 
 
 def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
@@ -629,8 +656,10 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
         methods = f"{methods} Recent months are first corrected for the reporting delay."
     joint = "Its draws are joint over the months of a location, not over locations."
     if LOCATION in spec.joint:
-        joint = "Its draws are joint over locations and months: in each, the states add up to the "
-        joint += "nation."
+        joint = (
+            "Its draws are joint over locations and months: in each, the states add up to the "
+            "nation."
+        )
     paths = "Its paths are monthly deaths, added up to 12-month-ending counts."
     if spec.target == TARGET_12MO:
         paths = "Its paths are 12-month-ending counts; it does not forecast single months."
@@ -652,9 +681,8 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
 
 def write_metadata(label: str, hub: Path, license: str = "CC-BY-4.0") -> None:
     """Write a built-in model's metadata, ``model-metadata/TEAM-MODEL.yml``."""
-    said = model_metadata(label, license)
     text = yaml.safe_dump(
-        said,
+        model_metadata(label, license),
         sort_keys=False,
         allow_unicode=True,
         width=96,
@@ -682,20 +710,22 @@ def write_pages(
     hub: Path,
 ) -> None:
     """Write what a hub says to people and to others' machines."""
-    facts, (round_,) = admin["additional_metadata"], tasks["rounds"]
+    facts = admin["additional_metadata"]
+    (round_,) = tasks["rounds"]
     counts = round_["model_tasks"][0]
     due = round_["submissions_due"]
     ids = counts["task_ids"]
     sample = counts["output_type"]["sample"]["output_type_id_params"]
-    over = [
-        f"all {what}"
-        for what, column in (("locations", "location"), ("months", "horizon"))
-        if column not in sample["compound_taskid_set"]
-    ]
+    course = ["both targets"]
+    if "location" not in sample["compound_taskid_set"]:
+        course.append("all locations")
+    if "horizon" not in sample["compound_taskid_set"]:
+        course.append("all months")
 
-    def model(*wanted: str) -> str:
+    def model(*choices: str) -> str:
         """The first of these models that the hub knows; else its first model."""
-        return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
+        available = [label for label in (*choices, *labels) if label in labels]
+        return model_id(available[0] if available else choices[0])
 
     day, last = list(round_["additional_metadata"][LAST_DATES].items())[-1]
     example = labels[-1] if labels else "auto-ets"
@@ -709,12 +739,12 @@ def write_pages(
         "rule": HORIZON_RULE,
         "day": day,
         "last": last,
-        "first": next(x for x in ids["target_end_date"]["optional"] if x > last),
+        "first": next(end for end in ids["target_end_date"]["optional"] if end > last),
         "horizon": ids["horizon"]["optional"][-1],
-        "columns": ", ".join(f"`{c}`" for c in HUB_COLUMNS),
+        "columns": ", ".join(f"`{name}`" for name in HUB_COLUMNS),
         "least": sample["min_samples_per_task"],
         "most": sample["max_samples_per_task"],
-        "course": " and ".join(["both targets", *over]),
+        "course": " and ".join(course),
         "start": due["start"],
         "end": due["end"],
         "example": example,
@@ -724,13 +754,13 @@ def write_pages(
         "monthly_baseline": model("naive+delay", "naive"),
         "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
         "nation": json.dumps(nation),
-        "states": json.dumps([x for x in codes if x not in nation] or codes),
+        "states": json.dumps([code for code in codes if code not in nation] or codes),
         "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
     }
-    blocks = [
-        x if x[0] in "|#" else _filled(x)
-        for x in template("README.md").format(**words).strip().split("\n\n")
-    ]
+    blocks = template("README.md").format(**words).strip().split("\n\n")
+    for i, block in enumerate(blocks):
+        if block[0] not in "|#":
+            blocks[i] = _filled(block)
     write_text("\n\n".join(blocks) + "\n", hub / "README.md")
     for name, folder in _PAGES.items():
         write_text(template(name), hub / folder / name)

@@ -67,7 +67,7 @@ def scenarios_to_hub(
     >>> table[["scenario_id", "target", "horizon"]].values.tolist()[1:3]
     [['null', 'deaths_month', 1], ['less', 'deaths_12mo', 1]]
     """
-    _check(forecasts, drawn=output_type == "sample")
+    _check(forecasts, of_samples=output_type == "sample")
     parts = []
     for name, forecast in forecasts.items():
         part = to_hub(forecast, levels, targets=targets, output_type=output_type, own=own)
@@ -115,22 +115,25 @@ def scenario_tasks(
     """
     scenarios = list(names)
     _check_names(scenarios)
-    if twice := [n for n in dict.fromkeys(scenarios) if scenarios.count(n) > 1]:
-        raise ForecastError(f"scenario {quoted(twice[0])} is there twice", hint="name each once")
+    for name in scenarios:
+        if scenarios.count(name) > 1:
+            raise ForecastError(f"scenario {quoted(name)} is there twice", hint="name each once")
     if samples < 1:
         raise ForecastError(f"samples is {samples}", hint="1 or more")
-    wanted = [t for t in TARGETS if t in forecast.targets] if targets is None else list(targets)
-    if unknown := [t for t in wanted if t not in forecast.targets]:
-        raise ForecastError(
-            f"no target {unknown[0]!r}",
-            hint=f"the forecast has: {', '.join(sorted(forecast.targets))}",
-        )
+    if targets is None:
+        targets = [target for target in TARGETS if target in forecast.targets]
+    for target in targets:
+        if target not in forecast.targets:
+            raise ForecastError(
+                f"no target {target!r}",
+                hint=f"the forecast has: {', '.join(sorted(forecast.targets))}",
+            )
     return one_round(
         {
             "origin_date": [forecast.as_of.isoformat()],
             SCENARIO_ID: scenarios,
             "location": [lookup(state).code for state in forecast.locations],
-            "target": wanted,
+            "target": list(targets),
             "horizon": [int(h) for h in forecast.horizons],
         },
         ends=[month_end(month).isoformat() for month in forecast.months],
@@ -180,25 +183,27 @@ def _check_names(names: Sequence[object]) -> None:
             )
 
 
-def _check(forecasts: Mapping[str, Forecast], *, drawn: bool) -> None:
+def _check(forecasts: Mapping[str, Forecast], *, of_samples: bool) -> None:
     """Refuse forecasts that are not of one origin or, where draws are written, not paired."""
     _check_names(list(forecasts))
-    (first, base), *others = forecasts.items()
-    for name, other in others:
-        unlike = {
-            "origin": base.as_of != other.as_of,
-            "last known month": base.last_month != other.last_month,
-            "locations": base.locations != other.locations,
-            "months": not np.array_equal(base.months, other.months),
-            "targets": set(base.targets) != set(other.targets),
-            "joint axes": drawn and base.joint != other.joint,
-            "number of draws": drawn and base.draws.shape[0] != other.draws.shape[0],
+    (first, base), *rest = forecasts.items()
+    for name, forecast in rest:
+        differences = {
+            "origin": base.as_of != forecast.as_of,
+            "last known month": base.last_month != forecast.last_month,
+            "locations": base.locations != forecast.locations,
+            "months": not np.array_equal(base.months, forecast.months),
+            "targets": set(base.targets) != set(forecast.targets),
         }
-        if found := [what for what, differs in unlike.items() if differs]:
-            raise ForecastError(
-                f"scenarios {quoted(first)} and {quoted(name)} differ in {found[0]}",
-                hint="scenarios of one file are projected from one forecast",
-            )
+        if of_samples:
+            differences["joint axes"] = base.joint != forecast.joint
+            differences["number of draws"] = len(base.draws) != len(forecast.draws)
+        for feature, differs in differences.items():
+            if differs:
+                raise ForecastError(
+                    f"scenarios {quoted(first)} and {quoted(name)} differ in {feature}",
+                    hint="scenarios of one file are projected from one forecast",
+                )
 
 
 def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.DataFrame:
@@ -237,7 +242,7 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
     ['2024-06']
     """
 
-    def named(text: str) -> str | BadCell:
+    def scenario(text: str) -> str | BadCell:
         """The name of a scenario."""
         if not is_scenario_name(text):
             return BadCell("is not a scenario name", "name it as the forecasts do")
@@ -252,23 +257,31 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
             return np.datetime64(text, "M")
         return BadCell("is not a month", "write it as 2024-03")
 
-    parsers: tuple[Parser, ...] = (named, month, month, str)
+    parsers: tuple[Parser, ...] = (scenario, month, month, str)
     columns = [Column(name, name, parse=parse) for name, parse in zip(HELD_COLUMNS, parsers)]
-    what = f"a CSV file with columns {', '.join(HELD_COLUMNS)}"
+    content = f"a CSV file with columns {', '.join(HELD_COLUMNS)}"
     try:
         raw = read_raw(path)
     except DataError as error:
-        raise DataError(error.message, hint=f"give {what}") from error
-    table = Table(raw, columns, needs=HELD_COLUMNS[:3], what=what)
-    first, last = (table.values(name, dtype="datetime64[M]") for name in HELD_COLUMNS[1:3])
+        raise DataError(error.message, hint=f"give {content}") from error
+    table = Table(raw, columns, needs=HELD_COLUMNS[:3], what=content)
+    first = table.values("first_month", dtype="datetime64[M]")
+    last = table.values("last_month", dtype="datetime64[M]")
     hint = "the last month it held, included"
     table.refuse(first > last, "last_month", "lies before first_month", hint)
     names = table.texts(SCENARIO_ID)
-    seen = dict[tuple[str, Any], int]()
+    row_of = dict[tuple[str, Any], int]()
     for i, (name, start, end) in enumerate(zip(names, first, last)):
-        for each in np.arange(start, end + ONE_MONTH):
-            if (before := seen.setdefault((name, each), i)) != i:
-                why = f"begins months that row {table.rows[before]} has too ({each})"
-                table.refuse([i], "first_month", why, "give every month of a scenario once")
-    days = {n: x.astype("datetime64[s]") for n, x in zip(HELD_COLUMNS[1:], (first, last))}
-    return pd.DataFrame({SCENARIO_ID: names, **days, "note": table.texts("note")})
+        for each_month in np.arange(start, end + ONE_MONTH):
+            earlier = row_of.setdefault((name, each_month), i)
+            if earlier != i:
+                reason = f"begins months that row {table.rows[earlier]} has too ({each_month})"
+                table.refuse([i], "first_month", reason, "give every month of a scenario once")
+    return pd.DataFrame(
+        {
+            SCENARIO_ID: names,
+            "first_month": first.astype("datetime64[s]"),
+            "last_month": last.astype("datetime64[s]"),
+            "note": table.texts("note"),
+        }
+    )

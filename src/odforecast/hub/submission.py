@@ -105,30 +105,34 @@ def submit(
             f"forecast is {quoted(forecast)}, not a Forecast",
             hint="submit what a model's forecast(...) returns",
         )
-    there = hub if isinstance(hub, Hub) else Hub.open(hub)
+    opened = hub if isinstance(hub, Hub) else Hub.open(hub)
     label = forecast.provenance.get("label", forecast.provenance.get("model", ""))
-    called = model_id(label) if name is None else name
-    stem = submission_stem(forecast.as_of, called)
-    round_ = _round_of(there, forecast)
-    taken = [f for f in round_.file_format or there.file_formats if f in FORMATS]
-    if format not in taken:
-        raise DataError(f"the hub does not take {format!r}", hint=one_of(format, taken))
+    hub_name = model_id(label) if name is None else name
+    stem = submission_stem(forecast.as_of, hub_name)
+    round_ = _round_of(opened, forecast)
+    hub_formats = round_.file_format or opened.file_formats
+    formats = [name for name in hub_formats if name in FORMATS]
+    if format not in formats:
+        raise DataError(f"the hub does not take {format!r}", hint=one_of(format, formats))
     table = _rows(forecast, round_, output_types=output_types, samples=samples, own=own)
-    path = there.model_output_dir / called / f"{stem}.{format}"
-    if others := [p for p in sorted(path.parent.glob(f"{stem}.*")) if p.name != path.name]:
-        raise DataError(
-            f"{there.relative(others[0])}: the round was submitted already, in another format",
-            hint=f"remove it, or give format={others[0].suffix[1:]!r}",
-        )
-    if not any(p.stem == called and p.suffix in (".yml", ".yaml") for p in there.metadata_files()):
-        # A submission without metadata is refused by the hub's checks.
-        if not (called.partition("-")[0] == TEAM and built_in(label) and label_of(called) == label):
+    path = opened.model_output_dir / hub_name / f"{stem}.{format}"
+    for file in sorted(path.parent.glob(f"{stem}.*")):
+        if file.name != path.name:
             raise DataError(
-                f"{there.root}: no {MODEL_METADATA}/{called}.yml, so the hub does not know the "
+                f"{opened.relative(file)}: the round was submitted already, in another format",
+                hint=f"remove it, or give format={file.suffix[1:]!r}",
+            )
+    metadata = (f"{hub_name}.yml", f"{hub_name}.yaml")
+    if not any(file.name in metadata for file in opened.metadata_files()):
+        # A submission without metadata is refused by the hub's checks.
+        is_ours = hub_name.partition("-")[0] == TEAM and built_in(label)
+        if not is_ours or label_of(hub_name) != label:
+            raise DataError(
+                f"{opened.root}: no {MODEL_METADATA}/{hub_name}.yml, so the hub does not know the "
                 "model",
                 hint="write it first; the files beside it are examples",
             )
-        write_metadata(label, there.root)
+        write_metadata(label, opened.root)
     if format == "parquet":
         write_parquet(table.assign(output_type_id=id_texts(table)), path)
     else:
@@ -142,36 +146,42 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
     from odforecast.backtesting.origin import origins
 
     facts = facts_of(hub)
-    _, end = _asked(hub, day)
+    _, end = _round_of_day(hub, day)
     kind = facts["rounds"]
     indicator = facts["indicator"]
+    month = end[:7]
     if kind == VINTAGE_REAL:
-        found = archive.as_of(day).panel(indicator)
+        panel = archive.as_of(day).panel(indicator)
+        panel_day = panel.release
     else:
-        seen = archive.until(facts["truth_release"])
-        month = end[:7]
-        panels = [
-            o.panel
-            for o in origins(seen, kind, start=month, end=month, donors=1, indicator=indicator)
-        ]
-        found = next(p for p in panels if p is not None)
-    has = found.release if kind == VINTAGE_REAL else found.as_of
-    if has.isoformat() != day or str(found.last_month) != end[:7]:
+        releases = archive.until(facts["truth_release"])
+        of_month = origins(
+            releases,
+            kind,
+            start=month,
+            end=month,
+            donors=1,
+            indicator=indicator,
+        )
+        panel = next(origin.panel for origin in of_month if origin.panel is not None)
+        panel_day = panel.as_of
+    if panel_day.isoformat() != day or str(panel.last_month) != month:
         raise DataError(
-            f"the archive does not give round {day} of {hub.root}: it has {has}, known to "
-            f"{found.last_month}",
+            f"the archive does not give round {day} of {hub.root}: it has {panel_day}, known to "
+            f"{panel.last_month}",
             hint="use the archive that the hub was made from",
         )
-    return found
+    return panel
 
 
 def asked_until(hub: Hub, day: str) -> int:
     """The furthest horizon that the round of an ``origin_date`` asks for."""
-    tasks = _asked(hub, day)[0].tasks
-    return max(int(str(h)) for task in tasks for h in task.choice("horizon").values)
+    round_, _ = _round_of_day(hub, day)
+    horizons = [value for task in round_.tasks for value in task.choice("horizon").values]
+    return max(int(str(horizon)) for horizon in horizons)
 
 
-def _asked(hub: Hub, day: str) -> tuple[Round, str]:
+def _round_of_day(hub: Hub, day: str) -> tuple[Round, str]:
     """The round of an origin date, and the end of the last month known then."""
     days = hub.origins
     if not hub.rounds:
@@ -192,23 +202,24 @@ def _asked(hub: Hub, day: str) -> tuple[Round, str]:
 
 def _round_of(hub: Hub, forecast: Forecast) -> Round:
     """The round of a forecast's origin; it must know and count what the forecast does."""
-    counted = (hub.admin.get("additional_metadata") or {}).get("indicator")
-    if counted and forecast.panel is not None and forecast.panel.indicator != counted:
+    indicator = (hub.admin.get("additional_metadata") or {}).get("indicator")
+    if indicator and forecast.panel is not None and forecast.panel.indicator != indicator:
         raise DataError(
-            f"the hub counts {counted!r}, and the forecast is of {forecast.panel.indicator!r}",
+            f"the hub counts {indicator!r}, and the forecast is of {forecast.panel.indicator!r}",
             hint="take a hub of that count",
         )
     day = forecast.as_of.isoformat()
-    round_, end = _asked(hub, day)
+    round_, end = _round_of_day(hub, day)
     if end and end[:7] != str(forecast.last_month):
         raise DataError(
             f"round {day} is known to {end[:7]}, and the forecast to {forecast.last_month}",
             hint="horizons would mean other months: forecast from what the round knew",
         )
     for task in round_.tasks:
-        if odd := sorted(set(task.task_ids).symmetric_difference(HUB_COLUMNS[:5])):
+        unlike = sorted(set(task.task_ids).symmetric_difference(HUB_COLUMNS[:5]))
+        if unlike:
             raise DataError(
-                f"{hub.root}: round {day} has other columns, such as {odd[0]}",
+                f"{hub.root}: round {day} has other columns, such as {unlike[0]}",
                 hint="write files of that form by hand",
             )
     return round_
@@ -223,40 +234,53 @@ def _rows(
 ) -> pd.DataFrame:
     """What the round asks for and the forecast has."""
     kinds = OUTPUT_TYPES if output_types is None else tuple(output_types)
-    if wrong := [k for k in kinds or [""] if k not in OUTPUT_TYPES]:
-        raise ForecastError(
-            f"unknown output type {wrong[0]!r}", hint=one_of(wrong[0], OUTPUT_TYPES)
-        )
+    for kind in kinds or [""]:
+        if kind not in OUTPUT_TYPES:
+            raise ForecastError(f"unknown output type {kind!r}", hint=one_of(kind, OUTPUT_TYPES))
     parts = []
+    written = set()
     for task in round_.tasks:
-        codes, targets, horizons = (
-            task.choice(name).values for name in ("location", "target", "horizon")
-        )
-        places = [s for s in forecast.locations if _CODES.get(s) in codes]
-        seen = forecast.select(places) if 0 < len(places) < len(forecast.locations) else forecast
-        wanted = [str(t) for t in targets if t in forecast.targets]
-        for kind, asked in task.outputs.items() if places else ():
-            if kind not in kinds or not (wanted or kind == "pmf"):
+        codes = task.choice("location").values
+        horizons = task.choice("horizon").values
+        places = [state for state in forecast.locations if _CODES.get(state) in codes]
+        targets = [str(name) for name in task.choice("target").values if name in forecast.targets]
+        if not places:
+            continue
+        selected = forecast
+        if len(places) < len(forecast.locations):
+            selected = forecast.select(places)
+        for kind, output in task.outputs.items():
+            if kind not in kinds or not (targets or kind == "pmf"):
                 continue
             try:
                 if kind == "sample":
-                    params = asked.output_type_id_params or Samples()
-                    table = _samples(seen, params, targets=wanted, samples=samples, own=own)
+                    params = output.output_type_id_params or Samples()
+                    table = _samples(selected, params, targets=targets, samples=samples, own=own)
                 else:
-                    table = to_hub(seen, HUB_QUANTILES, targets=wanted, output_type=kind, own=own)
+                    table = to_hub(
+                        selected,
+                        HUB_QUANTILES,
+                        targets=targets,
+                        output_type=kind,
+                        own=own,
+                    )
             except _LEFT_OUT.get(kind, ()):
                 # What the forecast cannot give is left out, unless it was asked for.
                 if output_types is not None or (kind == "pmf" and own):
                     raise
                 continue
             # A count that needs a hidden month has no forecast, so no row.
-            parts.append(table[table["horizon"].isin(horizons) & table["value"].notna()])
-    table = pd.concat([p for p in parts if len(p)] or [pd.DataFrame(columns=list(HUB_COLUMNS))])
-    missing = set(output_types or ()) - set(table["output_type"])
-    if table.empty or missing:
-        what = f"no {sorted(missing)[0]}" if missing else "nothing that the forecast has"
-        raise ForecastError(f"the round asks for {what}")
-    return check_hub(table.reset_index(drop=True), levels=HUB_QUANTILES, source="submission")
+            rows = table[table["horizon"].isin(horizons) & table["value"].notna()]
+            if len(rows):
+                parts.append(rows)
+                written.add(kind)
+    missing = set(output_types or ()) - written
+    if missing:
+        raise ForecastError(f"the round asks for no {sorted(missing)[0]}")
+    if not parts:
+        raise ForecastError("the round asks for nothing that the forecast has")
+    table = pd.concat(parts, ignore_index=True)
+    return check_hub(table, levels=HUB_QUANTILES, source="submission")
 
 
 def _samples(
@@ -270,31 +294,33 @@ def _samples(
     lowest = params.min_samples_per_task
     highest = params.max_samples_per_task
     n = lowest if samples is None else samples
-    have = len(forecast.draws)
+    n_draws = len(forecast.draws)
     reason = ""
     if n is None:
         reason = "the hub does not say how many samples it takes (min_samples_per_task)"
     elif not (lowest or 1) <= n <= (highest or n):
         reason = f"the hub takes {lowest or 1} to {highest or 'any'} samples, not {n}"
-    elif have < n:
-        reason = f"the forecast has {have} draws, and {n} samples are asked for"
-    single = params.compound_taskid_set
+    elif n_draws < n:
+        reason = f"the forecast has {n_draws} draws, and {n} samples are asked for"
+    compound = params.compound_taskid_set
     for axis, column in ((MONTH, "horizon"), (LOCATION, "location")):
-        if single is not None and column not in single and axis not in forecast.joint:
+        if compound is not None and column not in compound and axis not in forecast.joint:
             reason = f"the hub's samples are one course over {axis}s, the forecast's draws are not"
     if reason or n is None:
         raise _NoSamplesError(reason, hint="submit quantiles: output_types=['quantile']")
     # Evenly over the draws: members of a mixture stand one behind the other.
-    kept = np.arange(n) * have // n
-    known = forecast.known if forecast.known.ndim == 2 else forecast.known[kept]
-    fewer = replace(
+    chosen = np.arange(n) * n_draws // n
+    known_months = forecast.known
+    if known_months.ndim != 2:
+        known_months = known_months[chosen]
+    sampled = replace(
         forecast,
-        draws=forecast.draws[kept],
-        known=known,
+        draws=forecast.draws[chosen],
+        known=known_months,
         beside={},
     )
     return to_hub(
-        fewer,
+        sampled,
         targets=targets,
         output_type="sample",
         own=own,

@@ -114,7 +114,7 @@ def _write_origin(task: Task, origin: Origin, panel: Panel, hub: Path) -> None:
         TEAM,
         contact=CONTACT,
         repository=REPOSITORY,
-        more=facts,
+        facts=facts,
     )
     write_json(admin, hub / CONFIG / "admin.json")
     write_json(tasks, hub / CONFIG / "tasks.json")
