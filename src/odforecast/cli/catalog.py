@@ -143,9 +143,6 @@ def examples(names: tuple[str, ...], out: Path | None) -> Answer:
             )
     for name in dict.fromkeys(chosen):
         text = files[name].read_text(encoding="utf-8")
-        first, _, rest = text.partition("\n")
-        if "yaml-language-server" in first:  # it names the schema beside the package
-            text = rest.removeprefix("#\n")
         with replacing(folder / name) as part:
             part.write_text(text, encoding="utf-8")
     lines = [f"copied: {folder / name}" for name in dict.fromkeys(chosen)]
@@ -166,14 +163,12 @@ def example_files() -> dict[str, Traversable]:
 def about(text: str) -> str:
     """What an example is about: the first paragraph of the comment at its head.
 
-    >>> about("# yaml-language-server: $schema=x\\n#\\n# What if\\n# it works?\\n#\\n#   run it\\n")
+    >>> about("# What if\\n# it works?\\n#\\n#   run it\\n")
     'What if it works?'
     """
     lines: list[str] = []
     for line in text.splitlines():
         words = line.lstrip("#").strip()
-        if words.startswith("yaml-language-server"):
-            continue
         if not line.startswith("#") or (not words and lines):
             break
         lines += [words] if words else []

@@ -519,6 +519,12 @@ class Scenario(Struct, forbid_unknown_fields=True):
     interventions: list[Intervention] | Literal["none"]
 
 
+class Several(Struct, forbid_unknown_fields=True):
+    """Several scenarios in one file."""
+
+    scenarios: Annotated[list[Scenario], Meta(min_length=1)]
+
+
 def readers(table: type[Struct], **special: Take) -> dict[str, Take]:
     """How the value of each key is read, in the order of a file; of some by functions given."""
     forms = {field.name: field.type for field in msgspec.structs.fields(table)}
@@ -542,7 +548,7 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a scenario file, for editors and other programs.
 
     In an editor with the YAML language server a first line
-    ``# yaml-language-server: $schema=scenario.schema.json`` turns it on, with the schema written
+    ``# yaml-language-server: $schema=scenario.schema.json`` turns it on, once the schema is written
     to that file beside the scenario. A schema sees the form of a file; whether a distribution fits
     its range, a place exists or two names are one is said when the file is read.
 
@@ -559,7 +565,7 @@ def json_schema() -> dict[str, Any]:
     >>> schema["$defs"]["Intervention"]["properties"]["direction"]["enum"]
     ['either', 'fall', 'rise']
     """
-    _, definitions = msgspec.json.schema_components([Scenario], ref_template="#/$defs/{name}")
+    _, definitions = msgspec.json.schema_components([Several], ref_template="#/$defs/{name}")
     definitions["Distribution"] |= _distribution_schema(definitions["JudgedChance"])
     names = {"enum": list(prior_names())}
     for table, required in ((Scenario, ["name"]), (Intervention, []), (Rebound, [])):
@@ -578,16 +584,7 @@ def json_schema() -> dict[str, Any]:
         "description": "One scenario, or several under the key scenarios.",
         "type": "object",
         "if": {"required": ["scenarios"]},
-        "then": {
-            "additionalProperties": False,
-            "properties": {
-                "scenarios": {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"$ref": "#/$defs/Scenario"},
-                }
-            },
-        },
+        "then": {"$ref": "#/$defs/Several"},
         "else": {"$ref": "#/$defs/Scenario"},
         "$defs": definitions,
     }
