@@ -138,8 +138,8 @@ class ContractError(AssertionError):
             panels.setdefault(b.rule, {}).setdefault(b.what, []).append(b.panel)
         hints = {b.rule: b.hint for b in breaches}
         lines = [f"{label} breaks {number_of(len(panels), 'rule')}:"]
-        for rule, found in panels.items():
-            lines += [f"  {rule} ({', '.join(on)}): {what}" for what, on in found.items()]
+        for rule, places_of in panels.items():
+            lines += [f"  {rule} ({', '.join(on)}): {what}" for what, on in places_of.items()]
             lines += [f"    hint: {hints[rule]}"] if hints[rule] else []
         super().__init__("\n".join(lines))
 
@@ -167,7 +167,8 @@ class Kept:
 
     def __str__(self) -> str:
         text = f"{self.label} keeps {len(self.rules)} rules on {len(self.panels)} panels"
-        return "\n".join([text, *(f"  refused {p}: {why}" for p, why in self.refused.items())])
+        lines = [f"  refused {panel}: {reason}" for panel, reason in self.refused.items()]
+        return "\n".join([text, *lines])
 
 
 def _declared(model: Model) -> Iterator[str]:
@@ -176,7 +177,7 @@ def _declared(model: Model) -> Iterator[str]:
     pairs = model.spec.parameters
     least = model.spec.min_months
     axes = isinstance(spec.joint, frozenset) and spec.joint <= {LOCATION, MONTH}
-    whole = isinstance(least, int) and not isinstance(least, bool) and least >= 1
+    whole_number = isinstance(least, int) and not isinstance(least, bool) and least >= 1
     texts = isinstance(pairs, tuple) and all(
         isinstance(p, tuple) and len(p) == 2 and all(isinstance(x, str) for x in p) for p in pairs
     )
@@ -186,14 +187,14 @@ def _declared(model: Model) -> Iterator[str]:
         ("by", spec.by in WAYS, ("location", "state"), ", or None"),
         ("target", spec.target in TARGETS, TARGETS, ""),
         ("joint", axes, (), "a frozenset of 'location' and 'month'"),
-        ("min_months", whole, (), "a whole number of at least 1"),
+        ("min_months", whole_number, (), "a whole number of at least 1"),
         ("dataset", spec.dataset in (None, STATES, COUNTIES), (STATES, COUNTIES), ", or None"),
         ("parameters", texts, (), "pairs of texts, as as_parameters() makes them"),
     ):
         if not good:
-            held = getattr(spec, name)
-            hint = f"; {one_of(held, known)}{allowed}" if known else f", allowed: {allowed}"
-            yield f"{name} is {held!r}{hint}"
+            value_given = getattr(spec, name)
+            hint = f"; {one_of(value_given, known)}{allowed}" if known else f", allowed: {allowed}"
+            yield f"{name} is {value_given!r}{hint}"
     if axes and spec.target == TARGET_MONTH and MONTH not in spec.joint:
         yield (
             f"joint is {sorted(spec.joint)} and the paths are of months: months that are not joint "
@@ -224,9 +225,9 @@ class Case:
         """What the model says, through the wrapper that everybody uses."""
         return (fitted or self.fitted).forecast(HORIZON, draws=DRAWS, seed=seed)
 
-    def same(self, other: Forecast) -> bool:
+    def same(self, forecast: Forecast) -> bool:
         """Whether another forecast has the draws of the first, bit for bit."""
-        return np.array_equal(self.first.draws, other.draws)
+        return np.array_equal(self.first.draws, forecast.draws)
 
     def again(self, panel: Panel | None = None) -> Forecast:
         """The same from a new fit, to this panel or another."""
@@ -266,36 +267,39 @@ def _rule(table: dict[str, Rule]) -> Callable[[Rule], None]:
 
 def _answered(case: Case) -> Iterator[tuple[str, str]]:
     """What of the answer is not what was asked for, by rule."""
-    made = case.raw
+    answer = case.raw
     panel = case.panel
     spec = case.model.spec
-    yield from faults(made, panel, spec=spec, horizon=HORIZON, draws=DRAWS)
-    if lost := [s for s in panel.locations if s not in made.locations and not made.skipped.get(s)]:
-        yield "places", f"{', '.join(lost)} is neither forecast nor skipped with a reason"
-    if both := sorted(set(made.locations) & set(made.skipped)):
-        yield "places", f"{', '.join(both)} is forecast and skipped"
+    yield from faults(answer, panel, spec=spec, horizon=HORIZON, draws=DRAWS)
+    absent = [place for place in panel.locations if place not in answer.locations]
+    silent = [place for place in absent if not answer.skipped.get(place)]
+    if silent:
+        yield "places", f"{', '.join(silent)} is neither forecast nor skipped with a reason"
+    contradictory = sorted(set(answer.locations) & set(answer.skipped))
+    if contradictory:
+        yield "places", f"{', '.join(contradictory)} is forecast and skipped"
     yield from (("joint", what) for what in _not_joint(case) if LOCATION in spec.joint)
     months = panel.months.size + 11
-    why = {}
+    unusable = {}
     if panel.dataset != COUNTIES:
-        why = panel.usable(spec.min_months)[1]
+        unusable = panel.usable(spec.min_months)[1]
     elif months < spec.min_months:  # a hidden, lost or missing count is forecast all the same
-        why = dict.fromkeys(panel.locations, f"only {months} months")
-    if short := [s for s in made.locations if s in why]:
-        yield "min-months", f"forecasts {short[0]} ({why[short[0]]})"
+        unusable = dict.fromkeys(panel.locations, f"only {months} months")
+    if short := [s for s in answer.locations if s in unusable]:
+        yield "min-months", f"forecasts {short[0]} ({unusable[short[0]]})"
 
 
 def _not_joint(case: Case) -> Iterator[str]:
     """Why draws are not joint over locations, as the spec has it: sums of places are the sums."""
-    made = case.raw
+    answer = case.raw
     by = case.model.spec.by
     counties = case.panel.dataset == COUNTIES
     if by is not None and not (by == "state" and counties):
         yield f"declares draws joint over locations, and forecasts each {by} by itself"
-    if (found := whole_and_parts(made.locations)) is not None:
-        nation, parts = found
-        off = np.abs(made.draws[:, nation] - made.draws[:, parts].sum(axis=1)).max()
-        if off > 1e-6 * made.draws[:, nation].max():
+    if (whole := whole_and_parts(answer.locations)) is not None:
+        nation, parts = whole
+        off = np.abs(answer.draws[:, nation] - answer.draws[:, parts].sum(axis=1)).max()
+        if off > 1e-6 * answer.draws[:, nation].max():
             yield f"declares draws joint over locations, but US differs from its parts by {off:.0f}"
 
 
@@ -309,26 +313,26 @@ def _repeats(case: Case) -> Iterator[str]:
 @_rule(EVERYWHERE)
 def _known(case: Case) -> Iterator[str]:
     """12-month counts are the panel's months and the drawn ones, added."""
-    made = case.first
+    forecast = case.first
     panel = case.panel
-    if made.target != TARGET_MONTH:
+    if forecast.target != TARGET_MONTH:
         return
-    whole = whole_and_parts(made.locations) if LOCATION in made.joint else None
-    places = [i for i in range(len(made.locations)) if whole is None or i != whole[0]]
-    rows_of = [panel.locations.index(made.locations[i]) for i in places]
-    first = int((made.months[0] - panel.month_grid[0]).astype(int))
+    whole = whole_and_parts(forecast.locations) if LOCATION in forecast.joint else None
+    places = [i for i in range(len(forecast.locations)) if whole is None or i != whole[0]]
+    rows_of = [panel.locations.index(forecast.locations[i]) for i in places]
+    first = int((forecast.months[0] - panel.month_grid[0]).astype(int))
     before = panel.monthly[rows_of, first - 11 : first]
-    same = np.isclose(
-        made.known[..., places, :],
+    equal = np.isclose(
+        forecast.known[..., places, :],
         before,
         rtol=1e-6,
         atol=1e-6,
         equal_nan=True,
     )
-    if made.known.ndim > 2:
+    if forecast.known.ndim > 2:
         closed = panel.final_through - 12 * ONE_MONTH
-        same = same | (made.months[0] - np.arange(11, 0, -1) * ONE_MONTH > closed)
-    if not same.all():
+        equal = equal | (forecast.months[0] - np.arange(11, 0, -1) * ONE_MONTH > closed)
+    if not equal.all():
         yield "the months before the draws are not the panel's"
 
 
@@ -336,8 +340,8 @@ def _known(case: Case) -> Iterator[str]:
 def _saves(case: Case) -> Iterator[str]:
     """The forecast comes back from its file, bit for bit."""
     with tempfile.TemporaryDirectory() as folder:
-        back = load_forecast(case.first.save(Path(folder) / "saved"))
-    if not case.same(back) or back.locations != case.first.locations:
+        loaded = load_forecast(case.first.save(Path(folder) / "saved"))
+    if not case.same(loaded) or loaded.locations != case.first.locations:
         yield "a saved forecast is another one when it is loaded"
 
 
@@ -345,9 +349,9 @@ def _panel_stays(case: Case) -> Iterator[str]:
     """A model changes nothing in its panel; asked last, of the panel that all others used."""
     # the first computes hash and months anew
     fresh = replace(case.panel)
-    held = case.panel
-    same = np.array_equal(fresh.monthly, held.monthly, equal_nan=True)
-    if fresh.data_hash != held.data_hash or not same:
+    used = case.panel
+    equal = np.array_equal(fresh.monthly, used.monthly, equal_nan=True)
+    if fresh.data_hash != used.data_hash or not equal:
         yield "the panel is not what it was before"
 
 
@@ -368,22 +372,22 @@ def _refit(case: Case) -> Iterator[str]:
 @_rule(ONCE)
 def _global_random(case: Case) -> Iterator[str]:
     """Random numbers come from the streams alone; the process's own are left alone."""
-    mine, other = _global_state()
+    numpy_state, python_state = _global_state()
     try:
-        made = []
+        draws = []
         for number in (5, 5, 6):
             np.random.seed(number)  # noqa: NPY002
             random.seed(number)
             before = pickle.dumps(_global_state())
-            made.append(case.again().draws)
+            draws.append(case.again().draws)
             if before != pickle.dumps(_global_state()):
                 yield "takes numbers from the process's random state, or sets it"
                 return
-        if np.array_equal(made[0], made[1]) and not np.array_equal(made[0], made[2]):
+        if np.array_equal(draws[0], draws[1]) and not np.array_equal(draws[0], draws[2]):
             yield "the draws hang on the process's random state"
     finally:
-        np.random.set_state(mine)  # noqa: NPY002
-        random.setstate(other)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
 
 
 def _global_state() -> tuple[Any, Any]:
@@ -394,11 +398,11 @@ def _global_state() -> tuple[Any, Any]:
 @_rule(ONCE)
 def _order(case: Case) -> Iterator[str]:
     """The order of places does not matter."""
-    back = case.again(rows(case.panel, case.panel.locations[::-1]))
+    reordered = case.again(rows(case.panel, case.panel.locations[::-1]))
     yield from _differs(
         case,
-        back,
-        asked=case.first.locations,
+        reordered,
+        places=case.first.locations,
         when="when places are in another order",
     )
 
@@ -413,15 +417,15 @@ def _alone(case: Case) -> Iterator[str]:
         state = by_fips()[places[0]].state
         places = tuple(s for s in case.panel.locations if by_fips()[s].state == state)
     lone = case.again(rows(case.panel, places))
-    yield from _differs(case, lone, asked=places, when="when it is asked for alone")
+    yield from _differs(case, lone, places=places, when="when it is asked for alone")
 
 
-def _differs(case: Case, other: Forecast, asked: tuple[str, ...], when: str) -> Iterator[str]:
-    if lost := [s for s in asked if s not in other.locations]:
-        yield f"{', '.join(lost)} is not forecast {when}"
+def _differs(case: Case, forecast: Forecast, places: tuple[str, ...], when: str) -> Iterator[str]:
+    if missing := [s for s in places if s not in forecast.locations]:
+        yield f"{', '.join(missing)} is not forecast {when}"
     moved = []
-    for place in set(asked) & set(other.locations):
-        a, b = (f.draws[:, f.locations.index(place)] for f in (case.first, other))
+    for place in set(places) & set(forecast.locations):
+        a, b = (f.draws[:, f.locations.index(place)] for f in (case.first, forecast))
         # Sums over a whole panel run in another order: equal to rounding.
         close = case.model.spec.by is None and np.allclose(a, b, rtol=1e-6, atol=1e-6)
         if not close and not np.array_equal(a, b):
@@ -434,11 +438,11 @@ def _differs(case: Case, other: Forecast, asked: tuple[str, ...], when: str) -> 
 def _future(case: Case) -> Iterator[str]:
     """What is published later changes nothing, even where it was fitted before."""
     month = case.panel.last_month - 12 * ONE_MONTH
-    made = []
+    draws = []
     for whole in (case.panel, scrambled(case.panel, month)):
         case.model.fit(whole)
-        made.append(case.again(until(whole, month)).draws)
-    if not np.array_equal(made[0], made[1]):
+        draws.append(case.again(until(whole, month)).draws)
+    if not np.array_equal(draws[0], draws[1]):
         yield "counts after the panel's last month change the draws"
     from odforecast.vintage import Archive, Vintage
 
@@ -469,19 +473,19 @@ def _pickles(case: Case) -> Iterator[str]:
 def _requests(case: Case) -> Iterator[str]:
     """Short and long horizons, and a single draw."""
     for horizon, number in ((1, DRAWS), (24, DRAWS), (2, 1)):
-        made = case.fitted.forecast(horizon, draws=number, seed=SEED)
-        if made.horizons[-1] != horizon or len(made.draws) != number:
-            yield f"{number} draws of {horizon} months come back as {made.draws.shape}"
+        forecast = case.fitted.forecast(horizon, draws=number, seed=SEED)
+        if forecast.horizons[-1] != horizon or len(forecast.draws) != number:
+            yield f"{number} draws of {horizon} months come back as {forecast.draws.shape}"
 
 
 @_rule(ONCE)
 def _zeros(case: Case) -> Iterator[str]:
     """Draws are not cut off at zero silently."""
-    made = case.first
+    forecast = case.first
     if case.panel.dataset == COUNTIES:  # which have no deaths at all in many a year
         return
-    share = (made.draws == 0).mean()
-    if share > 0.2 and not any("zero" in text for text in made.warnings):
+    share = (forecast.draws == 0).mean()
+    if share > 0.2 and not any("zero" in text for text in forecast.warnings):
         yield f"{share:.0%} of the draws are zero, and no warning says why"
 
 
@@ -532,7 +536,7 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     panels = dict(all_panels(checked.spec.dataset or STATES) if zoo is None else zoo)
     ordinary = ORDINARY if ORDINARY in panels else next(iter(panels), ORDINARY)
     hints = HINTS | (OF_FUNCTIONS if is_function(checked) else {})
-    found = [("declares", ordinary, what) for what in _declared(checked)]
+    breaches = [("declares", ordinary, what) for what in _declared(checked)]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
         for rule, what in _found(checked, panel, once=ONCE if name == ordinary else {}):
@@ -541,9 +545,9 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
                 continue
             if rule == "refuses":
                 what = f"may not be refused so: {what or 'no reason given'}"
-            found.append((rule, name, what))
-    if found:
-        raise ContractError(checked.label, [Breach(*each, hints[each[0]]) for each in found])
+            breaches.append((rule, name, what))
+    if breaches:
+        raise ContractError(checked.label, [Breach(*each, hints[each[0]]) for each in breaches])
     return Kept(checked.label, RULES, panels=tuple(panels), refused=refused)
 
 
@@ -584,17 +588,19 @@ def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tup
         yield "fits", _said(error)
         return
     try:
-        made: object = case.raw
-        wrong = f"returned a {type(made).__name__}, not a Forecast"
-        fine = isinstance(made, Forecast)
-        answers = list(_answered(case)) if fine else [("forecasts", wrong)]
+        answer: object = case.raw
+        message = f"returned a {type(answer).__name__}, not a Forecast"
+        is_forecast = isinstance(answer, Forecast)
+        answers = list(_answered(case)) if is_forecast else [("forecasts", message)]
     except Exception as error:
         answers = [("finite" if "not finite" in str(error) else "forecasts", _said(error))]
     yield from answers
     if answers:  # the wrapper refuses what is not the answer, and so would every other rule
         return
-    yield from (everywhere := list(_broken(case, EVERYWHERE)))
-    if "repeats" in dict(everywhere):  # then every rule that fits again would say so once more
+    broken_everywhere = list(_broken(case, EVERYWHERE))
+    yield from broken_everywhere
+    # Without it, every rule that fits again would say so once more.
+    if "repeats" in dict(broken_everywhere):
         once = {n: rule for n, rule in once.items() if n == "global-random"}
     yield from _broken(case, once)
     yield from _broken(case, {"panel-stays": _panel_stays})

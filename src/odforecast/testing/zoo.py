@@ -57,13 +57,13 @@ def zoo(dataset: str = STATES) -> dict[str, Panel]:
     if dataset == COUNTIES:
         return _of_counties()
     whole = ordinary()
-    clean = made(PLACES)
+    clean = make_panel(PLACES)
     late = month_end(whole.last_month) + dt.timedelta(days=260)
     steady = np.repeat(clean.reported[:, :1], clean.months.size, axis=1)
     # Half as many deaths in the last year as in the year before, overnight.
     halved = np.round(clean.monthly)
     halved[:, -12:] = np.round(halved[:, -12:] / 2)
-    ohio = made({"39035": 45.0, "39049": 55.0, "39061": 35.0, "39001": 1.5}, n_sums=48)
+    ohio = make_panel({"39035": 45.0, "39049": 55.0, "39061": 35.0, "39001": 1.5}, n_sums=48)
     return {
         ORDINARY: whole,
         "clean": clean,
@@ -80,11 +80,11 @@ def zoo(dataset: str = STATES) -> dict[str, Panel]:
         "one-location-short": _hidden(whole, ["WV"], when=slice(None, -5)),
         "short": _shortened(whole, 30),
         "very-short": _shortened(whole, 6),
-        "long": made(PLACES, n_sums=130),
-        "small-counts": made({"WY": 0.5}, growth=0.0),
-        "no-deaths": made({"WY": 0.0}),
+        "long": make_panel(PLACES, n_sums=130),
+        "small-counts": make_panel({"WY": 0.5}, growth=0.0),
+        "no-deaths": make_panel({"WY": 0.0}),
         "constant": _with_reported(clean, steady),
-        "noisy": made(PLACES, spread=0.4),
+        "noisy": make_panel(PLACES, spread=0.4),
         "level-shift": _with_reported(clean, rolling_sums(np.maximum(halved, 0.0))),
         "counties": replace(ohio, dataset=COUNTIES, basis=RESIDENCE),
     }
@@ -95,16 +95,16 @@ def _of_counties() -> dict[str, Panel]:
     whole = ordinary_counties()
     first = whole.locations[:1]
     states = whole.beside[STATES]
-    of = {s: [c.fips for c in counties_of(s)] for s in FEW}
+    counties_by_state = {s: [c.fips for c in counties_of(s)] for s in FEW}
     no_deaths = whole.reported.copy()
-    no_deaths[[whole.index(s) for s in of["NH"]]] = 0.0
+    no_deaths[[whole.index(s) for s in counties_by_state["NH"]]] = 0.0
     people = {s: 1e5 * (1 + i) for i, s in enumerate(whole.locations)}
     return {
         ORDINARY: whole,
         "clean": replace(whole, final_through=LAST),
-        "one-county-state": rows(whole, of["DC"]),
-        "one-state": rows(whole, of["RI"]),
-        "all-hidden": _hidden(whole, of["NH"], when=_ALWAYS, low=1.0, high=9.0),
+        "one-county-state": rows(whole, counties_by_state["DC"]),
+        "one-state": rows(whole, counties_by_state["RI"]),
+        "all-hidden": _hidden(whole, counties_by_state["NH"], when=_ALWAYS, low=1.0, high=9.0),
         "no-deaths": replace(whole, reported=no_deaths),
         "never-seen": _hidden(whole, first, when=_ALWAYS, low=1000.0, high=np.inf),
         "missing": _hidden(whole, first, when=_ALWAYS),
@@ -117,7 +117,7 @@ def _of_counties() -> dict[str, Panel]:
     }
 
 
-def made(
+def make_panel(
     places: Mapping[str, float],
     n_sums: int = 70,
     growth: float = 0.006,
@@ -136,19 +136,19 @@ def made(
     return _panel(tuple(places), closed(rolling_sums(np.array(months)), tuple(places)))
 
 
-def _panel(places: tuple[str, ...], sums: Floats, **more: Any) -> Panel:
+def _panel(places: tuple[str, ...], sums: Floats, **fields: Any) -> Panel:
     """A panel of counts alone, all final."""
     empty = np.full(sums.shape, np.nan)
     day = publication_date(LAST)
-    about: dict[str, Any] = {"as_of": day, "release": day, "final_through": LAST}
-    about |= dict.fromkeys(("predicted", "complete", "pending"), empty)
-    about |= {"months": LAST - np.arange(sums.shape[1])[::-1] * ONE_MONTH, "reported": sums}
-    return Panel(ALL_DRUGS, vintage=VINTAGE_SYNTHETIC, locations=places, **about | more)
+    defaults: dict[str, Any] = {"as_of": day, "release": day, "final_through": LAST}
+    defaults |= dict.fromkeys(("predicted", "complete", "pending"), empty)
+    defaults |= {"months": LAST - np.arange(sums.shape[1])[::-1] * ONE_MONTH, "reported": sums}
+    return Panel(ALL_DRUGS, vintage=VINTAGE_SYNTHETIC, locations=places, **defaults | fields)
 
 
 def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
     """A panel as a release would be: the last counts incomplete, with all CDC says about them."""
-    true = made(places)
+    true = make_panel(places)
     sums = true.reported
     n_time = true.months.size
     # A sum lacks what its own newest months lack.
@@ -158,17 +158,17 @@ def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
     rng = np.random.default_rng(seed_from("zoo", "predicted"))
     predicted = np.round(sums * rng.normal(1.0, 0.002, sums.shape))
     pending = 0.1 + 100 * lacking * 0.3 + np.zeros(sums.shape)
-    earlier, said = np.full((2, 3, *sums.shape), np.nan)
-    for r, back in enumerate((3, 2, 1)):
-        seen = slice(n_time - back)
-        earlier[r, :, seen] = np.round(sums[:, seen] * (1 - lacking[back:]))
-        said[r, :, n_time - back - 16 : n_time - back] = pending[:, -16:]
+    earlier, pending_before = np.full((2, 3, *sums.shape), np.nan)
+    for r, months_ago in enumerate((3, 2, 1)):
+        published = slice(n_time - months_ago)
+        earlier[r, :, published] = np.round(sums[:, published] * (1 - lacking[months_ago:]))
+        pending_before[r, :, n_time - months_ago - 16 : n_time - months_ago] = pending[:, -16:]
     days = tuple(true.release - dt.timedelta(days=30 * k) for k in (3, 2, 1))
     all_deaths = np.round(35 * np.broadcast_to(sums[:, -13], (3, len(sums))))
     triangle = Triangle(
         days,
         earlier,
-        pending=said,
+        pending=pending_before,
         predicted=np.round(earlier * 1.01),
         all_deaths=all_deaths,
     )
@@ -190,7 +190,7 @@ def nation() -> Panel:
     """The nation and its 52 parts: where draws are joint over locations, they must add up."""
     rng = np.random.default_rng(seed_from("zoo", "nation"))
     sizes = dict(zip(JURISDICTIONS, rng.lognormal(4.0, 0.9, len(JURISDICTIONS)).tolist()))
-    return made({NATION: 0.0, **sizes}, n_sums=40)
+    return make_panel({NATION: 0.0, **sizes}, n_sums=40)
 
 
 def ordinary_counties(n_sums: int = 30) -> Panel:
@@ -208,17 +208,17 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
         sums.append(rolling_sums(rng.poisson(months * np.exp(-0.9 * rank) / whole)))
         urban[county.fips] = str(min(2 + rank, 6))
     counts = np.array(sums)
-    few = (counts >= 1) & (counts <= 9)
+    hidden = (counts >= 1) & (counts <= 9)
     lost = counts >= 1000
     bounds = {
-        "low": np.select([few, lost], [1.0, 1000.0], counts),
-        "high": np.select([few, lost], [9.0, np.inf], counts),
+        "low": np.select([hidden, lost], [1.0, 1000.0], counts),
+        "high": np.select([hidden, lost], [9.0, np.inf], counts),
     }
-    shown = np.where(few | lost, np.nan, counts)
+    visible = np.where(hidden | lost, np.nan, counts)
     fips = tuple(c.fips for c in places)
     return _panel(
         fips,
-        shown,
+        visible,
         dataset=COUNTIES,
         basis=RESIDENCE,
         beside={STATES: states},
@@ -230,16 +230,16 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
 
 def rows(panel: Panel, places: Sequence[str]) -> Panel:
     """A panel of these places, as if there were no others: not a selection."""
-    picked = panel.select(list(places))
-    beside = {name: replace(other, selected=False) for name, other in picked.beside.items()}
-    return replace(picked, selected=False, beside=beside)
+    selection = panel.select(list(places))
+    beside = {name: replace(other, selected=False) for name, other in selection.beside.items()}
+    return replace(selection, selected=False, beside=beside)
 
 
 def until(panel: Panel, month: np.datetime64) -> Panel:
     """A panel as far as ``month``, with all it says about the months kept, predicted counts too."""
     day = publication_date(month)
     beside = {name: until(other, month) for name, other in panel.beside.items()}
-    kept = _months(panel, slice(int((month - panel.months[0]).astype(int)) + 1))
+    layers = _months(panel, slice(int((month - panel.months[0]).astype(int)) + 1))
     return replace(
         panel,
         as_of=day,
@@ -247,7 +247,7 @@ def until(panel: Panel, month: np.datetime64) -> Panel:
         beside=beside,
         triangle=None,
         final_through=month - 6 * ONE_MONTH,
-        **kept,
+        **layers,
     )
 
 
@@ -262,15 +262,15 @@ def scrambled(panel: Panel, month: np.datetime64) -> Panel:
 
 def _shortened(panel: Panel, n_sums: int) -> Panel:
     """Only the last counts of a panel."""
-    kept = slice(-n_sums, None)
-    triangle = None if panel.triangle is None else panel.triangle.cells(kept)
-    return replace(panel, triangle=triangle, **_months(panel, kept))
+    last_counts = slice(-n_sums, None)
+    triangle = None if panel.triangle is None else panel.triangle.cells(last_counts)
+    return replace(panel, triangle=triangle, **_months(panel, last_counts))
 
 
-def _months(panel: Panel, kept: slice) -> dict[str, Any]:
+def _months(panel: Panel, part: slice) -> dict[str, Any]:
     """The fields of a panel that have months, with some of them."""
-    layers = {name: getattr(panel, name)[:, kept] for name in LAYERS}
-    return layers | {"months": panel.months[kept]}
+    layers = {name: getattr(panel, name)[:, part] for name in LAYERS}
+    return layers | {"months": panel.months[part]}
 
 
 def _blank(panel: Panel, *layers: str) -> Panel:
