@@ -23,7 +23,7 @@ def answer_of(seed):
         request=Request(locations="US,Ohio", horizon=3),
         data=BUNDLED,
         simulation=Simulation(model="naive", draws=60, seed=seed),
-        own=OwnCounts(),
+        own_counts=OwnCounts(),
         output=Output(),
         level=0.8,
     )

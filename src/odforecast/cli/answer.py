@@ -180,26 +180,28 @@ def _write_workbook(table: pd.DataFrame, path: Path, meta: Mapping[str, Any]) ->
     import pandas as pd
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-    numbers = table.select_dtypes("float")
-    table = table.round({str(x): 4 if numbers[x].abs().max() <= 1 else 1 for x in numbers})
-    made = pd.DataFrame(
-        [(x.replace("_", " "), str(meta[x])) for x in _ABOUT if x in meta],
-        columns=["what", "value"],
-    )
-    sheets = {"odforecast": table} | ({} if made.empty else {"about": made})
+    digits = {}
+    for column in table.select_dtypes("float"):
+        digits[str(column)] = 4 if table[column].abs().max() <= 1 else 1
+    facts = [(key.replace("_", " "), str(meta[key])) for key in _ABOUT if key in meta]
+    sheets = {"odforecast": table.round(digits)}
+    if facts:
+        sheets["about"] = pd.DataFrame(facts, columns=["what", "value"])
+
+    def printable(value: Any) -> Any:
+        """A cell without characters that a workbook cannot hold."""
+        return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+
     with path.open("wb") as file, pd.ExcelWriter(file, engine="openpyxl") as book:
-        for name, each in sheets.items():
-            cells = each.map(
-                lambda x: ILLEGAL_CHARACTERS_RE.sub("", x) if isinstance(x, str) else x
-            )
-            cells.to_excel(
+        for name, sheet in sheets.items():
+            sheet.map(printable).to_excel(
                 book,
                 sheet_name=name,
                 index=False,
                 inf_rep="",
                 freeze_panes=(1, 0),
             )
-            for column in book.sheets[name].columns:
-                longest = max(len(str(cell.value)) for cell in column[:100])
-                letter = column[0].column_letter
+            for cells in book.sheets[name].columns:
+                longest = max(len(str(cell.value)) for cell in cells[:100])
+                letter = cells[0].column_letter
                 book.sheets[name].column_dimensions[letter].width = min(longest + 2, 60)

@@ -47,10 +47,12 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first word names."""
         name = args[0] if args else ""
-        known = self.list_commands(ctx)
-        if not name.startswith("-") and name not in known:
-            meant = near(name, known)
-            guess = f" Did you mean {meant[0]!r}?" if meant else f" There are: {', '.join(known)}."
+        names = self.list_commands(ctx)
+        if not name.startswith("-") and name not in names:
+            similar = near(name, names)
+            guess = f" There are: {', '.join(names)}."
+            if similar:
+                guess = f" Did you mean {similar[0]!r}?"
             raise click.UsageError(f"No such command {name!r}.{guess}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -137,26 +139,28 @@ class Lasting:
 
     def _drop(self) -> None:
         """From now on into nothing: what is still in a buffer, too."""
-        nothing = os.open(os.devnull, os.O_WRONLY)
+        sink = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nothing, self._stream.fileno())
+            os.dup2(sink, self._stream.fileno())
         finally:
-            os.close(nothing)
+            os.close(sink)
 
 
 @contextmanager
 def lasting() -> Iterator[None]:
     """Standard output and error, so that a reader who goes away ends nothing."""
-    before = sys.stdout, sys.stderr
-    sys.stdout = Lasting(before[0])
-    sys.stderr = Lasting(before[1])
+    stdout = sys.stdout
+    stderr = sys.stderr
+    sys.stdout = Lasting(stdout)
+    sys.stderr = Lasting(stderr)
     try:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
             with suppress(ValueError):  # closed meanwhile
                 stream.flush()
-        sys.stdout, sys.stderr = before
+        sys.stdout = stdout
+        sys.stderr = stderr
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})

@@ -116,7 +116,7 @@ class PastDates:
         "--vintages",
         type=click.Choice(["auto", *_KINDS]),
         default="auto",
-        more=True,
+        advanced=True,
         help="Past data to forecast from: real releases, or one release cut at "
         "each month, with the reporting delay of other releases (delayed), without delay "
         "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
@@ -128,7 +128,7 @@ class PastDates:
     opt.what_option(
         "--donors N",
         default=names.DEFAULT_DONORS,
-        more=True,
+        advanced=True,
         help="Number of releases from which each month's delay is taken.",
     ),
     opt.SOURCES,
@@ -147,7 +147,7 @@ class PastDates:
     ),
     opt.detail_option(
         "--dask ADDRESS",
-        more=True,
+        advanced=True,
         help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
         "for one with --jobs processes on this machine.",
     ),
@@ -238,7 +238,7 @@ def backtest(
     results = _run(
         units,
         reasons={origin.reason for origins in groups for origin in origins},
-        more={} if task is None else {"task": task.manifest},
+        manifest={} if task is None else {"task": task.manifest},
         jobs=jobs,
         dask=dask,
         folder=out,
@@ -391,7 +391,7 @@ def _donors(origins: list[Origin]) -> str:
 def _run(
     units: list[Unit],
     reasons: set[str],
-    more: dict[str, Any],
+    manifest: dict[str, Any],
     jobs: int,
     dask: str | None,
     folder: Path | None,
@@ -412,7 +412,7 @@ def _run(
             out=folder,
             executor=executor,
             progress=report,
-            more=more,
+            more=manifest,
         )
 
 
@@ -434,10 +434,10 @@ def _say_notes(results: od.Results, folder: Path | None, earlier: Mapping[str, A
     for kind in ("model", "location") if counties else ("model",):
         lost = sorted(set(earlier.get(f"{kind}s") or ()) - set(results.scores[kind]))
         if lost:
-            more = ", …" if len(lost) > 3 else ""
+            dots = ", …" if len(lost) > 3 else ""
             note(
                 f"{folder} had scores of {number_of(len(lost), f'more {kind}')} "
-                f"({', '.join(lost[:3])}{more}). Its tables now show this run only. Name those "
+                f"({', '.join(lost[:3])}{dots}). Its tables now show this run only. Name those "
                 "again to get them back without new work."
             )
 

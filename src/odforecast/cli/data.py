@@ -157,7 +157,7 @@ def _of_counties(dataset: str) -> str:
     opt.what_option(
         "--since YEAR",
         type=int,
-        more=True,
+        advanced=True,
         help="Only this year and later; with --out.",
     ),
     opt.what_option("--past", help="Past releases, from public copies. See --list."),
@@ -166,25 +166,25 @@ def _of_counties(dataset: str) -> str:
     opt.data_option(
         "--copies FILE",
         type=opt.PATH,
-        more=True,
+        advanced=True,
         help="With --past: a list of your own, a CSV with the columns of --list.",
     ),
     opt.data_option(
         "--git URL",
-        more=True,
+        advanced=True,
         help="With --past: a git repository that replaces a --file with each release.",
     ),
     opt.data_option(
         "--file PATH",
         "files",
         multiple=True,
-        more=True,
+        advanced=True,
         help="With --git: the file's path in the repository. Can be repeated.",
     ),
     out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",)),
     opt.JSON,
-    opt.data_option("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
-    opt.detail_option("--soda3", more=True, help="Use CDC's newer API, with a token."),
+    opt.URL,
+    opt.detail_option("--soda3", advanced=True, help="Use CDC's newer API, with a token."),
 )
 def fetch(
     dataset: str = STATES,
@@ -517,11 +517,11 @@ def releases(
 def _delays(store: od.Archive) -> Answer:
     """The releases whose reporting delay is known: those of an archive, and the shipped ones."""
     donors, left_out = gathered(store)
-    own = {donor.release for donor in donors}
-    others = [donor for donor in shipped() if donor.release not in own]
+    dates = {donor.release for donor in donors}
+    donors = [*donors, *(donor for donor in shipped() if donor.release not in dates)]
     rows = []
-    for donor in linked([*donors, *others]):
-        rows.append(_donor_row(donor, "archive" if donor.release in own else "shipped"))
+    for donor in linked(donors):
+        rows.append(_donor_row(donor, "archive" if donor.release in dates else "shipped"))
     lines = [lay(rows, _DONORS)]
     for release, reason in left_out.items():
         lines.append(wrapped(f"left out: {release}: {reason}", indent="  "))
@@ -1058,7 +1058,7 @@ def _differences(changes: pd.DataFrame, a: str, b: str) -> str:
         multiple=True,
         type=opt.PATH,
         reads=True,
-        more=True,
+        advanced=True,
         help="CDC WONDER export with the true months. Can be repeated.",
     ),
     opt.DRAWS,

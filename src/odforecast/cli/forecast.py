@@ -45,13 +45,13 @@ _SAVE_HINT = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
     opt.what_option(
         "--rank K",
         type=click.IntRange(min=1),
-        more=True,
+        advanced=True,
         help="For counties, add the probability of being among the K highest: by count, or by "
         "rate with --population.",
     ),
     opt.output_option(
         "--exact",
-        more=True,
+        advanced=True,
         help="For counties, show numbers below 10 too. Not for publication.",
     ),
     opt.TABLE,
@@ -59,18 +59,18 @@ _SAVE_HINT = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
     opt.HTML,
     opt.JSON,
     opt.ROWS_SHOWN,
-    opt.out(f"Write a hub file: {', '.join(opt.HUB_FILES)}.", opt.HUB_FILES, more=True),
+    opt.out(f"Write a hub file: {', '.join(opt.HUB_FILES)}.", opt.HUB_FILES, advanced=True),
     opt.output_option(
         "--output-type",
         type=click.Choice(["quantile", "sample", "pmf"]),
         default="quantile",
-        more=True,
+        advanced=True,
         about="out",
         help="What the hub file holds: quantiles, draws, or the trend.",
     ),
     opt.output_option(
         "--save DIR",
-        more=True,
+        advanced=True,
         writes=(),
         help="Save the forecast with its draws, for od.load_forecast.",
     ),
@@ -81,7 +81,7 @@ def forecast(
     request: Request,
     data: Data,
     simulation: Simulation,
-    own: OwnCounts,
+    own_counts: OwnCounts,
     output: Output,
     dataset: str = STATES,
     level: float = opt.LEVEL,
@@ -105,7 +105,7 @@ def forecast(
     The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
     model = simulation.find_model(dataset)
-    if publish and own.counts is None:
+    if publish and own_counts.counts is None:
         raise click.UsageError("--with-own-counts is about --counts FILE")
     if dataset == COUNTIES:
         _check_counties(model, typed, save=save, exact=exact)
@@ -131,7 +131,7 @@ def forecast(
             pattern=pattern,
         )
         opt.check_outside("--save", save, *files.items())
-    sources.check_private(own, publish, ("--out", out), ("--html", output.html))
+    sources.check_private(own_counts, publish, ("--out", out), ("--html", output.html))
     if dataset == COUNTIES:
         answer, selected = _county_answer(
             model,
@@ -150,7 +150,7 @@ def forecast(
             request,
             data=data,
             simulation=simulation,
-            own=own,
+            own_counts=own_counts,
             level=level,
             target=target,
             rows=rows,
@@ -246,7 +246,7 @@ def _state_answer(
     request: Request,
     data: Data,
     simulation: Simulation,
-    own: OwnCounts,
+    own_counts: OwnCounts,
     level: float,
     target: str,
     rows: int,
@@ -255,7 +255,7 @@ def _state_answer(
 ) -> tuple[Answer, od.Forecast]:
     """The answer for states, and the forecast of the places asked for."""
     panel, places = sources.open_panel(data.open(), request, as_of=data.as_of)
-    panel = sources.add_counts(panel, own, as_of=data.as_of)
+    panel = sources.add_counts(panel, own_counts, as_of=data.as_of)
     whole = sources.make_forecast(
         model,
         panel,
@@ -366,10 +366,10 @@ def _screen(
     yield from _first_lines(whole, first)
     if len(selected.locations) == 1:
         table = single_table(content["summary"])
-        more = ""
+        hidden = ""
     else:
         table = main_table(content["summary"], panel, rows=rows)
-        more = more_places(len(selected.locations), rows)
+        hidden = more_places(len(selected.locations), rows)
     text = (
         f"{panel.indicator}, as of {_day(selected, panel)}. Each row is the death total for 12 "
         f"months, with a {100 * content['meta']['level']:g}% interval, and the probability that "
@@ -378,7 +378,7 @@ def _screen(
     )
     if "*" in table:
         text += " *: rate of New York and New York City together."
-    yield _ended(table, more, text=text)
+    yield _ended(table, hidden, text=text)
     if len(content["years"]):
         yield "Calendar years"
         yield from years_tables(content["years"], rows)
@@ -399,14 +399,14 @@ def _first_lines(
     return wrapped(answer), wrapped(past)
 
 
-def _ended(table: str, more: str, text: str) -> str:
+def _ended(table: str, hidden: str, text: str) -> str:
     """A table, how many places it leaves out, and what it shows."""
-    return "\n".join(filter(None, [table, more, wrapped(text)]))
+    return "\n".join(filter(None, [table, hidden, wrapped(text)]))
 
 
-def _with(own: str) -> str:
+def _with(own_counts: str) -> str:
     """That numbers rest on own counts, in a sentence."""
-    return f", with {own}" if own else ""
+    return f", with {own_counts}" if own_counts else ""
 
 
 def _day(selected: od.Forecast, panel: od.Panel) -> str:
@@ -792,7 +792,7 @@ def nowcast(
     request: Request,
     data: Data,
     simulation: Simulation,
-    own: OwnCounts,
+    own_counts: OwnCounts,
     level: float = opt.LEVEL,
     months: int = 1,
     rows: int = opt.ROWS,
@@ -807,7 +807,7 @@ def nowcast(
 
     model = simulation.find_model()
     panel, places = sources.open_panel(data.open(), request, as_of=data.as_of)
-    panel = sources.add_counts(panel, own, as_of=data.as_of)
+    panel = sources.add_counts(panel, own_counts, as_of=data.as_of)
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
     request = sources.extend_horizon(request, panel, announce=False)
     if request.horizon is None and request.until is None:

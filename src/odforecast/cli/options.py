@@ -105,7 +105,7 @@ END_MONTH = Date("month", of_year=12)
 class Option(click.Option):
     """An option that says where ``--help`` lists it, and which file it writes or reads.
 
-    ``"--since YEAR"`` takes a value; without a word for one, or a type, it is a flag. ``more``:
+    ``"--since YEAR"`` takes a value; without a word for one, or a type, it is a flag. ``advanced``:
     listed by ``--help-all`` only. ``writes``: endings of the file it writes; none for a folder.
     ``reads``: it names a file to read. ``about``: the option without which it does nothing.
     """
@@ -114,7 +114,7 @@ class Option(click.Option):
         self,
         names: Sequence[str],
         group: str = NO_GROUP,
-        more: bool = False,
+        advanced: bool = False,
         writes: tuple[str, ...] | None = None,
         reads: bool = False,
         about: str = "",
@@ -131,7 +131,7 @@ class Option(click.Option):
         settings.setdefault("show_default", settings.get("default") is not None)
         super().__init__([name, *names[1:]], **settings)
         self.group = group
-        self.more = more
+        self.advanced = advanced
         self.writes = writes
         self.reads = reads
         self.about = about
@@ -194,7 +194,7 @@ class Command(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The options, with ``--help-all`` where ``--help`` does not list all."""
         params = super().get_params(ctx)
-        if any(getattr(param, "more", False) for param in self.params):
+        if any(getattr(param, "advanced", False) for param in self.params):
             help_all = click.Option(
                 ["--help-all"],
                 is_flag=True,
@@ -210,7 +210,7 @@ class Command(click.Command):
         """List the options under their groups; those for special cases with ``--help-all``."""
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in (*GROUPS, NO_GROUP)}
         for param in self.get_params(ctx):
-            if getattr(param, "more", False) and _SHOW_ALL not in ctx.meta:
+            if getattr(param, "advanced", False) and _SHOW_ALL not in ctx.meta:
                 continue
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record:
@@ -389,7 +389,7 @@ def _join_words(_ctx: click.Context, _: click.Parameter, words: tuple[str, ...])
     return tuple(places)
 
 
-def _locations(default: str, text: str, more: bool = False) -> Decorator:
+def _locations(default: str, text: str, advanced: bool = False) -> Decorator:
     """``--locations PLACES``, with the places that a command takes as words."""
 
     def join(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:
@@ -408,7 +408,7 @@ def _locations(default: str, text: str, more: bool = False) -> Decorator:
         "--state",
         multiple=True,
         callback=join,
-        more=more,
+        advanced=advanced,
         help=f"{text}  [default: {default}]",
     )
 
@@ -435,7 +435,7 @@ PLACES = add_options(
         is_eager=True,
         callback=_join_words,
     ),
-    _locations("all", "Places, as an option: US,Ohio,NYC.", more=True),
+    _locations("all", "Places, as an option: US,Ohio,NYC.", advanced=True),
 )
 PLACES_BESIDE_US = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
 DATASET = add_options(
@@ -483,27 +483,27 @@ TARGET = what_option(
     "--target",
     type=click.Choice([*names.TARGETS, "both"]),
     default=names.TARGET_12MO,
-    more=True,
+    advanced=True,
     help="12-month totals, single months, or both.",
 )
 INTERVAL = what_option(
     "--level P",
     default=LEVEL,
-    more=True,
+    advanced=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Probability of the intervals.",
 )
 DRAWS = detail_option(
     "--draws N",
     default=names.DEFAULT_DRAWS,
-    more=True,
+    advanced=True,
     type=click.IntRange(min=2),
     help="Number of sample paths.",
 )
 SEED = detail_option(
     "--seed N",
     default=names.DEFAULT_SEED,
-    more=True,
+    advanced=True,
     type=click.IntRange(min=0),
     help="Random seed. The same seed gives the same draws.",
 )
@@ -514,7 +514,7 @@ def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
     return what_option(
         "--horizon N",
         type=click.IntRange(min=1),
-        more=True,
+        advanced=True,
         help=f"Months to forecast.  [default: {default}]",
     )
 
@@ -529,12 +529,19 @@ ARCHIVE = data_option(
 SOURCE = data_option(
     "--source FILE",
     reads=True,
-    more=True,
+    advanced=True,
     help="A file from CDC instead of an archive, or 'bundled'.",
 )
 ACCEPT_HELP = "Use a file that contradicts itself. The reason stays with every result."
 #: Releases of an archive, or of a file.
-SOURCES = add_options(ARCHIVE, SOURCE, data_option("--accept REASON", more=True, help=ACCEPT_HELP))
+SOURCES = add_options(
+    ARCHIVE, SOURCE, data_option("--accept REASON", advanced=True, help=ACCEPT_HELP)
+)
+URL = data_option(
+    "--url URL",
+    advanced=True,
+    help=f"Server to download from.  [default: {CDC}]",
+)
 RELEASE = data_option(
     "--release DATE",
     type=DAY,
@@ -559,7 +566,7 @@ MIN_TRUTH_AGE = data_option(
 POPULATION = data_option(
     "--population FILE",
     type=EXISTING_FILE,
-    more=True,
+    advanced=True,
     reads=True,
     help="County populations from the Census Bureau. Adds deaths per 100,000 people.",
 )
@@ -577,7 +584,7 @@ TABLE = output_option(
 ROWS_SHOWN = output_option(
     "--rows N",
     default=ROWS,
-    more=True,
+    advanced=True,
     type=click.IntRange(min=0),
     help="Number of places on the screen; 0 for all.",
 )
@@ -587,7 +594,7 @@ def replace(about: str = "") -> Decorator:
     """``--replace``, which is about another option, if that may be left out."""
     return output_option(
         "--replace",
-        more=True,
+        advanced=True,
         about=about,
         help="Replace what an earlier run wrote into the folder.",
     )
@@ -598,7 +605,7 @@ def out(
     writes: tuple[str, ...],
     *,
     required: bool = False,
-    more: bool = False,
+    advanced: bool = False,
 ) -> Decorator:
     """``--out FILE``, or ``--out DIR`` where ``writes`` is empty."""
     name = "--out FILE" if writes else "--out DIR"
@@ -606,6 +613,6 @@ def out(
         name,
         required=required,
         writes=writes,
-        more=more,
+        advanced=advanced,
         help=text,
     )

@@ -54,7 +54,7 @@ def report(
     request: Request,
     data: Data,
     simulation: Simulation,
-    own: OwnCounts,
+    own_counts: OwnCounts,
     out: Path | None = None,
     site: Path | None = None,
     replace: bool = False,
@@ -76,10 +76,10 @@ def report(
         raise click.UsageError("give --out FILE for a page, or --site DIR for a site of pages")
     page = out or Path("report.html")
     if site is None:
-        sources.check_private(own, publish, ("--out", page))
+        sources.check_private(own_counts, publish, ("--out", page))
         opt.check_outputs(("--out", page, opt.PAGES))
     else:
-        sources.check_private(own, publish, ("--site", site))
+        sources.check_private(own_counts, publish, ("--site", site))
         check_folder(site, replace)
     forecast, results = _open(folders)
     places: Sequence[str] | None = None
@@ -101,7 +101,7 @@ def report(
         model = simulation.find_model()
         releases = data.open()
         panel, chosen = sources.open_panel(releases, request, as_of=data.as_of)
-        panel = sources.add_counts(panel, own, as_of=data.as_of)
+        panel = sources.add_counts(panel, own_counts, as_of=data.as_of)
         if request.horizon is None and request.until is None:
             year = panel.last_month.astype(object).year + 2  # the year after next
             request = with_(request, until=f"{year}-12")

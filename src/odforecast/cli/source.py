@@ -175,7 +175,7 @@ COUNTS = opt.add_options(
     opt.data_option(
         "--counts FILE",
         type=_CountsFile(dir_okay=False, exists=True),
-        more=True,
+        advanced=True,
         reads=True,
         help="A state's own, newer monthly counts: location, month, "
         "deaths[, as_of]. A sheet: FILE.xlsx:Sheet.",
@@ -183,7 +183,7 @@ COUNTS = opt.add_options(
     opt.data_option(
         "--complete/--not-complete",
         default=None,
-        more=True,
+        advanced=True,
         about="counts",
         help="Whether the counts of the last months are complete.  [default: asked on a "
         "terminal; otherwise not complete]",
@@ -192,20 +192,20 @@ COUNTS = opt.add_options(
 PUBLISH = opt.output_option(
     "--with-own-counts",
     "publish",
-    more=True,
+    advanced=True,
     help="Allow pages and hub files that use own counts.",
 )
 
 
-def check_private(own: OwnCounts, publish: bool, *files: tuple[str, Path | None]) -> None:
+def check_private(own_counts: OwnCounts, publish: bool, *files: tuple[str, Path | None]) -> None:
     """Refuse, before the work, a file for others that would use own counts unasked."""
-    if own.counts is None or publish:
+    if own_counts.counts is None or publish:
         return
     for name, path in files:
         if path is not None:
             raise click.UsageError(
-                f"{name} {path} would use your own counts ({own.counts}), which stay with you: "
-                f"leave out {name} or --counts, or add --with-own-counts"
+                f"{name} {path} would use your own counts ({own_counts.counts}), which stay with "
+                f"you: leave out {name} or --counts, or add --with-own-counts"
             )
 
 
@@ -214,16 +214,16 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def add_counts(panel: od.Panel, own: OwnCounts, as_of: str | None) -> od.Panel:
+def add_counts(panel: od.Panel, own_counts: OwnCounts, as_of: str | None) -> od.Panel:
     """The panel with own counts, if there are any; its new notes are said."""
-    if own.counts is None:
+    if own_counts.counts is None:
         return panel
     from odforecast.sources.own import read_own_counts
 
-    frame = read_own_counts(own.counts)
-    complete = own.complete
+    frame = read_own_counts(own_counts.counts)
+    complete = own_counts.complete
     if complete is None and on_terminal():
-        question = f"Could more deaths still be added to the last months in {own.counts}?"
+        question = f"Could more deaths still be added to the last months in {own_counts.counts}?"
         complete = not click.confirm(question, default=True, err=True)
     # Rows without a day were known today, or on the day that the forecast is made for.
     extended = panel.with_counts(frame, bool(complete), as_of)

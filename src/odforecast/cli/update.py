@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     opt.JSON,
     opt.detail_option(
         "--again",
-        more=True,
+        advanced=True,
         help="Forecast a release again with other settings. Its page is rewritten, and the "
         "record keeps both forecasts.",
     ),
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         "--scenario FILE|NAME",
         "scenarios",
         multiple=True,
-        more=True,
+        advanced=True,
         help="Also update the probability that scenarios work: those of a file, or a named "
         "prior. Each prior is frozen on its first day. Repeat, or use commas.",
     ),
@@ -50,13 +50,13 @@ if TYPE_CHECKING:
         "--series FILE",
         type=opt.FILE,
         multiple=True,
-        more=True,
+        advanced=True,
         about="scenarios",
         help="Another series to learn from, with --scenario (CSV: month,value,elasticity).",
     ),
     opt.DRAWS,
     opt.SEED,
-    opt.data_option("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.URL,
 )
 def update(
     simulation: Simulation,
