@@ -518,9 +518,9 @@ def _delays(store: od.Archive) -> Answer:
     """The releases whose reporting delay is known: those of an archive, and the shipped ones."""
     donors, left_out = gathered(store)
     dates = {donor.release for donor in donors}
-    donors = [*donors, *(donor for donor in shipped() if donor.release not in dates)]
+    bundled = [donor for donor in shipped() if donor.release not in dates]
     rows = []
-    for donor in linked(donors):
+    for donor in linked([*donors, *bundled]):
         rows.append(_donor_row(donor, "archive" if donor.release in dates else "shipped"))
     lines = [lay(rows, _DONORS)]
     for release, reason in left_out.items():
