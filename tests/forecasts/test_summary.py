@@ -407,11 +407,12 @@ def test_results_of_other_deaths_or_another_model_are_refused(newest, whole, res
             of.text("US", record=record)
 
 
-def test_only_what_is_scorable_and_ahead_counts():
-    same = {"location": "OH", "target": "deaths_12mo", "spec_hash": "a", "vintage": "real"}
+def test_only_12_month_counts_that_are_scorable_and_ahead_count():
+    same = {"location": "OH", "spec_hash": "a", "vintage": "real"}
     days = {"month": pd.Timestamp("2022-01-01"), "truth_release": pd.Timestamp("2024-01-10")}
-    units = {"horizon": [0, 1, 1, 1], "scorable": [True, True, True, False]}
-    units |= {"ape": [50.0, 1.0, 3.0, 99.0], "cover_90": [1.0, 1.0, 0.0, 1.0]}
+    units = {"horizon": [0, 1, 1, 1, 1], "scorable": [True, True, True, False, True]}
+    units |= {"target": ["deaths_12mo"] * 4 + ["deaths"]}
+    units |= {"ape": [50.0, 1.0, 3.0, 99.0, 70.0], "cover_90": [1.0, 1.0, 0.0, 1.0, 1.0]}
     scores = pd.DataFrame(units).assign(**same, **days)
     (only,) = table_of(scores)[["horizon", "forecasts", "error", "held"]].to_numpy().tolist()
     assert only == [1, 2, 2.0, 0.5]
