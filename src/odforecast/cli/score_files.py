@@ -15,7 +15,7 @@ from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecasts import load_forecast
 from odforecast.hub import label_of
-from odforecast.hub.tables import Known, score_levels, score_trend
+from odforecast.hub.tables import PanelOfDay, score_levels, score_trend
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
 from odforecast.say import quoted
@@ -67,7 +67,7 @@ class Forecasts:
 
     model: str
     path: Path
-    scores: Callable[[Truth, Known], Iterable[pd.DataFrame]]
+    scores: Callable[[Truth, PanelOfDay], Iterable[pd.DataFrame]]
     targets: set[str]
     levels: set[Levels]
     scenarios: Sequence[str] = ()
@@ -151,13 +151,13 @@ def _hub(path: Path, *files: Path) -> Forecasts:
     if rows.empty and not chances.all():
         levels = {_rising(HUB_QUANTILES)}  # of samples
 
-    def scores(truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
+    def scores(truth: Truth, known: PanelOfDay) -> Iterator[pd.DataFrame]:
         """Scores of quantiles and samples, and of the trend."""
         if not chances.all():
             n_levels = rows["output_type_id"].nunique() or len(HUB_QUANTILES)
             yield score_hub(table, truth.observed).assign(n_levels=n_levels)
         if chances.any():
-            yield score_trend(table, truth, known=known).assign(n_levels=0)
+            yield score_trend(table, truth, panel_of_day=known).assign(n_levels=0)
 
     names = list(dict.fromkeys(table[SCENARIO_ID])) if SCENARIO_ID in table else []
     return Forecasts(
@@ -179,7 +179,7 @@ def _quantiles(
 ) -> Forecasts:
     """A table of quantiles, level to column."""
 
-    def scores(truth: Truth, _: Known) -> Iterator[pd.DataFrame]:
+    def scores(truth: Truth, _: PanelOfDay) -> Iterator[pd.DataFrame]:
         """Scores of the table."""
         part = score_levels(table, levels, truth=truth)
         if "donor" in table:
@@ -232,7 +232,7 @@ def _saved(path: Path) -> Forecasts:
     label = made.provenance.get("label") or made.provenance.get("model") or model_name(path)
     targets = [target for target in TARGETS if target in made.targets]
 
-    def scores(truth: Truth, _: Known) -> Iterator[pd.DataFrame]:
+    def scores(truth: Truth, _: PanelOfDay) -> Iterator[pd.DataFrame]:
         """Scores of the forecast, by target."""
         part = pd.concat(
             [score_forecast(made, truth, target=x) for x in targets], ignore_index=True

@@ -30,7 +30,7 @@ from odforecast.scoring.truth import Truth
 from odforecast.scoring.units import observed_units, revised
 
 #: What the release known on a day was; raises ArchiveError or gives None where there was none.
-type Known = Callable[[dt.date], Panel | None]
+type PanelOfDay = Callable[[dt.date], Panel | None]
 
 _NAMES: Final = {
     "wis": "wis",
@@ -46,63 +46,75 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
     """Scores of a table of quantiles, one row per unit."""
     units = table[["last_month", "location", "target", "horizon", "month"]].copy()
     units.insert(0, "as_of", table["as_of"] if "as_of" in table else np.datetime64("NaT", "s"))
-    states, targets = (units[x].astype(str).to_numpy(dtype=object) for x in ("location", "target"))
+    states = units["location"].astype(str).to_numpy(dtype=object)
+    targets = units["target"].astype(str).to_numpy(dtype=object)
     months = units["month"].to_numpy().astype("datetime64[M]")
-    y = np.full(len(table), np.nan)
+    observed = np.full(len(table), np.nan)
     reasons = np.full(len(table), "", dtype=object)
     for target in np.unique(targets):
         at = np.flatnonzero(targets == target)
-        y[at], reasons[at] = observed_units(
+        observed[at], reasons[at] = observed_units(
             truth.observed,
             states[at],
             months=months[at],
             target=str(target),
         )
-    q: Floats = table[list(levels.values())].to_numpy(dtype=float)
-    for bad, why in (
-        (np.isnan(q), "the table holds no number there"),
-        (q < 0, "deaths cannot be negative"),
-    ):
-        reasons[bad.any(axis=1) & (reasons == "")] = why
+    values: Floats = table[list(levels.values())].to_numpy(dtype=float)
+    blank = np.isnan(values).any(axis=1)
+    reasons[blank & (reasons == "")] = "the table holds no number there"
+    negative = (values < 0).any(axis=1)
+    reasons[negative & (reasons == "")] = "deaths cannot be negative"
     tau = list(levels)
-    scores = {}
+    scores = _frame(units, observed, reasons=reasons)
     good = np.flatnonzero(reasons == "")
     if good.size:
-        found, reasons[good] = quantiles(q[good], tau, observed=y[good])
-        scores = {x: (good, found[y]) for x, y in _NAMES.items() if y in found}
+        good_scores, reasons[good] = quantiles(values[good], tau, observed=observed[good])
+        scores = _frame(units, observed, reasons=reasons)
+        for name, hub_name in _NAMES.items():
+            if hub_name in good_scores:
+                scores.loc[good, name] = good_scores[hub_name]
         good = np.flatnonzero(reasons == "")
     if good.size:
-        logs = weighted_interval_score(np.log1p(q[good].T), tau, observed=np.log1p(y[good]))
-        apes = absolute_percentage_error(q[good, len(tau) // 2], y[good])
-        scores |= {"log_wis": (good, logs.total), "ape": (good, apes)}
+        log_values = np.log1p(values[good].T)
+        log_wis = weighted_interval_score(log_values, tau, observed=np.log1p(observed[good]))
+        scores.loc[good, "log_wis"] = log_wis.total
+        middle = values[good, len(tau) // 2]
+        scores.loc[good, "ape"] = absolute_percentage_error(middle, observed[good])
     median = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
-    out = _frame(units, y, reasons=reasons).assign(
-        median=q[:, median[0]] if median.size else np.nan
-    )
-    for name, (where, values) in scores.items():
-        out.loc[where, name] = values
+    if median.size:
+        scores["median"] = values[:, median[0]]
     if "reported" in table:
-        was = np.where(targets == TARGET_12MO, table["reported"].to_numpy(dtype=float), np.nan)
-        out = out.assign(reported=was, revised=revised(out["observed"].to_numpy(), was))
-    return out
+        of_year = targets == TARGET_12MO
+        reported = np.where(of_year, table["reported"].to_numpy(dtype=float), np.nan)
+        change = revised(scores["observed"].to_numpy(), reported)
+        scores = scores.assign(reported=reported, revised=change)
+    return scores
 
 
-def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame:
+def score_trend(table: pd.DataFrame, truth: Truth, panel_of_day: PanelOfDay) -> pd.DataFrame:
     """Scores of the trend in a hub table, by the very rule of forecasts in hand."""
     table = table[table["output_type"] == "pmf"]
     if table.empty:
         raise ScoringError("the table holds no chances of the trend", hint="output type pmf")
-    named = [SCENARIO_ID] if SCENARIO_ID in table else []
+    keys = ["origin_date"]
+    if SCENARIO_ID in table:
+        keys.append(SCENARIO_ID)
     parts = []
-    for (origin, *scenario), rows in table.groupby(["origin_date", *named], sort=True):
-        part = _of_origin(rows, pd.Timestamp(str(origin)), truth=truth, known=known)
+    for (origin, *scenario), rows in table.groupby(keys, sort=True):
+        day = pd.Timestamp(str(origin))
+        part = _score_origin(rows, day, truth=truth, panel_of_day=panel_of_day)
         for name in scenario:
             part.insert(2, SCENARIO_ID, str(name))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 
-def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known) -> pd.DataFrame:
+def _score_origin(
+    rows: pd.DataFrame,
+    day: pd.Timestamp,
+    truth: Truth,
+    panel_of_day: PanelOfDay,
+) -> pd.DataFrame:
     """Scores of the trend of one origin."""
     keys = ["location", "target_end_date", "horizon"]
     wide = rows.pivot(
@@ -110,32 +122,33 @@ def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known
         columns="output_type_id",
         values="value",
     ).sort_index()
-    given = wide.reindex(columns=list(CATEGORIES)).to_numpy(dtype=float)
-    total = given.sum(axis=1)
-    chances = given / np.where(total > 0, total, np.nan)[:, None]
+    file_chances = wide.reindex(columns=list(CATEGORIES)).to_numpy(dtype=float)
+    total = file_chances.sum(axis=1)
+    chances = file_chances / np.where(total > 0, total, np.nan)[:, None]
     codes, ends, horizons = (wide.index.get_level_values(i) for i in range(3))
     states = np.array([lookup(code).state for code in codes], dtype=object)
     months = ends.to_numpy().astype("datetime64[M]")
     ahead = horizons.to_numpy().astype(np.int64)
     last = months - ahead.astype("timedelta64[M]")
-    panel, release = known_panel(known, truth, day=day.date(), last=last.min())
+    panel, release = known_panel(panel_of_day, truth, day=day.date(), last=last.min())
     year_before = (months - 12 * ONE_MONTH).astype("datetime64[M]")
-    before = (
-        np.full(len(states), np.nan) if panel is None else _at(panel, states, months=year_before)
+    if panel is None:
+        reported = np.full(len(states), np.nan)
+        frequencies = np.full(len(CATEGORIES), np.nan)
+    else:
+        reported = _counts_of(panel, states, months=year_before)
+        frequencies = pooled_frequencies(panel)
+    later, later_reasons = observed_units(truth.observed, states, months=months)
+    earlier, earlier_reasons = observed_units(truth.observed, states, months=year_before)
+    observed = category(later - earlier, earlier, first=thresholds(reported)[0])
+    earlier_reasons = np.array(
+        [reason and f"{reason} (12 months before)" for reason in earlier_reasons], dtype=object
     )
-    later, why = observed_units(truth.observed, states, months=months)
-    earlier, why_earlier = observed_units(truth.observed, states, months=year_before)
-    came = category(later - earlier, earlier, first=thresholds(before)[0])
-    reasons = _unfit(given, ahead)
     unknown = f"the count of 12 months before was not known at the origin (release {release})"
-    for more in (
-        why,
-        np.array([w and f"{w} (12 months before)" for w in why_earlier], dtype=object),
-        np.where(came < 0, unknown, ""),
-    ):
-        reasons = np.where(reasons == "", more, reasons).astype(object)
-    often = np.full(len(CATEGORIES), np.nan) if panel is None else pooled_frequencies(panel)
-    pooled = np.broadcast_to(often, chances.shape)
+    reasons = _reasons_against(file_chances, ahead)
+    for further in (later_reasons, earlier_reasons, np.where(observed < 0, unknown, "")):
+        reasons = np.where(reasons == "", further, reasons).astype(object)
+    pooled = np.broadcast_to(frequencies, chances.shape)
     scorable = reasons == ""
     units = {
         "as_of": day,
@@ -146,36 +159,39 @@ def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known
         "month": months,
     }
     out = _frame(pd.DataFrame(units), later, reasons=reasons)
-    scores = {
-        name: np.where(scorable, ranked_probability_score(x, came), np.nan)
-        for name, x in (("rps", chances), ("rps_pooled", pooled))
-    }
-    names = np.where(scorable, np.array([*CATEGORIES, ""], dtype=object)[came], "")
-    out = out.assign(**scores, category=names, known_release=release)
+    rps = ranked_probability_score(chances, observed)
+    rps_pooled = ranked_probability_score(pooled, observed)
+    names = np.array([*CATEGORIES, ""], dtype=object)[observed]
+    out = out.assign(
+        rps=np.where(scorable, rps, np.nan),
+        rps_pooled=np.where(scorable, rps_pooled, np.nan),
+        category=np.where(scorable, names, ""),
+        known_release=release,
+    )
     return out.astype({"horizon_from_origin": np.int64})
 
 
-def _unfit(chances: Floats, ahead: NDArray[np.int64]) -> Texts:
+def _reasons_against(chances: Floats, ahead: NDArray[np.int64]) -> Texts:
     """Why units cannot be scored whatever comes; empty where they can."""
     reasons = np.full(len(chances), "", dtype=object)
     reasons[chances.sum(axis=1) == 0] = "its chances add up to 0"
     for i in np.flatnonzero(np.isnan(chances).any(axis=1)):
-        lacking = CATEGORIES[int(np.argmax(np.isnan(chances[i])))]
-        reasons[i] = f"it lacks category {quoted(lacking)}"
+        missing = CATEGORIES[int(np.argmax(np.isnan(chances[i])))]
+        reasons[i] = f"it lacks category {quoted(missing)}"
     reasons[ahead < 1] = "published at the origin, so no forecast"
     reasons[ahead > LONGEST] = f"more than {LONGEST} months ahead"
     return reasons
 
 
 def known_panel(
-    known: Known,
+    panel_of_day: PanelOfDay,
     truth: Truth,
     day: dt.date,
     last: np.datetime64,
 ) -> tuple[Panel | None, str]:
     """The panel that an origin's thresholds rest on, and which it is."""
     try:
-        panel = known(day)
+        panel = panel_of_day(day)
     except ArchiveError:
         panel = None
     if panel is not None:
@@ -187,14 +203,15 @@ def known_panel(
     return truth.panel.cut(last), f"{truth.release}, cut after {last}"
 
 
-def _at(panel: Panel, states: Texts, months: Months) -> Floats:
+def _counts_of(panel: Panel, states: Texts, months: Months) -> Floats:
     """Reported counts of single (location, month) units; NaN where there is none."""
-    row = {s: i for i, s in enumerate(panel.locations)}
+    row_of = {state: i for i, state in enumerate(panel.locations)}
+    row = np.array([row_of.get(state, -1) for state in states], dtype=int)
     column = (months - panel.months[0]).astype(int)
-    good = (column >= 0) & (column < panel.months.size) & np.array([s in row for s in states])
-    out = np.full(len(states), np.nan)
-    out[good] = panel.reported[[row[s] for s in states[good]], column[good]]
-    return out
+    inside = (row >= 0) & (column >= 0) & (column < panel.months.size)
+    counts = np.full(len(states), np.nan)
+    counts[inside] = panel.reported[row[inside], column[inside]]
+    return counts
 
 
 def _frame(units: pd.DataFrame, observed: Floats, reasons: Texts) -> pd.DataFrame:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -124,39 +124,40 @@ def check_hub(
     if rows is None:
         rows = np.arange(1, len(table) + 1)
     check_header(list(table.columns), source)
-    if missing := [c for c in HUB_COLUMNS if c not in table]:
+    missing = [name for name in HUB_COLUMNS if name not in table]
+    if missing:
         hint = f"columns: {', '.join(HUB_COLUMNS)}"
         if len(table.columns) == 1 and re.search("[;\t]", str(table.columns[0])):
             hint = "use commas between columns, and points in decimals"
         raise DataError(f"{source}: no column {', '.join(missing)}", hint=hint)
-    named = [SCENARIO_ID] if SCENARIO_ID in table else []
-    columns = [HUB_COLUMNS[0], *named, *HUB_COLUMNS[1:]]
-    if extra := [c for c in table.columns if c not in columns]:
-        more = f" and {len(extra) - 1:,} more" if len(extra) > 1 else ""
+    columns = list(HUB_COLUMNS)
+    if SCENARIO_ID in table:
+        columns.insert(1, SCENARIO_ID)
+    extra = [name for name in table.columns if name not in columns]
+    if extra:
+        rest = f" and {len(extra) - 1:,} more" if len(extra) > 1 else ""
         raise DataError(
-            f"{source}: unknown column {quoted(extra[0])}{more}",
+            f"{source}: unknown column {quoted(extra[0])}{rest}",
             hint="hub files name the model in the file name, and hold no other columns",
         )
     raw = table[columns].reset_index(drop=True)
     out = pd.DataFrame(index=raw.index)
     if raw.empty:
         raise DataError(f"{source}: no rows")
-    unit = [c for c in columns if c in _UNIT]
-    for bad, column, what, hint in chain(_cell_rules(raw, out), _unit_rules(out, unit)):
+    unit = [name for name in columns if name in _UNIT]
+    for bad, column, reason, hint in itertools.chain(_cell_rules(raw, out), _unit_rules(out, unit)):
         # Rows that a rule does not speak of are good.
         if bad.any():
             row = int(bad[bad].index.min())
-            n = bad.sum()
             cell = raw[column].iloc[row]
             value = quoted(cell) if isinstance(cell, str) else plain(cell)
-            more = f" ({n} such rows)" if n > 1 else ""
-            raise DataError(
-                f"{source}, row {rows[row]}, column {column}: {value}"
-                f"{' ' + what if what else ''}{more}",
-                hint=hint,
-            )
+            message = f"{source}, row {rows[row]}, column {column}: {value} {reason}".rstrip()
+            n_rows = bad.sum()
+            if n_rows > 1:
+                message += f" ({n_rows} such rows)"
+            raise DataError(message, hint=hint)
     if levels is not None:
-        _check_levels(out, unit, wanted=levels, source=source, numbered=rows)
+        _check_levels(out, unit, levels=levels, source=source, numbered=rows)
     return out[columns]
 
 
@@ -172,17 +173,17 @@ def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
         out[column] = _texts(raw[column])
         return ~out[column].isin(allowed), column, "", f"one of {', '.join(allowed)}"
 
-    def parsed(column: str, values: np.ndarray, what: str, hint: str) -> Rule:
+    def parsed(column: str, values: np.ndarray, reason: str, hint: str) -> Rule:
         """A column of days or numbers."""
         out[column] = values
-        return out[column].isna(), column, what, hint
+        return out[column].isna(), column, reason, hint
 
     def day(column: str) -> Rule:
         """A column of days."""
         hint = "write days as 2024-07-31, without time or zone"
         return parsed(column, days(raw[column]), "is not a date", hint)
 
-    def number(column: str) -> Rule:
+    def finite(column: str) -> Rule:
         """A column of numbers."""
         hint = "give a number such as 1345.5"
         return parsed(column, numbers(raw[column]), "is not a finite number", hint)
@@ -190,7 +191,8 @@ def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     yield day("origin_date")
     if SCENARIO_ID in raw:
         yield from _scenario_rules(raw, out)
-    codes = out["location"] = _texts(raw["location"])
+    codes = _texts(raw["location"])
+    out["location"] = codes
     unknown = ~codes.isin(_CODES)
     # ASCII: other scripts have digits too.
     lost = unknown & codes.str.fullmatch("[0-9]") & codes.str.zfill(2).isin(_CODES)
@@ -199,7 +201,7 @@ def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     hint = "use two-digit FIPS codes (54 for West Virginia), US, or NYC"
     yield unknown, "location", "is not a location", hint
     yield choice("target", (*TARGETS, TARGET_TREND))
-    yield number("horizon")
+    yield finite("horizon")
     months = out["horizon"]
     yield months != months.round(), "horizon", "", "give a whole number of months"
     yield months.abs() > _MAX_HORIZON, "horizon", "", f"at most {_MAX_HORIZON} months"
@@ -210,7 +212,7 @@ def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     yield ~out[column].dt.is_month_end, column, "is not the last day of its month", hint
     yield choice("output_type", OUTPUT_TYPES)
     yield from _id_rules(raw, out)
-    yield number("value")
+    yield finite("value")
     negative = out["value"] < 0
     pmf = out["output_type"] == "pmf"
     yield negative & ~pmf, "value", "", "deaths cannot be negative"
@@ -239,15 +241,19 @@ def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     odd = pmf != (out["target"] == TARGET_TREND)
     yield odd, "output_type", "does not fit the target", hint
     names = _texts(raw[column])
-    given = raw[column]
     yield pmf & ~names.isin(CATEGORIES), column, "", f"one of {', '.join(CATEGORIES)}"
-    ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
+    cells = raw[column]
+    if pmf.any():
+        cells = cells.astype(object).where(~pmf, 0)
+    ids = pd.Series(numbers(cells))
     yield ids.isna(), column, "is not a finite number", "give a finite number such as 0.5"
     outside = (kind == "quantile") & ((ids <= 0) | (ids >= 1))
     yield outside, column, "", "quantile levels lie between 0 and 1"
     uncounted = (kind == "sample") & ((ids < 0) | (ids != ids.round()))
     yield uncounted, column, "", "number samples 0, 1, 2 …"
-    out[column] = ids.astype(object).where(~pmf, names) if pmf.any() else ids
+    if pmf.any():
+        ids = ids.astype(object).where(~pmf, names)
+    out[column] = ids
 
 
 def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
@@ -255,32 +261,32 @@ def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
     # Within an origin, target month less horizon is one month: the panel's last.
     months = pd.Series(out["target_end_date"].to_numpy().astype("datetime64[M]").astype(int))
     last = months - out["horizon"]
-    first = last.groupby(out["origin_date"]).transform(lambda x: x.mode().iloc[0])
+    first = last.groupby(out["origin_date"]).transform(lambda months: months.mode().iloc[0])
     hint = (
         "within an origin, horizons and target months must move together: horizon h is "
         "the h-th month after the last one published"
     )
     yield last != first, "horizon", "does not fit target_end_date", hint
     origin = out["origin_date"].to_numpy().astype("datetime64[M]").astype(int)
-    what = "puts the last published month after the origin date"
+    reason = "puts the last published month after the origin date"
     hint = "horizon 1 is the first month after the last one published by the origin date"
-    yield last > origin, "horizon", what, hint
+    yield last > origin, "horizon", reason, hint
     column = "output_type_id"
     keys = [*unit, "output_type", "output_type_id"]
     yield out.duplicated(keys), column, "repeats a row", "give every forecast once"
     # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
     near = out.loc[out["output_type"] != "pmf", keys]
     near = near.sort_values(keys, kind="stable").astype({column: float})
-    same = (near[keys[:-1]] == near[keys[:-1]].shift()).all(axis=1)
-    close = same & (near[column].diff() < _MIN_STEP)
+    same_unit = (near[keys[:-1]] == near[keys[:-1]].shift()).all(axis=1)
+    close = same_unit & (near[column].diff() < _MIN_STEP)
     hint = f"levels of a unit lie at least {_MIN_STEP} apart"
     yield close, column, "nearly repeats a level", hint
     rows = out[out["output_type"] == "quantile"]
     rows = rows.sort_values([*unit, column], kind="stable")
-    number = rows.groupby(unit, sort=False).ngroup()
-    fell = (rows["value"].diff() < 0) & (number == number.shift())
-    what = "lies below the quantile of the next lower level"
-    yield fell, "value", what, "quantiles must not fall as their level rises"
+    unit_number = rows.groupby(unit, sort=False).ngroup()
+    falls = (rows["value"].diff() < 0) & (unit_number == unit_number.shift())
+    reason = "lies below the quantile of the next lower level"
+    yield falls, "value", reason, "quantiles must not fall as their level rises"
     trends = out[out["output_type"] == "pmf"].groupby(unit, sort=False)["value"]
     hint = f"give every unit all of {', '.join(CATEGORIES)}"
     lacking = trends.transform("size") != len(CATEGORIES)
@@ -293,30 +299,30 @@ def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
 def _check_levels(
     out: pd.DataFrame,
     unit: list[str],
-    wanted: Sequence[float],
+    levels: Sequence[float],
     source: str,
     numbered: np.ndarray,
 ) -> None:
     """Refuse a unit of quantiles without one of these levels."""
     rows = out[out["output_type"] == "quantile"]
     ids = rows["output_type_id"].to_numpy(dtype=float)[:, None]
-    close = pd.DataFrame(np.isclose(ids, wanted, rtol=0, atol=1e-9), rows.index)
-    have = close.groupby([rows[name] for name in unit], sort=False).transform("any")
-    short = rows[~have.all(axis=1)]
+    close = pd.DataFrame(np.isclose(ids, levels, rtol=0, atol=1e-9), rows.index)
+    present = close.groupby([rows[name] for name in unit], sort=False).transform("any")
+    short = rows[~present.all(axis=1)]
     if short.empty:
         return
     row = int(short.index[0])
     units = len(short[unit].drop_duplicates())
     first = rows.loc[row]
-    lacking = [x for x, there in zip(wanted, have.loc[row]) if not there]
-    more = f" ({units} such units)" if units > 1 else ""
+    missing = list(itertools.compress(levels, ~present.loc[row]))
+    count = f" ({units} such units)" if units > 1 else ""
     scenario = f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
     raise DataError(
         f"{source}, row {numbered[row]}, origin "
         f"{first['origin_date']:%Y-%m-%d}{scenario}, location {first['location']}, "
         f"{first['target']}, {first['target_end_date']:%Y-%m-%d}: "
-        f"{len(lacking)} of {len(wanted)} quantile "
-        f"levels missing, first {lacking[0]:g}{more}",
+        f"{len(missing)} of {len(levels)} quantile "
+        f"levels missing, first {missing[0]:g}{count}",
         hint="give every unit all levels",
     )
 

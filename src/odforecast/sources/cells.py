@@ -57,13 +57,14 @@ _R_TYPES: Final = {
 
 @dataclass(frozen=True)
 class Raw:
-    """Cells of a file, the line of CSV or row of Parquet (from 1) that each row is, whether the
-    last line is ended, as a file that was cut off rarely is, and the R types of Parquet's columns.
-    """
+    """Cells of a file."""
 
     cells: pd.DataFrame
+    #: The line of CSV or row of Parquet (from 1) that each row is.
     rows: np.ndarray
+    #: Whether the last line is ended, as a file that was cut off rarely is.
     ends: bool = True
+    #: R types of Parquet's columns.
     kinds: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -111,16 +112,16 @@ def read_raw(
     ) as error:
         if isinstance(error, DataError):
             raise
-        said = plain(" ".join(str(error).split()), 300)
+        message = plain(" ".join(str(error).split()), 300)
         hint = getattr(error, "hint", hint)
-        raise DataError(f"{path}: cannot be read as {kind}: {said}", hint=hint) from error
+        raise DataError(f"{path}: cannot be read as {kind}: {message}", hint=hint) from error
 
 
 class _BadTextError(ValueError):
     """What is wrong with a text, and what to do."""
 
-    def __init__(self, why: str, hint: str) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
         self.hint = hint
 
 
@@ -131,8 +132,8 @@ def decoded(data: bytes, line: str = "row") -> str:
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]
-        why = f"{line} {row}: byte {byte:#04x} is not UTF-8"
-        raise _BadTextError(why, "save the file as UTF-8") from None
+        reason = f"{line} {row}: byte {byte:#04x} is not UTF-8"
+        raise _BadTextError(reason, "save the file as UTF-8") from None
 
 
 def _text(path: Path, data: bytes) -> Raw:
@@ -218,19 +219,23 @@ def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
         )
     check_header(schema.names, str(path))
     for name, column in zip(table.column_names, table.columns):
-        coded = column.chunks if pa.types.is_dictionary(column.type) else []
-        known = [x for chunk in coded for x in chunk.dictionary.to_pylist() if isinstance(x, str)]
-        if any(len(x) > _LONGEST for x in known):
-            what = f"holds a text of more than {_LONGEST:,} characters"
-            raise DataError(f"{path}: column {quoted(name)} {what}", hint=hint)
+        if not pa.types.is_dictionary(column.type):
+            continue
+        for chunk in column.chunks:
+            words = [word for word in chunk.dictionary.to_pylist() if isinstance(word, str)]
+            if max(map(len, words), default=0) > _LONGEST:
+                reason = f"holds a text of more than {_LONGEST:,} characters"
+                raise DataError(f"{path}: column {quoted(name)} {reason}", hint=hint)
     kinds = {f.name: _r_type(f.type) for f in schema}
     return Raw(_columns(table), np.arange(1, len(table) + 1), kinds=kinds)
 
 
 def _columns(table: pa.Table) -> pd.DataFrame:
     """Cells as pandas has them; texts stay coded."""
-    found = (x.to_pandas(ignore_metadata=True).reset_index(drop=True) for x in table.columns)
-    return pd.DataFrame(dict(zip(table.column_names, found)), index=range(len(table)))
+    columns = {}
+    for name, column in zip(table.column_names, table.columns):
+        columns[name] = column.to_pandas(ignore_metadata=True).reset_index(drop=True)
+    return pd.DataFrame(columns, index=range(len(table)))
 
 
 def _r_type(kind: pa.DataType) -> str:
@@ -243,7 +248,8 @@ def _r_type(kind: pa.DataType) -> str:
 
 def without_index(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells without the pandas index that somebody left in the table."""
-    return cells[[c for c in cells if not re.fullmatch(r"__index_level_\d+__", str(c))]]
+    names = [name for name in cells if not re.fullmatch(r"__index_level_\d+__", str(name))]
+    return cells[names]
 
 
 def number(cell: object) -> float:
@@ -264,22 +270,22 @@ def number(cell: object) -> float:
 
 def day(cell: object) -> np.datetime64:
     """The day a cell holds; NaT if it holds none."""
-    none = np.datetime64("NaT", "s")
+    no_day = np.datetime64("NaT", "s")
     if isinstance(cell, str):
         if _DAY.fullmatch(cell) is None:
-            return none
+            return no_day
         try:
             cell = dt.date.fromisoformat(cell)
         except ValueError:
-            return none
+            return no_day
     if isinstance(cell, dt.datetime):
         # Also pandas' timestamps. Noon is not a day, and which day a zone means is a guess.
         if pd.isna(cell) or cell.tzinfo is not None or cell.time() != dt.time():
-            return none
+            return no_day
         cell = cell.date()
     if isinstance(cell, dt.date) and 1900 <= cell.year <= 2200:
         return np.datetime64(cell, "s")
-    return none
+    return no_day
 
 
 def is_day(text: str | None) -> bool:
@@ -294,7 +300,7 @@ def numbers(column: pd.Series) -> np.ndarray:
         values = column.to_numpy().astype(float)
         # Infinite or too large to be exact: not what the file says.
         return np.where(np.abs(values) <= EXACT, values, np.nan)
-    return np.array(_each(column, number), dtype=float)
+    return np.array(_parse_once(column, number), dtype=float)
 
 
 def number_texts(texts: Iterable[str]) -> np.ndarray:
@@ -309,29 +315,29 @@ def days(column: pd.Series) -> np.ndarray:
         whole = (values.astype("datetime64[D]") == values) & (column.to_numpy() == values)
         whole &= (values >= np.datetime64("1900-01-01")) & (values < np.datetime64("2201-01-01"))
         return np.where(whole, values, np.datetime64("NaT", "s"))
-    return np.array(_each(column, day), dtype="datetime64[s]")
+    return np.array(_parse_once(column, day), dtype="datetime64[s]")
 
 
-def _each[T](column: pd.Series, parse: Callable[[object], T]) -> list[T]:
+def _parse_once[T](column: pd.Series, parse: Callable[[object], T]) -> list[T]:
     """A parser over a column; a text or day is parsed once, however often it is there."""
-    seen: dict[str | dt.date, T] = {}
-    out = []
+    parsed: dict[str | dt.date, T] = {}
+    values = []
     for cell in column.tolist():
         # Texts and days only: True and 1 are one key to a dictionary.
         if type(cell) in (str, dt.date):
-            if cell not in seen:
-                seen[cell] = parse(cell)
-            out.append(seen[cell])
+            if cell not in parsed:
+                parsed[cell] = parse(cell)
+            values.append(parsed[cell])
         else:
-            out.append(parse(cell))
-    return out
+            values.append(parse(cell))
+    return values
 
 
 def read_texts(path: Path, hint: str = _NO_SUBMISSION) -> tuple[pd.DataFrame, np.ndarray]:
     """Cells of a file as text, and the row each is in."""
     raw = read_raw(path, hint=hint)
     cells = without_index(raw.cells)
-    return pd.DataFrame({str(c): texts(cells[c]) for c in cells}), raw.rows
+    return pd.DataFrame({str(name): texts(cells[name]) for name in cells}), raw.rows
 
 
 def text_of(cell: object) -> str:
