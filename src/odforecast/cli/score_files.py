@@ -58,27 +58,26 @@ _BACKTEST_KEYS: Final = ("as_of", "last_month", "donor", "target", "location", "
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """Forecasts of one model in one file: a hub table, a forecast with its draws, or quantiles.
-
-    ``scores`` makes tables of scores, with how many levels (``n_levels``) WIS is over. ``levels``
-    are those, by origin; ``scenarios`` are in their order, and none in ordinary files;
-    ``indicator`` is what is counted, where the file says it.
-    """
+    """Forecasts of one model in one file: a hub table, a forecast with its draws, or quantiles."""
 
     model: str
     path: Path
+    #: Makes tables of scores, with the number of levels that WIS is over (``n_levels``).
     scores: Callable[[Truth, PanelOfDay], Iterable[pd.DataFrame]]
     targets: set[str]
+    #: The levels of each origin.
     levels: set[Levels]
+    #: Scenarios in their order; none in ordinary files.
     scenarios: Sequence[str] = ()
+    #: What is counted, where the file says it.
     indicator: str = ""
 
 
 def read_any(paths: Sequence[Path]) -> list[Forecasts]:
     """Read files and folders, whatever each is; a backtest and a record hold several models."""
-    found = [one for path in paths for one in _read(path)]
-    names = _labels(dict.fromkeys(one.model for one in found))
-    return [replace(one, model=names[one.model]) for one in found]
+    files = [forecasts for path in paths for forecasts in _read(path)]
+    labels = _labels(dict.fromkeys(forecasts.model for forecasts in files))
+    return [replace(forecasts, model=labels[forecasts.model]) for forecasts in files]
 
 
 def model_name(path: Path) -> str:
@@ -98,14 +97,17 @@ def model_name(path: Path) -> str:
 
 def _labels(names: Iterable[str]) -> dict[str, str]:
     """Labels of names in a hub; a name that has none, or would get another's, is kept."""
-    out: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for name in names:
         try:
-            out[name] = label_of(name)
+            labels[name] = label_of(name)
         except DataError:
-            out[name] = name
-    others = {name for name, label in out.items() if name == label}
-    return {name: name if label in others else label for name, label in out.items()}
+            labels[name] = name
+    taken_names = {name for name, label in labels.items() if name == label}
+    for name, label in labels.items():
+        if label in taken_names:
+            labels[name] = name
+    return labels
 
 
 def _read(path: Path) -> list[Forecasts]:
@@ -116,17 +118,17 @@ def _read(path: Path) -> list[Forecasts]:
         raise DataError(f"{path}: no such file")
     if path.name == "record.csv":
         return _record(path)
-    for marker, (what, files) in _PARTS.items():
+    for marker, (content, files) in _PARTS.items():
         if path.name in files and (path.parent / marker).is_file():
             raise DataError(
-                f"{path}: part of {what}, not a file of forecasts",
+                f"{path}: part of {content}, not a file of forecasts",
                 hint=f"score the folder: odforecast score {path.parent}",
             )
-    there = header_of(path)
-    if "median" in there:
+    columns = header_of(path)
+    if "median" in columns:
         simple = read_simple(path)
         return [_quantiles(model_name(path), path, table=simple.table, levels=simple.levels)]
-    if {"draw", "location", "month"} <= there:
+    if {"draw", "location", "month"} <= columns:
         raise DataError(
             f"{path}: contains draws without the date they were made",
             hint="score the folder of the run, or quantiles.csv and samples.parquet in it",
@@ -136,7 +138,7 @@ def _read(path: Path) -> list[Forecasts]:
 
 def _rising(levels: Iterable[float]) -> Levels:
     """Levels in their order."""
-    return tuple(sorted(round(float(x), 9) for x in levels))
+    return tuple(sorted(round(float(level), 9) for level in levels))
 
 
 def _hub(path: Path, *files: Path) -> Forecasts:
@@ -147,17 +149,17 @@ def _hub(path: Path, *files: Path) -> Forecasts:
     rows = table[table["output_type"] == "quantile"]
     # All units of one origin have the same levels: other files were refused.
     by_origin = rows.groupby("origin_date", sort=False)["output_type_id"].unique()
-    levels = {_rising(x) for x in by_origin}
+    levels = {_rising(of_origin) for of_origin in by_origin}
     if rows.empty and not chances.all():
         levels = {_rising(HUB_QUANTILES)}  # of samples
 
-    def scores(truth: Truth, known: PanelOfDay) -> Iterator[pd.DataFrame]:
+    def scores(truth: Truth, panel_of_day: PanelOfDay) -> Iterator[pd.DataFrame]:
         """Scores of quantiles and samples, and of the trend."""
         if not chances.all():
             n_levels = rows["output_type_id"].nunique() or len(HUB_QUANTILES)
             yield score_hub(table, truth.observed).assign(n_levels=n_levels)
         if chances.any():
-            yield score_trend(table, truth, panel_of_day=known).assign(n_levels=0)
+            yield score_trend(table, truth, panel_of_day=panel_of_day).assign(n_levels=0)
 
     names = list(dict.fromkeys(table[SCENARIO_ID])) if SCENARIO_ID in table else []
     return Forecasts(
@@ -199,8 +201,8 @@ def _quantiles(
 
 def _folder(path: Path) -> list[Forecasts]:
     """What a folder holds: a forecast, a run of scenarios, a record or a backtest."""
-    there = {p.name for p in path.iterdir()}
-    if "forecast.json" in there:
+    content = {file.name for file in path.iterdir()}
+    if "forecast.json" in content:
         return [_saved(path)]
     run = path / "data" if (path / "data" / "scenarios.yaml").is_file() else path
     if (run / "scenarios.yaml").is_file():
@@ -209,39 +211,43 @@ def _folder(path: Path) -> list[Forecasts]:
         if not parts:
             raise DataError(f"{path}: a run of scenarios without quantiles.csv")
         return [_hub(path, *parts)]
-    if "record.csv" in there:
+    if "record.csv" in content:
         return _record(path / "record.csv")
-    if "manifest.json" in there:
+    if "manifest.json" in content:
         return _results(path)
-    if "hub-config" in there:
+    if "hub-config" in content:
         raise DataError(f"{path}: a hub", hint=f"odforecast hub score {path}")
-    hub = {"origin_date", "output_type", "value"}
-    files = sorted(
-        n
-        for n in there
-        if n.endswith((".csv", ".csv.gz", ".parquet"))
-        and any(header_of(path / n) >= names for names in (SIMPLE_COLUMNS, hub))
-    )
-    what = f"score the files in it: {', '.join(files[:3])}" if files else "give a file"
-    raise DataError(f"{path}: contains no forecast, run or results", hint=what)
+    hint = "give a file"
+    files = [name for name in sorted(content) if _is_forecasts(path / name)]
+    if files:
+        hint = f"score the files in it: {', '.join(files[:3])}"
+    raise DataError(f"{path}: contains no forecast, run or results", hint=hint)
+
+
+def _is_forecasts(path: Path) -> bool:
+    """Whether a file has the columns of a simple table or of a hub file."""
+    if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
+        return False
+    columns = header_of(path)
+    return columns >= SIMPLE_COLUMNS or columns >= {"origin_date", "output_type", "value"}
 
 
 def _saved(path: Path) -> Forecasts:
     """A forecast with all its draws."""
-    made = load_forecast(path)
-    label = made.provenance.get("label") or made.provenance.get("model") or model_name(path)
-    targets = [target for target in TARGETS if target in made.targets]
+    forecast = load_forecast(path)
+    provenance = forecast.provenance
+    label = provenance.get("label") or provenance.get("model") or model_name(path)
+    targets = [target for target in TARGETS if target in forecast.targets]
 
     def scores(truth: Truth, _: PanelOfDay) -> Iterator[pd.DataFrame]:
         """Scores of the forecast, by target."""
-        part = pd.concat(
-            [score_forecast(made, truth, target=x) for x in targets], ignore_index=True
-        )
-        part.insert(0, "as_of", pd.Timestamp(made.as_of).as_unit("s"))
-        part.insert(1, "last_month", made.last_month.astype("datetime64[s]"))
+        parts = [score_forecast(forecast, truth, target=target) for target in targets]
+        part = pd.concat(parts, ignore_index=True)
+        part.insert(0, "as_of", pd.Timestamp(forecast.as_of).as_unit("s"))
+        part.insert(1, "last_month", forecast.last_month.astype("datetime64[s]"))
         yield part.assign(n_levels=len(HUB_QUANTILES))
 
-    indicator = made.panel.indicator if made.panel is not None else ""
+    indicator = forecast.panel.indicator if forecast.panel is not None else ""
     levels = {_rising(HUB_QUANTILES)}
     return Forecasts(
         label,
@@ -256,29 +262,27 @@ def _saved(path: Path) -> Forecasts:
 def _results(path: Path) -> list[Forecasts]:
     """Quantiles of a backtest, by model."""
     results = Results.load(path)
-    for wrong, why in (
-        (
-            results.manifest.get("dataset") == COUNTIES,
-            "a backtest of counties, which cannot be scored from files",
-        ),
-        (results.quantiles.empty, "the run did not keep its quantiles"),
-    ):
-        if wrong:
-            raise DataError(f"{path}: {why}", hint="its scores are in scores.parquet")
+    reason = ""
+    if results.manifest.get("dataset") == COUNTIES:
+        reason = "a backtest of counties, which cannot be scored from files"
+    elif results.quantiles.empty:
+        reason = "the run did not keep its quantiles"
+    if reason:
+        raise DataError(f"{path}: {reason}", hint="its scores are in scores.parquet")
     table = results.quantiles.astype(dict.fromkeys(("donor", "target", "location"), str))
-    levels = {float(x): f"q{float(x):g}" for x in sorted(set(table["level"].astype(float)))}
+    columns = {level: f"q{level:g}" for level in sorted(set(table["level"].astype(float)))}
     indicator = str(results.manifest.get("indicator") or "")
-    out = []
+    files = []
     for model, rows in table.groupby("model", observed=True, sort=False):
         wide = rows.pivot(
             index=list(_BACKTEST_KEYS),
             columns="level",
             values="value",
         )
-        wide = wide.reset_index().rename(columns=levels)
-        own = {x: name for x, name in levels.items() if name in wide}
-        out.append(_quantiles(str(model), path, table=wide, levels=own, indicator=indicator))
-    return out
+        wide = wide.reset_index().rename(columns=columns)
+        levels = {level: name for level, name in columns.items() if name in wide}
+        files.append(_quantiles(str(model), path, table=wide, levels=levels, indicator=indicator))
+    return files
 
 
 def _record(path: Path) -> list[Forecasts]:
@@ -289,13 +293,13 @@ def _record(path: Path) -> list[Forecasts]:
         raise DataError(f"{path}: contains no forecast", hint="odforecast update writes them")
     month = lines["month"].to_numpy().astype("datetime64[M]")
     last = month - lines["horizon"].to_numpy().astype(int) * ONE_MONTH
-    again = lines.duplicated(["model", "release", "location", "month"], keep=False)
+    repeated = lines.duplicated(["model", "release", "location", "month"], keep=False)
     name = lines["model"].astype(str)
     lines = lines.assign(
         as_of=lines["release"],
         target=TARGET_12MO,
         last_month=last.astype("datetime64[s]"),
-        model=name.where(~again, name + " (update " + lines["batch"].astype(str) + ")"),
+        model=name.where(~repeated, name + " (update " + lines["batch"].astype(str) + ")"),
     )
     levels = {level: column for column, level in record.LEVELS.items()}
     return [

@@ -38,10 +38,11 @@ def list_() -> Answer:
     """List the tasks that come with the package."""
     from odforecast.backtesting.task import read, shipped
 
-    found = {name: str(read(name)["title"]) for name in shipped()}
+    titles = {name: str(read(name)["title"]) for name in shipped()}
+    table = columns([[name, title] for name, title in titles.items()])
     return Answer(
-        text=f"{columns(list(map(list, found.items())))}\n\nDetails: odforecast task show NAME",
-        data=[{"name": name, "title": title} for name, title in found.items()],
+        text=f"{table}\n\nDetails: odforecast task show NAME",
+        data=[{"name": name, "title": title} for name, title in titles.items()],
     )
 
 
@@ -54,25 +55,23 @@ def show(name: str, archive: Path | None) -> Answer:
     The fingerprint is a hash of the definition and of the data: the final counts, and what was
     known at every origin. Scores with the same fingerprint can be compared.
     """
-    found = open_task(name, archive)
+    opened = open_task(name, archive)
     try:
-        whole = found.fingerprint
-        short = found.short
-        n = len(found.origins)
+        fingerprint = opened.fingerprint
+        n_origins = len(opened.origins)
         missing = ""
+        text = f"fingerprint: {opened.short}; {number_of(n_origins, 'origin')}"
     except ArchiveError as error:
-        whole = None
-        short = None
-        n = 0
+        fingerprint = None
+        n_origins = 0
         missing = str(error)
-    said = f"fingerprint: not known: {missing}" if missing else f"fingerprint: {short}"
-    said += "" if missing else f"; {number_of(n, 'origin')}"
+        text = f"fingerprint: not known: {missing}"
     return Answer(
-        text=f"{facts(found.definition)}\n\n{wrapped(said)}",
+        text=f"{facts(opened.definition)}\n\n{wrapped(text)}",
         data={
-            "definition": dict(found.definition),
-            "fingerprint": whole,
-            "origins": n,
+            "definition": dict(opened.definition),
+            "fingerprint": fingerprint,
+            "origins": n_origins,
             "missing": missing,
         },
     )
@@ -91,18 +90,17 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     """
     from odforecast.hub.task import export_task
 
-    found = open_task(name, archive)
-    written = export_task(found, folder)
-    n_origins = sum(origin.panel is not None for origin in found.origins)
+    opened = open_task(name, archive)
+    written = export_task(opened, folder)
+    n_origins = sum(origin.panel is not None for origin in opened.origins)
     next_ = (
         "Next: write one hub file of forecasts per origin, named like its folder "
-        f"({found.origin_ids[0]}.csv). Then: odforecast task submit {shlex.quote(name)} YOUR-DIR "
+        f"({opened.origin_ids[0]}.csv). Then: odforecast task submit {shlex.quote(name)} YOUR-DIR "
         "--label NAME --out DIR"
     )
-    text = (
-        f"task {found.name} ({found.short}): {number_of(n_origins, 'origin')}\nwritten: {written}"
-    )
-    data = {"folder": str(written), "origins": n_origins, "fingerprint": found.fingerprint}
+    size = number_of(n_origins, "origin")
+    text = f"task {opened.name} ({opened.short}): {size}\nwritten: {written}"
+    data = {"folder": str(written), "origins": n_origins, "fingerprint": opened.fingerprint}
     return Answer(text, data, notes=[next_])
 
 
@@ -135,12 +133,12 @@ def submit(
     FILE is a hub file, or a table of medians and intervals as odforecast score reads it; DIR is a
     folder of files. Each file has the forecasts of one origin. Its name is the origin's id from
     odforecast task export, or starts with it. Missing forecasts are listed, and counted on every
-    leaderboard. We cannot check that a forecast used only the data known on
-    its day: that is the submitter's word.
+    leaderboard. We cannot check that a forecast used only the data known on its day: that is the
+    submitter's word.
     """
     from odforecast.backtesting.submission import score_submission
 
-    found = open_task(name, archive)
+    opened = open_task(name, archive)
     opt.check_folder(
         "--out RESULTS...",
         out,
@@ -149,7 +147,7 @@ def submit(
         pattern="(?!units$).*",
         marks=("manifest.json",),
     )
-    results = score_submission(found, _by_origin(found, files), label=label)
+    results = score_submission(opened, _by_origin(opened, files), label=label)
     results.save(out)
     for text in results.notes:
         note(text)
@@ -176,42 +174,54 @@ def leaderboard_(folders: tuple[Path, ...]) -> Answer:
     return _board(board, {"leaderboard": board.to_frame()})
 
 
-def _board(board: Board, more: dict[str, Any]) -> Answer:
-    """A leaderboard."""
+def _board(board: Board, data: dict[str, Any]) -> Answer:
+    """A leaderboard, with more data for programs."""
     from odforecast.cli.leaderboard import print_board
 
-    data = {"task": board.task, "entries": board.entries, **more}
+    data = {"task": board.task, "entries": board.entries, **data}
     return Answer(text=lambda: print_board(board), data=data)
 
 
-def _by_origin(task: od.Task, given: tuple[Path, ...]) -> dict[str, Path]:
+def _by_origin(task: od.Task, paths: tuple[Path, ...]) -> dict[str, Path]:
     """The file of each origin, by the beginning of its name."""
     files: list[Path] = []
-    for path in given:
+    for path in paths:
         if not path.exists():
             raise BacktestError(
                 f"no such file or folder: {quoted(str(path))}", hint="give your forecast files"
             )
-        inside = [path]
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(opt.HUB_FILES))
-        if not inside:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        names = [file.name for file in path.iterdir()]
+        forecasts = [name for name in sorted(names) if name.lower().endswith(opt.HUB_FILES)]
+        if not forecasts:
             raise BacktestError(f"{path} contains no forecasts", hint=", ".join(opt.HUB_FILES))
-        files += inside
-    ids = sorted(task.origin_ids, key=len, reverse=True)
-    found: dict[str, Path] = {}
+        files += [path / name for name in forecasts]
+    file_of: dict[str, Path] = {}
     for path in files:
-        endings = (x for x in sorted(opt.HUB_FILES, key=len) if path.name.lower().endswith(x))
-        stem = path.name[: -len(next(endings, "")) or None]
-        key = next((i for i in ids if stem == i or stem.startswith(f"{i}-")), None)
-        if key is None:
+        key = _origin_of(path, task)
+        if not key:
             raise BacktestError(
                 f"{quoted(path.name)} is not named after an origin of task {task.name}",
                 hint=f"name it like the folder of its origin: {task.origin_ids[0]}.csv",
             )
-        if key in found:
+        if key in file_of:
             raise BacktestError(
-                f"{found[key].name} and {path.name} are both of origin {key}", hint="give one"
+                f"{file_of[key].name} and {path.name} are both of origin {key}", hint="give one"
             )
-        found[key] = path
-    return {key: found[key] for key in task.origin_ids if key in found}
+        file_of[key] = path
+    return {key: file_of[key] for key in task.origin_ids if key in file_of}
+
+
+def _origin_of(path: Path, task: od.Task) -> str:
+    """The origin whose id a file's name is, or begins with; empty if there is none."""
+    stem = path.name
+    for ending in sorted(opt.HUB_FILES, key=len):
+        if stem.lower().endswith(ending):
+            stem = stem[: -len(ending)]
+            break
+    for key in sorted(task.origin_ids, key=len, reverse=True):
+        if stem == key or stem.startswith(f"{key}-"):
+            return key
+    return ""
