@@ -28,12 +28,12 @@ from odforecast.errors import OdforecastError
 from odforecast.forecasts.tables import unbiased
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.delay.constants import (
-    Seen,
+    SettledRelease,
     delays_for,
     estimate,
     learned_delays,
-    seen,
-    shipped_seen,
+    settle_release,
+    shipped_releases,
 )
 from odforecast.models.delay.deficit import deficit
 from odforecast.names import HUB_QUANTILES
@@ -55,7 +55,7 @@ ERAS = {"6.5 months": 6, "4.5 months": 4}
 class Release:
     """A release as it was, what it missed, and the release before it."""
 
-    def __init__(self, panel: Panel, found: Seen, era: str) -> None:
+    def __init__(self, panel: Panel, found: SettledRelease, era: str) -> None:
         self.panel, self.seen, self.era = panel, found, era
         self.rows = [panel.locations.index(s) for s in JURISDICTIONS]
 
@@ -71,7 +71,7 @@ def releases() -> list[Release]:
     out = []
     for donor in shipped():
         panel = truth.delayed(donor.last_month, donor)
-        found = seen(panel, truth)
+        found = settle_release(panel, truth)
         if found is not None:
             era = "4.5 months" if found.newest <= 5 else "6.5 months"
             out.append(Release(panel, found, era))
@@ -290,7 +290,7 @@ def times() -> None:
     read = [(len(p.triangle.releases) if p.triangle else 0, t) for p, t in real_panels(SHARED)]
     print(f"\nfirst panel of each release: {max(t for _, t in read):.2f} s at most, with up to "
           f"{max(n for n, _ in read)} earlier releases")  # fmt: skip
-    ships = shipped_seen()
+    ships = shipped_releases()
     for more in (1, 20, 80):
         found = (*ships, *(ships[i % len(ships)] for i in range(more)))
         began = time.process_time()

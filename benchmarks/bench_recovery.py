@@ -26,7 +26,7 @@ from scipy.stats import t as student
 
 import odforecast as od
 from odforecast.models.delay import constants as learning
-from odforecast.models.delay.constants import Delays, Seen, estimate
+from odforecast.models.delay.constants import Delays, SettledRelease, estimate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "factories"))
 from delay_factory import DELAYS, simulated_release, simulated_seen
@@ -75,7 +75,7 @@ def print_transforms(newest: int, fits: int) -> None:
               f"{x.std() * np.sqrt(12):.3f} | {bins} |", flush=True)  # fmt: skip
 
 
-def jackknife(found: list[Seen]) -> tuple[Delays, dict[str, tuple[float, float]]]:
+def jackknife(found: list[SettledRelease]) -> tuple[Delays, dict[str, tuple[float, float]]]:
     """The constants and their 90% intervals, as ``make constants`` makes them."""
     whole = estimate(found)[0]
     others = [estimate([s for s in found if s is not each])[0] for each in found]

@@ -19,7 +19,13 @@ from scipy.stats import t as student
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import read_rows
-from odforecast.models.delay.constants import SHIPPED, Seen, estimate, known_by, seen
+from odforecast.models.delay.constants import (
+    SHIPPED,
+    SettledRelease,
+    estimate,
+    settle_release,
+    settled_by,
+)
 from odforecast.models.delay.deficit import NAMES, SPAN, Delays
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 from odforecast.vintage.donors import shipped
@@ -51,16 +57,16 @@ SAME = 0.02
 
 
 @cache
-def observations() -> tuple[Seen, ...]:
+def observations() -> tuple[SettledRelease, ...]:
     """What every donor turned out to miss, oldest first."""
     truth = od.bundled().as_of(BUNDLED_RELEASE).panel()
-    found = (seen(truth.delayed(d.last_month, d), truth) for d in shipped())
+    found = (settle_release(truth.delayed(d.last_month, d), truth) for d in shipped())
     return tuple(s for s in found if s is not None)
 
 
-def delay_rows(cutoff: str, found: Sequence[Seen]) -> list[dict[str, str]]:
+def delay_rows(cutoff: str, found: Sequence[SettledRelease]) -> list[dict[str, str]]:
     """Rows of one set, and of the same without each release."""
-    known = known_by(cutoff, found)
+    known = settled_by(cutoff, found)
     whole, how = estimate(known)
     without: dict[str, Delays] = {}
     if len(known) > 2:
@@ -130,7 +136,7 @@ def write_seen() -> None:
     SEEN.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 
 
-def written(found: Sequence[Seen], about: Sequence[str] = ()) -> str:
+def written(found: Sequence[SettledRelease], about: Sequence[str] = ()) -> str:
     """What releases missed as text: a line per release, jurisdiction and quantity, the last month
     first; ``about`` are lines of the header.
     """

@@ -7,7 +7,7 @@ import numpy as np
 from panel_factory import counts_panel
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
-from odforecast.models.delay.constants import Delays, Seen
+from odforecast.models.delay.constants import Delays, SettledRelease
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, VINTAGE_SYNTHETIC
@@ -63,7 +63,9 @@ def arrivals(rng, expected, last, constants, newest):
     return late + last[:, None] * w * (moved + c.revision_noise * z((n_loc, n)))
 
 
-def simulated_seen(seed: int, releases: int = 16, constants: Delays = DELAYS) -> list[Seen]:
+def simulated_seen(
+    seed: int, releases: int = 16, constants: Delays = DELAYS
+) -> list[SettledRelease]:
     """Releases and what they turned out to miss. ``kappa_error`` is none of a single release's."""
     rng = np.random.default_rng(seed)
     c = replace(constants, kappa_error=0.0)
@@ -88,7 +90,7 @@ def simulated_seen(seed: int, releases: int = 16, constants: Delays = DELAYS) ->
         months = np.broadcast_to(size[:, None] / 12.0, late.shape) + np.maximum(late, 0.0)
         sums = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / c.kappa
         out.append(
-            Seen(
+            SettledRelease(
                 release=f"20{r:02d}", n_open=n_open, closing=closing, pending=sums,
                 predicted=np.full(sums.shape, np.nan), late=late, months=months, last=size,
                 year=size, newest=age,

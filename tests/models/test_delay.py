@@ -531,8 +531,8 @@ def test_a_release_is_compared_with_its_settled_counts_the_last_month_first() ->
         final_through=np.datetime64("2022-12"), **(short | {"pending": pending}),
     )  # fmt: skip
     panel = with_all_deaths(released, np.full(53, 50_000.0))
-    found = learning.seen(panel, whole)
-    assert isinstance(found, learning.Seen)
+    found = learning.settle_release(panel, whole)
+    assert isinstance(found, learning.SettledRelease)
     np.testing.assert_allclose(found.late, late[1:, -SPAN:][:, ::-1], atol=1e-8)
     assert (found.n_open, found.newest, found.closing) == (7, 4, 1.0)
     np.testing.assert_allclose(found.pending, np.tile([500.0, 0, 125.0, 0, 0, 0, 0], (52, 1)))
@@ -543,8 +543,11 @@ def test_a_release_is_compared_with_its_settled_counts_the_last_month_first() ->
     np.testing.assert_allclose(found.months[:, 0], whole.monthly[1:, at])
     assert found.release == "2023-12-13"
     # A place less, or nothing open: nothing is learned.
-    assert learning.seen(only(panel, [s for s in panel.locations if s != "WY"]), whole) is None
-    assert learning.seen(replace(panel, final_through=last), whole) is None
+    assert (
+        learning.settle_release(only(panel, [s for s in panel.locations if s != "WY"]), whole)
+        is None
+    )
+    assert learning.settle_release(replace(panel, final_through=last), whole) is None
 
 
 def test_a_jurisdiction_without_counts_is_not_taken_for_complete():

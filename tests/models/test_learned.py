@@ -101,7 +101,7 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
     assert 0.0 < one.kappa - SHIPS.kappa < 0.03
     assert (SHIPS.kappa + 0.6) / 2 < many.kappa < 0.6
     panel = made(20)
-    own = [learning.seen_since(panel, i) for i in learning.further_releases(panel)]
+    own = [learning.settle_earlier(panel, i) for i in learning.further_releases(panel)]
     assert learning._slope(own, "pending") == pytest.approx(0.6, rel=0.05)
     learned = "delay learned from 17 releases that ship and 14 of this archive"
     assert found[2].said() == f"{learned}, 2026-07-15 to 2027-08-15"
@@ -114,7 +114,7 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of an estimate, a number that every number it would rest on goes into."""
 
-    def stub(found: Sequence[learning.Seen]) -> tuple[learning.Delays, dict[str, str]]:
+    def stub(found: Sequence[learning.SettledRelease]) -> tuple[learning.Delays, dict[str, str]]:
         digest = seed_from(*(x for s in found for x in vars(s).values()))
         return replace(SHIPS, kappa=digest / 2**64), {}
 
@@ -146,7 +146,7 @@ def test_what_has_not_settled_or_came_later_changes_nothing():
     assert learning.delays_for(with_releases(panel, [0, 1, 2])) == whole
     later = times(panel, slice(3, None), reported=0.5, pending=3.0, all_deaths=2.0)
     assert learning.delays_for(later) == whole
-    # Seen from an earlier day, by a hand that left the later releases in.
+    # SettledRelease from an earlier day, by a hand that left the later releases in.
     early = replace(later, as_of=dt.date(2027, 11, 5))
     assert learning.further_releases(early) == ()
     assert learning.delays_for(early) == SHIPS
@@ -158,7 +158,7 @@ def test_what_has_not_settled_or_came_later_changes_nothing():
 def test_a_panel_by_a_release_that_ships_never_learns_from_itself() -> None:
     found = learning.learned_delays(made(9, dt.date(2018, 4, 11)))
     assert found.own == ("2017-07-15", "2017-08-15")
-    assert found.shipped == len(learning.known_by("2018-12-31", learning.shipped_seen())) - 1
+    assert found.shipped == len(learning.settled_by("2018-12-31", learning.shipped_releases())) - 1
 
 
 @pytest.mark.usefixtures("cheap")
@@ -263,18 +263,18 @@ def test_a_class_and_a_pseudo_vintage_take_the_dated_set():
 
 
 def test_the_table_that_ships_gives_the_sets_that_ship():
-    found, last = learning.shipped_seen(), {str(d.release): d.last_month for d in shipped()}
+    found, last = learning.shipped_releases(), {str(d.release): d.last_month for d in shipped()}
     assert [s.release for s in found] == list(last)
-    for one, two in zip(found, learning.parsed(tool.written(found)), strict=True):
+    for one, two in zip(found, learning.read_releases(tool.written(found)), strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(getattr(two, name), value)
     assert max(s.n_open for s in found) + 12 <= SPAN
     # A set rests on counts a year old.
     for cutoff in ("2018-12-31", "2020-12-31", "2022-12-31", "2025-09-17"):
         old = np.datetime64(cutoff, "M") - 12 * ONE_MONTH
-        known = [s.release for s in learning.known_by(cutoff, found)]
+        known = [s.release for s in learning.settled_by(cutoff, found)]
         assert known == [release for release, month in last.items() if month <= old]
-    made_of, _ = learning.estimate(learning.known_by("2018-12-31", found))
+    made_of, _ = learning.estimate(learning.settled_by("2018-12-31", found))
     for name, value in asdict(learning.all_delays()[dt.date(2018, 12, 31), ""]).items():
         assert getattr(made_of, name) == pytest.approx(value, rel=1e-3, abs=1e-6), name
 
@@ -285,8 +285,8 @@ def test_a_release_in_the_triangle_is_that_release(vsrr):
     panel = whole.as_of().panel()
 
     one, two = (
-        learning.seen(learning.as_released(panel, 0), panel),
-        learning.seen(whole.as_of("2018-11-14").panel(), panel),
+        learning.settle_release(learning.as_released(panel, 0), panel),
+        learning.settle_release(whole.as_of("2018-11-14").panel(), panel),
     )
     for name, value in vars(two).items():
         np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)

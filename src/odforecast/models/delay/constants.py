@@ -65,21 +65,21 @@ def dated_key(panel: Panel) -> tuple[dt.date, str]:
     """Cut-off of the newest set known on the panel's day, and the release to leave out."""
     # That is its own or its donor's. Before the first cut-off, the first is taken.
     cutoffs = sorted({cutoff for cutoff, _ in all_delays()})
-    known = [c for c in cutoffs if c <= panel.as_of] or cutoffs[:1]
-    return known[-1], panel.donor.partition("/")[0] or panel.release.isoformat()
+    earlier = [c for c in cutoffs if c <= panel.as_of] or cutoffs[:1]
+    return earlier[-1], panel.donor.partition("/")[0] or panel.release.isoformat()
 
 
 @dataclass(frozen=True)
-class Seen:
+class SettledRelease:
     """A release, and what its months turned out to miss."""
 
     release: str
     n_open: int  # Months after its last closed December
     closing: float  # See `odforecast.publication.not_final`
-    # pending, predicted: (52, n_open): What the release said is missing from its last sums, the
-    # last first; NaN where it did not
+    # (52, n_open): Deaths that it said are pending in its last sums, the last first; NaN where it
+    # did not
     pending: Floats
-    predicted: Floats
+    predicted: Floats  # (52, n_open): What its predicted counts have more than its last sums
     late: Floats  # (52, SPAN): Deaths that arrived late, by month of death, the last month first
     months: Floats  # (52, SPAN): Settled deaths of those months
     last: Floats  # (52,): The last reported count
@@ -97,39 +97,45 @@ class Seen:
         return self.late[:, : min(self.n_open, 12)].sum(axis=1)
 
 
-def seen(panel: Panel, truth: Panel) -> Seen | None:
+def settle_release(panel: Panel, truth: Panel) -> SettledRelease | None:
     """What a release turned out to miss, by later counts on the same locations."""
     # `panel` is a release, or a delayed panel at its donor's own last month. None where a
     # jurisdiction, or an open month, is missing.
     n_open = deficit.open_months(panel)
     span = min(SPAN, panel.months.size)
-    held = [s for s in JURISDICTIONS if s in panel.locations and s in truth.locations]
-    if len(held) < len(JURISDICTIONS) or not 0 < n_open < span:
+    if not set(JURISDICTIONS) <= set(panel.locations) & set(truth.locations):
         return None
-    here = [panel.locations.index(s) for s in JURISDICTIONS]
-    there = [truth.locations.index(s) for s in JURISDICTIONS]
+    if not 0 < n_open < span:
+        return None
+    rows = [panel.locations.index(s) for s in JURISDICTIONS]
+    truth_rows = [truth.locations.index(s) for s in JURISDICTIONS]
     column = np.searchsorted(truth.months, panel.months[-span:])
-    settled = truth.reported[there][:, column]
-    reported = panel.reported[here][:, -span:]
-    off = np.zeros((len(here), SPAN + 13))
-    off[:, :span] = np.nan_to_num(settled - reported)[:, ::-1]
-    late = np.zeros((len(here), SPAN + 12))
-    for back in range(span - 1, -1, -1):
-        late[:, back] = off[:, back] - off[:, back + 1] + late[:, back + 12]
+    settled = truth.reported[truth_rows][:, column]
+    reported = panel.reported[rows][:, -span:]
+    missing = np.zeros((len(rows), SPAN + 13))
+    missing[:, :span] = np.nan_to_num(settled - reported)[:, ::-1]
+    late = np.zeros((len(rows), SPAN + 12))
+    for age in range(span - 1, -1, -1):
+        late[:, age] = missing[:, age] - missing[:, age + 1] + late[:, age + 12]
     grid = np.searchsorted(truth.month_grid, panel.months[-span:])
-    months = np.full((len(here), SPAN), np.nan)
-    months[:, :span] = truth.monthly[there][:, grid][:, ::-1]
-    told = []
-    for of in (deficit.pending_deaths, deficit.predicted_excess):
-        rows = [of(panel, i, n_open) for i in here]
-        told.append(np.array([np.full(n_open, np.nan) if r is None else r for r in rows]))
+    months = np.full((len(rows), SPAN), np.nan)
+    months[:, :span] = truth.monthly[truth_rows][:, grid][:, ::-1]
+    pending = np.full((len(rows), n_open), np.nan)
+    predicted = np.full((len(rows), n_open), np.nan)
+    for k, row in enumerate(rows):
+        deaths = deficit.pending_deaths(panel, row, n_open)
+        if deaths is not None:
+            pending[k] = deaths
+        deaths = deficit.predicted_excess(panel, row, n_open)
+        if deaths is not None:
+            predicted[k] = deaths
     day = deficit.seen_in(panel)
-    return Seen(
+    return SettledRelease(
         release=panel.donor.partition("/")[0] or str(panel.release),
         n_open=n_open,
         closing=not_final(day, panel.final_through),
-        pending=told[0],
-        predicted=told[1],
+        pending=pending,
+        predicted=predicted,
         late=late[:, :SPAN],
         months=months,
         last=reported[:, -1],
@@ -139,13 +145,13 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
 
 
 @cache
-def shipped_seen() -> tuple[Seen, ...]:
+def shipped_releases() -> tuple[SettledRelease, ...]:
     """Every release that ships, oldest first."""
     file = resources.files("odforecast.models.delay") / SHIPPED
-    return parsed(gzip.decompress(file.read_bytes()).decode())
+    return read_releases(gzip.decompress(file.read_bytes()).decode())
 
 
-def parsed(text: str) -> tuple[Seen, ...]:
+def read_releases(text: str) -> tuple[SettledRelease, ...]:
     """The releases of a table: a line per release, jurisdiction and quantity."""
     releases: dict[tuple[str, str, str, str], dict[str, list[list[float]]]] = {}
     for row in read_rows(text):
@@ -159,59 +165,67 @@ def parsed(text: str) -> tuple[Seen, ...]:
         return out
 
     return tuple(
-        Seen(
+        SettledRelease(
             release=release,
             n_open=int(n_open),
             closing=float(closing),
-            pending=np.array(held["pending"]),
-            predicted=np.array(held["predicted"]),
-            late=wide(held["late"], 0.0),
-            months=wide(held["months"], np.nan),
-            last=np.array(held["counts"])[:, 0],
-            year=np.array(held["counts"])[:, 1],
+            pending=np.array(tables["pending"]),
+            predicted=np.array(tables["predicted"]),
+            late=wide(tables["late"], 0.0),
+            months=wide(tables["months"], np.nan),
+            last=np.array(tables["counts"])[:, 0],
+            year=np.array(tables["counts"])[:, 1],
             newest=int(newest),
         )
-        for (release, n_open, closing, newest), held in releases.items()
+        for (release, n_open, closing, newest), tables in releases.items()
     )
 
 
-def known_by(cutoff: str | dt.date, found: Sequence[Seen]) -> tuple[Seen, ...]:
+def settled_by(
+    cutoff: str | dt.date, releases: Sequence[SettledRelease]
+) -> tuple[SettledRelease, ...]:
     """Those whose last count was a year old by a cut-off."""
     limit = np.datetime64(str(cutoff), "M")
-    ages = [int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1 for s in found]
-    return tuple(s for s, age in zip(found, ages, strict=True) if age >= SETTLED)
+    ages = [
+        int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1 for s in releases
+    ]
+    return tuple(s for s, age in zip(releases, ages, strict=True) if age >= SETTLED)
 
 
-def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
+def estimate(releases: Sequence[SettledRelease]) -> tuple[Delays, dict[str, str]]:
     """All of the delay's constants, and of each whether it is ``"estimated"`` or ``"assumed"``."""
-    told = [s for s in found if np.isfinite(s.pending).all()]
-    if len(told) < 2:
+    announcing = [s for s in releases if np.isfinite(s.pending).all()]
+    if len(announcing) < 2:
         raise PanelError("two settled releases with records pending are needed for the delay")
-    values = {"kappa": _slope(told, "pending")}
+    values = {"kappa": _slope(announcing, "pending")}
     # Each is estimated given the other; twice is enough, for the old months are few.
     for _ in range(2):
-        values |= _old(told, values | _spreads(told, values))
-        values["kappa"] = _slope(told, "pending", old=values.get("kappa_old", 1.0))
+        values |= _old_months(announcing, values | _spreads(announcing, values))
+        values["kappa"] = _slope(announcing, "pending", kappa_old=values.get("kappa_old", 1.0))
     # By leaving out each release: one of few moves it a good deal.
-    n = len(told)
-    old = values.get("kappa_old", 1.0)
-    others = [_slope([s for s in told if s is not each], "pending", old=old) for each in told]
-    values["kappa_error"] = float(np.sqrt((n - 1) * np.var(others)) / values["kappa"])
-    predicted = [s for s in found if np.isfinite(s.predicted).all()]
+    n = len(announcing)
+    kappa_old = values.get("kappa_old", 1.0)
+    jackknife = []
+    for left_out in announcing:
+        others = [s for s in announcing if s is not left_out]
+        jackknife.append(_slope(others, "pending", kappa_old=kappa_old))
+    values["kappa_error"] = float(np.sqrt((n - 1) * np.var(jackknife)) / values["kappa"])
+    predicted = [s for s in releases if np.isfinite(s.predicted).all()]
     if len(predicted) >= 2:
         values["kappa_predicted"] = _slope(predicted, "predicted")
-    values |= _spreads(told, values)
-    values |= _shared(told, values)
-    values |= _closing(found)
-    values |= _by_age(found)
-    how = {n: "estimated" if n in values else "assumed" for n in NAMES}
-    return Delays(**{n: values.get(n, ASSUMED.get(n, np.nan)) for n in NAMES}), how
+    values |= _spreads(announcing, values)
+    values |= _shared(announcing, values)
+    values |= _closing(releases)
+    values |= _by_age(releases)
+    sources = {n: "estimated" if n in values else "assumed" for n in NAMES}
+    return Delays(**{n: values.get(n, ASSUMED.get(n, np.nan)) for n in NAMES}), sources
 
 
-def _slope(found: Sequence[Seen], name: str, old: float = 1.0) -> float:
+def _slope(releases: Sequence[SettledRelease], name: str, kappa_old: float = 1.0) -> float:
+    """Share of what is pending, or of the excess of predicted counts, that arrives."""
     up = down = 0.0
-    for s in found:
-        months = deficit.months_between(getattr(s, name)) * deficit.of_age(s.ages, old)
+    for s in releases:
+        months = deficit.months_between(getattr(s, name)) * deficit.of_age(s.ages, kappa_old)
         x = months[:, :12].sum(axis=1)
         weight = 1.0 / np.maximum(s.last, 1.0)
         up += float((weight * x * s.missed).sum())
@@ -219,19 +233,23 @@ def _slope(found: Sequence[Seen], name: str, old: float = 1.0) -> float:
     return up / down
 
 
-def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
+def _old_months(
+    releases: Sequence[SettledRelease], constants: dict[str, float]
+) -> dict[str, float]:
     """What arrives of the nation's months of over a year ago, and how far releases differ in it."""
     # Over what is expected of younger months.
     rows = []
-    for s in found:
-        expected, profile, _ = _parts(s, own | {"kappa_old": 1.0}, decay=own["revision_decay"])
-        old = s.ages[: expected.shape[1]] >= OLD
-        expected = expected[:, old]
-        profile = profile[:, old]
-        late = s.late[:, : old.size][:, old]
+    for s in releases:
+        expected, profile, _ = _expected(
+            s, constants | {"kappa_old": 1.0}, decay=constants["revision_decay"]
+        )
+        is_old = s.ages[: expected.shape[1]] >= OLD
+        expected = expected[:, is_old]
+        profile = profile[:, is_old]
+        late = s.late[:, : is_old.size][:, is_old]
         if not expected.sum() > 0:
             continue
-        variance = _alone(own, expected, profile=profile, whole=_WHOLE)
+        variance = _own_variance(constants, expected, profile=profile, whole=_WHOLE)
         rows.append((late.sum(), expected.sum(), variance.sum()))
     if not rows:
         return {}
@@ -246,34 +264,40 @@ def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
             + _log_normal(error, "old_error")
         )
 
-    share, error = np.exp(_least(loss, np.log([1.0, 0.3]), bounds=[(-3, 1)] * 2))
+    share, error = np.exp(_minimize(loss, np.log([1.0, 0.3]), bounds=[(-3, 1)] * 2))
     return {"kappa_old": float(share), "old_error": float(error)}
 
 
-def _parts(s: Seen, own: dict[str, float], decay: float) -> tuple[Floats, Floats, Floats]:
+def _expected(
+    s: SettledRelease, constants: dict[str, float], decay: float
+) -> tuple[Floats, Floats, Floats]:
     """Expected late arrivals, profile of a revision, and what is left; shape (52, n)."""
     n = min(s.n_open, 12)
-    expected = deficit.months_between(own["kappa"] * s.pending) * deficit.of_age(
-        s.ages, own.get("kappa_old", 1.0)
+    expected = deficit.months_between(constants["kappa"] * s.pending) * deficit.of_age(
+        s.ages, constants.get("kappa_old", 1.0)
     )
     expected = expected[:, :n]
     profile = s.last[:, None] * (1.0 - decay) * decay ** np.arange(n)
     return expected, profile, s.late[:, :n] - expected
 
 
-def _least(loss: Callable[[Floats], float], start: Floats, bounds: Any) -> Floats:
+def _minimize(loss: Callable[[Floats], float], start: Floats, bounds: Any) -> Floats:
     """Where a loss is least."""
     from scipy.optimize import minimize  # only where releases are learned from
 
     return np.asarray(minimize(loss, start, bounds=bounds).x)
 
 
-def _alone(own: dict[str, float], expected: Floats, profile: Floats, whole: float) -> Floats:
+def _own_variance(
+    constants: dict[str, float], expected: Floats, profile: Floats, whole: float
+) -> Floats:
     """Variance of the late arrivals of each jurisdiction, what a release shares apart."""
-    months = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + whole
+    months = (
+        (constants["noise"] * expected) ** 2 + (constants["revision_noise"] * profile) ** 2 + whole
+    )
     return np.asarray(
-        (own["sd_own"] * expected.sum(axis=1)) ** 2
-        + (own["revision_own"] * profile.sum(axis=1)) ** 2
+        (constants["sd_own"] * expected.sum(axis=1)) ** 2
+        + (constants["revision_own"] * profile.sum(axis=1)) ** 2
         + months.sum(axis=1)
     )
 
@@ -283,60 +307,63 @@ def _log_normal(value: float, name: str) -> float:
     return float(0.5 * ((np.log(value) - np.log(median)) / sd) ** 2)
 
 
-def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]:
+def _spreads(releases: Sequence[SettledRelease], constants: dict[str, float]) -> dict[str, float]:
     """Spreads of a jurisdiction's errors, by the likelihood of its months."""
     names = ("sd_own", "noise", "revision_own", "revision_noise")
 
     # Releases side by side, shape (R, 52, n), all 0 where a release has no open month.
-    width = max(min(s.n_open, 12) for s in found)
-    expected, profiled, left = np.zeros((3, len(found), len(JURISDICTIONS), width))
-    held = np.zeros(left.shape, dtype=bool)
-    for r, s in enumerate(found):
-        late, _, rest = _parts(s, given, decay=0.0)
+    width = max(min(s.n_open, 12) for s in releases)
+    expected, profiled, residual = np.zeros((3, len(releases), len(JURISDICTIONS), width))
+    present = np.zeros(residual.shape, dtype=bool)
+    for r, s in enumerate(releases):
+        late, _, remainder = _expected(s, constants, decay=0.0)
         n = late.shape[1]
         expected[r, :, :n] = late
         profiled[r, :, :n] = s.last[:, None]
-        left[r, :, :n] = rest
-        held[r, :, :n] = True
-    back = np.arange(held.shape[-1])
+        residual[r, :, :n] = remainder
+        present[r, :, :n] = True
+    age = np.arange(present.shape[-1])
 
     def unpacked(theta: Floats) -> tuple[dict[str, float], Floats, float]:
-        own = dict(zip(names, np.exp(theta[:4]).tolist(), strict=True))
-        return own, np.exp(theta[4:6]), 1.0 / (1.0 + float(np.exp(-theta[6])))
+        spreads = dict(zip(names, np.exp(theta[:4]).tolist(), strict=True))
+        return spreads, np.exp(theta[4:6]), 1.0 / (1.0 + float(np.exp(-theta[6])))
 
     def loss(theta: Floats) -> float:
-        own, shared, decay = unpacked(theta)
+        spreads, shared, decay = unpacked(theta)
         prior = 0.5 * ((theta[6] - np.log(0.85 / 0.15)) / 0.5) ** 2
-        profile = profiled * ((1.0 - decay) * decay**back)
-        variance = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + _WHOLE
-        loads = (own["sd_own"], own["revision_own"])
-        each = normal_loss(
-            left,
-            np.where(held, variance, 1.0),
+        profile = profiled * ((1.0 - decay) * decay**age)
+        variance = (
+            (spreads["noise"] * expected) ** 2 + (spreads["revision_noise"] * profile) ** 2 + _WHOLE
+        )
+        loads = (spreads["sd_own"], spreads["revision_own"])
+        losses = normal_loss(
+            residual,
+            np.where(present, variance, 1.0),
             expected=expected,
             profile=profile,
-            mine=loads,
-            ours=shared,
+            row_loadings=loads,
+            table_loadings=shared,
         )
-        return float(prior + each.sum())
+        return float(prior + losses.sum())
 
     start = np.log([0.4, 0.4, 0.012, 0.008, 0.3, 0.008, 0.85 / 0.15])
-    own, _, decay = unpacked(_least(loss, start, bounds=[(-9, 2)] * 6 + [(0.0, 4.0)]))
-    return own | {"revision_decay": decay}
+    spreads, _, decay = unpacked(_minimize(loss, start, bounds=[(-9, 2)] * 6 + [(0.0, 4.0)]))
+    return spreads | {"revision_decay": decay}
 
 
 def normal_loss(
-    left: Floats,
+    values: Floats,
     variance: Floats,
     expected: Floats,
     profile: Floats,
-    mine: tuple[float, float],
-    ours: Floats,
+    row_loadings: tuple[float, float],
+    table_loadings: Floats,
 ) -> Floats:
     """Minus the log density of R tables (L, n) of normal values of mean 0, but for a constant."""
-    # Each row has two factors, with loadings `mine[0] * expected` and `mine[1] * profile`, and
-    # the whole table two more, `ours[0] * expected` and `ours[1] * profile`; all independent,
-    # as are the values otherwise, each with its `variance`. All that is needed are products of
+    # Each row has two factors, with loadings `row_loadings[0] * expected` and `row_loadings[1] *
+    # profile`; the whole table has two more, `table_loadings[0] * expected` and `table_loadings[1]
+    # * profile`. All are independent, as are the values otherwise, each with its `variance`. So
+    # all that is needed are products of
     # the three columns. A cell that is not there has value and columns 0 and variance 1.
     weight = 1.0 / variance
 
@@ -346,93 +373,98 @@ def normal_loss(
     ee = product(expected, expected)
     ep = product(expected, profile)
     pp = product(profile, profile)
-    el = product(expected, left)
-    pl = product(profile, left)
-    ll = product(left, left)
-    a = 1.0 + mine[0] ** 2 * ee
-    b = mine[0] * mine[1] * ep
-    d = 1.0 + mine[1] ** 2 * pp
+    el = product(expected, values)
+    pl = product(profile, values)
+    ll = product(values, values)
+    a = 1.0 + row_loadings[0] ** 2 * ee
+    b = row_loadings[0] * row_loadings[1] * ep
+    d = 1.0 + row_loadings[1] ** 2 * pp
     det = a * d - b * b
 
     def within(xy: Floats, xe: Floats, xp: Floats, ye: Floats, yp: Floats) -> Floats:
         # The same product once the row's factors are integrated out, summed over the rows.
-        up = mine[0] * xe
-        down = mine[1] * xp
-        left_up = mine[0] * ye
-        left_down = mine[1] * yp
-        taken = d * up * left_up - b * (up * left_down + down * left_up) + a * down * left_down
-        return np.asarray((xy - taken / det).sum(axis=-1))
+        up = row_loadings[0] * xe
+        down = row_loadings[1] * xp
+        left_up = row_loadings[0] * ye
+        left_down = row_loadings[1] * yp
+        explained = d * up * left_up - b * (up * left_down + down * left_up) + a * down * left_down
+        return np.asarray((xy - explained / det).sum(axis=-1))
 
-    s, t = ours
-    one = 1.0 + s * s * within(ee, ee, ep, ee, ep)
-    two = 1.0 + t * t * within(pp, ep, pp, ep, pp)
-    both = s * t * within(ep, ee, ep, ep, pp)
-    right = s * within(el, ee, ep, el, pl)
-    below = t * within(pl, ep, pp, el, pl)
-    outer = one * two - both * both
-    fitted = (two * right**2 - 2.0 * both * right * below + one * below**2) / outer
+    s, t = table_loadings
+    first = 1.0 + s * s * within(ee, ee, ep, ee, ep)
+    second = 1.0 + t * t * within(pp, ep, pp, ep, pp)
+    cross = s * t * within(ep, ee, ep, ep, pp)
+    first_fit = s * within(el, ee, ep, el, pl)
+    second_fit = t * within(pl, ep, pp, el, pl)
+    outer = first * second - cross * cross
+    fitted = (
+        second * first_fit**2 - 2.0 * cross * first_fit * second_fit + first * second_fit**2
+    ) / outer
     quadratic = within(ll, el, pl, el, pl) - fitted
     logs = np.log(variance).sum(axis=(-2, -1)) + np.log(det).sum(axis=-1) + np.log(outer)
     return np.asarray(0.5 * (logs + quadratic))
 
 
-def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
+def _shared(releases: Sequence[SettledRelease], constants: dict[str, float]) -> dict[str, float]:
     """What a release shares, by the likelihood of the nation's last counts."""
     rows = []
-    for s in found:
-        expected, profile, left = _parts(s, own, decay=own["revision_decay"])
-        variance = _alone(own, expected, profile=profile, whole=0.0)
-        whole = profile.sum() / deficit.of_open(own["revision_decay"], min(s.n_open, 12))
-        rows.append((left.sum(), expected.sum(), whole, variance.sum()))
-    off, expected, profile, variance = np.array(rows).T
+    for s in releases:
+        expected, profile, residual = _expected(s, constants, decay=constants["revision_decay"])
+        variance = _own_variance(constants, expected, profile=profile, whole=0.0)
+        whole = profile.sum() / deficit.of_open(constants["revision_decay"], min(s.n_open, 12))
+        rows.append((residual.sum(), expected.sum(), whole, variance.sum()))
+    errors, expected, profile, variance = np.array(rows).T
 
     def loss(theta: Floats) -> float:
         sd, revision = np.exp(theta)
         total = variance + (sd * expected) ** 2 + (revision * profile) ** 2
         # A Student-t as a whole: what is not shared is the smaller part.
-        tails = (SHARED_DF + 1.0) * np.log1p(off**2 / total / SHARED_DF)
+        tails = (SHARED_DF + 1.0) * np.log1p(errors**2 / total / SHARED_DF)
         return float(
             0.5 * (np.log(total) + tails).sum()
             + _log_normal(sd, "sd_shared")
             + _log_normal(revision, "revision_shared")
         )
 
-    sd, revision = np.exp(_least(loss, np.log([0.15, 0.004]), bounds=[(-9, 2)] * 2))
+    sd, revision = np.exp(_minimize(loss, np.log([0.15, 0.004]), bounds=[(-9, 2)] * 2))
     return {"sd_shared": float(sd), "revision_shared": float(revision)}
 
 
-def _closing(found: Sequence[Seen]) -> dict[str, float]:
+def _closing(releases: Sequence[SettledRelease]) -> dict[str, float]:
     """How a year changes after its file has closed, from releases before its final file."""
     cuts = []
-    others = []
+    changes = []
     nation = []
     whole = cut = 0.0
-    for s in found:
+    for s in releases:
         if not s.closing or s.n_open > SPAN - 12:
             continue
         year = np.maximum(s.year, 1.0)
         change = s.late[:, s.n_open : s.n_open + 12].sum(axis=1) / year
         is_cut = change < -CUT
-        others += list(change[~is_cut])
+        changes += list(change[~is_cut])
         nation.append(float((change * year)[~is_cut].sum() / year.sum()))
         if s.closing > 0.4:  # in the others next to nothing is cut yet
             whole = whole + is_cut.size
             cut = cut + is_cut.sum()
             cuts += list(-change[is_cut] / s.closing)
-    out: dict[str, float] = {}
+    estimates: dict[str, float] = {}
     if cuts:
-        out |= {"closing_share": float(cut / whole), "closing_size": float(np.mean(cuts))}
-    own = float(np.sqrt(np.mean(np.square(others)))) if others else 0.0
-    shared = float(np.sqrt(np.mean(np.square(nation)))) if nation else 0.0
+        estimates |= {"closing_share": float(cut / whole), "closing_size": float(np.mean(cuts))}
+    own_spread = float(np.sqrt(np.mean(np.square(changes)))) if changes else 0.0
+    shared_spread = float(np.sqrt(np.mean(np.square(nation)))) if nation else 0.0
     # A closed year is not final: few closings have been seen: never less than one in a thousand.
-    return out | {"closing_own": max(own, 1e-3), "closing_shared": max(shared, 1e-3)}
+    return estimates | {
+        "closing_own": max(own_spread, 1e-3),
+        "closing_shared": max(shared_spread, 1e-3),
+    }
 
 
-def _by_age(found: Sequence[Seen]) -> dict[str, float]:
+def _by_age(releases: Sequence[SettledRelease]) -> dict[str, float]:
     """Late share of a month's deaths by its age, and how far single releases are from it."""
     ages = []
     shares = []
-    for s in found:
+    for s in releases:
         n = min(s.n_open, 12)
         late = s.late[:, :n].sum(axis=0)
         months = np.nansum(s.months[:, :n], axis=0)
@@ -447,16 +479,16 @@ def _by_age(found: Sequence[Seen]) -> dict[str, float]:
     def loss(theta: Floats) -> float:
         return float(np.square(share - curve(theta, age)).sum())
 
-    theta = _least(loss, np.array([np.log(0.1), -1.0]), bounds=None)
+    theta = _minimize(loss, np.array([np.log(0.1), -1.0]), bounds=None)
     national = []
-    own = []
-    for s, at in zip(found, ages, strict=True):
+    errors = []
+    for s, at in zip(releases, ages, strict=True):
         n = at.size
         expected = (s.months[:, :n] * curve(theta, at)).sum(axis=1)
         national.append(s.missed.sum() / expected.sum() - 1.0)
-        own += list(s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum())
+        errors += list(s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum())
     n = len(national)
-    low, high = np.quantile(np.array(own), [0.05, 0.95])
+    low, high = np.quantile(np.array(errors), [0.05, 0.95])
     median, _ = PRIORS["late_shared"]
     # As if two releases more had been seen, as far off as the prior's median.
     shared = np.sqrt((np.square(national).sum() + 2 * median**2) / (n + 2))
@@ -497,40 +529,40 @@ _kept = Kept[Learned](64)
 def learned_delays(panel: Panel) -> Learned:
     """A panel's constants, and what they rest on."""
     # The same for the same content, whatever the order in which releases came to the archive.
-    (cutoff, without), sets = dated_key(panel), all_delays()
+    cutoff, without = dated_key(panel)
+    sets = all_delays()
     dated = sets[cutoff, ""]
     source = f"constants of {cutoff}"
     if (cutoff, without) in sets:
         dated = sets[cutoff, without]
         source = f"{source}, without {without}"
-    further = further_releases(panel)
-    if not further:
+    later = further_releases(panel)
+    if not later:
         return Learned(dated, source)
     assert panel.triangle is not None
-    chosen = [layer[list(further)] for layer in panel.triangle.layers.values()]
-    dates = [panel.triangle.releases[i] for i in further]
+    chosen = [layer[list(later)] for layer in panel.triangle.layers.values()]
+    dates = [panel.triangle.releases[i] for i in later]
     key = content_hash(
         (cutoff, without), panel.locations, panel.months, panel.reported, dates, *chosen
     )
 
-    def made() -> Learned:
-        told = dict(_told(panel, further))
-        own = [found for found in told.values() if isinstance(found, Seen)]
-        left_out = {date: why for date, why in told.items() if isinstance(why, str)}
-        if not own:
+    def learn() -> Learned:
+        outcomes = dict(_settle_all(panel, later))
+        settled = [release for release in outcomes.values() if isinstance(release, SettledRelease)]
+        left_out = {date: reason for date, reason in outcomes.items() if isinstance(reason, str)}
+        if not settled:
             return Learned(dated, source, left_out=left_out)
-        ships = [s for s in known_by(cutoff, shipped_seen()) if s.release != without]
-        constants, _ = estimate(sorted((*ships, *own), key=lambda s: s.release))
-        also = f"{source}, and {number_of(len(own), 'release')} of the archive"
+        ships = [s for s in settled_by(cutoff, shipped_releases()) if s.release != without]
+        constants, _ = estimate(sorted((*ships, *settled), key=lambda s: s.release))
         return Learned(
             constants,
-            also,
+            f"{source}, and {number_of(len(settled), 'release')} of the archive",
             shipped=len(ships),
-            own=tuple(s.release for s in own),
+            own=tuple(s.release for s in settled),
             left_out=left_out,
         )
 
-    return _kept.get(key, made)
+    return _kept.get(key, learn)
 
 
 def delays_for(panel: Panel) -> Delays:
@@ -551,8 +583,8 @@ def said_of(panel: Panel) -> str:
 
 def described_delays(panel: Panel) -> list[tuple[str, float, str]]:
     """The constants of the delay and where they are from, for a table."""
-    known = learned_delays(panel)
-    return [(f"delay {name}", getattr(known.constants, name), known.source) for name in NAMES]
+    learned = learned_delays(panel)
+    return [(f"delay {name}", getattr(learned.constants, name), learned.source) for name in NAMES]
 
 
 def further_releases(panel: Panel) -> tuple[int, ...]:
@@ -570,19 +602,21 @@ def further_releases(panel: Panel) -> tuple[int, ...]:
     until = np.datetime64(today - SETTLED * ONE_MONTH, "M")
     if not_final(today, panel.final_through) > EARLY:
         until = min(until, np.datetime64(panel.final_through - 12 * ONE_MONTH, "M"))
-    known = np.isfinite(triangle.reported).any(axis=1)
+    has_counts = np.isfinite(triangle.reported).any(axis=1)
     settled = []
     for i, release in enumerate(triangle.releases):
-        columns = np.flatnonzero(known[i])
+        columns = np.flatnonzero(has_counts[i])
         if columns.size and release < day and panel.months[columns[-1]] <= until:
             settled.append((i, release.isoformat()[:7]))
     if not settled:
         return ()
-    taken = {s.release[:7] for s in known_by(dated_key(panel)[0], shipped_seen())}
-    return tuple(i for i, month in settled if month not in taken)
+    shipped_months = {s.release[:7] for s in settled_by(dated_key(panel)[0], shipped_releases())}
+    return tuple(i for i, month in settled if month not in shipped_months)
 
 
-def _told(panel: Panel, further: tuple[int, ...]) -> Iterator[tuple[str, Seen | str]]:
+def _settle_all(
+    panel: Panel, further: tuple[int, ...]
+) -> Iterator[tuple[str, SettledRelease | str]]:
     """Release date, and what it turned out to miss or why that cannot be said."""
     assert panel.triangle is not None
     dates = panel.triangle.releases
@@ -590,51 +624,53 @@ def _told(panel: Panel, further: tuple[int, ...]) -> Iterator[tuple[str, Seen | 
     last_of = {dates[i].isoformat()[:7]: dates[i] for i in further}
     for i in further:
         date = dates[i]
-        if (last := last_of[date.isoformat()[:7]]) != date:
+        last = last_of[date.isoformat()[:7]]
+        if last != date:
             yield date.isoformat(), f"that of {last} stands for the month"
             continue
         try:
-            yield date.isoformat(), seen_since(panel, i)
+            yield date.isoformat(), settle_earlier(panel, i)
         except PanelError as error:
             yield date.isoformat(), error.message
 
 
-def seen_since(panel: Panel, i: int) -> Seen:
+def settle_earlier(panel: Panel, i: int) -> SettledRelease:
     """What one of the triangle's releases turned out to miss, by the panel's own counts."""
     release = as_released(panel, i)
-    found = seen(release, panel)
-    if found is None:
+    settled = settle_release(release, panel)
+    if settled is None:
         absent = [s for s in JURISDICTIONS if s not in panel.locations]
         if absent:
             raise PanelError(f"the panel has no {absent[0]}")
         final = deficit.open_months(release) == 0
         raise PanelError("all its counts were final" if final else "it has too few months")
     stop = release.months.size
-    recent = slice(max(stop - found.n_open - 13, 0), stop)
+    recent = slice(max(stop - settled.n_open - 13, 0), stop)
     rows = [panel.locations.index(s) for s in JURISDICTIONS]
-    for which, counts in (("it", release.reported), ("the panel", panel.reported)):
+    for subject, counts in (("it", release.reported), ("the panel", panel.reported)):
         gap = np.isnan(counts[rows, recent]).any(axis=1)
         if gap.any():
             state = JURISDICTIONS[int(np.flatnonzero(gap)[0])]
-            raise PanelError(f"{which} lacks a count of {state} among its last months")
-    told = np.isfinite(found.pending).all(axis=1)
-    if not told.all():
-        state = JURISDICTIONS[int(np.flatnonzero(~told)[0])]
+            raise PanelError(f"{subject} lacks a count of {state} among its last months")
+    announced = np.isfinite(settled.pending).all(axis=1)
+    if not announced.all():
+        state = JURISDICTIONS[int(np.flatnonzero(~announced)[0])]
         raise PanelError(f"it does not say how many records of {state} are pending")
-    month = min(found.n_open, 12)
-    if not np.isfinite(found.months[:, :month]).all():
+    month = min(settled.n_open, 12)
+    if not np.isfinite(settled.months[:, :month]).all():
         raise PanelError("months of the panel cannot be recovered")
-    settled = panel.reported[rows, stop - 1]
-    size = np.maximum(found.last, SMALL)
-    far = (settled > FAR * size) | (size > FAR * np.maximum(settled, SMALL))
-    if far.any():
-        k = int(np.flatnonzero(far)[0])
+    counts_now = panel.reported[rows, stop - 1]
+    size = np.maximum(settled.last, SMALL)
+    is_far = (counts_now > FAR * size) | (size > FAR * np.maximum(counts_now, SMALL))
+    if is_far.any():
+        k = int(np.flatnonzero(is_far)[0])
         raise PanelError(
-            f"{JURISDICTIONS[k]} has {found.last[k]:,.0f} deaths in it, and {settled[k]:,.0f} now"
+            f"{JURISDICTIONS[k]} has {settled.last[k]:,.0f} deaths in it, and "
+            f"{counts_now[k]:,.0f} now"
         )
-    if not found.pending[:, 0].any():
+    if not settled.pending[:, 0].any():
         raise PanelError("it says that nothing is pending")
-    return found
+    return settled
 
 
 def as_released(panel: Panel, i: int) -> Panel:
@@ -643,10 +679,10 @@ def as_released(panel: Panel, i: int) -> Panel:
     assert triangle is not None
     layers = {name: layer[i] for name, layer in triangle.layers.items()}
     date = triangle.releases[i]
-    known = np.isfinite(triangle.reported[i]).any(axis=0)
-    stop = int(np.flatnonzero(known)[-1]) + 1
+    has_counts = np.isfinite(triangle.reported[i]).any(axis=0)
+    stop = int(np.flatnonzero(has_counts)[-1]) + 1
 
-    def made(indicator: str, first: int, final: np.datetime64, **layers: Any) -> Panel:
+    def panel_of(indicator: str, first: int, final: np.datetime64, **layers: Any) -> Panel:
         blank = np.full((len(panel.locations), stop - first), np.nan)
         return Panel(
             indicator=indicator,
@@ -660,8 +696,8 @@ def as_released(panel: Panel, i: int) -> Panel:
         )
 
     # A percentage is one of all deaths: they stand at one month, as final.
-    everyone = layers.pop("all_deaths")[:, None]
-    whole = made(ALL_DEATHS, stop - 1, panel.months[stop - 1], reported=everyone)
+    all_deaths = layers.pop("all_deaths")[:, None]
+    whole = panel_of(ALL_DEATHS, stop - 1, panel.months[stop - 1], reported=all_deaths)
     layers = {name: layer[:, :stop] for name, layer in layers.items()}
-    own = made(panel.indicator, 0, final_through(date), **layers)
-    return replace(own, beside={"all-deaths": whole})
+    released = panel_of(panel.indicator, 0, final_through(date), **layers)
+    return replace(released, beside={"all-deaths": whole})
