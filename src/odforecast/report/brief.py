@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
 from odforecast.evidence.detect import power_text
@@ -116,25 +117,26 @@ def write_brief(
     chosen = _chosen(projection)
     codes = _codes(projection, location)
     title = _title(chosen, codes, baseline=projection.baseline)
-    asked = next((s.question for s in chosen if s.question), "")
-    dates = {when(x) for s in chosen for x in s.interventions}
+    questions = [scenario.question for scenario in chosen if scenario.question]
+    question = questions[0] if questions else ""
+    dates = {when(x) for _, x in _interventions(chosen)}
     begins = f"in {dates.pop()}" if len(dates) == 1 else "on different dates"
-    what = "Options begin" if len(chosen) > 1 else "It begins"
+    subject = "Options begin" if len(chosen) > 1 else "It begins"
     places = []
     for code in codes:
-        one = projection.select([code])
+        part = projection.select([code])
         key = re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-") or "place"
-        here = {"key": key, "place": place_name(code)}
-        clock = [t for t in clocks if t.location == code]
-        places.append(
-            here | first_page(one, chosen, panel=panel, clocks=clock) | of_place(one, chosen)
-        )
+        mine = [clock for clock in clocks if clock.location == code]
+        place: dict[str, object] = {"key": key, "place": place_name(code)}
+        place |= first_page(part, chosen, panel=panel, clocks=mine)
+        place |= of_place(part, chosen)
+        places.append(place)
     released = published_on(projection.baseline)
     context: dict[str, object] = {
         "title": title,
         "old": old_data(released, dt.date.today()),
-        "subtitle": f"{what} {begins}. CDC data of {day_name(released)}.",
-        "question": "" if asked == title else asked,
+        "subtitle": f"{subject} {begins}. CDC data of {day_name(released)}.",
+        "question": "" if question == title else question,
         "caveat": CAVEAT,
         "places": places,
         "made": made(projection.baseline),
@@ -173,19 +175,19 @@ def write_briefs(
         What waiting costs, by scenario and place: rows of
         :func:`odforecast.scenario.cost_of_delay`.
     """
-    asked = projection.baseline.locations if locations is None else locations
-    look: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
-    page = write_brief(projection, panel=panel, location=asked, clocks=clocks, own=own, **look)
+    names = projection.baseline.locations if locations is None else locations
+    layout: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
+    page = write_brief(projection, panel=panel, location=names, clocks=clocks, own=own, **layout)
     chosen = _chosen(projection)
-    codes = _codes(projection, asked)
+    codes = _codes(projection, names)
     context = annex(projection, codes, waiting=waiting)
     head = {"title": f"Technical annex: {_title(chosen, codes, projection.baseline)}"}
     of_class = any(x.scope != ALL for s in chosen for x in s.interventions)
     caveat = f"{CAVEAT} {CLASS_WARNING}" if of_class else CAVEAT  # CDC's, of classes of drugs
     head |= {"subtitle": made(projection.baseline), "caveat": caveat}
-    apart = render("annex", {**head, **context}, **look)
+    technical = render("annex", {**head, **context}, **layout)
     out = Path(folder)
-    write_page(out / ANNEX, apart)
+    write_page(out / ANNEX, technical)
     written = write_page(out / BRIEF, page)
     for old in sorted(out.glob("brief-*.html")):
         if old.name != ANNEX and is_page(old):
@@ -202,8 +204,8 @@ def _chosen(projection: Projection) -> list[Scenario]:
 
 def _codes(projection: Projection, locations: str | Iterable[str]) -> list[str]:
     """Codes of the places asked for, each once."""
-    asked = [locations] if isinstance(locations, str) else locations
-    codes = list(dict.fromkeys(projection.place(s) for s in asked))
+    names = [locations] if isinstance(locations, str) else locations
+    codes = list(dict.fromkeys(projection.place(s) for s in names))
     if not codes:
         raise ScenarioError("no location is named", hint="name one, such as US")
     return codes
@@ -211,18 +213,23 @@ def _codes(projection: Projection, locations: str | Iterable[str]) -> list[str]:
 
 def _title(chosen: Sequence[Scenario], codes: Sequence[str], baseline: Forecast) -> str:
     """What the brief is of: the scenario, or how many, the places, and the years."""
-    many = len(chosen)
-    what = f"What {_NUMBERS.get(many, many)} options" if many > 1 else scenario_title(chosen[0])
+    n = len(chosen)
+    if n > 1:
+        subject = f"What {_NUMBERS.get(n, n)} options"
+    else:
+        subject = f"{scenario_title(chosen[0])}: what it"
     places = [place_name(code) for code in codes[:3]]
-    where = " and ".join(filter(None, [", ".join(places[:-1]), places[-1]]))
+    area = places[-1]
     if len(codes) > len(places):
-        where = f"{len(codes)} places"
-    first = min(x.onset[0] for s in chosen for x in s.interventions).astype("datetime64[Y]")
-    years = dict.fromkeys(map(str, (first, baseline.months[-1].astype("datetime64[Y]"))))
-    return (
-        f"{what}{'' if many > 1 else ': what it'} could mean for overdose deaths in {where}, "
-        f"{'–'.join(years)}"
-    )
+        area = f"{len(codes)} places"
+    elif len(places) > 1:
+        area = f"{', '.join(places[:-1])} and {area}"
+    onset = min(x.onset[0] for _, x in _interventions(chosen))
+    years = str(onset.astype("datetime64[Y]"))
+    last_year = str(baseline.months[-1].astype("datetime64[Y]"))
+    if last_year != years:
+        years = f"{years}–{last_year}"
+    return f"{subject} could mean for overdose deaths in {area}, {years}"
 
 
 # Page one
@@ -234,8 +241,11 @@ class Option:
 
     scenario: Scenario
     answer: Answer
+    #: The row of :meth:`Projection.answer`.
     numbers: dict[str, Any]
+    #: The first month that would show that it works, or that none would.
     shown: str
+    #: Deaths prevented if it works: low, mean, high.
     marks: tuple[float, float, float]
 
     @property
@@ -259,113 +269,127 @@ class Option:
         """How likely it is to work with whose judgement that is, and what else may come of it."""
         if self.what_if:
             return "No chance given", "a what-if: it shows a size only"
-        (label, p, *_), *others = self.answer.outcomes
+        (label, p, *_), *alternatives = self.answer.outcomes
         owner = self.answer.owner[:1].lower() + self.answer.owner[1:]
-        named = "" if self.answer.single and label == "works" else f" {label}"
-        rest = [f"{name.removeprefix('does ')} {q}" for name, q, *_ in others if q != "0%"]
-        return f"{p}{named}, {owner}", ", ".join(rest)
+        outcome = "" if self.answer.single and label == "works" else f" {label}"
+        rest = []
+        for name, q, *_ in alternatives:
+            if q != "0%":
+                rest.append(f"{name.removeprefix('does ')} {q}")
+        return f"{p}{outcome}, {owner}", ", ".join(rest)
 
     def text(self, key: str) -> str:
         """What its interventions say of a decision."""
-        said = (getattr(x, key) for x in self.scenario.interventions)
-        return "; ".join(dict.fromkeys(filter(None, said)))
+        texts = (getattr(x, key) for x in self.scenario.interventions)
+        return "; ".join(dict.fromkeys(filter(None, texts)))
 
 
 def first_page(
-    one: Projection,
+    projection: Projection,
     chosen: Sequence[Scenario],
     panel: Panel | None,
     clocks: Sequence[Track],
 ) -> dict[str, object]:
     """What page one shows of the one place of a projection."""
-    baseline = one.baseline
+    baseline = projection.baseline
     panel = baseline.panel if panel is None else panel
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
-    found = options(one, clocks)
-    scale, rows = strips(found)
-    answer, more = lead(found, deaths)
-    them = "them" if len(found) > 1 else "it"
-    a = found[0].answer
+    choices = options(projection, clocks)
+    scale, rows = strips(choices)
+    answer, more = lead(choices, deaths)
+    more += begun_text(chosen, baseline)
+    them = "them" if len(choices) > 1 else "it"
+    a = choices[0].answer
     return {
         "until": month_name(baseline.months[-1]),
         "answer": answer,
-        "more": " ".join([more + begun_text(chosen, baseline), *(t.brief_line() for t in clocks)]),
+        "more": " ".join([more, *(clock.brief_line() for clock in clocks)]),
         "scale": scale,
-        "dates": len({o.begins for o in found}) > 1,
-        "options": list(zip(found, rows)),
+        "dates": len({o.begins for o in choices}) > 1,
+        "options": list(zip(choices, rows)),
         "reading": f"Without {them} we expect about {a.baseline} {deaths} from {a.period}. "
         "Percentages count from the month in which an option begins.",
-        "owners": owners(found),
-        "bridge": bridge(one, found),
+        "owners": owners(choices),
+        "bridge": bridge(projection, choices),
         # What each option needs, its first sign, and when to stop; nothing of what-ifs alone.
-        "decisions": [o for o in found if not o.what_if or any(map(o.text, DECISION))],
-        "needed": [key for key in DECISION if any(o.text(key) for o in found)],
+        "decisions": [o for o in choices if not o.what_if or any(map(o.text, DECISION))],
+        "needed": [key for key in DECISION if any(o.text(key) for o in choices)],
     }
 
 
-def owners(found: Sequence[Option]) -> list[str]:
+def owners(choices: Sequence[Option]) -> list[str]:
     """Whose judgements the chances are, and of when: a sentence for each that needs one."""
-    said = []
-    for x in (x for o in found for x in judged(o.scenario)):
+    sentences = []
+    for x in (x for choice in choices for x in judged(choice.scenario)):
         if x.owner == OURS:
-            said.append(f"Our judgment: that of {prior_judges()}.")
+            sentences.append(f"Our judgment: that of {prior_judges()}.")
         elif x.owner == ASKED:
-            said.append(f"{ASKED}: the author of the scenario file, which names nobody.")
+            sentences.append(f"{ASKED}: the author of the scenario file, which names nobody.")
         elif not x.belief and x.judgements is not None:
             days = sorted(dt.date.fromisoformat(p.date) for p in x.judgements.people)
-            ends = " to ".join(dict.fromkeys(map(day_name, (days[0], days[-1]))))
-            said.append(f"{x.owner}: given {ends}.")
-    return list(dict.fromkeys(said))
+            period = day_name(days[0])
+            if days[-1] != days[0]:
+                period += f" to {day_name(days[-1])}"
+            sentences.append(f"{x.owner}: given {period}.")
+    return list(dict.fromkeys(sentences))
 
 
-def options(one: Projection, clocks: Sequence[Track]) -> list[Option]:
+def options(projection: Projection, clocks: Sequence[Track]) -> list[Option]:
     """Every scenario of a projection of one place, in its order."""
-    numbers = one.answer().to_dict("records")
-    parts = one.outcomes()
+    numbers = projection.answer().to_dict("records")
+    parts = projection.outcomes()
     out = []
-    for row, found in zip(numbers, answers(one)):
-        scenario = one.scenario(str(row["scenario_id"]))
+    for row, answer in zip(numbers, answers(projection)):
+        scenario = projection.scenario(str(row["scenario_id"]))
         first = parts[parts["scenario_id"] == scenario.name].iloc[0]
         marks = tuple(float(first[f"averted_{key}"]) for key in ("q05", "mean", "q95"))
         clock = next((t for t in clocks if t.scenario == scenario.name), None)
-        said = _shown(one, scenario)
+        month_shown = _month_shown(projection, scenario)
         if clock is not None:
             month = clock.sure_month
-            said = "Not within five years" if month is None else month_name(month)
-        out.append(Option(scenario, found, numbers=row, shown=said, marks=marks))  # type: ignore[arg-type]
+            month_shown = "Not within five years" if month is None else month_name(month)
+        out.append(Option(scenario, answer, numbers=row, shown=month_shown, marks=marks))  # type: ignore[arg-type]
     return out
 
 
-def _shown(one: Projection, scenario: Scenario) -> str:
+def _month_shown(projection: Projection, scenario: Scenario) -> str:
     """The first month whose 12-month count would show that it works."""
-    draws = len(one.baseline.draws)
-    works = outcomes_of(scenario, draws, seed=one.seed)[0].draws
-    base = one.counted_against(scenario.name).samples()[:, 0]
-    path = one.forecast(scenario.name).samples()[:, 0]
+    draws = len(projection.baseline.draws)
+    works = outcomes_of(scenario, draws, seed=projection.seed)[0].draws
+    base = projection.counted_against(scenario.name).samples()[:, 0]
+    path = projection.forecast(scenario.name).samples()[:, 0]
     rises = all(x.rises for x in scenario.interventions)
     sign = 1 if rises else -1
     limit = np.quantile(sign * base, 1 - FALSE_ALARMS, axis=0)
-    there = one.since_onset(scenario.name)
-    share = (sign * path[works] > limit).mean(axis=0) if works.any() else np.zeros(there.size)
-    months = one.baseline.months[there & (share >= SHOWN)]
-    return month_name(months[0]) if months.size else f"Not by {month_name(one.baseline.months[-1])}"
+    ahead = projection.since_onset(scenario.name)
+    share = np.zeros(ahead.size)
+    if works.any():
+        share = (sign * path[works] > limit).mean(axis=0)
+    months = projection.baseline.months[ahead & (share >= SHOWN)]
+    if months.size:
+        return month_name(months[0])
+    return f"Not by {month_name(projection.baseline.months[-1])}"
 
 
-def strips(found: Sequence[Option]) -> tuple[Scale, list[Strip | None]]:
+def strips(choices: Sequence[Option]) -> tuple[Scale, list[Strip | None]]:
     """The figure: a scale for all options, and the marks of each; none of too few draws."""
-    whole = [float(o.numbers["averted_mean"]) for o in found]
-    scale = Scale.over([*whole, *(v for o in found for v in o.marks if np.isfinite(v))])
-    rows = []
-    for o, mean in zip(found, whole):
-        low, middle, high = map(scale.at, o.marks)
-        marks = Strip(low, middle, high=high, diamond=None if o.what_if else scale.at(mean))
-        rows.append(marks if np.isfinite(o.marks).all() else None)
+    means = [float(o.numbers["averted_mean"]) for o in choices]
+    marks = [value for choice in choices for value in choice.marks if np.isfinite(value)]
+    scale = Scale.over([*means, *marks])
+    rows: list[Strip | None] = []
+    for choice, mean in zip(choices, means):
+        if not np.isfinite(choice.marks).all():
+            rows.append(None)
+            continue
+        low, middle, high = map(scale.at, choice.marks)
+        diamond = None if choice.what_if else scale.at(mean)
+        rows.append(Strip(low, middle, high=high, diamond=diamond))
     return scale, rows
 
 
-def lead(found: Sequence[Option], deaths: str) -> tuple[str, str]:
+def lead(choices: Sequence[Option], deaths: str) -> tuple[str, str]:
     """The answer of the first option that somebody judged, and what else must be said at once."""
-    first = next((o for o in found if not o.what_if), found[0])
+    first = next((o for o in choices if not o.what_if), choices[0])
     a = first.answer
     label, p, works, _ = a.outcomes[0]
     expected = f"of the {a.baseline} {deaths} expected in {a.place} from {a.period}"
@@ -379,46 +403,51 @@ def lead(found: Sequence[Option], deaths: str) -> tuple[str, str]:
         )
     else:
         answer = f"{a.title}: {a.combined} on average, {expected}. If {label} ({p}): {works}."
-    more = []
-    if others := [o for o in found if o is not first and not o.what_if]:
-        means = sorted((o.numbers["averted_mean"], o.answer.combined) for o in others)
-        ends = list(dict.fromkeys(text for _, text in (means[0], means[-1])))
-        named = "The other option" if len(others) == 1 else f"The other {len(others)} options"
-        more.append(f"{named}: {' to '.join(ends)} on average.")
-    what_ifs = [o for o in found if o is not first and o.what_if]
-    more += [f"{o.answer.title}, a what-if: {o.answer.outcomes[0][2]}." for o in what_ifs[:2]]
-    if all(o.shown.startswith("Not ") for o in found):
-        until = found[0].shown.removeprefix("Not ")
-        which = "whether it works" if len(found) == 1 else "whether any of them works"
-        more.append(f"Death counts alone would not show {until} {which}.")
-    return answer, " ".join(more)
+    sentences = []
+    rest = [choice for choice in choices if choice is not first]
+    options = [choice for choice in rest if not choice.what_if]
+    if options:
+        means = sorted((o.numbers["averted_mean"], o.answer.combined) for o in options)
+        ends = list(dict.fromkeys([means[0][1], means[-1][1]]))
+        subject = "The other option" if len(options) == 1 else f"The other {len(options)} options"
+        sentences.append(f"{subject}: {' to '.join(ends)} on average.")
+    what_ifs = [choice for choice in rest if choice.what_if]
+    for choice in what_ifs[:2]:
+        effect = choice.answer.outcomes[0][2]
+        sentences.append(f"{choice.answer.title}, a what-if: {effect}.")
+    if all(o.shown.startswith("Not ") for o in choices):
+        until = choices[0].shown.removeprefix("Not ")
+        effect = "whether it works" if len(choices) == 1 else "whether any of them works"
+        sentences.append(f"Death counts alone would not show {until} {effect}.")
+    return answer, " ".join(sentences)
 
 
-def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[str, str]]] | None:
+def bridge(
+    projection: Projection, choices: Sequence[Option]
+) -> tuple[str, list[tuple[str, str]]] | None:
     """From the change of one class at full strength to that of all deaths over all outcomes.
 
     Of the first option of one intervention that lowers deaths and that somebody judged, else of
     the first what-if; None where there is no such option. Means, given that it works.
     """
-    single = [o for o in found if o.answer.single and o.numbers["averted_if_works_mean"] > 0]
+    single = [o for o in choices if o.answer.single and o.numbers["averted_if_works_mean"] > 0]
     option = next((o for o in single if not o.what_if), single[0] if single else None)
     if option is None:
         return None
     (x,) = option.scenario.interventions
     sizes = full_strength(x)
     change = float(sizes.mean())
-    whose = deaths_of(x.scope).removeprefix("drug overdose ")
-    steps = [(change, f"{whose}, at full strength")]
-    felt = float(one.exposures[option.scenario.name, x.name].iloc[0])
-    if np.isfinite(felt) and felt != 1:
-        change = 100 * float(np.expm1(felt * np.log1p(change / 100)))
-        steps.append((change, f"{100 * felt:.0f}% of the effect is felt in {option.answer.place}"))
-    if x.scope in one.baseline.beside:
-        months = one.since_onset(option.scenario.name)
-        part, whole = (
-            float(f.samples(TARGET_MONTH)[:, 0, months].sum(axis=1).mean())
-            for f in (one.baseline.part(x.scope), one.baseline)
-        )
+    scope = deaths_of(x.scope).removeprefix("drug overdose ")
+    steps = [(change, f"{scope}, at full strength")]
+    exposure = float(projection.exposures[option.scenario.name, x.name].iloc[0])
+    if np.isfinite(exposure) and exposure != 1:
+        change = 100 * float(np.expm1(exposure * np.log1p(change / 100)))
+        share = f"{100 * exposure:.0f}%"
+        steps.append((change, f"{share} of the effect is felt in {option.answer.place}"))
+    if x.scope in projection.baseline.beside:
+        months = projection.since_onset(option.scenario.name)
+        part = _mean_deaths(projection.baseline.part(x.scope), months)
+        whole = _mean_deaths(projection.baseline, months)
         change *= part / whole
         steps.append((change, f"of all deaths: these are {100 * part / whole:.0f}% of them"))
         if x.replaced.mean > 0:
@@ -433,12 +462,19 @@ def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[st
     if not option.what_if:
         steps.append((row["percent_mean"], f"over all outcomes: {p} likely to work"))
     exact = min(abs(value) for value, _ in steps) < 1.5
-    said = [(minus(f"{value:+.1f}%") if exact else percent(value), text) for value, text in steps]
-    of = "Why" if len(found) == 1 else f"{option.answer.title}: why"
-    last = said[len(steps) - 1][0]
+    lines = []
+    for value, words in steps:
+        lines.append((minus(f"{value:+.1f}%") if exact else percent(value), words))
+    question = "Why" if len(choices) == 1 else f"{option.answer.title}: why"
+    last = lines[-1][0]
     if option.what_if:
-        said.append((option.answer.outcomes[0][2], f"of {option.answer.baseline} expected"))
-    return f"{of} {said[0][0]} becomes {last}", said
+        lines.append((option.answer.outcomes[0][2], f"of {option.answer.baseline} expected"))
+    return f"{question} {lines[0][0]} becomes {last}", lines
+
+
+def _mean_deaths(forecast: Forecast, months: NDArray[np.bool_]) -> float:
+    """Expected deaths of the one place of a forecast in some months."""
+    return float(forecast.samples(TARGET_MONTH)[:, 0, months].sum(axis=1).mean())
 
 
 # Page two
@@ -447,12 +483,12 @@ def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[st
 def second_page(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
     """What page two shows for all places; its fixed sentences are the template's."""
     baseline = projection.baseline
-    parts = [x for _, x in _each(chosen)]
+    parts = [x for _, x in _interventions(chosen)]
     sources, references = sources_of(chosen)
     panel = baseline.panel
     last = baseline.last_month
     own_class = panel is not None and panel.indicator.startswith("Synthetic")
-    of_class = own_class or any(x.scope != ALL for x in parts)
+    warns = own_class or any(x.scope != ALL for x in parts)
     return {
         "assumptions": assumptions(chosen),
         "sources": sources,
@@ -463,64 +499,65 @@ def second_page(projection: Projection, chosen: Sequence[Scenario]) -> dict[str,
         "backfire": next((x.backfire for x in parts if x.backfire), ""),
         "several": len(chosen) > 1,
         "begun": month_name(last) if any(x.onset[0] <= last for x in parts) else "",
-        "class_warning": CLASS_WARNING if of_class else "",
+        "class_warning": CLASS_WARNING if warns else "",
     }
 
 
-def of_place(one: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
+def of_place(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
     """What page two shows of the one place of a projection."""
-    (code,), baseline = one.baseline.locations, one.baseline
-    said, table = past_record(baseline, code) or ("", None)
+    baseline = projection.baseline
+    (code,) = baseline.locations
+    sentence, table = past_record(baseline, code) or ("", None)
     return {
-        "baseline": f"{baseline_text(one, chosen)} {text(baseline, code, errors=False)}",
-        "skill_text": said,
+        "baseline": f"{baseline_text(projection, chosen)} {text(baseline, code, errors=False)}",
+        "skill_text": sentence,
         "skill_table": table if table is None else Table.of(table),
         "own": bool(own_of(baseline)),
         "code": code,
-        "mind": mind(one, chosen),
-        "power": "" if on_demand(chosen) else power_text(one, location=code),
+        "mind": mind(projection, chosen),
+        "power": "" if on_demand(chosen) else power_text(projection, location=code),
     }
 
 
-def _each(chosen: Sequence[Scenario]) -> Iterator[tuple[str, Intervention]]:
+def _interventions(chosen: Sequence[Scenario]) -> Iterator[tuple[str, Intervention]]:
     """Every intervention, with the name of its row."""
     for s in chosen:
         title = scenario_title(s)
         for x in s.interventions:
-            one = len(s.interventions) == 1
-            yield title if one else f"{title} ({x.name.replace('-', ' ')})", x
+            name = title if len(s.interventions) == 1 else f"{title} ({x.name.replace('-', ' ')})"
+            yield name, x
 
 
 def assumptions(chosen: Sequence[Scenario]) -> dict[str, object]:
     """What was assumed of each option: rows, and whose deaths change."""
-    scopes = {x.scope for _, x in _each(chosen)}
+    scopes = {x.scope for _, x in _interventions(chosen)}
     rows = []
-    for title, x in _each(chosen):
+    for title, x in _interventions(chosen):
         size, *rest = assumption(x)
         whose = "" if len(scopes) == 1 else f"{deaths_of(x.scope)}: "
         rows.append([title, f"{whose}{size}", *rest])
     return {"rows": rows, "whose": deaths_of(scopes.pop()) if len(scopes) == 1 else "deaths"}
 
 
-def baseline_text(one: Projection, chosen: Sequence[Scenario]) -> str:
+def baseline_text(projection: Projection, chosen: Sequence[Scenario]) -> str:
     """Deaths by calendar year if nothing changes, and how uncertain they are."""
-    table = one.averted()
+    table = projection.averted()
     table = table[(table["scenario_id"] == chosen[0].name) & (table["kind"] == "year")]
-    begins = min(str(x.onset[0]) for _, x in _each(chosen))
+    begins = min(str(x.onset[0]) for _, x in _interventions(chosen))
     table = table[table["last_month"] >= begins]  # nothing changes before it begins
-    base = one.counted_against(chosen[0].name)
+    base = projection.counted_against(chosen[0].name)
     years = []
     for r in table.to_dict("records"):
         first, last = (np.datetime64(r[key]) for key in ("first_month", "last_month"))
-        there = (base.months >= first) & (base.months <= last)
+        in_year = (base.months >= first) & (base.months <= last)
         # The median, as in every table of a forecast.
-        median = float(np.median(base.draws[:, 0, there].sum(axis=1)))
+        median = float(np.median(base.draws[:, 0, in_year].sum(axis=1)))
         years.append(f"{about(median)} in {r['period']}")
-    low, high = (float(v) for v in np.quantile(one.baseline.samples()[:, 0, -1], [0.05, 0.95]))
+    low, high = map(float, np.quantile(projection.baseline.samples()[:, 0, -1], [0.05, 0.95]))
     return (
         f"If none of this happens, the forecast is {', '.join(years)} (medians: they add up to "
         f"less than the mean on page one). The 90% interval "
-        f"for the 12 months ending in {month_name(one.baseline.months[-1])} is "
+        f"for the 12 months ending in {month_name(projection.baseline.months[-1])} is "
         f"{between(low, high)}."
     )
 
@@ -531,40 +568,44 @@ def sources_of(chosen: Sequence[Scenario]) -> tuple[list[list[str]], list[str]]:
     rows: dict[tuple[str, str], list[str]] = {}
     for s in chosen:
         for x in s.interventions:
-            cited = [works.setdefault(r, len(works) + 1) for r in x.references]
-            mark = f" [{', '.join(map(str, cited))}]" if cited else ""
-            stated = plain_reason(x.source, x.note).rstrip(".")
-            why = f"{stated or 'Assumed by the user'}{mark}."
-            titles = rows.setdefault((capital(x.grade), why), [])
+            numbers = [works.setdefault(r, len(works) + 1) for r in x.references]
+            mark = f" [{', '.join(map(str, numbers))}]" if numbers else ""
+            source = plain_reason(x.source, x.note).rstrip(".")
+            basis = f"{source or 'Assumed by the user'}{mark}."
+            titles = rows.setdefault((capital(x.grade), basis), [])
             if scenario_title(s) not in titles:
                 titles.append(scenario_title(s))
     return [["; ".join(titles), *rest] for rest, titles in rows.items()], list(works)
 
 
-def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
+def mind(projection: Projection, chosen: Sequence[Scenario]) -> list[str]:
     """Counts that the baseline would not explain."""
-    base = one.baseline
+    base = projection.baseline
     items = []
     last = int(base.horizons[-1])
-    for h in dict.fromkeys((12, last) if len(chosen) < 3 else (last,)):
+    horizons = [12, last] if len(chosen) < 3 else [last]
+    for h in dict.fromkeys(horizons):
         if h not in base.horizons:
             continue
         j = int((base.horizons == h).argmax())
         counts = base.samples()[:, 0, j]
-        low, high = (float(v) for v in np.quantile(counts, [0.05, 0.95]))
+        low, high = map(float, np.quantile(counts, [0.05, 0.95]))
         # The chances are those of the limits that are printed.
         step = step_of(low, high)
-        low, high = (round(x / step) * step for x in (low, high))
-        under, over = (float(p) for p in ((counts < low).mean(), (counts > high).mean()))
-        below = [
-            (one.forecast(s.name).samples()[one.counted(s.name), 0, j] < low).mean() for s in chosen
-        ]
+        low = round(low / step) * step
+        high = round(high / step) * step
+        under = float((counts < low).mean())
+        over = float((counts > high).mean())
+        below = []
+        for scenario in chosen:
+            samples = projection.forecast(scenario.name).samples()
+            below.append((samples[projection.counted(scenario.name), 0, j] < low).mean())
         if all(abs(p - under) < 0.01 for p in below):
             continue  # a count that cannot tell one from the other
-        said = [chance(float(p)) for p in below]
-        inside = said[0]
-        if len(set(said)) > 1:
-            ends = sorted(zip(below, said, map(scenario_title, chosen)))
+        chances = [chance(float(p)) for p in below]
+        inside = chances[0]
+        if len(set(chances)) > 1:
+            ends = sorted(zip(below, chances, map(scenario_title, chosen)))
             inside = f"{ends[0][1]} ({ends[0][2]}) to {ends[-1][1]} ({ends[-1][2]})"
         them = "the option" if len(chosen) == 1 else "the options"
         items.append(
@@ -579,7 +620,7 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
 def on_demand(chosen: Sequence[Scenario]) -> bool:
     """Whether every intervention rests on the evidence of a demand-side prior."""
     sources = {prior_table(name)["source"] for name in prior_names("demand")}
-    return all(x.source in sources for _, x in _each(chosen))
+    return all(x.source in sources for _, x in _interventions(chosen))
 
 
 # The words of assumptions
@@ -588,8 +629,9 @@ def on_demand(chosen: Sequence[Scenario]) -> bool:
 def full_strength(x: Intervention) -> Floats:
     """Change of the scope's deaths at full strength if it works, in percent: on a grid."""
     size = x.size.ppf(_GRID)
-    meant = size > 0 if x.rises else size < 0
-    size = size[meant] if meant.any() else size
+    intended = size > 0 if x.rises else size < 0
+    if intended.any():
+        size = size[intended]
     share = x.share.ppf(_GRID) if x.share.sd > 0 else np.array([x.share.mean])
     return np.asarray(100 * np.expm1(np.multiply.outer(size, share).ravel()))
 
@@ -617,14 +659,14 @@ def assumption(x: Intervention) -> list[str]:
         size += f" ({percent(low)} to {percent(high)})"
     full = _median(x.lag) + _median(x.ramp)
     return [
-        f"{size}{_felt(x)}",
+        f"{size}{_exposure_text(x)}",
         "At once" if full < 0.5 else _months(full),
-        f"{_after(x)}{_back(x)}",
-        _of_ten(x),
+        f"{_duration_text(x)}{_rebound_text(x)}",
+        _replaced_text(x),
     ]
 
 
-def _felt(x: Intervention) -> str:
+def _exposure_text(x: Intervention) -> str:
     """Who feels how much of it; nothing where all feel all of it."""
     if isinstance(x.exposure, str):
         return "; each state in proportion to its share of fentanyl"
@@ -633,34 +675,34 @@ def _felt(x: Intervention) -> str:
         rest = table.pop("default", None)
         if not table:
             return f"; {100 * float(rest or 0):.0f}% of it everywhere"
-        named = [f"{100 * v:.0f}% of it in {place_name(s)}" for s, v in table.items()]
-        if len(named) > 4:
+        shares = [f"{100 * v:.0f}% of it in {place_name(s)}" for s, v in table.items()]
+        if len(shares) > 4:
             return "; state by state, by a table"
         elsewhere = "" if rest is None else f", {100 * rest:.0f}% elsewhere"
-        return f"; {', '.join(named)}{elsewhere}"
+        return f"; {', '.join(shares)}{elsewhere}"
     return "" if x.exposure == 1 else f"; {100 * x.exposure:.0f}% of it is felt"
 
 
-def _after(x: Intervention) -> str:
+def _duration_text(x: Intervention) -> str:
     if x.half_life is None:
         return "Lasts"
-    stays = (
-        f"Full for {_months(_median(x.plateau))}, then half" if _median(x.plateau) >= 0.5 else ""
-    )
-    faded = f"{stays or 'Half'} gone after {_months(_median(x.half_life))}"
-    left = x.residue.interval(0.9)[1] > 0
-    return f"{faded}; {_share(x.residue)} of it lasts" if left else faded
+    plateau = _median(x.plateau)
+    half = f"Full for {_months(plateau)}, then half" if plateau >= 0.5 else "Half"
+    text = f"{half} gone after {_months(_median(x.half_life))}"
+    if x.residue.interval(0.9)[1] > 0:
+        text += f"; {_share(x.residue)} of it lasts"
+    return text
 
 
-def _back(x: Intervention) -> str:
+def _rebound_text(x: Intervention) -> str:
     if x.rebound is None:
         return ""
-    taken = _share(x.rebound.fraction)
+    lost = _share(x.rebound.fraction)
     p = assumed(1 - x.rebound.p_null)
-    return f"; if it works, {taken} of the reduction is later lost to other drugs ({p} likely)"
+    return f"; if it works, {lost} of the reduction is later lost to other drugs ({p} likely)"
 
 
-def _of_ten(x: Intervention) -> str:
+def _replaced_text(x: Intervention) -> str:
     """How many of ten deaths prevented other drugs replace."""
     low, high = (round(10 * v) for v in x.replaced.interval(0.99))
     if x.rises or high == 0:
