@@ -99,49 +99,52 @@ def overlay(
     titles = {**titles_of(projection), **(titles or {})}
     scenarios = sorted(projection.scenarios, key=lambda s: not s.is_null)
     colors = colors_of([s.name for s in scenarios if not s.is_null])
-    drawn = drawn_on(axes)
+    ax = drawn_on(axes)
     last = baseline.last_month
     row = baseline.locations.index(place)
     panel = baseline.panel if history is None else history
-    known = panel if panel is None else reported_of(panel, place, parts=baseline.parts)
-    if known is not None:
-        when = months_in(known)
-        shown = (when > last - MONTHS * ONE_MONTH) & (when <= last)
-        drawn.plot(
-            days(when[shown]),
-            known["reported"][shown],
+    reported = panel if panel is None else reported_of(panel, place, parts=baseline.parts)
+    if reported is not None:
+        when = months_in(reported)
+        recent = (when > last - MONTHS * ONE_MONTH) & (when <= last)
+        ax.plot(
+            days(when[recent]),
+            reported["reported"][recent],
             color=INK,
             lw=2,
             label="reported",
             zorder=3,
         )
-    said = []
+    texts = []
     ends = []
     for s in scenarios:
         forecast = projection.forecast(s.name)
         name = titles[s.name]
         # What a nowcast revises is the same in all scenarios: the status quo's.
-        there = (forecast.months > last) | s.is_null
-        draws = forecast.samples(TARGET_12MO)[projection.counted(s.name), row][:, there]
-        mean, (low, high) = draws.mean(axis=0), np.quantile(draws, TAILS, axis=0)
+        ahead = (forecast.months > last) | s.is_null
+        draws = forecast.samples(TARGET_12MO)[projection.counted(s.name), row][:, ahead]
+        mean = draws.mean(axis=0)
+        low, high = np.quantile(draws, TAILS, axis=0)
         look = {"color": colors.get(s.name, MUTED)}
-        when = days(forecast.months[there])
-        drawn.fill_between(when, low, high, alpha=0.12, lw=0, **look)
-        drawn.plot(when, mean, lw=2, ls="--" if s.is_null else "-", label=literal(name), **look)
+        when = days(forecast.months[ahead])
+        ax.fill_between(when, low, high, alpha=0.12, lw=0, **look)
+        ax.plot(when, mean, lw=2, ls="--" if s.is_null else "-", label=literal(name), **look)
         number, interval = _numbers(mean[-1], low[-1], high=high[-1])
-        said.append(f"{name} {number} ({interval})")
+        texts.append(f"{name} {number} ({interval})")
         ends.append(_named(mean[-1], name, color=look["color"], number=number))
         for onset in sorted({x.onset[0] for x in s.interventions}):
-            drawn.axvline(days([onset])[0], lw=0.9, ls=DOTTED, **look)
-    levels(drawn)
-    of = about(baseline)
-    title = f"{capital(of.deaths)} with and without each scenario, {called(place)}"
+            ax.axvline(days([onset])[0], lw=0.9, ls=DOTTED, **look)
+    levels(ax)
+    counted = about(baseline)
+    title = f"{capital(counted.deaths)} with and without each scenario, {called(place)}"
     below = "12 months ending each month. Lines: means. Bands: 90% of the draws. Dotted: its start."
-    lead = joined(f"{capital(of.deaths)} in {in_place(place)}", "12 months ending", of.seen)
-    sentence = f"{lead}, mean for {month_name(baseline.months[-1])}: {'; '.join(said)}."
+    lead = joined(
+        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.seen
+    )
+    sentence = f"{lead}, mean for {month_name(baseline.months[-1])}: {'; '.join(texts)}."
     return finish(
-        drawn,
-        Head(title, below, source=of.source),
+        ax,
+        Head(title, below, source=counted.source),
         said=sentence,
         labels=ends,
         time=True,
@@ -168,12 +171,11 @@ def colors_of(names: Sequence[str]) -> dict[str, str]:
 
 def titles_of(projection: Any) -> dict[str, str]:
     """Names of the scenarios and what people call them, the status quo first."""
-    return {
-        s.name: "Status quo"
-        if s.is_null
-        else s.title or capital(s.name.replace("-", " ").replace("_", " "))
-        for s in projection.scenarios
-    }
+    titles = {}
+    for scenario in projection.scenarios:
+        words = capital(scenario.name.replace("-", " ").replace("_", " "))
+        titles[scenario.name] = "Status quo" if scenario.is_null else scenario.title or words
+    return titles
 
 
 def averted(
@@ -213,16 +215,16 @@ def averted(
     titles = {**titles_of(projection), **(titles or {})}
     names = list(dict.fromkeys(rows[SCENARIO_ID]))
     periods = list(dict.fromkeys(rows["period"]))
-    drawn = drawn_on(axes)
-    said = []
+    ax = drawn_on(axes)
+    texts = []
     ends = []
     for i, (name, color) in enumerate(colors_of(names).items()):
-        mine = rows[rows[SCENARIO_ID] == name]
+        outcomes = rows[rows[SCENARIO_ID] == name]
         title = titles[name]
-        mean, low, high = (mine[f"averted_{c}"].to_numpy() for c in ("mean", "q05", "q95"))
-        at = np.array([periods.index(p) for p in mine["period"]])
+        mean, low, high = (outcomes[f"averted_{c}"].to_numpy() for c in ("mean", "q05", "q95"))
+        at = np.array([periods.index(p) for p in outcomes["period"]])
         x = at + (i - (len(names) - 1) / 2) * 0.8 / len(names)
-        drawn.vlines(
+        ax.vlines(
             x,
             low,
             high,
@@ -230,7 +232,7 @@ def averted(
             lw=6,
             alpha=0.35,
         )
-        drawn.plot(
+        ax.plot(
             x,
             mean,
             "o",
@@ -239,21 +241,23 @@ def averted(
             label=literal(title),
         )
         number, interval = _numbers(mean[-1], low[-1], high=high[-1])
-        said.append(f"{title}, {periods[at[-1]]}: mean {number}, {interval}")
+        texts.append(f"{title}, {periods[at[-1]]}: mean {number}, {interval}")
         ends.append(_named(mean[-1], title, color=color, number=number))
-    room = (width_of(drawn) - _WIDE) / len(periods)
+    room = (width_of(ax) - _WIDE) / len(periods)
     # In two lines where one would touch the next.
-    wide = [text_width(p, TEXT) >= room for p in periods]
-    shown = [literal(p.replace(" (", "\n(", 1) if w else p) for p, w in zip(periods, wide)]
-    drawn.set_xticks(range(len(periods)), shown)
-    drawn.set_xlim(-0.6, len(periods) - 0.4)
-    drawn.axhline(0, color=INK, lw=0.8)
-    levels(drawn)
-    of = about(projection.baseline)
-    title = f"{capital(of.deaths)} prevented, {called(place)}"
-    head = Head(title, "Dot: mean. Bar: 90% of the draws.", source=of.source)
-    sentence = f"{joined(f'Deaths averted in {in_place(place)}', of.seen)}: {'; '.join(said)}."
-    return finish(drawn, head, said=sentence, labels=ends)
+    too_wide = [text_width(p, TEXT) >= room for p in periods]
+    labels = [literal(p.replace(" (", "\n(", 1) if w else p) for p, w in zip(periods, too_wide)]
+    ax.set_xticks(range(len(periods)), labels)
+    ax.set_xlim(-0.6, len(periods) - 0.4)
+    ax.axhline(0, color=INK, lw=0.8)
+    levels(ax)
+    counted = about(projection.baseline)
+    title = f"{capital(counted.deaths)} prevented, {called(place)}"
+    head = Head(title, "Dot: mean. Bar: 90% of the draws.", source=counted.source)
+    sentence = (
+        f"{joined(f'Deaths averted in {in_place(place)}', counted.seen)}: {'; '.join(texts)}."
+    )
+    return finish(ax, head, said=sentence, labels=ends)
 
 
 def prevented(
@@ -286,22 +290,22 @@ def prevented(
     'Ohio: deaths prevented by December 2027'
     """
     place = place_of(projection.baseline.locations, location, what="this projection")
-    one = projection.select([place])
-    table = one.answer()
+    local = projection.select([place])
+    table = local.answer()
     if table.empty:
         raise DataError(_NOTHING, hint="project a scenario")
-    first = one.outcomes().drop_duplicates(SCENARIO_ID).set_index(SCENARIO_ID)
-    titles = {**titles_of(one), **(titles or {})}
-    drawn = drawn_on(axes, height=1.3 + 0.55 * len(table))
+    first = local.outcomes().drop_duplicates(SCENARIO_ID).set_index(SCENARIO_ID)
+    titles = {**titles_of(local), **(titles or {})}
+    ax = drawn_on(axes, height=1.3 + 0.55 * len(table))
     names = []
-    said = []
+    texts = []
     for y, row in enumerate(table.to_dict("records")):
         name = str(row[SCENARIO_ID])
         low, mean, high = (float(first.loc[name, f"averted_{k}"]) for k in ("q05", "mean", "q95"))
         what_if = bool(np.isnan(first.loc[name, "chance"]))
         if np.isfinite(low):
             look = {"color": GRID, "edgecolor": MUTED} if what_if else {"color": BLUE, "alpha": 0.4}
-            drawn.barh(
+            ax.barh(
                 y,
                 high - low,
                 left=low,
@@ -311,7 +315,7 @@ def prevented(
                 **look,
                 label="90% interval if it works",
             )
-            drawn.plot(
+            ax.plot(
                 mean,
                 y,
                 "o",
@@ -321,7 +325,7 @@ def prevented(
             )
         likely = "a what-if, no chance" if what_if else f"{first.loc[name, 'chance']:.0%} likely"
         if not what_if:
-            drawn.plot(
+            ax.plot(
                 row["averted_mean"],
                 y,
                 "D",
@@ -332,22 +336,24 @@ def prevented(
                 label="mean over all outcomes",
             )
         names.append(f"{wrapped(literal(titles[name]), _ROW, SMALL)}\n{likely}")
-        numbers = ", 90% interval ".join([_said(mean), f"{_said(low)} to {_said(high)}"])
-        said.append(f"{titles[name]} ({likely}): {numbers} if it works")
-    drawn.axvline(0, color=INK, lw=0.8)
-    drawn.set_yticks(range(len(names)), names, fontsize=SMALL)
-    drawn.set_ylim(len(names) - 0.5, -0.5)
-    thousands(drawn.xaxis)
-    seen = about(one.baseline).seen
-    until = month_name(one.baseline.months[-1])
-    lead = joined(f"Deaths prevented in {in_place(place)} by {until}", seen)
-    head = Head(f"{called(place)}: deaths prevented by {until}", seen)
-    done = finish(drawn, head, said=f"{lead}: {'; '.join(said)}.")
-    legend(drawn)
-    return done
+        numbers = ", 90% interval ".join(
+            [_deaths_text(mean), f"{_deaths_text(low)} to {_deaths_text(high)}"]
+        )
+        texts.append(f"{titles[name]} ({likely}): {numbers} if it works")
+    ax.axvline(0, color=INK, lw=0.8)
+    ax.set_yticks(range(len(names)), names, fontsize=SMALL)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    thousands(ax.xaxis)
+    known_on = about(local.baseline).seen
+    until = month_name(local.baseline.months[-1])
+    lead = joined(f"Deaths prevented in {in_place(place)} by {until}", known_on)
+    head = Head(f"{called(place)}: deaths prevented by {until}", known_on)
+    figure = finish(ax, head, said=f"{lead}: {'; '.join(texts)}.")
+    legend(ax)
+    return figure
 
 
-def _said(count: float) -> str:
+def _deaths_text(count: float) -> str:
     """Deaths prevented, with the sign of what is below zero."""
     if np.isnan(count):
         return "unknown"
@@ -378,10 +384,10 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
     """
     if not all(hasattr(track, name) for name in ("chances", "expected", "sure_month")):
         raise DataError("a figure of chances needs a track", hint="od.scenario.track(...)")
-    drawn = drawn_on(axes)
+    ax = drawn_on(axes)
     so_far = track.chances
     when = days(np.array(so_far["month"], dtype="datetime64[M]"))
-    now = so_far.iloc[-1]
+    latest = so_far.iloc[-1]
     ends: list[Label] = []
     for name, color, words in (
         ("nothing", MUTED, "Does nothing"),
@@ -389,12 +395,13 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
         ("works", INK, "Works"),
     ):
         style = {"lw": 2, "ms": 5} if name == "works" else {"lw": 1.2, "ms": 3}
-        drawn.plot(when, 100 * so_far[name], color=color, marker="o", label=words, **style)
-        at = when[-1], 100 * float(now[name])
-        label(drawn, words, at=at, shift=(6, 5), color=color, bold=name == "works")
-    said = [
-        f"with counts to {month_name(now['month'])} it works with {chance(now['works'])}, does "
-        f"nothing with {chance(now['nothing'])}, backfires with {chance(now['backfires'])}"
+        ax.plot(when, 100 * so_far[name], color=color, marker="o", label=words, **style)
+        at = when[-1], 100 * float(latest[name])
+        label(ax, words, at=at, shift=(6, 5), color=color, bold=name == "works")
+    sentences = [
+        f"with counts to {month_name(latest['month'])} it works with {chance(latest['works'])}, "
+        f"does nothing with {chance(latest['nothing'])}, backfires with "
+        f"{chance(latest['backfires'])}"
     ]
     for world, color, words in (
         ("works", BLUE, "if it works"),
@@ -403,11 +410,11 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
         rows = track.expected[track.expected["world"] == world]
         if rows.empty:
             continue
-        ahead = days(np.array([now["month"], *rows["month"]], dtype="datetime64[M]"))
+        ahead = days(np.array([latest["month"], *rows["month"]], dtype="datetime64[M]"))
         middle, low, high = (
-            100 * np.array([now["works"], *rows[c]]) for c in ("works", "works_q10", "works_q90")
+            100 * np.array([latest["works"], *rows[c]]) for c in ("works", "works_q10", "works_q90")
         )
-        drawn.fill_between(
+        ax.fill_between(
             ahead,
             low,
             high,
@@ -415,7 +422,7 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
             alpha=0.15,
             lw=0,
         )
-        drawn.plot(
+        ax.plot(
             ahead,
             middle,
             color=color,
@@ -426,12 +433,12 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
         ends.append((middle[-1], [Line("Works, expected", color), Line(words, color)], 0))
         last = rows.iloc[-1]
         month = month_name(last["month"])
-        said.append(f"{words}, {chance(last['works'])} is expected with counts to {month}")
-    levels(drawn, "{:g}%".format, unit="chance", at=[0, 20, 50, 80, 100])
+        sentences.append(f"{words}, {chance(last['works'])} is expected with counts to {month}")
+    levels(ax, "{:g}%".format, unit="chance", at=[0, 20, 50, 80, 100])
     below = (
         f"{capital(about(track).deaths)}. Any change after {month_name(track.onset)} "
         "counts, whatever its cause. Dashed: expected. Bands: 80% of simulated worlds."
     )
     head = Head(f"Chance that {track.scenario} works, {called(track.location)}", below)
-    sentence = f"Chances that {track.scenario} works: {'; '.join(said)}."
-    return finish(drawn, head, said=sentence, labels=ends, time=True)
+    sentence = f"Chances that {track.scenario} works: {'; '.join(sentences)}."
+    return finish(ax, head, said=sentence, labels=ends, time=True)

@@ -108,25 +108,22 @@ def coverage(
     'How often intervals of drift contained the final count'
     """
     columns = {n: f"cover_{round(100 * n)}" for n in COVERAGE_LEVELS}
-    rows, name, whose = chosen(
-        scores_of(scores, tuple(columns.values()), vintage=vintage),
-        model,
-        level=level,
-    )
+    table = scores_of(scores, tuple(columns.values()), vintage=vintage)
+    rows, name, group = chosen(table, model, level=level)
     ahead = ahead_of(rows)
-    drawn = drawn_on(axes)
-    said = []
+    ax = drawn_on(axes)
+    shares = []
     labels = []
     for (nominal, column), color, marker in zip(columns.items(), PALETTE, MARKERS):
         share = 100 * rows.groupby("horizon")[column].mean()
         title = f"{100 * nominal:.0f}%"
-        drawn.axhline(
+        ax.axhline(
             100 * nominal,
             color=color,
             lw=1,
             ls=DOTTED,
         )
-        drawn.plot(
+        ax.plot(
             share.index,
             share,
             color=color,
@@ -136,18 +133,14 @@ def coverage(
             label=f"{title} interval",
         )
         labels.append(named(share.iloc[-1], f"{title} interval", color))
-        said.append(f"{title} intervals contained {100 * ahead[column].mean():.0f}%")
-    of_horizons(drawn, rows["horizon"].to_numpy())
-    levels(drawn, "{:g}%".format, unit="of final counts", at=[0, 25, 50, 75, 100])
+        shares.append(f"{title} intervals contained {100 * ahead[column].mean():.0f}%")
+    of_horizons(ax, rows["horizon"].to_numpy())
+    levels(ax, "{:g}%".format, unit="of final counts", at=[0, 25, 50, 75, 100])
     title = f"How often intervals of {name} contained the final count"
-    return finish(
-        drawn,
-        _head(title, ahead, whose=whose, note="Dotted: how often they should"),
-        said=(
-            f"Coverage of {name}, {whose}, {many_in(ahead)}: {'; '.join(said)} of the final counts."
-        ),
-        labels=labels,
-    )
+    head = _head(title, ahead, group=group, note="Dotted: how often they should")
+    lead = f"Coverage of {name}, {group}, {many_in(ahead)}"
+    sentence = f"{lead}: {'; '.join(shares)} of the final counts."
+    return finish(ax, head, said=sentence, labels=labels)
 
 
 def pit(
@@ -182,36 +175,36 @@ def pit(
     10
     """
     table = scores_of(scores, ("pit",), vintage=vintage, hidden=True)
-    rows, name, whose = chosen(table, model, level=level)
+    rows, name, group = chosen(table, model, level=level)
     rows = ahead_of(rows).dropna(subset="pit")
     if rows.empty:
         raise DataError(f"{name} has no PIT", hint="only forecasts with draws have one")
     share = np.histogram(rows["pit"], bins=_BINS, range=(0, 1))[0] / len(rows)
-    drawn = drawn_on(axes)
-    drawn.bar((np.arange(_BINS) + 0.5) / _BINS, share * _BINS, 0.94 / _BINS, color=BLUE)
-    drawn.axhline(
+    ax = drawn_on(axes)
+    ax.bar((np.arange(_BINS) + 0.5) / _BINS, share * _BINS, 0.94 / _BINS, color=BLUE)
+    ax.axhline(
         1,
         color=INK,
         lw=1,
         ls=DOTTED,
     )
-    levels(drawn, "{:g}".format, unit="times the expected number")
-    room = 34 / (width_of(drawn) - 34)  # for the numbers of the lines
-    drawn.set(xlim=(-room, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
-    drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
+    levels(ax, "{:g}".format, unit="times the expected number")
+    room = 34 / (width_of(ax) - 34)  # for the numbers of the lines
+    ax.set(xlim=(-room, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
+    ax.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
     title = f"Where final counts fell in forecasts of {name} (PIT)"
-    return finish(
-        drawn,
-        _head(title, rows, whose=whose, note="Dotted: perfect calibration"),
-        said=f"PIT histogram of {name}, {whose}, {many_in(rows)} in {_BINS} bins: "
+    head = _head(title, rows, group=group, note="Dotted: perfect calibration")
+    sentence = (
+        f"PIT histogram of {name}, {group}, {many_in(rows)} in {_BINS} bins: "
         f"{100 * share[0]:.0f}% of the final counts in the lowest bin, {100 * share[-1]:.0f}% in "
-        f"the highest; {100 / _BINS:.0f}% each if the forecasts are calibrated.",
+        f"the highest; {100 / _BINS:.0f}% each if the forecasts are calibrated."
     )
+    return finish(ax, head, said=sentence)
 
 
-def _head(title: str, rows: pd.DataFrame, whose: str, note: str) -> Head:
+def _head(title: str, rows: pd.DataFrame, group: str, note: str) -> Head:
     """Title and caption of a figure of calibration."""
-    forecasts = f"{len(rows):,} forecasts of {whose}"
+    forecasts = f"{len(rows):,} forecasts of {group}"
     return Head(title, f"{note}. {joined(forecasts, said_in(rows), origins_in(rows))}.")
 
 
@@ -266,59 +259,64 @@ def said_and_came(
     scores = scores_of(results, ("observed", "median", "last_month"), vintage=vintage)
     place = place_of(scores["location"].unique(), location, what="the score table")
     rows, name, _ = chosen(scores, model, place=place)
-    at, ahead = _of_horizon(rows, horizon)
+    forecasts, ahead = _of_horizon(rows, horizon)
     # One forecast for each last known month: of several delays the one nearest to it.
-    order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in at]
-    at = _with_ends(results, at).sort_values(order, kind="stable").drop_duplicates("last_month")
-    step = max(1, -(-len(at) // _MOST))
-    drawn = drawn_on(axes)
-    first = at["month"].min() - pd.DateOffset(months=2)
-    known = rows.drop_duplicates("month").sort_values("month")
-    known = _shown(known[known["month"] >= first], place)
-    shown = _shown(at.iloc[::step], place)
-    drawn.plot(
-        days(months_in(known)),
-        known["observed"],
+    order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in forecasts]
+    forecasts = (
+        _with_ends(results, forecasts)
+        .sort_values(order, kind="stable")
+        .drop_duplicates("last_month")
+    )
+    step = max(1, -(-len(forecasts) // _MOST))
+    ax = drawn_on(axes)
+    first = forecasts["month"].min() - pd.DateOffset(months=2)
+    counts = rows.drop_duplicates("month").sort_values("month")
+    counts = _without_small(counts[counts["month"] >= first], place)
+    visible = _without_small(forecasts.iloc[::step], place)
+    ax.plot(
+        days(months_in(counts)),
+        counts["observed"],
         color=INK,
         lw=2,
         label="as known now",
         zorder=3,
     )
-    _intervals(drawn, shown)
-    levels(drawn)
+    _intervals(ax, visible)
+    levels(ax)
     ends = [
-        named(known["observed"].dropna().iloc[-1], "Final count"),
-        named(shown["median"].dropna().iloc[-1], "Forecasts", BLUE, Line("and intervals", MUTED)),
+        named(counts["observed"].dropna().iloc[-1], "Final count"),
+        named(visible["median"].dropna().iloc[-1], "Forecasts", BLUE, Line("and intervals", MUTED)),
     ]
     deaths = about(results).deaths
     title = f"{capital(deaths)} forecast {ahead} months ahead and the final count, {called(place)}"
-    bars = "Bars: 90% intervals, orange where they missed. " if shown["low"].notna().any() else ""
-    told = f"one in {step} shown" if step > 1 else ""
-    marks = f"{bars}Dots: medians of {joined(name, many_in(at), told, origins_in(at))}."
+    bars = "Bars: 90% intervals, orange where they missed. " if visible["low"].notna().any() else ""
+    thinning = f"one in {step} shown" if step > 1 else ""
+    dots = joined(name, many_in(forecasts), thinning, origins_in(forecasts))
+    marks = f"{bars}Dots: medians of {dots}."
     below = f" Counts below {SMALL} are not shown." if is_county(place) else ""
-    said = _sentence(at, place, name=name, ahead=ahead, deaths=deaths)
-    done = finish(
-        drawn,
+    sentence = _sentence(forecasts, place, name=name, ahead=ahead, deaths=deaths)
+    figure = finish(
+        ax,
         Head(title, marks + below),
-        said=said,
+        said=sentence,
         labels=ends,
         gap=6,
         time=True,
         margin=55,
     )
-    _count_misses(drawn, shown, at=at)
-    return done
+    _count_misses(ax, visible, at=forecasts)
+    return figure
 
 
 def _of_horizon(table: pd.DataFrame, horizon: int | None) -> tuple[pd.DataFrame, int]:
     """Rows of one horizon: by default 12, or the longest."""
-    there = sorted(int(h) for h in table["horizon"].unique())
+    horizons = sorted(int(h) for h in table["horizon"].unique())
     if horizon is None:
-        horizon = 12 if 12 in there else there[-1]
-    if horizon not in there:
+        horizon = 12 if 12 in horizons else horizons[-1]
+    if horizon not in horizons:
         raise DataError(
             f"nothing was scored {horizon} months ahead",
-            hint=f"there is: {there[0]} to {there[-1]}",
+            hint=f"there is: {horizons[0]} to {horizons[-1]}",
         )
     return table[table["horizon"] == horizon], horizon
 
@@ -375,36 +373,39 @@ def errors(
             if left_out
             else f"no count above zero came in {name}: there is no error in percent"
         )
-    off = 100 * (rows["median"] / rows["observed"] - 1)
-    bands = off.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
-    drawn = drawn_on(axes)
+    error = 100 * (rows["median"] / rows["observed"] - 1)
+    bands = (
+        error.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
+    )
+    ax = drawn_on(axes)
     x = bands.index.to_numpy()
     for low, high, color in ((0.05, 0.95, BAND90), (0.25, 0.75, BAND50)):
-        drawn.fill_between(x, bands[low], bands[high], color=color, lw=0)
-    drawn.plot(
+        ax.fill_between(x, bands[low], bands[high], color=color, lw=0)
+    ax.plot(
         x,
         bands[0.5],
         color=BLUE,
         lw=2.2,
         label="median error",
     )
-    drawn.axhline(0, color=INK, lw=0.8)
-    levels(drawn, percent, unit="of the final count", from_zero=False)
-    of_horizons(drawn, x)
+    ax.axhline(0, color=INK, lw=0.8)
+    levels(ax, percent, unit="of the final count", from_zero=False)
+    of_horizons(ax, x)
     last = bands.iloc[-1]
     ends = [
         (last[0.95], [Line("90% of errors")], 0),
         named(last[0.5], "Median error", BLUE, Line("and half of errors", MUTED)),
     ]
-    many = f"{len(rows):,} forecasts of {about(scores).deaths} in {name}"
-    marks = joined(f"{capital(many)} by {model}", said_in(rows), left_out, origins_in(rows))
+    described = f"{len(rows):,} forecasts of {about(scores).deaths} in {name}"
+    marks = joined(f"{capital(described)} by {model}", said_in(rows), left_out, origins_in(rows))
     title = f"Errors of past forecasts by months ahead, {called(place) if place else name}"
     at5, at25, at50, at75, at95 = map(percent, last)
+    start = joined(f"Errors of {model}, {described}", said_in(rows))
     sentence = (
-        f"{joined(f'Errors of {model}, {many}', said_in(rows))}: {x[-1]} months ahead the median "
+        f"{start}: {x[-1]} months ahead the median "
         f"error was {at50}, half lay between {at25} and {at75}, 90% between {at5} and {at95}."
     )
-    return finish(drawn, Head(title, f"{marks}. Above zero: too high."), said=sentence, labels=ends)
+    return finish(ax, Head(title, f"{marks}. Above zero: too high."), said=sentence, labels=ends)
 
 
 def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
@@ -421,18 +422,18 @@ def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
     ]
     model = rows["model"].iloc[0]
     place = str(rows["location"].iloc[0])
-    mine = quantiles[
+    ends = quantiles[
         (quantiles["model"].astype(str) == model)
         & (quantiles["location"].astype(str) == place)
         & quantiles["level"].isin(_TAILS)
     ]
     # Kinds of vintage are not told apart here: two that agree in all of these have no bar.
-    mine = mine[~mine.duplicated([*keys, "level"], keep=False)]
-    if mine.empty:
+    ends = ends[~ends.duplicated([*keys, "level"], keep=False)]
+    if ends.empty:
         return rows.assign(low=np.nan, high=np.nan)
-    times = [k for k in keys if pd.api.types.is_datetime64_any_dtype(mine[k])]
+    times = [k for k in keys if pd.api.types.is_datetime64_any_dtype(ends[k])]
     kinds = {k: "datetime64[s]" if k in times else str for k in keys}
-    wide = mine.pivot_table(
+    wide = ends.pivot_table(
         index=keys,
         columns="level",
         values="value",
@@ -447,7 +448,7 @@ def _sayable(rows: pd.DataFrame, place: str) -> pd.DataFrame:
     return rows[rows["median"] >= SMALL] if is_county(place) else rows
 
 
-def _shown(rows: pd.DataFrame, place: str) -> pd.DataFrame:
+def _without_small(rows: pd.DataFrame, place: str) -> pd.DataFrame:
     """Numbers as they are drawn: of a county, none below 10, for a file of curves holds them."""
     if not is_county(place):
         return rows
@@ -467,24 +468,24 @@ def _intervals(axes: Any, rows: pd.DataFrame) -> None:
     """A bar and a dot for each forecast; orange where the bar missed."""
     when = days(months_in(rows))
     missed = _missed(rows)
-    wide = float(np.clip(0.5 * width_of(axes) / max(len(rows), 1), 1.5, 7))
-    for one, bar, dot, name in (
+    width = float(np.clip(0.5 * width_of(axes) / max(len(rows), 1), 1.5, 7))
+    for rows_of_kind, bar, dot, name in (
         (~missed, BAND50, BLUE, ""),
         (missed, CLASSES[3], ORANGE, ", missed"),
     ):
-        part = rows[one]
+        part = rows[rows_of_kind]
         if part["low"].notna().any():
             axes.vlines(
-                when[one],
+                when[rows_of_kind],
                 part["low"],
                 part["high"],
                 color=bar,
-                lw=wide,
+                lw=width,
                 zorder=2,
                 label=f"90% interval{name}",
             )
         axes.plot(
-            when[one],
+            when[rows_of_kind],
             part["median"],
             "o",
             color=dot,
@@ -496,21 +497,23 @@ def _intervals(axes: Any, rows: pd.DataFrame) -> None:
 
 def _side(rows: pd.DataFrame) -> str:
     """Whether the final counts that missed their intervals were all lower, or all higher."""
-    ways = set(np.sign(rows["observed"] - rows["median"])[_missed(rows)])
-    return "lower" if ways == {-1} else "higher" if ways == {1} else ""
+    signs = set(np.sign(rows["observed"] - rows["median"])[_missed(rows)])
+    if signs == {-1}:
+        return "lower"
+    return "higher" if signs == {1} else ""
 
 
 def _count_misses(axes: Any, rows: pd.DataFrame, at: pd.DataFrame) -> None:
     """How many intervals missed, and on which side, below the last one drawn that did."""
-    held = at.dropna(subset=["low", "high"])
+    complete = at.dropna(subset=["low", "high"])
     missed = rows[_missed(rows)]
     if missed.empty:
         return
     last = missed.iloc[-1]
-    said = f"{int(_missed(held).sum())} of {len(held)} intervals missed"
-    room = text_width(said, TEXT) / width_of(axes, inner=True) * np.ptp(axes.get_xlim())
-    near = np.abs((rows["month"] - last["month"]).dt.days) < room
-    low = rows.loc[near, ["low", "observed"]].min().min()
+    text = f"{int(_missed(complete).sum())} of {len(complete)} intervals missed"
+    room = text_width(text, TEXT) / width_of(axes, inner=True) * np.ptp(axes.get_xlim())
+    neighbors = np.abs((rows["month"] - last["month"]).dt.days) < room
+    low = rows.loc[neighbors, ["low", "observed"]].min().min()
     when = days(last["month"])
     axes.vlines(
         [when],
@@ -520,11 +523,11 @@ def _count_misses(axes: Any, rows: pd.DataFrame, at: pd.DataFrame) -> None:
         lw=1,
         zorder=1.9,
     )
-    look: dict[str, Any] = {"color": ORANGE, "ha": "right", "va": "top"}
-    label(axes, said, (when, low), (4, -4), bold=True, **look)
+    style: dict[str, Any] = {"color": ORANGE, "ha": "right", "va": "top"}
+    label(axes, text, (when, low), (4, -4), bold=True, **style)
     bottom, top = axes.get_ylim()
-    if (side := _side(held)) and (low - bottom) / (top - bottom) * height_of(axes) > 2.6 * TEXT:
-        label(axes, f"final counts were {side}", (when, low), (4, -4 - 1.3 * TEXT), **look)
+    if (side := _side(complete)) and (low - bottom) / (top - bottom) * height_of(axes) > 2.6 * TEXT:
+        label(axes, f"final counts were {side}", (when, low), (4, -4 - 1.3 * TEXT), **style)
 
 
 def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) -> str:
@@ -532,17 +535,19 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
         f"{len(at)} forecasts by {name} of {deaths} in {in_place(place)}, {ahead} months ahead, "
         f"for {month_name(at['month'].min())} to {month_name(at['month'].max())}"
     )
-    lead = joined(lead, f"on {kind}" if (kind := said_in(at)) else "")
+    kind = said_in(at)
+    if kind:
+        lead = f"{lead}, on {kind}"
     parts = []
-    held = at.dropna(subset=["low", "high"])
-    if len(held):
-        inside = len(held) - int(_missed(held).sum())
-        side = f", and the other counts were {_side(held)}" if _side(held) else ""
-        parts.append(f"{inside} of {len(held)} 90% intervals contained the final count{side}")
-    some = _sayable(at[at["observed"] > 0], place)
-    if len(some):
-        off = float((100 * (some["median"] / some["observed"] - 1).abs()).median())
-        parts.append(f"half of the medians were within {off:.1f}% of it")
+    complete = at.dropna(subset=["low", "high"])
+    if len(complete):
+        inside = len(complete) - int(_missed(complete).sum())
+        side = f", and the other counts were {_side(complete)}" if _side(complete) else ""
+        parts.append(f"{inside} of {len(complete)} 90% intervals contained the final count{side}")
+    sayable = _sayable(at[at["observed"] > 0], place)
+    if len(sayable):
+        error = float((100 * (sayable["median"] / sayable["observed"] - 1).abs()).median())
+        parts.append(f"half of the medians were within {error:.1f}% of it")
     last = at.iloc[-1]
     number: Callable[[float], str] = ranged if is_county(place) else "{:,.0f}".format
     parts.append(
@@ -644,8 +649,8 @@ def skill(
     names = [m for m in models_of(board, models) if m != baseline or models is not None]
     if not names:
         raise DataError(f"only {baseline} was scored: there is nothing to relate to it")
-    drawn = drawn_on(axes)
-    said = []
+    ax = drawn_on(axes)
+    texts_of_models = []
     ends = []
     width = 0.7 / len(names)
     for i, name in enumerate(names):
@@ -654,9 +659,9 @@ def skill(
         color = PALETTE[i % len(PALETTE)]
         shape = MARKERS[(i + i // len(PALETTE)) % len(MARKERS)]
         mark = dict(zip(MARKERS, "●■▲◆▼✚"))[shape]
-        known = np.isfinite(heights)
-        ends.append(named(heights[known][-1], f"{mark} {name}", color))
-        drawn.vlines(
+        finite = np.isfinite(heights)
+        ends.append(named(heights[finite][-1], f"{mark} {name}", color))
+        ax.vlines(
             place,
             1,
             heights,
@@ -664,7 +669,7 @@ def skill(
             lw=2,
             alpha=0.55,
         )
-        drawn.plot(
+        ax.plot(
             place,
             heights,
             shape,
@@ -673,20 +678,24 @@ def skill(
             label=literal(name),
         )
         if name != baseline:
-            texts = (f"{h:.2f} ({g})" for h, g in zip(heights[known], np.array(groups)[known]))
-            said.append(f"{name} {', '.join(texts)}")
-    drawn.axhline(1, color=INK, lw=1)
-    drawn.set_xticks(np.arange(len(groups)), [_VALUES.get(g, literal(g)) for g in groups])
-    drawn.set_xlim(-0.6, len(groups) - 0.4)
+            texts = (f"{h:.2f} ({g})" for h, g in zip(heights[finite], np.array(groups)[finite]))
+            texts_of_models.append(f"{name} {', '.join(texts)}")
+    ax.axhline(1, color=INK, lw=1)
+    ax.set_xticks(np.arange(len(groups)), [_VALUES.get(g, literal(g)) for g in groups])
+    ax.set_xlim(-0.6, len(groups) - 0.4)
     by = _TITLES.get(split, split.replace("_", " "))
-    drawn.set_xlabel(by)
-    levels(drawn, "{:g}".format, unit=literal(f"× the WIS of {baseline}"))
+    ax.set_xlabel(by)
+    levels(ax, "{:g}".format, unit=literal(f"× the WIS of {baseline}"))
     kind = "" if split == "vintage" else said_in(board)
-    what = "" if split == "target" else said_in(board, "target")
-    of = joined("counties" if counties else chosen, what, kind)
-    head = Head(f"Error relative to {baseline}", f"{joined(capital(of), 'below 1 is better')}.")
-    sentence = f"WIS relative to {joined(f'{baseline} by {by}', of)}: {'; '.join(said)}."
-    return finish(drawn, head, said=sentence, labels=ends)
+    target_words = "" if split == "target" else said_in(board, "target")
+    described = joined("counties" if counties else chosen, target_words, kind)
+    head = Head(
+        f"Error relative to {baseline}", f"{joined(capital(described), 'below 1 is better')}."
+    )
+    sentence = (
+        f"WIS relative to {joined(f'{baseline} by {by}', described)}: {'; '.join(texts_of_models)}."
+    )
+    return finish(ax, head, said=sentence, labels=ends)
 
 
 def _board(
@@ -706,13 +715,13 @@ def _board(
         if kind is not None or split != column:
             board = of_kind(board, column, named=kind)
     if "level" in board and split != "level":
-        there = set(board["level"].astype(str))
-        level = level or next((x for x in LEVELS if x in there), "")
+        present = set(board["level"].astype(str))
+        level = level or next((x for x in LEVELS if x in present), "")
         board = board[board["level"].astype(str) == level]
         if board.empty:
             raise DataError(
                 f"nothing was scored for level {level!r}",
-                hint=f"there is: {', '.join(sorted(there))}",
+                hint=f"there is: {', '.join(sorted(present))}",
             )
     board = board.sort_values(split, kind="stable")  # categories have an order of their own
     return board.astype({split: str, "model": str}), level or ""

@@ -182,8 +182,8 @@ def write_briefs(
     codes = _codes(projection, names)
     context = annex(projection, codes, waiting=waiting)
     head = {"title": f"Technical annex: {_title(chosen, codes, projection.baseline)}"}
-    of_class = any(x.scope != ALL for s in chosen for x in s.interventions)
-    caveat = f"{CAVEAT} {CLASS_WARNING}" if of_class else CAVEAT  # CDC's, of classes of drugs
+    by_class = any(x.scope != ALL for _, x in _interventions(chosen))
+    caveat = f"{CAVEAT} {CLASS_WARNING}" if by_class else CAVEAT  # CDC's, of classes of drugs
     head |= {"subtitle": made(projection.baseline), "caveat": caveat}
     technical = render("annex", {**head, **context}, **layout)
     out = Path(folder)
