@@ -116,30 +116,32 @@ def is_function(model: Model) -> bool:
 
 def _axes(joint: object, target: str) -> frozenset[str]:
     """Axes that are declared; one may be given as it is, without a list."""
-    given = (joint,) if isinstance(joint, str) else joint
-    if not isinstance(given, Collection) or not all(isinstance(axis, str) for axis in given):
+    axes = (joint,) if isinstance(joint, str) else joint
+    if not isinstance(axes, Collection) or not all(isinstance(axis, str) for axis in axes):
         raise ForecastError(
             f"joint is {joint!r}, allowed: axes out of 'location' and 'month'",
             hint="joint=('month',), or joint=() for 12-month counts that are joint over nothing",
         )
-    if wrong := [axis for axis in given if axis not in _AXES]:
-        raise ForecastError(f"joint has an unknown axis {wrong[0]!r}", hint=one_of(wrong[0], _AXES))
-    if target == TARGET_MONTH and MONTH not in given:
+    for axis in axes:
+        if axis not in _AXES:
+            raise ForecastError(f"joint has an unknown axis {axis!r}", hint=one_of(axis, _AXES))
+    if target == TARGET_MONTH and MONTH not in axes:
         raise ForecastError(
             f"joint is {joint!r} and the paths are of months: months that are not joint cannot be "
             "added to 12-month counts",
             hint="joint=('month',), or target='deaths_12mo' for paths of 12-month counts",
         )
-    return frozenset(given)
+    return frozenset(axes)
 
 
 def _check(function: object, label: str | None) -> None:
     """Refuse what is not a named function of four arguments."""
-    wanted = f"a function of ({', '.join(_ARGUMENTS)})"
+    arguments = ", ".join(_ARGUMENTS)
     name = getattr(function, "__name__", "")
     if not callable(function) or not name or not hasattr(function, "__qualname__"):
         raise ForecastError(
-            f"@od.forecaster was put on a {type(function).__name__}, allowed: {wanted}",
+            f"@od.forecaster was put on a {type(function).__name__}, allowed: a function of "
+            f"({arguments})",
             hint="write one with def",
         )
     if label is None and not LABEL.fullmatch(name):
@@ -148,15 +150,15 @@ def _check(function: object, label: str | None) -> None:
             hint="use def, or give @od.forecaster(label=...)",
         )
     try:
-        found = inspect.signature(function)
+        signature = inspect.signature(function)
     except (TypeError, ValueError):  # of some that are compiled nobody can say
         return
     try:
-        found.bind(*_ARGUMENTS)
+        signature.bind(*_ARGUMENTS)
     except TypeError as error:
         raise ForecastError(
-            f"{name}{found} cannot be called with ({', '.join(_ARGUMENTS)}): {error}",
-            hint=f"def {name if name.isidentifier() else 'name'}({', '.join(_ARGUMENTS)})",
+            f"{name}{signature} cannot be called with ({arguments}): {error}",
+            hint=f"def {name if name.isidentifier() else 'name'}({arguments})",
         ) from None
 
 
@@ -189,16 +191,20 @@ class _Fitted:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
         # The random numbers of each group of places, and which they are.
         groups: dict[tuple[str, str], list[int]] = {}
-        spec = self.model.spec
-        key = ("model", "")
+        by = self.model.spec.by
         for i, place in enumerate(self.locations):
-            if spec.by is not None:
-                key = (spec.by, find(place).state if spec.by == "state" else place)
+            if by is None:
+                key = ("model", "")
+            elif by == "state":
+                key = (by, find(place).state)
+            else:
+                key = (by, place)
             groups.setdefault(key, []).append(i)
+        spec = self.model.spec
         paths = np.empty((draws, len(self.locations), horizon))
         for key, rows in groups.items():
-            seen = self.panel.select([self.locations[i] for i in rows])
-            paths[:, rows] = self._call(seen, horizon, draws=draws, rng=streams.generator(*key))
+            panel = self.panel.select([self.locations[i] for i in rows])
+            paths[:, rows] = self._call(panel, horizon, draws=draws, rng=streams.generator(*key))
         return Forecast.from_panel(
             self.panel,
             paths,
@@ -210,24 +216,26 @@ class _Fitted:
 
     def _call(self, panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """What the function returned, as numbers of the shape asked for; else refused."""
-        made: object = self.model.function(panel, horizon, draws, rng)
-        what = f"a {type(made).__name__}"
+        result: object = self.model.function(panel, horizon, draws, rng)
+        fault = f"a {type(result).__name__}"
+        expected: object = "an array of numbers"
         paths = None
         try:
-            found = np.asarray(made)
-            what = f"an array of {found.dtype}"
-            text = found.dtype.kind == "O" and any(isinstance(x, str | bytes) for x in found.flat)
-            if found.dtype.kind in "biufO" and not text:
-                paths = found.astype(float)
+            array = np.asarray(result)
+            fault = f"an array of {array.dtype}"
+            is_text = array.dtype.kind == "O" and any(
+                isinstance(x, str | bytes) for x in array.flat
+            )
+            if array.dtype.kind in "biufO" and not is_text:
+                paths = array.astype(float)
         except (TypeError, ValueError):
             pass
-        expected: object = "an array of numbers"
         if paths is not None:
             expected = (draws, len(panel.locations), horizon)
             if paths.shape == expected:
                 return paths
-            what = f"an array of shape {paths.shape}"
+            fault = f"an array of shape {paths.shape}"
         raise ForecastError(
-            f"{self.model.spec.model} returned {what}, expected {expected}",
+            f"{self.model.spec.model} returned {fault}, expected {expected}",
             hint="the model is at fault",
         )

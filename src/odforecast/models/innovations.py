@@ -11,8 +11,8 @@ import numpy as np
 from odforecast.forecasts import Forecast
 from odforecast.models.paths import (
     floor_at_zero,
+    one_line,
     require_some,
-    said,
     trailing_months,
     usable_locations,
 )
@@ -36,17 +36,21 @@ class Innovations:
 
     # Random walks, additive ETS, CES and ARIMA are all of this form.
 
-    # transition, observe, gain, state: (K, K), (K,), (K,), (K,): F, w, g, and x after the last
-    # observation
+    #: F, shape (K, K).
     transition: Floats
+    #: w, shape (K,).
     observe: Floats
+    #: g, shape (K,).
     gain: Floats
+    #: x after the last observation, shape (K,).
     state: Floats
-    sigma: float  # Standard deviation of e (normal)
-    # level, slope: Known line added to the path, `level + slope * h`
+    #: Standard deviation of e (normal).
+    sigma: float
+    #: Start of a line that is added to the path, ``level + slope * h``.
     level: float = 0.0
     slope: float = 0.0
-    slope_sd: float = 0.0  # Standard error of the slope: one draw per path
+    #: Standard error of the slope: one draw per path.
+    slope_sd: float = 0.0
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon)."""
@@ -55,17 +59,20 @@ class Innovations:
         errors = _errors(self.sigma, horizon, draws=draws, rng=rng)
         ahead = np.arange(1, horizon + 1)[:, None]
         out = self.level + (self.slope + self.slope_sd * noise) * ahead
-        now = np.broadcast_to(self.state, (draws, self.state.size))
-        few = self.observe.size < 8  # numpy adds so few one by one, and more in pairs
+        state = np.broadcast_to(self.state, (draws, self.state.size))
+        one_by_one = self.observe.size < 8  # numpy adds so few one by one, and more in pairs
         for h in range(horizon):
             if h:
-                now = now @ self.transition.T
+                state = state @ self.transition.T
                 for k, gain in enumerate(self.gain):
-                    now[:, k] += errors[h - 1] * gain
-            seen = now[:, 0] * self.observe[0] if few else (now * self.observe).sum(axis=1)
-            for k in range(1, self.observe.size * few):
-                seen += now[:, k] * self.observe[k]
-            out[h] += seen + errors[h]
+                    state[:, k] += errors[h - 1] * gain
+            if one_by_one:
+                mean = state[:, 0] * self.observe[0]
+                for k in range(1, self.observe.size):
+                    mean += state[:, k] * self.observe[k]
+            else:
+                mean = (state * self.observe).sum(axis=1)
+            out[h] += mean + errors[h]
         return out.T
 
 
@@ -73,18 +80,23 @@ class Innovations:
 class ThetaPaths:
     """The Theta model: a smoothed level plus a share of a line that may keep learning."""
 
-    # level, mean, intercept, slope: Smoothed level, mean of the series, and the fitted line, after
-    # `n` observations
+    #: Smoothed level after `n` observations.
     level: float
+    #: Mean of the series.
     mean: float
+    #: Of the fitted line.
     intercept: float
+    #: Of the fitted line.
     slope: float
-    # alpha, theta, sigma: Smoothing, weight and error scale
+    #: Smoothing.
     alpha: float
+    #: Weight of the line.
     theta: float
+    #: Standard deviation of the errors.
     sigma: float
-    n: int  # Observations
-    # Whether the line is refitted as (simulated) observations come in: the dynamic models
+    #: Observations.
+    n: int
+    #: Whether the line is refitted as (simulated) observations come in: the dynamic models.
     dynamic: bool
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -123,40 +135,39 @@ class FittedSeries:
     """The locations of a panel, each with a fitted series of its own."""
 
     spec: Spec
-    panel: Panel  # What it was fitted to
-    series: Mapping[str, Paths]  # Fitted series by location
-    skipped: Mapping[str, str]  # Locations left out, and why
-    log: bool = True  # Whether the series are of log(1 + deaths)
+    #: What it was fitted to.
+    panel: Panel
+    #: Fitted series by location.
+    series: Mapping[str, Paths]
+    #: Locations left out, and why.
+    skipped: Mapping[str, str]
+    #: Whether the series are of log(1 + deaths).
+    log: bool = True
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
         model = self.spec.model
         skipped = dict(self.skipped)
         paths: dict[str, Floats] = {}
-        for state, one in self.series.items():
+        for state, series in self.series.items():
+            rng = streams.generator("location", state)
             try:
-                with np.errstate(
-                    over="ignore",
-                    invalid="ignore",
-                    divide="ignore",
-                ):
-                    found = one.draw(horizon, draws, streams.generator("location", state))
-                    paths[state] = np.expm1(found) if self.log else found
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    path = series.draw(horizon, draws, rng)
+                    paths[state] = np.expm1(path) if self.log else path
             except MemoryError:
                 raise
             except Exception as error:
                 # Whatever another library raises, one series must not end the others.
-                skipped[state] = f"{model} could not forecast: {said(error)}"
-        states = [s for s in self.series if s in paths and np.isfinite(paths[s]).all()]
-        for state in [s for s in paths if s not in states]:
-            skipped[state] = f"draws of {model} are not finite within {horizon} months"
+                skipped[state] = f"{model} could not forecast: {one_line(error)}"
+        for state, path in paths.items():
+            if not np.isfinite(path).all():
+                skipped[state] = f"draws of {model} are not finite within {horizon} months"
+        states = [state for state in paths if state not in skipped]
         require_some(states, skipped, panel=self.panel, model=model)
         what = "12-month sums" if self.spec.target == TARGET_12MO else "months"
-        out, warnings = floor_at_zero(
-            np.stack([paths[s] for s in states], axis=1),
-            states,
-            what=what,
-        )
+        stacked = np.stack([paths[state] for state in states], axis=1)
+        out, warnings = floor_at_zero(stacked, states, what=what)
         return Forecast.from_panel(
             self.panel,
             out,
@@ -188,6 +199,6 @@ def fit_series(
             raise
         except Exception as error:
             # Whatever another library raises, one series must not end the others.
-            skipped[state] = f"{spec.model} could not be fitted: {said(error)}"
+            skipped[state] = f"{spec.model} could not be fitted: {one_line(error)}"
     require_some(list(series), skipped, panel=panel, model=spec.model)
     return FittedSeries(spec, panel, series=series, skipped=skipped, log=log)

@@ -30,22 +30,29 @@ def require_some(
     model: str,
 ) -> None:
     """Refuse a panel of which no location could be used, with the first reasons."""
-    if not states:
-        reasons = "; ".join(f"{s}: {r}" for s, r in list(skipped.items())[:3])
-        raise PanelError(
-            f"{model} can use none of the {len(panel.locations)} locations as of {panel.as_of} "
-            f"({reasons})",
-            hint="take a later date, a longer history, or other locations",
-        )
+    if states:
+        return
+    first = list(skipped.items())[:3]
+    reasons = "; ".join(f"{state}: {reason}" for state, reason in first)
+    raise PanelError(
+        f"{model} can use none of the {len(panel.locations)} locations as of {panel.as_of} "
+        f"({reasons})",
+        hint="take a later date, a longer history, or other locations",
+    )
 
 
-def said(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Why one series failed, in one line: of an error that is not ours its class too."""
-    text = error.message if isinstance(error, OdforecastError) else str(error)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    if not isinstance(error, OdforecastError):
-        first = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return first if len(first) <= 200 else first[:199] + "…"
+    if isinstance(error, OdforecastError):
+        text = error.message
+        kind = ""
+    else:
+        text = str(error)
+        kind = type(error).__name__
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    parts = [part for part in (kind, *lines[:1]) if part]
+    text = ": ".join(parts)
+    return text if len(text) <= 200 else text[:199] + "…"
 
 
 def trailing_months(panel: Panel, state: str) -> Floats:
@@ -75,7 +82,9 @@ def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> 
 
 def below_zero(count: int, size: int, what: str = "months") -> list[str]:
     """What to say about draws below zero; nothing where there were none."""
-    return [f"{count:,} of {size:,} drawn {what} were below zero and set to 0"] if count else []
+    if not count:
+        return []
+    return [f"{count:,} of {size:,} drawn {what} were below zero and set to 0"]
 
 
 def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
@@ -83,9 +92,10 @@ def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, 
     below = draws < 0
     if not below.any():
         return draws, ()
-    where = ", ".join(s for s, hit in zip(states, below.any(axis=(0, 2))) if hit)
+    affected = np.flatnonzero(below.any(axis=(0, 2)))
+    names = ", ".join(states[i] for i in affected)
     (text,) = below_zero(int(below.sum()), draws.size, what=what)
-    return np.where(below, 0.0, draws), (f"{text} ({where})",)
+    return np.where(below, 0.0, draws), (f"{text} ({names})",)
 
 
 def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:

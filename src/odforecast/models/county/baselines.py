@@ -33,16 +33,22 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Counts of the counties of a panel, and which of them are hidden or lost."""
+    """Counts of L counties of a panel in T months, and which of them are hidden or lost."""
 
-    panel: Panel  # Where they are from
-    locations: tuple[str, ...]  # The counties with a count, hidden or lost one, length L
-    skipped: dict[str, str]  # The others, and why
-    known: Floats  # (L, T): Counts shown; NaN where hidden or lost
-    # hidden, lost: (L, T)
+    #: Where they are from.
+    panel: Panel
+    #: The counties with a count, hidden or lost one.
+    locations: tuple[str, ...]
+    #: The other counties, and why they are left out.
+    skipped: dict[str, str]
+    #: Counts shown, NaN where hidden or lost, shape (L, T).
+    known: Floats
+    #: Whether a count is hidden, for it is small, shape (L, T).
     hidden: Bools
+    #: Whether a count is lost, though it is large, shape (L, T).
     lost: Bools
-    stale: tuple[str, ...]  # Counties without a count in the last month: an earlier one stands in
+    #: Counties without a count in the last month, for which an earlier one is used.
+    stale: tuple[str, ...]
 
     @cached_property
     def states(self) -> NDArray[np.str_]:
@@ -52,23 +58,25 @@ class Counts:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know."""
-        said = []
+        warnings = []
         if self.stale:
-            few = ", ".join(self.stale[:5])
-            said.append(
-                f"{len(self.stale)} counties have no count in {self.panel.last_month} ({few}): "
-                "their last one stands in"
+            examples = ", ".join(self.stale[:5])
+            warnings.append(
+                f"{len(self.stale)} counties have no count in {self.panel.last_month} "
+                f"({examples}): their last one stands in"
             )
-        unknown = self.states[self.lost[:, -1] & ~self._remainders[1]]
-        if unknown.size:
-            where = ", ".join(sorted(set(unknown.tolist())))
-            said.append(f"lost counts are taken as 1,000: no count of the whole state ({where})")
-        return tuple(said)
+        _, complete = self._remainders
+        states = self.states[self.lost[:, -1] & ~complete]
+        if states.size:
+            names = ", ".join(sorted(set(states.tolist())))
+            warnings.append(
+                f"lost counts are taken as 1,000: no count of the whole state ({names})"
+            )
+        return tuple(warnings)
 
     def drawn_hidden(self, draws: int, streams: Streams) -> Whole:
         """What each county's hidden counts are in each draw, shape (L, D)."""
-        # 1 to 9, as often each.
-        # 0 in counties that were never hidden.
+        # 1 to 9, as often each; 0 in counties that were never hidden.
         out = np.zeros((len(self.locations), draws), dtype=np.int32)
         for i in np.flatnonzero(self.hidden.any(axis=1)):
             rng = streams.generator("hidden", self.locations[i])
@@ -76,65 +84,64 @@ class Counts:
         return out
 
     def drawn_last(self, hidden: Whole) -> Whole:
-        """The counts of the last month in each draw, shape (L, D)."""
-        # hidden (L, D)
-        shown = np.nan_to_num(self.known[:, -1]).astype(np.int32)
-        out = np.where(self.hidden[:, [-1]], hidden, shown[:, None])
+        """The counts of the last month in each draw, given those hidden, both of shape (L, D)."""
+        last = np.nan_to_num(self.known[:, -1]).astype(np.int32)
+        out = np.where(self.hidden[:, [-1]], hidden, last[:, None])
         for i in np.flatnonzero(self.lost[:, -1]):
             out[i] = self.drawn_lost(int(i), hidden)[:, -1]
         return out
 
     def drawn_history(self, row: int, hidden: Whole) -> Floats:
         """Counts of a county in every draw, shape (D, T), lost ones completed."""
-        shown = np.where(self.hidden[row], hidden[row][:, None], self.known[row])
-        return np.where(self.lost[row], self.drawn_lost(row, hidden), shown)
+        counts = np.where(self.hidden[row], hidden[row][:, None], self.known[row])
+        return np.where(self.lost[row], self.drawn_lost(row, hidden), counts)
 
     def drawn_lost(self, row: int, hidden: Whole) -> Floats:
         """What the state leaves for a county that lost counts, shape (D, T), whole numbers."""
         # NaN in months where it lost none.
-        rest, whole = self._remainders
+        remainders, complete = self._remainders
         state = np.flatnonzero(self.states == self.states[row])
-        shared = state[self.lost[state].any(axis=1)]
-        taken = np.einsum("it,id->dt", self.hidden[state].astype(float), hidden[state])
+        losers = state[self.lost[state].any(axis=1)]
+        small = np.einsum("it,id->dt", self.hidden[state].astype(float), hidden[state])
         out = np.full((hidden.shape[1], self.lost.shape[1]), np.nan)
         for t in np.flatnonzero(self.lost[row]):
-            if not whole[row] or np.isnan(rest[row, t]):
+            if not complete[row] or np.isnan(remainders[row, t]):
                 out[:, t] = FLOOR
                 continue
-            left = rest[row, t] - taken[:, t]
-            there = shared[self.lost[shared, t]]
+            remainder = remainders[row, t] - small[:, t]
+            rows = losers[self.lost[losers, t]]
             # One that was shown before or after is near 1,000; those never shown share the rest.
-            unseen = there[np.isnan(self.known[there]).all(axis=1)]
+            unseen = rows[np.isnan(self.known[rows]).all(axis=1)]
             if not unseen.size:
-                value = left / there.size
+                value = remainder / rows.size
             elif row in unseen:
-                value = (left - FLOOR * (there.size - unseen.size)) / unseen.size
+                value = (remainder - FLOOR * (rows.size - unseen.size)) / unseen.size
             else:
-                value = np.full(left.shape, FLOOR)
+                value = np.full(remainder.shape, FLOOR)
             out[:, t] = np.rint(np.maximum(value, FLOOR))
         return out
 
     @cached_property
     def _remainders(self) -> tuple[Floats, Bools]:
-        """State less its counties shown, where one lost a count; and whether all of it is known."""
-        # (L, T), (L,): its count is known and all of its counties are here.
-        rest = np.full(self.lost.shape, np.nan)
-        whole = np.zeros(len(self.locations), dtype=bool)
-        beside = self.panel.beside.get(STATES)
-        if beside is None or not self.lost.any():
-            return rest, whole
+        """States less their counties shown, (L, T), where one lost a count; whether it is known."""
+        # It is known (L,) where the state's count is, and all of its counties are here.
+        remainders = np.full(self.lost.shape, np.nan)
+        complete = np.zeros(len(self.locations), dtype=bool)
+        panel = self.panel.beside.get(STATES)
+        if panel is None or not self.lost.any():
+            return remainders, complete
         edition = edition_held(self.panel.locations)
-        at = (self.panel.months - beside.months[0]).astype(int)
-        inside = (at >= 0) & (at < beside.months.size)
+        columns = (self.panel.months - panel.months[0]).astype(int)
+        inside = (columns >= 0) & (columns < panel.months.size)
         for state in set(self.states[self.lost.any(axis=1)].tolist()):
             rows = np.flatnonzero(self.states == state)
-            if state not in beside.locations or rows.size < len(counties_of(state, edition)):
+            if state not in panel.locations or rows.size < len(counties_of(state, edition)):
                 continue
             total = np.full(self.lost.shape[1], np.nan)
-            total[inside] = beside.reported[beside.locations.index(state), at[inside]]
-            rest[rows] = total - np.nansum(self.known[rows], axis=0)
-            whole[rows] = True
-        return rest, whole
+            total[inside] = panel.reported[panel.locations.index(state), columns[inside]]
+            remainders[rows] = total - np.nansum(self.known[rows], axis=0)
+            complete[rows] = True
+        return remainders, complete
 
 
 def counts_of(panel: Panel, model: str) -> Counts:
@@ -145,36 +152,32 @@ def counts_of(panel: Panel, model: str) -> Counts:
             f"{panel.months.size} ({panel.months[0]} to {panel.last_month})",
             hint="take a later date, or a release that goes back further",
         )
-    some = ~np.isnan(panel.low)
-    rows = np.flatnonzero(some.any(axis=1))
+    counted = ~np.isnan(panel.low)
+    usable = counted.any(axis=1)
+    rows = np.flatnonzero(usable)
     locations = tuple(panel.locations[i] for i in rows)
-    skipped = {panel.locations[i]: "no count in any month" for i in np.flatnonzero(~some.any(1))}
+    skipped = {panel.locations[i]: "no count in any month" for i in np.flatnonzero(~usable)}
     require_some(locations, skipped, panel=panel, model=model)
     # A month without a count has that of the last month before it that has one, else the first.
-    known = some[rows]
-    at = np.where(known, np.arange(known.shape[1]), -1)
-    at = np.maximum.accumulate(at, axis=1)
-    at = np.where(at < 0, known.argmax(axis=1)[:, None], at)
-    each = np.arange(rows.size)[:, None]
-    reported = panel.reported[rows][each, at]
-    hidden = panel.hidden[rows][each, at]
-    lost = panel.lost[rows][each, at]
-    stale = tuple(s for s, there in zip(locations, known[:, -1]) if not there)
+    counted = counted[rows]
+    months = np.where(counted, np.arange(counted.shape[1]), -1)
+    months = np.maximum.accumulate(months, axis=1)
+    months = np.where(months < 0, counted.argmax(axis=1)[:, None], months)
     return Counts(
         panel,
         locations,
         skipped=skipped,
-        known=reported,
-        hidden=hidden,
-        lost=lost,
-        stale=stale,
+        known=np.take_along_axis(panel.reported[rows], months, axis=1),
+        hidden=np.take_along_axis(panel.hidden[rows], months, axis=1),
+        lost=np.take_along_axis(panel.lost[rows], months, axis=1),
+        stale=tuple(place for place, last in zip(locations, counted[:, -1]) if not last),
     )
 
 
 def enough(n_months: int, horizon: int, needed: int) -> tuple[int, float]:
     """The longest horizon up to this one with enough differences, and what to stretch them by."""
-    own = max(1, min(horizon, n_months - needed))
-    return own, float(np.sqrt(horizon / own))
+    longest = max(1, min(horizon, n_months - needed))
+    return longest, float(np.sqrt(horizon / longest))
 
 
 def sorted_changes(history: Floats, steps: int) -> Floats:
@@ -222,15 +225,16 @@ class FittedCountyBaseline:
         if self.pooled:
             self._pooled(out, last, levels=levels)
         else:
-            self._own(out, last, levels=levels, hidden=hidden)
+            self._by_county(out, last, levels=levels, hidden=hidden)
         panel = counts.panel
         warnings = counts.warnings
         n_months = panel.months.size
         # A pooled spread has many counties in each pair of months.
-        own, stretch = enough(n_months, horizon, needed=1 if self.pooled else MIN_ERRORS)
+        needed = 1 if self.pooled else MIN_ERRORS
+        longest, stretch = enough(n_months, horizon, needed=needed)
         if stretch > 1.0:
             warnings += (
-                f"{n_months} months are too few for past changes over more than {own}: those, "
+                f"{n_months} months are too few for past changes over more than {longest}: those, "
                 "widened by the square root of time, stand in",
             )
         return Forecast.from_panel(
@@ -247,36 +251,38 @@ class FittedCountyBaseline:
 
     def _pooled(self, out: Whole, last: Whole, levels: Floats) -> None:
         roots = shown_roots(self.counts.known)
-        base = np.sqrt(last)
+        last_root = np.sqrt(last)
         # Every county has the same levels, in another order: their quantiles are taken once.
         grid = np.sort(levels[0])
-        which = np.searchsorted(grid, levels)
+        rank = np.searchsorted(grid, levels)
         for h in range(1, out.shape[2] + 1):
-            for own in range(min(h, roots.shape[1] - 1), 0, -1):
-                gaps = roots[:, own:] - roots[:, :-own]
-                gaps = gaps[~np.isnan(gaps)]
-                if gaps.size:  # fit saw to it that there are some over one month
+            for longest in range(min(h, roots.shape[1] - 1), 0, -1):
+                changes = roots[:, longest:] - roots[:, :-longest]
+                changes = changes[~np.isnan(changes)]
+                if changes.size:  # fit saw to it that there are some over one month
                     break
-            error = np.sqrt(h / own) * symmetric_quantiles(gaps, grid)[which]
-            out[:, :, h - 1] = np.rint(np.maximum(base + error, 0.0) ** 2)
+            error = np.sqrt(h / longest) * symmetric_quantiles(changes, grid)[rank]
+            out[:, :, h - 1] = np.rint(np.maximum(last_root + error, 0.0) ** 2)
 
-    def _own(self, out: Whole, last: Whole, levels: Floats, hidden: Whole) -> None:
+    def _by_county(self, out: Whole, last: Whole, levels: Floats, hidden: Whole) -> None:
         counts = self.counts
-        ever = counts.hidden.any(axis=1)
-        gone = counts.lost.any(axis=1)
+        ever_hidden = counts.hidden.any(axis=1)
+        losers = np.flatnonzero(counts.lost.any(axis=1))
         # A row for every history: one of a county always shown, nine of one that was hidden.
-        row = np.repeat(np.arange(ever.size), np.where(ever, HIDDEN.size, 1))
-        first = np.searchsorted(row, np.arange(ever.size))
-        value = 1.0 + np.arange(row.size) - first[row]
-        histories = np.where(counts.hidden[row], value[:, None], counts.known[row])
+        n_rows = np.where(ever_hidden, HIDDEN.size, 1)
+        county = np.repeat(np.arange(ever_hidden.size), n_rows)
+        first = np.searchsorted(county, np.arange(ever_hidden.size))
+        value = 1.0 + np.arange(county.size) - first[county]
+        histories = np.where(counts.hidden[county], value[:, None], counts.known[county])
         rows = first[:, None] + np.maximum(hidden - 1, 0)
-        lost = {int(i): counts.drawn_history(int(i), hidden) for i in np.flatnonzero(gone)}
-        each = np.arange(levels.shape[1])
+        lost = {int(i): counts.drawn_history(int(i), hidden) for i in losers}
+        every_draw = np.arange(levels.shape[1])
         for h in range(1, out.shape[2] + 1):
-            own, stretch = enough(histories.shape[1], h, needed=MIN_ERRORS)
-            error = at_levels(sorted_changes(histories, own), rows, levels=levels)
+            longest, stretch = enough(histories.shape[1], h, needed=MIN_ERRORS)
+            error = at_levels(sorted_changes(histories, longest), rows, levels=levels)
             for i, history in lost.items():
-                error[i] = at_levels(sorted_changes(history, own), each, levels=levels[i])
+                changes = sorted_changes(history, longest)
+                error[i] = at_levels(changes, every_draw, levels=levels[i])
             out[:, :, h - 1] = np.maximum(last + np.rint(stretch * error), 0.0)
 
 
