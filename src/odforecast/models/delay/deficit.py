@@ -50,34 +50,27 @@ class Delays:
     # Share of the records pending beyond what stays pending that end as overdose deaths
     kappa: float
     kappa_error: float  # Relative error of `kappa`
-    # kappa_old, old_error: What of that arrives of months more than a year old, over that of the
-    # younger ones, and by how much single releases differ in it
-    kappa_old: float
-    old_error: float
+    kappa_old: float  # That share in months more than a year old, over that in younger ones
+    old_error: float  # Relative error of `kappa_old` in a single release
     kappa_predicted: float  # Share of the excess of CDC's predicted count that arrives
-    # sd_own, sd_shared: Relative error of the late arrivals of a jurisdiction, and what a release
-    # shares
-    sd_own: float
-    sd_shared: float
+    sd_own: float  # Relative error of a jurisdiction's own late arrivals
+    sd_shared: float  # Relative error of late arrivals that all jurisdictions of a release share
     noise: float  # Relative error of a single month's late arrivals
-    # revision_own, revision_shared: Arrivals that nothing announced, as a share of the last count
-    revision_own: float
-    revision_shared: float
+    revision_own: float  # A jurisdiction's unannounced arrivals, as a share of its last count
+    revision_shared: float  # Those that a release shares
     revision_decay: float  # Share of them that goes on to the month before, month by month
-    revision_noise: float  # The same for a single month
+    revision_noise: float  # Unannounced arrivals of a single month
     closing_share: float  # Share of jurisdictions whose closed year is cut by its final file
     closing_size: float  # Mean cut of those, as a share of the year's count, in December
-    # closing_own, closing_shared: Other changes of a year whose file has closed, in either
-    # direction, as a share of its count: a jurisdiction's own, and what all share
+    # A jurisdiction's other changes of a closed year, in either direction, as a share of its count
     closing_own: float
-    closing_shared: float
-    # late, late_decay: Late share of a month's deaths six months after its end, and its log decline
-    # a month: where a release says nothing on how incomplete it is
+    closing_shared: float  # Those that all share
+    # Where a release says nothing on how incomplete it is: late share of a month's deaths six
+    # months after its end
     late: float
-    late_decay: float
-    # late_own, late_shared: Relative error of that
-    late_own: float
-    late_shared: float
+    late_decay: float  # Log decline of that share a month
+    late_own: float  # A jurisdiction's relative error of it
+    late_shared: float  # The release's
 
 
 #: Names of the constants.
@@ -90,10 +83,8 @@ class Deficit:
 
     # (L, SPAN): Expected deaths that arrive late, by month of death, the last month at the end
     late: Floats
-    # own, shared: (L,): Relative errors of `late`: a location's own (sd) and that of the release
-    # (scale)
-    own: Floats
-    shared: Floats
+    own: Floats  # (L,): Sd of a location's own relative error of `late`
+    shared: Floats  # (L,): Scale of the relative error that a release shares
     noise: Floats  # (L, SPAN): Sd of a single month's error, in deaths
     # (L, SPAN): Sd of the error that a release shares of its months more than a year old, in deaths
     old: Floats
@@ -107,9 +98,8 @@ class Deficit:
     # (L, SPAN): Deaths by which other changes of the closed year, as a share of its count, change a
     # month
     year: Floats
-    # year_own, year_shared: Sd of those changes
-    year_own: float
-    year_shared: float
+    year_own: float  # Sd of a location's own such changes
+    year_shared: float  # Sd of those that a release shares
     adds_up: bool  # Whether the US is the sum of its parts: all have a count in the last month
     # Location to what `late` rests on: `"pending"`, `"predicted"`, `"age"`, or `"final"`
     how: dict[str, str]
@@ -319,8 +309,8 @@ def _gained_since_closing(panel: Panel, n_open: int) -> Floats | None:
     for release, counts in zip(triangle.releases, triangle.reported, strict=True):
         then = not_final(release, panel.final_through)
         if 0 < then <= EARLY < now:
-            found: Floats = panel.reported[:, -n_open - 1] - counts[:, -n_open - 1]
-            gained: Floats = np.maximum(found, 0.0)
+            change: Floats = panel.reported[:, -n_open - 1] - counts[:, -n_open - 1]
+            gained: Floats = np.maximum(change, 0.0)
             best = closed(gained, panel.locations) if _adds_up(panel) else gained
             if release.month != 8:  # the file closes about September: August's is a makeshift
                 break
@@ -337,11 +327,8 @@ def _adds_up(panel: Panel) -> bool:
 class Factors:
     """The errors that a location's months have in common, in every draw; shape (D, L)."""
 
-    # `late` is the relative error of the late arrivals, `revision` the arrivals that nothing
-    # announced, as a share of the last count.
-
-    late: Floats
-    revision: Floats
+    late: Floats  # Relative error of the late arrivals
+    revision: Floats  # Arrivals that nothing announced, as a share of the last count
 
 
 def prior_factors(
@@ -352,12 +339,12 @@ def prior_factors(
     streams: Streams,
 ) -> Factors:
     """Factors of some rows of a panel as they are before anything is forecast."""
-    found = shared_factors(deficit, rows, draws=draws, streams=streams)
+    factors = shared_factors(deficit, rows, draws=draws, streams=streams)
     for k, i in enumerate(rows):
         late, revision = streams.generator("delay", locations[i]).standard_normal((2, draws))
-        found.late[:, k] += deficit.own[i] * late
-        found.revision[:, k] += deficit.revision_own[i] * revision
-    return found
+        factors.late[:, k] += deficit.own[i] * late
+        factors.revision[:, k] += deficit.revision_own[i] * revision
+    return factors
 
 
 def shared_factors(deficit: Deficit, rows: list[int], draws: int, streams: Streams) -> Factors:
@@ -402,8 +389,9 @@ kept_late_numbers = lru_cache(maxsize=64)(draw_late_numbers)
 
 def late_numbers(streams: Streams, place: str, draws: int) -> LateNumbers:
     """The random numbers of what arrives late at one place; kept where they are few."""
-    kept = draws <= MOST_KEPT
-    return (kept_late_numbers if kept else draw_late_numbers)(streams, place, draws)
+    if draws > MOST_KEPT:
+        return draw_late_numbers(streams, place, draws)
+    return kept_late_numbers(streams, place, draws)
 
 
 def late_draws(

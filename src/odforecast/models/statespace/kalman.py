@@ -70,9 +70,8 @@ class State:
     """What the filter knows at the origin about some locations."""
 
     locations: tuple[str, ...]
-    # mean, cov: (K,) and (K, K)
-    mean: Floats
-    cov: Floats
+    mean: Floats  # (K,)
+    cov: Floats  # (K, K)
     scales: Scales
     shift: Floats  # (L, 12): By calendar column of the panel: from the model's pins to the panel's
     years: Floats  # (L,): Years averaged in a pin
@@ -180,15 +179,14 @@ def kalman(
     months: Floats,  # (L, T): Deaths, completed by what is expected to arrive late; NaN is skipped
     region: NDArray[np.int64],  # (L,)
     scales: Floats,  # (7,): `Scales` in order
-    # mean, cov: (K,) and (K, K)
-    mean: Floats,
-    cov: Floats,
+    mean: Floats,  # (K,): Overwritten
+    cov: Floats,  # (K, K): Overwritten
     share: Floats,  # (L,): Share of the count noise left after the pins took up theirs
     first: int,  # The first of `months` that is filtered; those before it have been
-    # late, revised: (L, T): Deaths by which one unit of an error, or of a revision, changes a
-    # month. Read where the state is the long one
+    # (L, T): Deaths by which one unit of an error of late arrivals changes a month. Read where the
+    # state is the long one, as are those that follow
     late: Floats,
-    revised: Floats,
+    revised: Floats,  # (L, T): The same of one unit of a revision
     noise: Floats,  # (L, T): Variance of what arrives late in a single month, in deaths squared
 ) -> float:
     """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten."""
@@ -579,10 +577,9 @@ def draw_counts(
     noise: float,  # Sd of the extra noise on the log scale
     pin: Floats,  # (L,): Variance of the error of a pin, as a share of a month's mean
     shift: Floats,  # (L, H): From the model's pins to those of the panel
-    # normal, uniform: (D, L, H)
-    normal: Singles,
-    uniform: Singles,
-    out: Floats,
+    normal: Singles,  # (D, L, H)
+    uniform: Singles,  # (D, L, H)
+    out: Floats,  # (D, L, H): Overwritten
 ) -> int:
     """Deaths from log means into ``out`` (D, L, H); below a mean of 12 the Poisson is exact."""
     n_draws, n_loc, horizon = rise.shape

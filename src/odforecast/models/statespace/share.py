@@ -38,18 +38,14 @@ _ALONE = 0.19
 class ShareScales:
     """Innovations of the log-odds a month, and what is known of late arrivals."""
 
-    # own, us: Sd of a location's own and of the shared innovation
-    own: float
-    us: float
-    # slope, damp: Sd of the innovation of the shared slope, and its damping
-    slope: float
-    damp: float
+    own: float  # Sd of a location's own innovation
+    us: float  # Sd of the shared innovation
+    slope: float  # Sd of the innovation of the shared slope
+    damp: float  # Damping of that slope a month
     noise: float  # Sd of a single month's noise beyond the binomial
     pull: float  # Change of the log-odds with that of the log level of all drugs
-    # late, late_shared: Late share of the class over that of all drugs, and its sd from release to
-    # release
-    late: float
-    late_shared: float
+    late: float  # Late share of the class over that of all drugs
+    late_shared: float  # Sd of that ratio from release to release
     late_own: float  # Relative error of a location's own
 
 
@@ -70,15 +66,12 @@ class Inputs:
     others: tuple[str, ...]  # Jurisdictions of that rest
     adds_up: bool  # Whether the US is the sum of the units
     skipped: dict[str, str]
-    # parts, wholes, rise: (L, T): Completed months of the class on its pins and of all drugs, and
-    # the change of the smoothed log level of those
-    parts: Floats
-    wholes: Floats
-    rise: Floats
+    parts: Floats  # (L, T): Completed months of the class on its pins
+    wholes: Floats  # (L, T): Completed months of all drugs
+    rise: Floats  # (L, T): Change of the smoothed log level of all drugs
     late: Floats  # (L, T): Deaths of the class expected to arrive late
-    # share, years: (L,): Share of the last twelve months, and the years averaged in a pin
-    share: Floats
-    years: Floats
+    share: Floats  # (L,): Share of the class in the last twelve months
+    years: Floats  # (L,): Years averaged in a pin
     shown: Floats  # (L, 23): The last months of the class as reported, on its pins
 
     @property
