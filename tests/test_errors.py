@@ -180,7 +180,6 @@ CALLS = {
         (lambda _: od.get_model("county", step=-1), "step of county is -1, allowed: a number ab"),
         (lambda _: od.get_model("county", paths=3).spec, "paths is 3, allowed: the name of a mod"),
         (lambda m: m.forecast.first(-1), "draws is -1"),
-        (lambda m: od.Forecast.concat([m.forecast, m.panel]), NO_FORECAST),
         (lambda m: od.hub.write(m.panel, "a.csv"), NO_FORECAST),
         (lambda _: od.forecaster(by="stat"), "by is 'stat'.*did you mean 'state'?"),
         (lambda _: od.forecaster(target="deaths"), "target is 'deaths'.*deaths_12mo"),

@@ -440,9 +440,6 @@ def test_a_place_by_itself_is_what_it_is_among_others(name, panel, without):
         alone = [drawn(some.select([s]), s) for s in ("WV", "OH")]
         for one in (*alone, drawn(some, "OH").select("OH")):
             assert np.array_equal(both.select(one.locations).draws, one.draws)
-        joined = od.Forecast.concat(alone)
-        assert joined.panel.own.places == ("OH", "WV")
-        assert "OH to 2025-07" in joined.provenance["own counts"]
     old, new = model.fit(panel).forecast(draws=60), drawn(panel, "OH")
     assert np.array_equal(old.select("WV").draws, new.select("WV").draws)
     months = (old.horizons >= 1) & (old.horizons <= 3)

@@ -292,7 +292,14 @@ def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(released, tmp_pa
     sums = [getattr(released, x)[rows].sum(axis=0)[None] for x in ("reported", "predicted")]
     assert np.array_equal(table["reported"], sums[0][0, -12:])
     np.testing.assert_array_equal(table["predicted_unbiased"], unbiased(*sums)[0, -12:])
-    more = Forecast.concat([both, forecast.select("AZ")]).total(["Ohio valley", "AZ"], "three")
+    arizona = forecast.select("AZ")
+    joined = replace(
+        both,
+        locations=("Ohio valley", "AZ"),
+        draws=np.concatenate([both.draws, arizona.draws], axis=1),
+        known=np.concatenate([both.known, arizona.known], axis=-2),
+    )
+    more = joined.total(["Ohio valley", "AZ"], "three")
     assert more.parts["three"] == ("OH", "WV", "AZ")
     assert more.nowcast()["reported"].iloc[-1] == released.reported[[1, 3, 2], -1].sum()
     renamed = forecast.total(["WY"], "it").nowcast()

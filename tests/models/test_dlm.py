@@ -486,14 +486,12 @@ def test_why_there_is_none(forecasts, clean, call, said):
 
 
 @pytest.mark.parametrize("kind", ["release", "clean"])
-def test_it_is_saved_pickled_and_joined_bit_for_bit(tmp_path, forecasts, kind):
+def test_it_is_saved_and_pickled_bit_for_bit(tmp_path, forecasts, kind):
     whole = forecasts[kind].select(["US", "OH", "WV", "AZ"])
     alone = whole.part(SHORT)
-    joined = od.Forecast.concat([whole.select(["US", "AZ"]), whole.select(["WV", "OH"])])
     for back in (
         od.load_forecast(whole.save(tmp_path / "f")).part(SHORT),
         pickle.loads(pickle.dumps(whole)).part(SHORT),
-        joined.select(whole.locations).part(SHORT),
         od.load_forecast(alone.save(tmp_path / "alone")),
     ):
         same(back, alone)

@@ -171,7 +171,6 @@ DERIVED = {
     "total": lambda f: f.total(["OH", "WV"], "two"),
     "other draws": lambda f: replace(f, draws=f.draws * 2),
     "other months known": lambda f: replace(f, known=f.known + 1),
-    "concat": lambda f: od.Forecast.concat([f.select("OH"), f.select("WV")]),
     "pickled": lambda f: pickle.loads(pickle.dumps(f)),
     "with_parts": lambda f: f.with_parts({"T40.4": replace(f, draws=f.draws / 2)}),
     "part": lambda f: DERIVED["with_parts"](f).part("T40.4"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -14,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, OdforecastError, proportion, short
-from odforecast.geography import LOCATIONS, NATION, REGIONS, code_of, parts_of
+from odforecast.geography import NATION, REGIONS, code_of, parts_of
 from odforecast.names import INDICATOR_NAMES, LOCATION, RESIDENCE, indicator_name
-from odforecast.panel import LAYERS, Floats, Own, Panel
+from odforecast.panel import Floats
 from odforecast.say import listed
 from odforecast.seeds import content_hash
 
@@ -31,20 +30,6 @@ _WHOLE = "part of"
 _BLOCK = 1 << 15
 #: Bytes of sums that are kept, at most; larger ones are worked out each time.
 KEPT = 1 << 26
-_RANK = {x.state: i for i, x in enumerate(LOCATIONS)}
-#: What must be the same in all panels: everything that is not a row of a location.
-_SHARED = (
-    "indicator",
-    "as_of",
-    "release",
-    "vintage",
-    "dataset",
-    "basis",
-    "final_through",
-    "donor",
-)
-#: What identifies a run; a forecast without them is nobody's piece.
-_IDENTITY = ("spec_hash", "seed", "data_hash")
 
 
 def added(known: Floats, draws: Floats) -> Floats:
@@ -348,153 +333,3 @@ def _why_no_part(forecast: Forecast, name: str) -> str:
         "dlm carries T40.4 where the panel of all drugs has it beside it; sums carry it where "
         "all their locations do, and draws changed since (a scenario's) do not"
     )
-
-
-def concat(forecasts: Sequence[Forecast]) -> Forecast:
-    """Join forecasts of different locations; see :meth:`odforecast.Forecast.concat`."""
-    if not forecasts:
-        raise ForecastError("there are no forecasts to join")
-    first = forecasts[0]
-    owner: dict[str, tuple[Forecast, int]] = {}
-    _alike("the forecasts have", map(_common, forecasts))
-    for f in forecasts:
-        if again := owner.keys() & set(f.locations):
-            raise ForecastError(
-                f"{min(again)} is in more than one forecast", hint="select before joining"
-            )
-        owner |= {s: (f, i) for i, s in enumerate(f.locations)}
-    places = tuple(sorted(owner, key=_order))
-    rows = [owner[s] for s in places]
-    joint = frozenset.intersection(*(f.joint for f in forecasts))
-    # All from one model, seed and panel, so that draw d is one world in all.
-    one = len(forecasts) == 1 or (
-        all(map(first.provenance.get, _IDENTITY))
-        and all(_origin(f) == _origin(first) for f in forecasts)
-    )
-    panel = first.panel if one else _joined([f.panel for f in forecasts])
-    skipped = {s: why for f in forecasts for s, why in f.skipped.items() if one or s not in owner}
-    known = [f.known[..., i, :] for f, i in rows]
-    if any(x.ndim > 1 for x in known):  # where some draw the months before their own, all do
-        known = [np.broadcast_to(x, (len(first.draws), 11)) for x in known]
-    made = replace(
-        first,
-        beside={},
-        draws=np.stack([f.draws[:, i] for f, i in rows], axis=1),
-        known=np.stack(known, axis=-2),
-        locations=places,
-        joint=joint if one else joint - {LOCATION},
-        panel=panel,
-        skipped=skipped,
-        provenance=_provenance(forecasts, panel),
-        warnings=tuple(dict.fromkeys(w for f in forecasts for w in f.warnings)),
-        parts={s: of for f in forecasts for s, of in f.parts.items()},
-    )
-    classes = dict.fromkeys(name for f in forecasts for name in f.beside)
-    held = {name: [f.part(name) for f in forecasts if name in f.beside] for name in classes}
-    return made.with_parts({name: concat(of) for name, of in held.items()}) if held else made
-
-
-def _order(place: str) -> tuple[int, str]:
-    """CDC's rows in the order of its table, then counties by code, then sums by name."""
-    return _RANK.get(place, len(_RANK) + (not place.isdigit())), place
-
-
-def _alike(lead: str, facts: Iterable[dict[str, object]]) -> None:
-    """Refuse what differs in any fact."""
-    first, *others = facts
-    for other in others:
-        for what, one in first.items():
-            if one != other[what]:
-                said = f"{one!s:.100} and {other[what]!s:.100}"
-                raise ForecastError(f"{lead} different {what}: {said}")
-
-
-def _common(f: Forecast) -> dict[str, object]:
-    """What all forecasts that are joined must have in common."""
-    return {
-        "as-of dates": f.as_of,
-        "last months": f.last_month,
-        "targets": f.target,
-        "ways to count deaths": f.basis,
-        "numbers of draws": len(f.draws),
-        "seeds": f.provenance.get("seed"),
-        "scenarios": f.provenance.get("scenario"),
-        "months": f"{f.months[0]}..{f.months[-1]}",
-    }
-
-
-def _origin(f: Forecast) -> tuple[object, ...]:
-    """The run that a forecast is a piece of."""
-    return dict(f.provenance), f.panel and f.panel.data_hash
-
-
-def _provenance(parts: Sequence[Forecast], panel: Panel | None) -> dict[str, str]:
-    """What all say; where they differ, all that is said, in order."""
-    out = {}
-    for key in dict.fromkeys(key for f in parts for key in f.provenance):
-        said = dict.fromkeys(f.provenance[key] for f in parts if key in f.provenance)
-        out[key] = " + ".join(said) if len(said) > 1 else next(iter(said))
-        if key == "data_hash" and panel is not None and len(said) > 1:
-            out[key] = panel.data_hash
-    return out
-
-
-def _joined(panels: Sequence[Panel | None]) -> Panel | None:
-    """One panel with the rows of all, which must be rows of one and the same panel."""
-    held = [p for p in panels if p is not None]
-    if len(held) < len(panels):
-        return None
-    first = held[0]
-    if all(p is first or p.data_hash == first.data_hash for p in held):
-        return first
-    equal = partial(np.array_equal, equal_nan=True)
-    owner: dict[str, tuple[Panel, int]] = {}
-    _alike("the forecasts come from panels of", map(_shared, held))
-    for panel in held:
-        for i, place in enumerate(panel.locations):
-            mine = owner.setdefault(place, (panel, i))
-            if mine[0] is not panel and not all(map(equal, _cells(*mine), _cells(panel, i))):
-                raise ForecastError(f"the forecasts come from panels that differ in {place}")
-    places = tuple(sorted(owner, key=_order))
-    rows = [owner[s] for s in places]
-    layers: dict[str, Any] = {n: np.stack([getattr(p, n)[i] for p, i in rows]) for n in LAYERS}
-    if first.triangle is not None:
-        earlier = [p.triangle.rows([i]).layers for p, i in rows if p.triangle is not None]
-        joined: Any = {n: np.concatenate([x[n] for x in earlier], axis=1) for n in earlier[0]}
-        layers["triangle"] = replace(first.triangle, **joined)
-    for name in ("problems", "urban", "residents"):
-        layers[name] = {s: of for p in held for s, of in getattr(p, name).items()}
-    names = dict.fromkeys(name for p in held for name in p.beside)
-    layers["beside"] = {n: _joined([p.beside[n] for p in held if n in p.beside]) for n in names}
-    layers["own"] = _own([p.own for p in held if p.own is not None])
-    layers["notes"] = tuple(dict.fromkeys(note for p in held for note in p.notes))
-    selected = all(p.selected for p in held)
-    return replace(first, locations=places, selected=selected, **layers)
-
-
-def _shared(panel: Panel) -> dict[str, object]:
-    """What panels that are joined must have in common."""
-    held = {name: getattr(panel, name) for name in _SHARED}
-    triangle = panel.triangle
-    earlier = () if triangle is None else (*map(str, triangle.releases), *triangle.layers)
-    return held | {"months": panel.months.tolist(), "earlier releases": earlier}
-
-
-def _cells(panel: Panel, i: int) -> list[Floats]:
-    """All that a panel, and its earlier releases, say about the counts of a place."""
-    earlier = {} if panel.triangle is None else panel.triangle.layers
-    return [getattr(panel, name)[i] for name in LAYERS] + [x[:, i] for x in earlier.values()]
-
-
-def _own(held: Sequence[Own]) -> Own | None:
-    """Own counts of all panels, of each place the same wherever there are any."""
-    owner: dict[str, Own] = {}
-    for own in held:
-        for place in own.places:
-            mine = owner.setdefault(place, own)
-            if not all(map(np.array_equal, own.rows(place), mine.rows(place))):
-                raise ForecastError(f"the forecasts rest on different own counts of {place}")
-    rows = [(place, *row) for place, own in owner.items() for row in zip(*own.rows(place))]
-    names = ("locations", "months", "deaths", "as_of")
-    columns: dict[str, Any] = dict(zip(names, map(np.array, zip(*rows))))
-    return replace(held[0], **columns) if held else None

@@ -261,43 +261,6 @@ class Forecast(Frozen):
         places = tuple(locations)
         return cls(draws, places, months, known, panel.as_of, panel.last_month, **given)
 
-    @staticmethod
-    def concat(forecasts: Iterable[Forecast]) -> Forecast:
-        """Join forecasts of different locations, made at one time with one seed, into one.
-
-        Locations come in the order of CDC's table, counties after them by code. The draws are joint
-        over the axes that all of them are joint over, but over locations only where all are pieces
-        of one and the same forecast: one model, seed and panel, as the provenance says, so that
-        draw d is one world in all of them. Fitted apart, places are drawn each from its own stream,
-        as if independent: adding such draws makes the spread of the sum too narrow.
-
-        Returns
-        -------
-        Forecast
-            Its panel holds the rows of all panels; None if a forecast has none. What their
-            provenances say differently stands joined by ``" + "``.
-
-        Raises
-        ------
-        ForecastError
-            If there are none, a location comes twice, or they differ in as-of date, months,
-            target, basis, number of draws, seed, scenario or panel.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> panel = od.bundled().as_of().panel()
-        >>> west = od.get_model("drift").fit(panel.select(["WY", "CA"])).forecast(draws=50)
-        >>> east = od.get_model("naive").fit(panel.select("ME")).forecast(draws=50)
-        >>> both = od.Forecast.concat([west, east])
-        >>> both.locations, sorted(both.joint), both.provenance["model"]
-        (('CA', 'ME', 'WY'), ['month'], 'drift + naive')
-        """
-        given: object = forecasts
-        return adding.concat(
-            [a_forecast(f) for f in (given if isinstance(given, Iterable) else [given])]
-        )
-
     save = save_forecast
 
     @property

@@ -167,11 +167,12 @@ class Folder:
         """What the events add up to."""
         return ledger.fold(self.events())
 
-    def kept(self, dataset: str) -> dict[dt.date, Kept]:
-        """The figures that count, by date of the release."""
+    def kept(self, dataset: str, state: State | None = None) -> dict[dt.date, Kept]:
+        """The figures that count, by date of the release; ``state``: what the events add up to."""
+        state = state or self.state
         return {
-            date: replace(self.figures(held.event), reason=held.reason)
-            for (name, date), held in self.state.current.items()
+            date: replace(self.figures(current.event), reason=current.reason)
+            for (name, date), current in state.current.items()
             if name == dataset
         }
 
@@ -624,8 +625,9 @@ class Archive:
 
     def _kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
         """The figures that count, by date."""
-        kept = self._folder.kept(dataset)
-        gone = self._folder.state.retracted(dataset)
+        state = self._folder.state
+        kept = self._folder.kept(dataset, state)
+        gone = state.retracted(dataset)
         for lower in self._beneath:
             kept = {d: k for d, k in lower._kept(dataset).items() if d not in gone} | kept
             gone |= ledger.fold(lower._events()).retracted(dataset)

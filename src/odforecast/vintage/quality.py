@@ -99,9 +99,10 @@ def contradictions(
         found += [] if counties else [*_sums(name, grid), *_predicted(name, grid)]
         if counties and states is not None and not states.empty:
             found += _beyond_state(grid, states)
-    for part, whole in WITHIN:
-        if part in grids and whole in grids:
-            found += _within(part, grids[part], whole=whole, outer=grids[whole])
+    pairs = [(part, whole) for part, whole in WITHIN if part in grids and whole in grids]
+    totals = [grids[whole].on(grids[part].places, grids[part].months) for part, whole in pairs]
+    for (part, whole), total in zip(pairs, totals):
+        found += _within(part, grids[part], whole=whole, total=total)
     for name in grids.keys() & earlier.keys():
         found += _revised(name, grids[name], before=earlier[name])
         found += _vanished(grids[name], earlier[name]) if counties else []
@@ -234,9 +235,8 @@ def _sums(name: str, grid: Grid) -> Iterator[Contradiction]:
     return _wrong(name, grid, cells=cells, kind="sum", why=why)
 
 
-def _within(part: str, inner: Grid, whole: str, outer: Grid) -> Iterator[Contradiction]:
+def _within(part: str, inner: Grid, whole: str, total: Floats) -> Iterator[Contradiction]:
     """Cells of a class with more deaths than the total that holds them."""
-    total = outer.on(inner.places, inner.months)
     holds = f"of {whole!r}, which holds them all"
     return _wrong(
         part,

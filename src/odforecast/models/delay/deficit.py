@@ -294,7 +294,7 @@ def seen_in(panel: Panel) -> np.datetime64:
 
 def _ages(panel: Panel, n_open: int) -> Floats:
     """Months from the end of each open month to the release, the last month first."""
-    newest = int((seen_in(panel) - panel.last_month).astype(int)) - 1
+    newest = int((seen_in(panel) - panel.months[-1]).astype(int)) - 1
     return newest + np.arange(n_open, dtype=float)
 
 

@@ -434,24 +434,28 @@ def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> S
 class PlaceNumbers(NamedTuple):
     """The random numbers of one place."""
 
-    level: Singles  # (D,): Standard normals of its level at the origin
     months: Singles  # (H, 2, D): Standard normals of its innovations and of its single months
     chances: Singles  # (H, D): Uniform numbers of its counts
 
 
-def draw_numbers(streams: Streams, place: str, horizon: int, draws: int) -> PlaceNumbers:
+def draw_numbers(
+    months: np.random.Generator, counts: np.random.Generator, horizon: int, draws: int
+) -> PlaceNumbers:
     """The random numbers of one place, from its own streams."""
-    rng = streams.generator("location", place)
     return PlaceNumbers(
-        rng.standard_normal(draws, dtype=np.float32),
-        rng.standard_normal((horizon, 2, draws), dtype=np.float32),
-        streams.generator("count", place).random((horizon, draws), dtype=np.float32),
+        months.standard_normal((horizon, 2, draws), dtype=np.float32),
+        counts.random((horizon, draws), dtype=np.float32),
     )
 
 
-#: The same, kept: delayed panels of one month, each by another donor, share their numbers. Those
-#: of 64 places take about 10 MB.
-kept_numbers = lru_cache(maxsize=64)(draw_numbers)
+# Delayed panels of one month, each by another donor, share their numbers. Those of 64 places take
+# about 10 MB.
+@lru_cache(maxsize=64)
+def kept_numbers(streams: Streams, place: str, horizon: int, draws: int) -> PlaceNumbers:
+    """The same, kept."""
+    months = streams.generator("location", place)
+    months.standard_normal(draws, dtype=np.float32)  # those of its level at the origin
+    return draw_numbers(months, streams.generator("count", place), horizon=horizon, draws=draws)
 
 
 def drawn(
@@ -475,11 +479,12 @@ def drawn(
     kept = state.kept
     nation_start, tail, ahead = of_the_nation(state, horizon, draws=draws, streams=streams)
     few = panel.donor and horizon * draws <= MOST_KEPT
-    numbers_of = kept_numbers if few else draw_numbers
     root = np.linalg.cholesky(state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)).astype(f32)
     start = np.empty((draws, kept.size), dtype=f32)
-    for i, place in enumerate(state.locations):
-        start[:, i] = streams.generator("location", place).standard_normal(draws, dtype=f32)
+    of_months = [streams.generator("location", place) for place in state.locations]
+    of_counts = [] if few else [streams.generator("count", place) for place in state.locations]
+    for i, rng in enumerate(of_months):
+        start[:, i] = rng.standard_normal(draws, dtype=f32)
     start[:, n_loc] = nation_start
     if state.incomplete:
         for i, place in enumerate(state.locations):
@@ -519,7 +524,10 @@ def drawn(
     steps, noise, uniform = np.empty((3, draws, 1, horizon), dtype=f32)
     deaths = np.empty((draws, 1, horizon))
     for i, place in enumerate(state.locations):
-        numbers = numbers_of(streams, place, horizon, draws)
+        if few:
+            numbers = kept_numbers(streams, place, horizon, draws)
+        else:
+            numbers = draw_numbers(of_months[i], of_counts[i], horizon=horizon, draws=draws)
         by_draw(
             numbers.months,
             numbers.chances,
