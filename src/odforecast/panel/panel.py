@@ -57,6 +57,19 @@ class Frozen:
         self.__post_init__()  # type: ignore[attr-defined]
 
 
+#: What a panel's hash covers beside its numbers.
+_LABELS = (
+    "indicator",
+    "as_of",
+    "release",
+    "vintage",
+    "dataset",
+    "basis",
+    "donor",
+    "final_through",
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Panel(Frozen):
     """One indicator as it was known on one day. Immutable; arrays are read-only.
@@ -157,8 +170,10 @@ class Panel(Frozen):
         for name in ("low", "high"):
             bound = np.where(interval, getattr(self, name), self.reported)
             object.__setattr__(self, name, fixed(bound))
-        if self.triangle is not None and (held := self.triangle.reported.shape[1:]) != shape:
-            raise PanelError(f"the triangle has cells {held}, expected {shape}")
+        if self.triangle is not None:
+            cells = self.triangle.reported.shape[1:]
+            if cells != shape:
+                raise PanelError(f"the triangle has cells {cells}, expected {shape}")
         assert not any(p.beside for name, p in self.beside.items() if name != STATES)
         # Unless something says otherwise, no count is final.
         final = months[0] - ONE_MONTH if self.final_through is None else self.final_through
@@ -186,12 +201,14 @@ class Panel(Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        now = self.reported[:, -1]
-        before = self.reported[:, -13] if self.months.size > 12 else np.full(now.shape, np.nan)
-        change = 100 * (now / np.where(before > 0, before, np.nan) - 1)
+        last = self.reported[:, -1]
+        before = np.full(last.shape, np.nan)
+        if self.months.size > 12:
+            before = self.reported[:, -13]
+        change = 100 * (last / np.where(before > 0, before, np.nan) - 1)
         columns = {
             "place": [called(s) for s in self.locations],
-            "reported": now,
+            "reported": last,
             "predicted": self.predicted[:, -1].round(),
             "a year earlier": before,
             "change, %": change.round(1),
@@ -235,24 +252,26 @@ class Panel(Frozen):
         day = dated("as_of", as_of, read=to_day)
         states = [lookup(str(s)).state for s in frame["location"]]
         stamps = months_in(frame)
-        named = [f"{s} {m}" for s, m in zip(states, stamps)]
+        labels = [f"{s} {m}" for s, m in zip(states, stamps)]
         locations = tuple(dict.fromkeys(states))
         months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
         rows = np.array([locations.index(s) for s in states])
         columns = (stamps - months[0]).astype(int)
-        twice = pd.Series(named).duplicated().to_numpy()
-        refuse(twice, "{} is given twice", "one row per location and month", named)
+        repeated = pd.Series(labels).duplicated().to_numpy()
+        refuse(repeated, "{} is given twice", "one row per location and month", labels)
         layers: dict[str, Any] = {}
         for name in ("reported", "predicted", "complete", "pending"):
             layers[name] = np.full((len(locations), months.size), np.nan)
-            if name in frame:
-                values, wrong = numbers(frame[name])
-                if name == "reported":
-                    wrong |= (values < 0) | np.isinf(values)
-                what = "a count" if name == "reported" else "a number"
-                shown = [_shown(cell) for cell in frame[name]]
-                refuse(wrong, f"{{}}: {name} is {{}}, which is not {what}", None, named, shown)
-                layers[name][rows, columns] = values
+            if name not in frame:
+                continue
+            values, wrong = numbers(frame[name])
+            noun = "a number"
+            if name == "reported":
+                wrong |= (values < 0) | np.isinf(values)
+                noun = "a count"
+            cells = [_cell_text(cell) for cell in frame[name]]
+            refuse(wrong, f"{{}}: {name} is {{}}, which is not {noun}", None, labels, cells)
+            layers[name][rows, columns] = values
         name = indicator_name(indicator)
         layers["final_through"] = months[-1]  # made-up counts are what they are
         return cls(name, day, day, VINTAGE_SYNTHETIC, locations, months, **layers)
@@ -278,18 +297,19 @@ class Panel(Frozen):
         rows = [self.locations.index(s) for s in states]
         layers: dict[str, Any] = {name: getattr(self, name)[rows] for name in LAYERS}
         for name in ("problems", "urban", "residents"):
-            layers[name] = {s: of for s, of in getattr(self, name).items() if s in states}
-        beside = {}
-        every = set(states) == set(self.locations)
+            values = getattr(self, name)
+            layers[name] = {s: values[s] for s in values if s in states}
+        panels = {}
+        reordered = set(states) == set(self.locations)
         for name, panel in self.beside.items():
-            there = [s for s in states if s in panel.locations]
-            if every or (self.dataset == COUNTIES and name == STATES):
+            common = [s for s in states if s in panel.locations]
+            if reordered or (self.dataset == COUNTIES and name == STATES):
                 # Only put in another order, or counties, whose states hang on all of the nation:
-                # what stands beside may have places that this has not.
-                beside[name] = panel
-            elif there:
-                beside[name] = panel.select(there)
-        layers |= {"beside": beside, "selected": self.selected or not every}
+                # the panel beside may have places that this has not.
+                panels[name] = panel
+            elif common:
+                panels[name] = panel.select(common)
+        layers |= {"beside": panels, "selected": self.selected or not reordered}
         if self.triangle is not None:
             layers["triangle"] = self.triangle.rows(rows)
         return replace(self, locations=states, **layers)
@@ -406,9 +426,9 @@ class Panel(Frozen):
     @property
     def settled_through(self) -> np.datetime64:
         """Last month whose count is final, or at least 12 months old where the panel is seen."""
-        seen = np.datetime64(min(self.as_of, self.release), "M")
-        settled = max(seen - SETTLED * ONE_MONTH, self.final_through)
-        return np.datetime64(min(settled, self.last_month), "M")
+        month = np.datetime64(min(self.as_of, self.release), "M")
+        last_settled = max(month - SETTLED * ONE_MONTH, self.final_through)
+        return np.datetime64(min(last_settled, self.last_month), "M")
 
     @property
     def month_grid(self) -> Months:
@@ -459,14 +479,15 @@ class Panel(Frozen):
         The newest count of ``beside["all-deaths"]`` where its counts are final, else the newest
         that is at least 12 months old: by then all records are in, if not all causes.
         """
-        if (whole := self.beside.get("all-deaths")) is None:
+        all_causes = self.beside.get("all-deaths")
+        if all_causes is None:
             return np.full(len(self.locations), np.nan)
-        until = whole.last_month
-        if whole.final_through < until:
+        until = all_causes.last_month
+        if all_causes.final_through < until:
             until = np.datetime64(until - 12 * ONE_MONTH, "M")
-        counts = pd.DataFrame(np.where(whole.months <= until, whole.reported, np.nan))
+        counts = pd.DataFrame(np.where(all_causes.months <= until, all_causes.reported, np.nan))
         last = counts.ffill(axis=1).to_numpy()[:, -1]
-        return fixed(rows_for(self.locations, whole.locations, values=last))
+        return fixed(rows_for(self.locations, all_causes.locations, values=last))
 
     def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:
         """Locations a model can use, and why the others cannot be used.
@@ -491,8 +512,10 @@ class Panel(Frozen):
             elif length == 0:
                 skipped[state] = f"no reported count in the last month ({self.last_month})"
             elif length < min_months:
-                why = " since a suppressed count" if self.hidden[i].any() else ""
-                skipped[state] = f"only {length} months up to {self.last_month}{why}"
+                reason = f"only {length} months up to {self.last_month}"
+                if self.hidden[i].any():
+                    reason += " since a suppressed count"
+                skipped[state] = reason
         return tuple(s for s in self.locations if s not in skipped), skipped
 
     def index(self, location: str) -> int:
@@ -505,16 +528,24 @@ class Panel(Frozen):
     def data_hash(self) -> str:
         """Hash of all the panel holds: labels, dates and numbers, in any row order."""
         order = np.argsort(self.locations)
-        triangle = () if self.triangle is None else self.triangle.content(order)
-        labels = ("indicator", "as_of", "release", "vintage", "dataset", "basis", "donor")
-        held = [getattr(self, name) for name in (*labels, "final_through")]
-        held += [[self.locations[i] for i in order], self.months]
-        held += [getattr(self, name)[order] for name in LAYERS] + [*triangle]
+        content: list[object] = []
+        for name in _LABELS:
+            content.append(getattr(self, name))
+        content += [[self.locations[i] for i in order], self.months]
+        for name in LAYERS:
+            content.append(getattr(self, name)[order])
+        if self.triangle is not None:
+            content += self.triangle.content(order)
         for name in sorted(self.beside):
-            held += [name, self.beside[name].data_hash]
+            content += [name, self.beside[name].data_hash]
         # Named only where there are any: panels without them keep the hash they had.
-        held += [(n, sorted(d.items())) for n in ("urban", "residents") if (d := getattr(self, n))]
-        return content_hash(*held, *([("own", self.own.data_hash)] if self.own else []))
+        if self.urban:
+            content.append(("urban", sorted(self.urban.items())))
+        if self.residents:
+            content.append(("residents", sorted(self.residents.items())))
+        if self.own:
+            content.append(("own", self.own.data_hash))
+        return content_hash(*content)
 
     def to_frame(self) -> pd.DataFrame:
         """All cells, tidy: one row per location and month.
@@ -560,7 +591,7 @@ class Panel(Frozen):
         return counts(self, location, axes=axes, **style)
 
 
-def _shown(cell: object) -> str:
+def _cell_text(cell: object) -> str:
     return quoted(cell) if isinstance(cell, str) else str(cell)
 
 
@@ -582,34 +613,44 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     people, wrong = numbers(frame["population"])
     wrong |= ~np.isnan(people) & ~(np.isfinite(people) & (people > 0))
     rows = range(len(fips))
-    shown = [_shown(cell) for cell in frame["population"]]
-    said = "row {} ({}): population {} is not a number of people"
-    refuse(wrong, said, "leave it out, or correct it", rows, fips, shown)
+    cells = [_cell_text(cell) for cell in frame["population"]]
+    message = "row {} ({}): population {} is not a number of people"
+    refuse(wrong, message, "leave it out, or correct it", rows, fips, cells)
     unknown = np.array([f not in by_fips() for f in fips], dtype=bool)
     refuse(unknown, "row {}: {!r} is not a county", "leave totals out", rows, fips)
-    twice = pd.Series(fips).duplicated().to_numpy()
-    said = "{} ({}) is there twice"
-    refuse(twice, said, "one row a county", [called(f) for f in fips], fips)
-    given = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}
+    repeated = pd.Series(fips).duplicated().to_numpy()
+    message = "{} ({}) is there twice"
+    refuse(repeated, message, "one row a county", [called(f) for f in fips], fips)
+    population = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}
     for old, parts in SPLIT.items():
-        if old not in given and all(part in given for part in parts):
-            given[old] = sum(given[part] for part in parts)
-    residents = {f: n for f, n in given.items() if f in set(panel.locations)}
+        if old not in population and all(part in population for part in parts):
+            population[old] = sum(population[part] for part in parts)
+    locations = set(panel.locations)
+    residents = {f: n for f, n in population.items() if f in locations}
     if not residents:
         raise PanelError("the table has none of the panel's counties", hint="is it by county?")
-    used = residents.keys() | {part for old in residents for part in SPLIT.get(old, ())}
+    used = set(residents)
+    for old in residents:
+        used |= set(SPLIT.get(old, ()))
     years = frame["year"].tolist() if "year" in frame else [0] * len(fips)
-    named = [y or "a year that the table does not say" for y in years]
-    (most, _), *others = Counter(y for f, y in zip(fips, named) if f in used).most_common()
-    some = [f", of {number_of(n, 'county', 'counties')} of {year}" for year, n in others]
-    notes = [f"rates are per resident: people of {most}{''.join(some)}"]
+    counts: Counter[object] = Counter()
+    for code, year in zip(fips, years):
+        if code in used:
+            counts[year or "a year that the table does not say"] += 1
+    (most_common, _), *rare = counts.most_common()
+    note = f"rates are per resident: people of {most_common}"
+    for year, n in rare:
+        note += f", of {number_of(n, 'county', 'counties')} of {year}"
+    notes = [note]
     without = [f for f in panel.locations if f not in residents]
-    mine, theirs = ({edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips))
-    if mine and theirs and mine.isdisjoint(theirs):
-        held, other = (str(next(iter(e))).replace("-", " ") for e in (mine, theirs))
+    panel_editions = {edition_of(f) for f in panel.locations} - {None}
+    table_editions = {edition_of(f) for f in fips} - {None}
+    if panel_editions and table_editions and panel_editions.isdisjoint(table_editions):
+        in_panel = str(next(iter(panel_editions))).replace("-", " ")
+        in_table = str(next(iter(table_editions))).replace("-", " ")
         notes.append(
-            f"Connecticut has {held} in the panel and {other} in the table of people, which do "
-            "not nest: it has no rates"
+            f"Connecticut has {in_panel} in the panel and {in_table} in the table of people, which "
+            "do not nest: it has no rates"
         )
         without = [f for f in without if edition_of(f) is None]
     if without:

@@ -28,8 +28,10 @@ def fixed(values: ArrayLike, kind: str = "float") -> NDArray[Any]:
 def fix_arrays(thing: object, shapes: Mapping[str, tuple[int, ...]], of: str = "") -> None:
     """Fix the arrays of an object, each of its shape; one that is not given is NaN."""
     for name, shape in shapes.items():
-        given = getattr(thing, name)
-        array = fixed(np.full(shape, np.nan) if given is None else given)
+        values = getattr(thing, name)
+        if values is None:
+            values = np.full(shape, np.nan)
+        array = fixed(values)
         if array.shape != shape:
             raise PanelError(f"{name}{of} has shape {array.shape}, expected {shape}")
         object.__setattr__(thing, name, array)
@@ -37,14 +39,14 @@ def fix_arrays(thing: object, shapes: Mapping[str, tuple[int, ...]], of: str = "
 
 def rows_for(
     locations: Sequence[str],
-    held: Sequence[str],
+    places: Sequence[str],
     values: Floats,
     fill: float = np.nan,
 ) -> Floats:
-    """Rows of an array of some locations, for others; ``fill`` where there is none."""
-    none = np.full(values.shape[1:], fill)
-    row = dict(zip(held, values))
-    return np.array([row.get(s, none) for s in locations])
+    """Rows of an array of some places, for other locations; ``fill`` where there is none."""
+    blank = np.full(values.shape[1:], fill)
+    row_of = dict(zip(places, values))
+    return np.array([row_of.get(s, blank) for s in locations])
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +103,8 @@ class Triangle:
     @property
     def layers(self) -> dict[str, Floats]:
         """Every array there is, by name: locations are the second axis of each."""
-        held = {name: getattr(self, name) for name in ("reported", *SAID, "all_deaths")}
-        return {name: array for name, array in held.items() if array is not None}
+        arrays = {name: getattr(self, name) for name in ("reported", *SAID, "all_deaths")}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def rows(self, rows: Sequence[int]) -> Triangle:
         """Only these locations, in this order."""
@@ -111,8 +113,11 @@ class Triangle:
 
     def cells(self, months: slice) -> Triangle:
         """Only these months."""
-        held: dict[str, Any] = self.layers
-        return replace(self, **{n: a[:, :, months] for n, a in held.items() if a.ndim == 3})
+        cells: dict[str, Any] = {}
+        for name, array in self.layers.items():
+            if array.ndim == 3:
+                cells[name] = array[:, :, months]
+        return replace(self, **cells)
 
     def counted(self, change: Callable[[Floats], Floats]) -> Triangle:
         """The same with other counts, CDC's predicted ones too: ``change`` takes (R, L, T)."""
