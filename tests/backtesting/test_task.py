@@ -122,7 +122,7 @@ MORE = {"seed": 2, "horizon": 11, "horizons": [3, 6], "targets": "deaths_month"}
         ("donors: 2", "donors: 3"),
         ("[US, Ohio]", "[US, Ohio, WV]"),
         *(("draws: 60", f"draws: 60\n{name}: {value}") for name, value in MORE.items()),
-        ("draws: 60", "draws: 60\nscores: {joint: true}"),
+        ("draws: 60", "draws: 60\nscores: {metrics: [se]}"),
         ("  release: 2025-09-17", "  min_age: 13\n  release: 2025-09-17"),
     ],
 )
@@ -239,7 +239,7 @@ def test_counties_stand_beside_the_bundled_states(named):
         ("name: x\nvintages: real\narchive:\n  today: \"0\"\n", "line 4: a release of archive is"),
         ("name: x\nvintages: real\narchive:\n  2025-09-17: 12\n", "line 4: the data hash of"),
         ("name: x\nvintages: real\ntruth: {kind: said}\n", "line 3: kind is 'said'"),
-        ("name: x\nvintages: real\nscores: {joint: maybe}\n", "line 3: joint is 'maybe'"),
+        ("name: x\nvintages: real\nscores: {joint: true}\n", "line 3: joint scores are no longer"),
         ("name: x\nvintages: real\nscores: {metrics: [nothing]}\n", "line 3: metrics is 'nothing'"),
         ("name: &a x\ntitle: *a\nvintages: real\n", "line 2: an alias (*a); write out what"),
         ("name: !!python/name:os.system x\nvintages: real\n", "line 1: tag"),
