@@ -166,7 +166,7 @@ class Flat:
 
 def made(flat: Flat, **settings: Any) -> Any:
     usual = {"on": "months", "name": "flat", "paths": "errors", "log": True, "windows": 12}
-    return forms.adapted(flat, flat, beside="x==1", **(usual | settings))
+    return forms.adapted(flat, flat, distribution="x==1", **(usual | settings))
 
 
 @pytest.mark.parametrize("on", ["months", "sums"])

@@ -32,13 +32,15 @@ _LONGEST = 60
 def title(item: Any) -> str:
     """A label for an object: its class, and the parameters that are not as always."""
     name = type(item).__name__
-    usual = inspect.signature(type(item).__init__).parameters
-    given = [
-        f"{k}={v!r}"
-        for k, v in Contents().estimator(item).items()
-        if k in usual and (type(v), repr(v)) != (type(usual[k].default), repr(usual[k].default))
-    ]
-    text = f"{name}({', '.join(given)})" if given else name
+    defaults = inspect.signature(type(item).__init__).parameters
+    changed = []
+    for key, value in Contents().estimator(item).items():
+        if key not in defaults:
+            continue
+        default = defaults[key].default
+        if (type(value), repr(value)) != (type(default), repr(default)):
+            changed.append(f"{key}={value!r}")
+    text = f"{name}({', '.join(changed)})" if changed else name
     if len(text) <= _LONGEST and LABEL.fullmatch(text):
         return text
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "model"
@@ -140,8 +142,8 @@ WINDOWS = 12
 def steadied(seed: int) -> Iterator[None]:
     """Foreign code runs with the process's random numbers at a given start, and leaves no trace."""
     # What libraries say of their own coming versions is not shown.
-    state = np.random.get_state()  # noqa: NPY002
-    other = random.getstate()
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    python_state = random.getstate()
     np.random.seed(seed % 2**32)  # noqa: NPY002
     random.seed(seed)
     try:
@@ -150,8 +152,8 @@ def steadied(seed: int) -> Iterator[None]:
                 warnings.simplefilter("ignore", kind)
             yield
     finally:
-        np.random.set_state(state)  # noqa: NPY002
-        random.setstate(other)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
 
 
 def adapted(
@@ -162,7 +164,7 @@ def adapted(
     paths: str,
     log: bool,
     windows: int,
-    beside: str,
+    distribution: str,
 ) -> Model:
     """A model made of a forecaster of another library."""
     if on not in ON:
@@ -184,7 +186,7 @@ def adapted(
     for key, value in contents.estimator(item).items():
         settings[f"{type(item).__name__}.{key}"] = contents.text(value)
     # Where a parameter has no text, or code is of no distribution, nothing is reused.
-    origin = dict.fromkeys([beside, *contents.origin.split(", ")]) if contents.origin else ()
+    origin = dict.fromkeys([distribution, *contents.origin.split(", ")]) if contents.origin else ()
     needed = NEEDED + 3 if paths == FROM_ERRORS else MIN_MONTHS
     spec = Spec(
         model=label,
@@ -230,8 +232,8 @@ class Foreign:
         first = last - (y.size - 1) * ONE_MONTH
         fitted = self.library.fit(y, first, seed)
         if self.paths == FROM_MODEL:
-            made: Paths = fitted.paths()
-            return made
+            paths: Paths = fitted.paths()
+            return paths
         if self.paths == FROM_QUANTILES:
             return Marginals(fitted.quantiles)
 
@@ -243,10 +245,10 @@ class Foreign:
 
 def point(values: Any, horizon: int) -> Floats:
     """Point forecasts as an array of the right length."""
-    made = np.asarray(values, dtype=float).ravel()
-    if made.size != horizon:
-        raise PanelError(f"{made.size} point forecasts, asked for {horizon}")
-    return made
+    points = np.asarray(values, dtype=float).ravel()
+    if points.size != horizon:
+        raise PanelError(f"{points.size} point forecasts, asked for {horizon}")
+    return points
 
 
 def from_sktime(
@@ -314,14 +316,14 @@ def from_sktime(
             "sktime is not installed", hint="pip install 'odforecast[sktime]'"
         ) from error
     if not isinstance(forecaster, BaseForecaster):
-        what = forecaster.__name__ if isinstance(forecaster, type) else repr(forecaster)[:80]
+        text = forecaster.__name__ if isinstance(forecaster, type) else repr(forecaster)[:80]
         raise ForecastError(
-            f"forecaster is {what}, no forecaster of sktime",
+            f"forecaster is {text}, no forecaster of sktime",
             hint="give an object: from_sktime(ThetaForecaster(sp=12))",
         )
-    known = (FROM_ERRORS, FROM_QUANTILES)
-    if paths not in known:
-        raise ForecastError(f"paths is {paths!r}, unknown", hint=one_of(paths, known))
+    allowed = (FROM_ERRORS, FROM_QUANTILES)
+    if paths not in allowed:
+        raise ForecastError(f"paths is {paths!r}, unknown", hint=one_of(paths, allowed))
     if paths == FROM_QUANTILES and not forecaster.get_tag(
         "capability:pred_int",
         False,
@@ -340,7 +342,7 @@ def from_sktime(
         paths=paths,
         log=log,
         windows=windows,
-        beside=installed("sktime"),
+        distribution=installed("sktime"),
     )
 
 
@@ -383,8 +385,8 @@ class _Sktime:
     def quantiles(self, horizon: int) -> Floats:
         with steadied(self.seed):
             forecaster, ahead = self._ready(horizon)
-            made = forecaster.predict_quantiles(fh=ahead, alpha=list(LEVELS))
-        return np.asarray(made, dtype=float).T
+            quantiles = forecaster.predict_quantiles(fh=ahead, alpha=list(LEVELS))
+        return np.asarray(quantiles, dtype=float).T
 
 
 @dataclass(frozen=True, eq=False)
@@ -413,22 +415,39 @@ class Smoothing:
         terms = np.repeat(self.season[:, None], draws, axis=1)  # m × draws, newest first
         out = np.empty((draws, horizon))
         for h in range(horizon):
-            damped = slope**self.phi if trend == "M" else self.phi * slope
-            before = level * damped if trend == "M" else level + damped if trend == "A" else level
+            if trend == "M":
+                damped = slope**self.phi
+                before = level * damped
+            else:
+                damped = self.phi * slope
+                before = level + damped if trend == "A" else level
             last = terms[-1]
-            mean = before * last if season == "M" else before + last if season == "A" else before
+            mean = _with_season(before, last, season)
             y = mean * (1 + errors[:, h]) if error == "M" else mean + errors[:, h]
-            plain = y / last if season == "M" else y - last if season == "A" else y
-            risen = before + self.alpha * (plain - before)
+            risen = before + self.alpha * (_without(last, y, season) - before)
             if trend != "N":
                 step = risen / level if trend == "M" else risen - level
                 slope = damped + self.beta / self.alpha * (step - damped)
             if season != "N":
-                seen = y / before if season == "M" else y - before
-                terms = np.vstack([last + self.gamma * (seen - last), terms[:-1]])
+                term = _without(before, y, season)
+                terms = np.vstack([last + self.gamma * (term - last), terms[:-1]])
             level = risen
             out[:, h] = y
         return out
+
+
+def _with_season(value: Floats, term: Floats, season: str) -> Floats:
+    """A value with a season's term: none (N), added (A) or multiplied (M)."""
+    if season == "M":
+        return value * term
+    return value + term if season == "A" else value
+
+
+def _without(term: Floats, value: Floats, season: str) -> Floats:
+    """A value without a term of that kind."""
+    if season == "M":
+        return value / term
+    return value - term if season == "A" else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -653,19 +672,21 @@ def from_statsforecast(
             "model is a StatsForecast, which holds several models",
             hint="give one of them: from_statsforecast(AutoCES(season_length=12))",
         )
-    if needed := _needed(model):
+    needed = _needed(model)
+    if needed:
         raise ForecastError(
             f"{type(model).__name__} is fitted with {', '.join(needed)}, and a place has only its "
             "series",
             hint="give a model with fit(y) and predict(h)",
         )
     model = deepcopy(model)  # what is done to the one given, later, must not change this one
-    of = _drawn_by(model)
-    known = (FROM_MODEL, FROM_ERRORS, FROM_QUANTILES)
-    paths = (FROM_MODEL if of else FROM_ERRORS) if paths is None else paths
-    if paths not in known:
-        raise ForecastError(f"paths is {paths!r}, unknown", hint=one_of(paths, known))
-    if paths == FROM_MODEL and of is None:
+    equations = _drawn_by(model)
+    if paths is None:
+        paths = FROM_ERRORS if equations is None else FROM_MODEL
+    allowed = (FROM_MODEL, FROM_ERRORS, FROM_QUANTILES)
+    if paths not in allowed:
+        raise ForecastError(f"paths is {paths!r}, unknown", hint=one_of(paths, allowed))
+    if paths == FROM_MODEL and equations is None:
         raise ForecastError(
             f"paths of {type(model).__name__} cannot be drawn from its own equations",
             hint="use paths='errors'",
@@ -679,7 +700,6 @@ def from_statsforecast(
             f"{type(model).__name__} gives no intervals of its own",
             hint="give it prediction_intervals=ConformalIntervals(...), or use paths='errors'",
         )
-    beside = installed("statsforecast")
     return adapted(
         _StatsForecast(model),
         model,
@@ -688,7 +708,7 @@ def from_statsforecast(
         paths=paths,
         log=log,
         windows=windows,
-        beside=beside,
+        distribution=installed("statsforecast"),
     )
 
 
@@ -698,15 +718,17 @@ def _short(item: object) -> str:
 
 def _needed(model: Any) -> list[str]:
     """What a model must be given besides the series and how far to forecast."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for method in (model.fit, model.predict):
         try:
             parameters = list(inspect.signature(method).parameters.values())[1:]
         except (TypeError, ValueError):  # compiled: it will say so itself
             continue
-        named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
-        found |= {p.name: None for p in named if p.default is p.empty}
-    return list(found)
+        for parameter in parameters:
+            variable = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if not variable and parameter.default is parameter.empty:
+                names[parameter.name] = None
+    return list(names)
 
 
 def _drawn_by(model: Any) -> str | None:
@@ -745,13 +767,14 @@ class _StatsForecast:
                 f"ConformalIntervals(h={horizon})"
             )
         with steadied(self.seed):
-            made = self.model.predict(h=horizon, level=list(INTERVALS))
-        low = [point(made[f"lo-{i}"], horizon) for i in INTERVALS[::-1]]
-        return np.stack([*low, *(point(made[f"hi-{i}"], horizon) for i in INTERVALS)])
+            table = self.model.predict(h=horizon, level=list(INTERVALS))
+        low = [point(table[f"lo-{level}"], horizon) for level in INTERVALS[::-1]]
+        high = [point(table[f"hi-{level}"], horizon) for level in INTERVALS]
+        return np.stack([*low, *high])
 
     def paths(self) -> Paths:
-        of = _drawn_by(self.model)
-        return DRAWN[of](self.model.model_) if of in DRAWN else self
+        name = _drawn_by(self.model)
+        return DRAWN[name](self.model.model_) if name in DRAWN else self
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths by its own ``simulate``, which also sets the process's random state."""
