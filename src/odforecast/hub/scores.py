@@ -122,7 +122,8 @@ def quantiles(values: Floats, levels: Sequence[float], observed: Floats) -> Scor
     reasons = np.full(len(values), reason, dtype=object)
     if reason:
         return {}, reasons
-    falls = np.diff(values, axis=1) < -_SLACK * (1 + np.abs(values[:, 1:]))
+    tolerance = _SLACK * (1 + np.abs(values[:, 1:]))
+    falls = np.diff(values, axis=1) < -tolerance
     for i in np.flatnonzero(falls.any(axis=1)):
         k = int(np.argmax(falls[i]))
         reasons[i] = (
@@ -149,7 +150,8 @@ def _reason_against_levels(tau: Floats) -> str:
     repeated = np.diff(tau) <= _SLACK
     if repeated.any():
         return f"level {tau[1:][repeated][0]:g} is there twice"
-    if tau.size % 2 == 0 or not np.allclose(tau, 1 - tau[::-1], rtol=0, atol=1e-9):
+    symmetric = np.allclose(tau, 1 - tau[::-1], rtol=0, atol=1e-9)
+    if tau.size % 2 == 0 or not symmetric:
         text = ", ".join(f"{level:g}" for level in tau[:3])
         if tau.size > 3:
             text += f" … {tau[-1]:g}"
@@ -198,9 +200,10 @@ def probabilities(values: Floats, observed: NDArray[np.intp], ordered: bool) -> 
     """Scores of chances of K categories: the log score, and the RPS where they have an order."""
     total = values.sum(axis=1)
     outside = ((values < 0) | (values > 1)).any(axis=1)
+    totals = [f"its chances add up to {chance:.6g}" for chance in total]
     reasons = _first_reasons(
         (outside, "a probability is outside 0 to 1"),
-        (np.abs(total - 1) > TOTAL, [f"its chances add up to {x:.6g}" for x in total]),
+        (np.abs(total - 1) > TOTAL, totals),
     )
     scores = {"log_score": _log_score(values[np.arange(len(values)), observed])}
     if ordered:
@@ -219,7 +222,9 @@ def cumulative(values: Floats, reached: Floats) -> Scored:
         ((steps < -_SLACK).any(axis=1), "probabilities fall with the threshold"),
         ((np.diff(reached, axis=1) < 0).any(axis=1), "the truth is not a step from 0 to 1"),
     )
-    bins = np.hstack([values[:, :1], steps, 1 - values[:, -1:]])
+    below = values[:, :1]
+    above = 1 - values[:, -1:]
+    bins = np.hstack([below, steps, above])
     observed_bin = (reached == 0).sum(axis=1)
     chance = np.take_along_axis(bins, observed_bin[:, None], axis=1)[:, 0]
     rps = ((values - reached) ** 2).sum(axis=1)
@@ -620,7 +625,8 @@ class Block:
         for i in np.flatnonzero(good).tolist():
             ids = () if self.kind == "sample" else tuple(self.ids[i])
             task = int(self.task_numbers[i]) if self.kind == "pmf" else 0
-            groups.setdefault((len(self.ids[i]), ids, task), []).append(i)
+            key = (len(self.ids[i]), ids, task)
+            groups.setdefault(key, []).append(i)
         return list(groups.values())
 
     def _score_group(self, group: list[int], scale: str) -> tuple[dict[str, Floats], Any]:
@@ -650,7 +656,8 @@ class Block:
         error = np.abs(error) if self.kind == "median" else error**2
         n_rows = values.shape[1]
         reason = f"{n_rows} rows of output type {self.kind}" if n_rows != 1 else ""
-        return {HEADLINE[self.kind]: error}, np.full(len(values), reason, dtype=object)
+        reasons = np.full(len(values), reason, dtype=object)
+        return {HEADLINE[self.kind]: error}, reasons
 
     def _score_pmf(
         self,
@@ -872,7 +879,8 @@ class HubScores:
         is_type = [scored[OUTPUT_TYPE] == output_type for output_type in HEADLINE]
         headlines = [scored[name].astype(float) for name in HEADLINE.values()]
         scored = scored.assign(headline=np.select(is_type, headlines, np.nan))
-        summary = summary.join(scored.groupby(keys, sort=True)[[*SCORES, "headline"]].mean())
+        means = scored.groupby(keys, sort=True)[[*SCORES, "headline"]].mean()
+        summary = summary.join(means)
         output_types = summary.index.get_level_values(OUTPUT_TYPE)
         summary["score"] = [HEADLINE.get(output_type, "") for output_type in output_types]
         if baseline is not None:

@@ -32,6 +32,8 @@ from odforecast.scoring.units import observed_units, revised
 #: What the release known on a day was; raises ArchiveError or gives None where there was none.
 type PanelOfDay = Callable[[dt.date], Panel | None]
 
+_PERCENTS: Final = [round(100 * share) for share in COVERAGE_LEVELS]
+#: Columns of the score table, and their names in hubs.
 _NAMES: Final = {
     "wis": "wis",
     "wis_spread": "dispersion",
@@ -39,13 +41,15 @@ _NAMES: Final = {
     "wis_under": "underprediction",
     "bias": "bias",
     "ae": "ae_median",
-} | {f"cover_{round(100 * x)}": f"interval_coverage_{round(100 * x)}" for x in COVERAGE_LEVELS}
+    **{f"cover_{percent}": f"interval_coverage_{percent}" for percent in _PERCENTS},
+}
 
 
 def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth) -> pd.DataFrame:
     """Scores of a table of quantiles, one row per unit."""
     units = table[["last_month", "location", "target", "horizon", "month"]].copy()
-    units.insert(0, "as_of", table["as_of"] if "as_of" in table else np.datetime64("NaT", "s"))
+    no_day = np.datetime64("NaT", "s")
+    units.insert(0, "as_of", table.get("as_of", no_day))
     states = units["location"].astype(str).to_numpy(dtype=object)
     targets = units["target"].astype(str).to_numpy(dtype=object)
     months = units["month"].to_numpy().astype("datetime64[M]")

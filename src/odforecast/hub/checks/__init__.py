@@ -100,8 +100,11 @@ def check(
     root = folders[0]
     if whole.is_relative_to(root / CONFIG):
         # The hub's folder as somebody would write it who wrote this path.
-        parents = [folder for folder in Path(path).parents if Path(os.path.abspath(folder)) == root]
-        hub_folder = parents[0] if parents else root
+        hub_folder = root
+        for folder in Path(path).parents:
+            if Path(os.path.abspath(folder)) == root:
+                hub_folder = folder
+                break
         raise DataError(
             f"{shown_path}: the configuration is judged with the whole hub",
             hint=f"check the hub's folder: {plain(str(hub_folder), 300)}",
@@ -189,7 +192,10 @@ class _Run:
             "metadata": (root / MODEL_METADATA, self.metadata, _METADATA),
             "target data": (root / TARGETS, self.targets, _TARGET),
         }
-        matching = [kind for kind, (folder, *_) in kinds.items() if path.is_relative_to(folder)]
+        matching = []
+        for kind, (folder, *_) in kinds.items():
+            if path.is_relative_to(folder):
+                matching.append(kind)
         if path != root and not matching:
             raise DataError(
                 f"{plain(str(path), 300)}: no submission, metadata or target data of the hub",

@@ -320,7 +320,8 @@ class Checks:
         lines = []
         width = max(map(len, BY_NAME))
         for name in BY_NAME if everything else ():
-            line = f"{name:<{width}}  {self.status(name):<7}  {plain(self.reason(name), 300)}"
+            reason = plain(self.reason(name), 300)
+            line = f"{name:<{width}}  {self.status(name):<7}  {reason}"
             lines += _wrapped(line.rstrip(), width + 11)
         for name in self.failed:
             check = BY_NAME[name]
@@ -457,7 +458,8 @@ def fits(text: Word, kind: str) -> bool:
         return text.lower() in ("true", "false", "0", "1")
     if kind == "integer":
         return bool(re.fullmatch("-?[0-9]+", text)) and abs(int(text[:20])) < _WHOLE_LIMIT
-    return text == text.strip() and (not np.isnan(number(text)) or text.lower() == "nan")
+    is_number = not np.isnan(number(text)) or text.lower() == "nan"
+    return is_number and text == text.strip()
 
 
 def row_key(codes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
@@ -469,7 +471,10 @@ def row_key(codes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
 
 def values_text(values: Mapping[str, Word]) -> str:
     """Cells of a row by column, for a message."""
-    return ", ".join(f"{name} {plain(na(w), 40)}" for name, w in values.items())
+    cells = []
+    for name, word in values.items():
+        cells.append(f"{name} {plain(na(word), 40)}")
+    return ", ".join(cells)
 
 
 def na(text: Word) -> str:
@@ -508,11 +513,16 @@ class Rows:
 
     def distinct(self, name: str, mine: Any = slice(None)) -> list[Word]:
         """Distinct texts of a column, in all rows or some."""
-        return [self.words[name][code] for code in self.codes.loc[mine, name].unique()]
+        words = self.words[name]
+        return [words[code] for code in self.codes.loc[mine, name].unique()]
 
     def row(self, names: Iterable[str], i: int) -> dict[str, Word]:
         """A row's texts in some columns."""
-        return {name: self.words[name][int(self.codes[name].to_numpy()[i])] for name in names}
+        cells = {}
+        for name in names:
+            code = int(self.codes[name].to_numpy()[i])
+            cells[name] = self.words[name][code]
+        return cells
 
     def broken(
         self,
@@ -545,7 +555,8 @@ class Rows:
         for name, kind in types.items():
             if self.kinds.get(name) == "text" and kind != "character":
                 good = self.values(name, partial(fits, kind=kind))
-                yield from self.broken(~good, f"is not a {_CALLED.get(kind, kind)}", column=name)
+                message = f"is not a {_CALLED.get(kind, kind)}"
+                yield from self.broken(~good, message, column=name)
 
     def bad_types(self, types: Mapping[str, str]) -> Found:
         """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
@@ -560,8 +571,9 @@ class Rows:
                 yield Finding("this column is missing", column=name)
         extra = [name for name in self.words if name not in required]
         if extra:
-            text = f"{len(extra):,} unknown column{'s' * (len(extra) > 1)}: {listed(extra, 3)}"
-            yield Finding(f"{text}; the columns are {listed(required, 20)}")
+            columns = number_of(len(extra), "unknown column")
+            text = f"{columns}: {listed(extra, 3)}; the columns are {listed(required, 20)}"
+            yield Finding(text)
 
     def illegal(self, legal: np.ndarray, allowed: Mapping[str, Iterable[Word]]) -> Found:
         """Rows that are not legal: first by values that no row may have, then by combination."""
@@ -619,7 +631,8 @@ class Rows:
                 "value": self.values(column, number)[mine],
             }
         ).sort_values(["key", "place"])
-        falls = (table["value"].diff() < 0) & (table["key"].diff() == 0)
+        same_unit = table["key"].diff() == 0
+        falls = same_unit & (table["value"].diff() < 0)
         return np.isin(self.codes.index, table.index[falls])
 
     def not_one(self, names: Sequence[str], column: str) -> Found:
@@ -650,7 +663,9 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
         if path.stat().st_size == 0:
             raise Unreadable("an empty file")
         raw = read_raw(path, ending[1:], limit=None)
-    coded: dict[str, Coded] = {str(name): coded_texts(raw.cells[name]) for name in raw.cells}
+    coded: dict[str, Coded] = {}
+    for name in raw.cells:
+        coded[str(name)] = coded_texts(raw.cells[name])
     kinds = dict.fromkeys(coded, "text") | dict(raw.kinds)
     for name, word in (parts or {}).items():
         coded[name] = (np.zeros(len(raw.rows), dtype=np.intp), [word])

@@ -199,7 +199,9 @@ class Submission:
         if len(days) != 1:
             raise ValueError(f"column {column} holds {len(days)} days, and one is needed")
         day = dt.date.fromisoformat(str(days[0]))
-        return day + dt.timedelta(int(start or 0)), day + dt.timedelta(int(end or 0))
+        first = day + dt.timedelta(int(start or 0))
+        last = day + dt.timedelta(int(end or 0))
+        return first, last
 
     # validate_model_data: the columns
 
@@ -328,7 +330,12 @@ class Submission:
                 reason = self.hub.wrong_end(*(word or "" for word in words))
                 if reason:
                     reasons[key[i]] = f"{reason}; {HORIZON_HINT}"
-            yield from self.rows.broken(key.isin(reasons), lambda i: reasons[key[i]], _DAYS[-1])
+
+            def message(i: int) -> str:
+                """What is wrong with the days of a row."""
+                return reasons[key[i]]
+
+            yield from self.rows.broken(key.isin(reasons), message, "target_end_date")
         for name in derived:
             allowed = {word for task in self.round.tasks for word in task.choice(name).allowed}
             bad = ~self.rows.among(name, allowed)
@@ -375,9 +382,12 @@ class Submission:
             short = counts[counts < size]
             for number_of_unit in short.index[:SHOWN]:
                 rows = unit.index[unit == number_of_unit]
-                sent = {tuple(self.rows.row(rest, i).values()) for i in rows[full[rows]]}
+                sent = set()
+                for i in rows[full[rows]]:
+                    sent.add(tuple(self.rows.row(rest, i).values()))
                 grid = itertools.product(*(required[name] for name in rest))
-                words = dict(zip(rest, next(cells for cells in grid if cells not in sent)))
+                missing = next(cells for cells in grid if cells not in sent)
+                words = dict(zip(rest, missing))
                 if fixed:
                     words |= self.rows.row(fixed, rows[0])
                 cells = {name: words[name] for name in self.columns}
@@ -404,7 +414,8 @@ class Submission:
             if high is not None:
                 tests.append((values > high, f"is more than {high:g}"))
             for bad, text in tests:
-                yield from self.rows.broken(mine & bad, f"{text} ({plain(output.kind)})", "value")
+                message = f"{text} ({plain(output.kind)})"
+                yield from self.rows.broken(mine & bad, message, "value")
 
     def value_col_non_desc(self) -> Found:
         """Values of a quantile or cdf do not fall as its id goes up, in the hub's order."""
@@ -569,7 +580,8 @@ class Submission:
             match = _PERIOD.match(str(period).strip())
             if not match:
                 raise NotRun(f"timediff {plain(period, 60)} is not weeks(n) or days(n)")
-            days = {"weeks": 7, "days": 1}[match[1]] * int(match[2] or 1)
+            unit = 7 if match[1] == "weeks" else 1
+            days = unit * int(match[2] or 1)
         _need(self.rows, "", first, last, horizon)
         begins = self.rows.values(first, _day_number)
         ends = self.rows.values(last, _day_number)
@@ -630,7 +642,8 @@ class Metadata:
 
     def metadata_matches_schema(self) -> Found:
         """What it holds fits the hub's schema."""
-        return by_schema(read_yaml(self.path, self.hub.root), self.hub.metadata_schema() or {})
+        metadata = read_yaml(self.path, self.hub.root)
+        return by_schema(metadata, self.hub.metadata_schema() or {})
 
     def metadata_file_name(self) -> Found:
         """It is named after the model in it."""

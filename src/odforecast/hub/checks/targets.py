@@ -84,7 +84,8 @@ class TargetSet:
 
     def target_dataset_file_ext_unique(self) -> Found:
         """Its files have one format."""
-        endings = sorted({path.suffix.removeprefix(".") for path in files_of(self.data_sets[0])})
+        files = files_of(self.data_sets[0])
+        endings = sorted({path.suffix.removeprefix(".") for path in files})
         return broken(len(endings) > 1, f"more than one format: {listed(endings, 4)}")
 
     def target_dataset_rows_unique(self) -> Found:
@@ -193,7 +194,9 @@ class TargetFile:
 
     def _extra(self) -> dict[str, str]:
         """Columns of a time series that are not task ids."""
-        return ((self.config or {}).get(SERIES) or {}).get("non_task_id_schema") or {}
+        config = self.config or {}
+        series = config.get(SERIES) or {}
+        return series.get("non_task_id_schema") or {}
 
     def target_file_read(self) -> Found:
         """The file can be read, and each cell as its column's type."""
