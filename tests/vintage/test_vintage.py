@@ -66,6 +66,15 @@ def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
     assert archive.as_of("2018-11-14").panel("T40.4").triangle.pending is None
 
 
+def test_a_class_has_beside_it_the_releases_of_24_months():
+    table = od.bundled().as_of("2026-01-14").table
+    tables = {"2026-01-14": table}
+    for day, last in (("2023-12-13", "2023-07"), ("2024-01-10", "2023-08")):
+        tables[day] = table[table["month"] <= last].assign(release=pd.Timestamp(day))
+    triangle = od.Archive.in_memory(tables).as_of().panel("T40.4").triangle
+    assert [str(day) for day in triangle.releases] == ["2024-01-10"]
+
+
 def test_a_triangle_has_what_each_release_said_of_itself(archive):
     panel = archive.as_of().panel()
     triangle = panel.triangle
