@@ -119,16 +119,16 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
     place = place_of(table["location"], location, what="this panel")
     rows = rows_of(table, place)
     rows = rows.assign(**{c: np.nan for c in ("predicted", "low", "high") if c not in rows})
-    known, guessed = (rows[c].dropna() for c in ("reported", "predicted"))
+    reported, predicted = (rows[c].dropna() for c in ("reported", "predicted"))
     # Where a release lost its large counts there is a floor and no ceiling: nothing to draw.
     bounds = rows[["low", "high"]].astype(float)
     hidden = (rows["reported"].isna() & np.isfinite(bounds).all(axis=1)).to_numpy()
-    if known.empty and not hidden.any():
+    if reported.empty and not hidden.any():
         raise DataError(f"no count of {called(place)} was published", hint="look at its status")
-    drawn = drawn_on(axes)
+    ax = drawn_on(axes)
     when = days(months_in(rows))
     labels = []
-    drawn.plot(
+    ax.plot(
         when,
         rows["reported"],
         color=INK,
@@ -136,11 +136,11 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
         label="reported",
         zorder=3,
     )
-    if len(known):
-        labels.append(named(known.iloc[-1], "Reported"))
-    if len(guessed):
+    if len(reported):
+        labels.append(named(reported.iloc[-1], "Reported"))
+    if len(predicted):
         name = "CDC's predicted value"
-        drawn.plot(
+        ax.plot(
             when,
             rows["predicted"],
             color=ORANGE,
@@ -148,17 +148,19 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
             ls="--",
             label=name,
         )
-        labels.append(_predicted(guessed.iloc[-1] + 1e-6))
+        labels.append(_predicted(predicted.iloc[-1] + 1e-6))
     if hidden.any():
-        drawn.vlines(when[hidden], *bounds[hidden].to_numpy().T, color=MUTED, lw=2)
-    levels(drawn)
-    of = about(panel, rows)
+        ax.vlines(when[hidden], *bounds[hidden].to_numpy().T, color=MUTED, lw=2)
+    levels(ax)
+    counted = about(panel, rows)
     note = " Gray bars: suppressed, between these." if hidden.any() else ""
-    head = Head(titled(of.deaths, place), f"Line: reported deaths.{note}", source=of.source)
+    head = Head(
+        titled(counted.deaths, place), f"Line: reported deaths.{note}", source=counted.source
+    )
     return finish(
-        drawn,
+        ax,
         head,
-        said=f"{_lead(of, place)}: {_counts_said(rows, hidden)}",
+        said=f"{_lead(counted, place)}: {_counts_said(rows, hidden)}",
         labels=labels,
         time=True,
     )
@@ -169,17 +171,19 @@ def _predicted(value: float) -> Label:
     return float(value), [Line("CDC's predicted", ORANGE), Line("value", ORANGE)], 0
 
 
-def _lead(of: About, place: str, *more: str) -> str:
+def _lead(counted: About, place: str, *parts: str) -> str:
     """What the numbers of an alt text are of."""
-    return joined(f"{capital(of.deaths)} in {in_place(place)}", "12 months ending", of.seen, *more)
+    return joined(
+        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.seen, *parts
+    )
 
 
 def _counts_said(rows: pd.DataFrame, hidden: Any) -> str:
-    seen = rows[rows["reported"].notna()]
-    if seen.empty:
+    reported = rows[rows["reported"].notna()]
+    if reported.empty:
         return f"all {int(hidden.sum())} counts are suppressed."
-    last = seen.iloc[-1]
-    top = seen.iloc[int(seen["reported"].to_numpy().argmax())]
+    last = reported.iloc[-1]
+    top = reported.iloc[int(reported["reported"].to_numpy().argmax())]
     parts = [f"{last['reported']:,.0f} reported for {month_name(last['month'])}"]
     if np.isfinite(last["predicted"]):
         parts.append(f"CDC's predicted value {last['predicted']:,.0f}")
@@ -235,34 +239,34 @@ def fan(
     >>> axes.get_title(loc="left")
     'Drug overdose deaths in the 12 months ending each month, Ohio'
     """
-    seen = _read(forecast, bands, history=history)
-    place = place_of(seen.table["location"], location, what="this forecast")
-    drawn = drawn_on(axes)
+    inputs = _read(forecast, bands, history=history)
+    place = place_of(inputs.table["location"], location, what="this forecast")
+    ax = drawn_on(axes)
     name = label or "forecast"
-    fan_of = _PlaceFan(seen, place, months=months)
-    fan_of.draw(drawn, color, name)
-    levels(drawn)
-    ends = [*getattr(drawn, _ENDS, ()), (fan_of.end(), color, name)]
-    setattr(drawn, _ENDS, ends)
-    known: list[Any] = [each for each in ends if each[0] is not None and each[0].horizon > 0]
-    one = len(ends) == 1 and len(known) == 1
-    labels = _end_labels(known[0], width_of(drawn) < 480) if one else _names(known)
-    head = Head(titled(seen.about.deaths, place), fan_of.marks(), source=seen.about.source)
+    fan_of = _PlaceFan(inputs, place, months=months)
+    fan_of.draw(ax, color, name)
+    levels(ax)
+    ends = [*getattr(ax, _ENDS, ()), (fan_of.end(), color, name)]
+    setattr(ax, _ENDS, ends)
+    future: list[Any] = [each for each in ends if each[0] is not None and each[0].horizon > 0]
+    single = len(ends) == 1 and len(future) == 1
+    labels = _end_labels(future[0], width_of(ax) < 480) if single else _names(future)
+    head = Head(titled(inputs.about.deaths, place), fan_of.marks(), source=inputs.about.source)
     done = finish(
-        drawn,
+        ax,
         head,
         said=fan_of.sentence(label),
         labels=labels,
-        gap=16 if one else 10,
-        fixed=len(labels) // 2 if one else None,
+        gap=16 if single else 10,
+        fixed=len(labels) // 2 if single else None,
     )
-    fan_of.set_months(drawn)
+    fan_of.set_months(ax)
     if len(ends) == 1:
-        fan_of.mark(drawn)
-    for old in [x for x in drawn.lines if x.get_gid() == ".bracket"]:
+        fan_of.mark(ax)
+    for old in [x for x in ax.lines if x.get_gid() == ".bracket"]:
         old.remove()
-    if one:
-        _bracket(drawn, *known[0][:2])
+    if single:
+        _bracket(ax, *future[0][:2])
     return done
 
 
@@ -285,9 +289,9 @@ def _bracket(axes: Any, end: _End, color: str) -> None:
     axes.plot(at[:1], [end.value], "o", ms=8, **common)
 
 
-def _end_labels(known: tuple[_End, str, str], narrow: bool) -> list[Label]:
+def _end_labels(entry: tuple[_End, str, str], narrow: bool) -> list[Label]:
     """The last forecast in bold, between both ends of its interval."""
-    end, color, name = known
+    end, color, name = entry
     ahead = "" if narrow or name != "forecast" else f", {end.horizon} months"
     when = f"{end.month.item():%b %Y}" if narrow else month_name(end.month)
     title = name.capitalize() if name == "forecast" else name
@@ -295,7 +299,8 @@ def _end_labels(known: tuple[_End, str, str], narrow: bool) -> list[Label]:
     middle = Line(end.texts[0], color, bold=True, size=17 if narrow else 20)
     if not end.sides:
         return [(end.value, [*head, middle], 2)]
-    (low, high), interval = end.sides[-1], f"{100 * end.bands[-1]:g}% interval"
+    low, high = end.sides[-1]
+    interval = f"{100 * end.bands[-1]:g}% interval"
     return [
         (high, [*head, Line(end.texts[2])], 2),
         (end.value, [middle], 0),
@@ -305,12 +310,13 @@ def _end_labels(known: tuple[_End, str, str], narrow: bool) -> list[Label]:
 
 def _names(ends: list[Any]) -> list[Label]:
     """Of several forecasts on the same axes, the name and the numbers of each."""
-    said: list[Label] = []
+    labels: list[Label] = []
     for end, color, name in ends:
         lines = [Line(capital(name), color, bold=True), Line(end.texts[0], color, bold=True)]
-        lines += [Line(" to ".join(end.texts[1:]), MUTED)] if end.sides else []
-        said.append((end.value, lines, 1))
-    return said
+        if end.sides:
+            lines.append(Line(" to ".join(end.texts[1:]), MUTED))
+        labels.append((end.value, lines, 1))
+    return labels
 
 
 def small_multiples(
@@ -346,11 +352,11 @@ def small_multiples(
     >>> [axes.get_title(loc="left") for axes in od.plot.small_multiples(forecast, ["Ohio", "WV"])]
     ['Ohio  ...', 'West Virginia  ...']
     """
-    seen = _read(forecast, bands, history=None)
-    there = list(dict.fromkeys(seen.table["location"].astype(str)))
+    inputs = _read(forecast, bands, history=None)
+    places_forecast = list(dict.fromkeys(inputs.table["location"].astype(str)))
     asked = [locations] if isinstance(locations, str) else locations
-    names = there if asked is None else list(asked)
-    places = list(dict.fromkeys(place_of(there, s, what="this forecast") for s in names))
+    names = places_forecast if asked is None else list(asked)
+    places = list(dict.fromkeys(place_of(places_forecast, s, what="this forecast") for s in names))
     if not places:
         raise DataError("locations is empty", hint="leave it out for all of them")
     n = len(places)
@@ -360,7 +366,7 @@ def small_multiples(
     if len(grid) < n:
         raise DataError(f"{len(grid)} axes for {n} places", hint="give as many, or leave axes out")
     for one, place in zip(grid, places):
-        fan_of = _PlaceFan(seen, place, months=MONTHS)
+        fan_of = _PlaceFan(inputs, place, months=MONTHS)
         fan_of.draw(quiet(one), BLUE, "forecast")
         levels(one)
         fan_of.set_months(one)
@@ -369,13 +375,17 @@ def small_multiples(
         describe(one, fan_of.sentence(None))
     if axes is None:
         number = f"Number: {month_name(fan_of.months[-1])}."
-        said = (titled(seen.about.deaths), f"{seen.marks(*places)} {number}", seen.about.source)
-        over_all(grid[0].get_figure(), "\n".join(filter(None, said)), size=CAPTION)
+        heading = (
+            titled(inputs.about.deaths),
+            f"{inputs.marks(*places)} {number}",
+            inputs.about.source,
+        )
+        over_all(grid[0].get_figure(), "\n".join(filter(None, heading)), size=CAPTION)
     return np.array(grid[:n], dtype=object).view(Grid)
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Inputs:
     """A forecast as its table, and what is to be said about it."""
 
     table: pd.DataFrame
@@ -393,29 +403,29 @@ class _Seen:
         return f"Line: reported deaths. Blue: {forecast}."
 
 
-def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Seen:
+def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Inputs:
     """A forecast as its table with the levels that the bands need."""
-    wanted = tuple(sorted(float(b) for b in bands))
-    if bad := [b for b in wanted if not 0 < b < 1]:
+    widths = tuple(sorted(float(b) for b in bands))
+    if bad := [b for b in widths if not 0 < b < 1]:
         raise DataError(f"bands holds {bad[0]:g}: an interval lies between 0 and 1, such as 0.9")
-    needed = sorted({0.5, *((1 + s * b) / 2 for b in wanted for s in (-1, 1))})
+    needed = sorted({0.5, *((1 + s * b) / 2 for b in widths for s in (-1, 1))})
     keywords = {} if isinstance(forecast, pd.DataFrame) else {"levels": needed}
     table = table_of(forecast, _QUANTILES, "the forecast", **keywords)
-    held = np.unique(table["level"].to_numpy(dtype=float))
+    stored = np.unique(table["level"].to_numpy(dtype=float))
     for level in needed:
-        if not np.isclose(held, level, atol=1e-9).any():
+        if not np.isclose(stored, level, atol=1e-9).any():
             raise DataError(
                 f"the table has no level {level:g}, which a band needs",
-                hint=f"it has {', '.join(f'{x:g}' for x in held)}: make it with to_frame(levels)",
+                hint=f"it has {', '.join(f'{x:g}' for x in stored)}: make it with to_frame(levels)",
             )
     if table.duplicated(["location", "month", "level"]).any():
         raise DataError(
             "the table of the forecast has a month of a place twice",
             hint="draw one forecast at a time",
         )
-    return _Seen(
+    return _Inputs(
         table,
-        wanted,
+        widths,
         history=_panel(forecast, history),
         about=_of(forecast, history, table=table),
         forecast=forecast,
@@ -429,8 +439,12 @@ def _panel(forecast: Any, history: Any) -> Any:
 
 def _of(forecast: Any, history: Any, table: pd.DataFrame | None = None) -> About:
     """What is said of a forecast; a table alone does not know which deaths it is of."""
-    of = about(forecast, table)
-    return of._replace(deaths=about(history).deaths) if of.deaths == "deaths" else of
+    described = about(forecast, table)
+    return (
+        described._replace(deaths=about(history).deaths)
+        if described.deaths == "deaths"
+        else described
+    )
 
 
 class _End(NamedTuple):
@@ -447,10 +461,10 @@ class _End(NamedTuple):
 class _PlaceFan:
     """One place: its known counts, and the quantiles ahead of them."""
 
-    def __init__(self, seen: _Seen, place: str, months: int) -> None:
-        self.seen = seen
+    def __init__(self, inputs: _Inputs, place: str, months: int) -> None:
+        self.inputs = inputs
         self.place = place
-        rows = rows_of(seen.table, place)
+        rows = rows_of(inputs.table, place)
         wide = rows.pivot(
             index="month",
             columns="level",
@@ -462,12 +476,14 @@ class _PlaceFan:
         self.levels = wide.columns.to_numpy(dtype=float)
         self.values = wide.to_numpy(dtype=float)
         self.last = np.datetime64(self.months[0] - int(self.horizon[0]) * ONE_MONTH, "M")
-        parts = getattr(seen.forecast, "parts", None)
-        known = None if seen.history is None else reported_of(seen.history, place, parts=parts)
-        if known is not None:
-            when = months_in(known)
-            known = known[(when <= self.last) & (when > self.last - months * ONE_MONTH)]
-        self.known = known if known is not None and len(known) else None
+        parts = getattr(inputs.forecast, "parts", None)
+        reported = (
+            None if inputs.history is None else reported_of(inputs.history, place, parts=parts)
+        )
+        if reported is not None:
+            when = months_in(reported)
+            reported = reported[(when <= self.last) & (when > self.last - months * ONE_MONTH)]
+        self.known = reported if reported is not None and len(reported) else None
         #: Counts of counties below 10 are not shown, neither known nor forecast.
         self.of_county = is_county(place)
         self.least = TEN if self.of_county else -np.inf
@@ -488,9 +504,9 @@ class _PlaceFan:
 
     def _widest(self, row: int) -> tuple[float, float]:
         """The ends of the widest interval in a row; NaN where there is none."""
-        if not self.seen.bands:
+        if not self.inputs.bands:
             return float("nan"), float("nan")
-        low, high = self.values[row, self._sides(self.seen.bands[-1])]
+        low, high = self.values[row, self._sides(self.inputs.bands[-1])]
         return float(low), float(high)
 
     def draw(self, axes: Any, color: str, name: str) -> None:
@@ -511,7 +527,7 @@ class _PlaceFan:
         when = days(months)
         tested = months <= self.last + TESTED * ONE_MONTH
         later = ~tested | np.append(~tested[1:], False)
-        for i, band in enumerate(self.seen.bands[::-1]):
+        for i, band in enumerate(self.inputs.bands[::-1]):
             sides = self._sides(band)
             blue = color == BLUE
             axes.fill_between(
@@ -552,9 +568,9 @@ class _PlaceFan:
     def set_months(self, axes: Any) -> None:
         """The axis of months; the line begins beside the numbers of the levels, if it meets one."""
         margin = 0.0
-        known = self.known
-        if known is not None:
-            counts, (low, high) = known["reported"].to_numpy(dtype=float), axes.get_ylim()
+        reported = self.known
+        if reported is not None:
+            counts, (low, high) = reported["reported"].to_numpy(dtype=float), axes.get_ylim()
             months = counts.size + int(self.horizon[-1])
             for text in (x for x in axes.texts if x.get_gid() == LEVEL):
                 wide = text_width(text.get_text(), TEXT) + 4
@@ -566,8 +582,8 @@ class _PlaceFan:
 
     def _opening(self) -> tuple[Any, NDArray[np.float64]]:
         """Months and quantiles (K, Q), from the last known count or the first that is revised."""
-        there = (self.horizon == 0).any() or not (self.horizon == 1).any()
-        if there or self.known is None or months_in(self.known)[-1] != self.last:
+        opens = (self.horizon == 0).any() or not (self.horizon == 1).any()
+        if opens or self.known is None or months_in(self.known)[-1] != self.last:
             return self.months, self.values
         first = np.full((1, self.levels.size), float(self.known["reported"].iloc[-1]))
         ahead = self.horizon >= 1
@@ -579,15 +595,15 @@ class _PlaceFan:
         beyond = self.months[-1] > self.last + TESTED * ONE_MONTH
         untested = f"Dashed: more than {TESTED} months ahead, not tested." if beyond else ""
         hidden = f"Hatched: below {TEN}, not shown." if self.small else ""
-        return joined(self.seen.marks(self.place), untested, hidden, by=" ")
+        return joined(self.inputs.marks(self.place), untested, hidden, by=" ")
 
     def mark(self, axes: Any) -> None:
         """The highest count, and the last one with its expected final count."""
-        known = self.known if self.known is None else self.known.dropna(subset="reported")
-        if known is None or known.empty:
+        reported = self.known if self.known is None else self.known.dropna(subset="reported")
+        if reported is None or reported.empty:
             return
-        months = months_in(known)
-        counts = known["reported"].to_numpy(dtype=float)
+        months = months_in(reported)
+        counts = reported["reported"].to_numpy(dtype=float)
         across = width_of(axes, inner=True) / max(float(np.ptp(axes.get_xlim())), 1.0) * 30.4
         low, high = axes.get_ylim()
         up = height_of(axes) / (high - low)
@@ -625,9 +641,9 @@ class _PlaceFan:
         count = at[1]
         lines = [Line(f"{count:,.0f} reported", bold=True), Line(f"to {month_name(at[0])}", MUTED)]
         if (final := self._final()) is not None:
-            value, said = final
-            near = said == rounded(count) or abs(value - count) < 0.004 * count
-            lines.append(Line("almost final" if near else f"about {said} when final", MUTED))
+            value, text = final
+            near = text == rounded(count) or abs(value - count) < 0.004 * count
+            lines.append(Line("almost final" if near else f"about {text} when final", MUTED))
             axes.plot(
                 at[0],
                 value,
@@ -678,11 +694,11 @@ class _PlaceFan:
 
     def _final(self) -> tuple[float, str] | None:
         """The expected final value of the last count, and in words."""
-        now = np.flatnonzero(self.horizon == 0)
-        if not now.size or not np.isfinite(self.values[now[0]]).all():
+        rows = np.flatnonzero(self.horizon == 0)
+        if not rows.size or not np.isfinite(self.values[rows[0]]).all():
             return None
-        value = float(self.values[now[0], self.middle])
-        return value, self.number(value, step_of(*self._widest(now[0])))
+        value = float(self.values[rows[0], self.middle])
+        return value, self.number(value, step_of(*self._widest(rows[0])))
 
     def end(self) -> _End | None:
         """The last forecast and its intervals; of a county none below 10."""
@@ -691,17 +707,17 @@ class _PlaceFan:
             return None
         ends = self._widest(-1)
         step = step_of(*self._widest(-1))
-        texts = (self.number(x, step) for x in (value, *(ends if self.seen.bands else ())))
+        texts = (self.number(x, step) for x in (value, *(ends if self.inputs.bands else ())))
         # What is not shown stands at the edge of what is.
-        shown = np.maximum(self.values[-1], self.least)
-        sides = [tuple(map(float, shown[self._sides(band)])) for band in self.seen.bands]
+        values = np.maximum(self.values[-1], self.least)
+        sides = [tuple(map(float, values[self._sides(band)])) for band in self.inputs.bands]
         return _End(
             self.months[-1],
             int(self.horizon[-1]),
             value=float(max(value, self.least)),
             sides=sides,  # type: ignore[arg-type]
             texts=tuple(texts),
-            bands=self.seen.bands,
+            bands=self.inputs.bands,
         )
 
     def sentence(self, name: str | None) -> str:
@@ -720,12 +736,12 @@ class _PlaceFan:
             parts.append(f"no {who} for {month_name(month)}, for a count is hidden")
         else:
             interval = ranged_between if self.of_county else between
-            said = f"{who} for {month_name(month)} {end.texts[0]}"
+            text = f"{who} for {month_name(month)} {end.texts[0]}"
             if end.sides:
-                said += f", {100 * end.bands[-1]:g}% interval {interval(*self._widest(-1))}"
-            parts.append(said)
-        own = own_words(self.seen.forecast, self.place)
-        return f"{_lead(self.seen.about, self.place, own)}: {'; '.join(parts)}."
+                text += f", {100 * end.bands[-1]:g}% interval {interval(*self._widest(-1))}"
+            parts.append(text)
+        own_note = own_words(self.inputs.forecast, self.place)
+        return f"{_lead(self.inputs.about, self.place, own_note)}: {'; '.join(parts)}."
 
     def _last_known(self) -> Any:
         """The last row with a count, or the last one if that is suppressed."""
@@ -734,8 +750,8 @@ class _PlaceFan:
         last = self.known.iloc[-1]
         if np.isnan(last["reported"]) and np.isfinite(last.get("high", np.nan)):
             return last
-        there = self.known[self.known["reported"].notna()]
-        return there.iloc[-1] if len(there) else None
+        reported = self.known[self.known["reported"].notna()]
+        return reported.iloc[-1] if len(reported) else None
 
 
 # The last counts, completed
@@ -784,15 +800,15 @@ def nowcast(
     """
     one_of(kind, ("counts", "revision"), name="kind")
     table = forecast.nowcast() if callable(getattr(forecast, "nowcast", None)) else forecast
-    more = _REVISION if kind == "revision" else ()
-    table = table_of(table, (*_NOWCAST, *more), what="the nowcast")
+    columns = _REVISION if kind == "revision" else ()
+    table = table_of(table, (*_NOWCAST, *columns), what="the nowcast")
     place = place_of(table["location"], location, what="this nowcast")
     rows: pd.DataFrame = table[table["location"].astype(str) == place]
-    drawn = drawn_on(axes)
+    ax = drawn_on(axes)
     before = _before(rows, _panel(forecast, history), parts=getattr(forecast, "parts", None))
-    ends = _draw_nowcast(drawn, rows, kind=kind, before=before)
-    of = _of(forecast, history)
-    own = own_words(forecast, place)
+    ends = _draw_nowcast(ax, rows, kind=kind, before=before)
+    described = _of(forecast, history)
+    own_note = own_words(forecast, place)
     what, below = {
         "counts": (
             "expected final counts",
@@ -803,13 +819,15 @@ def nowcast(
             ", minus the reported count. Band: the interval.",
         ),
     }[kind]
-    title = f"{capital(of.deaths)}, {what}, {called(place)}"
-    below = f"12 months ending each month{below}{f' {capital(own)}.' if own else ''}"
-    said = _nowcast_said(rows, place, deaths=of.deaths, seen=joined(of.seen, own))
+    title = f"{capital(described.deaths)}, {what}, {called(place)}"
+    below = f"12 months ending each month{below}{f' {capital(own_note)}.' if own_note else ''}"
+    sentence = _nowcast_said(
+        rows, place, deaths=described.deaths, seen=joined(described.seen, own_note)
+    )
     return finish(
-        drawn,
-        Head(title, below, source=of.source),
-        said=said,
+        ax,
+        Head(title, below, source=described.source),
+        said=sentence,
         labels=ends,
         time=True,
         margin=60,
@@ -832,16 +850,16 @@ def nowcast_figure(
     deaths = about(table, indicator=indicator).deaths
     places = [str(s) for s in dict.fromkeys(table["location"])]
     n = len(places)
-    one = len(places) == 1
+    single = len(places) == 1
     across = n if n <= 3 else min(int(np.ceil(n**0.5)), _ACROSS)
-    size = (10.5, 7.4) if one else (4.2 * across + 0.4, 3.0 * -(-n // across) + 0.9)
-    grid = axes_of(2 if one else n, across, size=size, sharex=one)
+    size = (10.5, 7.4) if single else (4.2 * across + 0.4, 3.0 * -(-n // across) + 0.9)
+    grid = axes_of(2 if single else n, across, size=size, sharex=single)
     for axes, place in zip(grid, places):
         rows = table[table["location"] == place]
         _draw_nowcast(axes, rows, kind="counts", before=_before(rows, history))
         heading_of_part(axes, called(place))
         describe(axes, _nowcast_said(rows, place, deaths=deaths))
-    if one:
+    if single:
         _draw_nowcast(grid[1], table, kind="revision", before=table)
         heading_of_part(grid[1], "Revision: final minus reported count")
     for axes in grid:
@@ -855,11 +873,11 @@ def nowcast_figure(
 def _before(rows: pd.DataFrame, history: Any, parts: Any = None) -> pd.DataFrame:
     """Reported counts of a place in the last months."""
     place = str(rows["location"].iloc[0])
-    known: pd.DataFrame | None = (
+    reported: pd.DataFrame | None = (
         None if history is None else reported_of(history, place, parts=parts)
     )
     first = rows["month"].max() - pd.DateOffset(months=_NEWEST - 1)
-    return rows if known is None else known[known["month"] >= first]
+    return rows if reported is None else reported[reported["month"] >= first]
 
 
 def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame) -> list[Label]:
@@ -893,7 +911,7 @@ def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame
         label="final count: median",
     )
     ends = [named(rows[middle].iloc[-1], "Once final", BLUE)]
-    others = (
+    rest = (
         ("predicted", "--", "CDC's predicted value", ("CDC's predicted", "value")),
         (
             "predicted_unbiased",
@@ -902,19 +920,19 @@ def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame
             ("CDC's, minus its", "usual excess"),
         ),
     )
-    for name, style, words, lines in others[: 1 if counts else 2]:
+    for name, style, words, lines in rest[: 1 if counts else 2]:
         if name in rows and rows[name].notna().any():
-            shown = rows[name] - less
+            values = rows[name] - less
             axes.plot(
                 when,
-                shown,
+                values,
                 color=ORANGE,
                 lw=1.3,
                 ls=style,
                 label=words,
                 zorder=1.9,
             )
-            ends.append((float(shown.dropna().iloc[-1]), [Line(x, ORANGE) for x in lines], 0))
+            ends.append((float(values.dropna().iloc[-1]), [Line(x, ORANGE) for x in lines], 0))
     if counts:
         axes.plot(
             days(months_in(before)),
@@ -1004,17 +1022,17 @@ def revision_triangle(
         )
     values = values[has]
     releases = [releases[i] for i in has]
-    drawn = drawn_on(axes)
+    ax = drawn_on(axes)
     deaths = about(revisions).deaths
     if kind == "counts":
-        _releases(drawn, values, releases=releases, months=months)
+        _releases(ax, values, releases=releases, months=months)
         below = f"The last {_TAIL} months of each release, over the line of the newest."
     else:
-        _percent(drawn, values, releases=releases, months=months, settled=settled)
+        _percent(ax, values, releases=releases, months=months, settled=settled)
         below = f"Each release against the count reported on {day_name(releases[-1].item())}."
     title = f"{capital(deaths)} in the 12 months ending each month: revisions, {called(place)}"
     sentence = _revised(values, releases, months=months, place=place, deaths=deaths)
-    return finish(drawn, Head(title, below), said=sentence, time=kind == "counts", margin=60)
+    return finish(ax, Head(title, below), said=sentence, time=kind == "counts", margin=60)
 
 
 def _triangle(revisions: Any, location: str | None) -> tuple[Any, list[np.datetime64], Any, str]:
@@ -1051,13 +1069,13 @@ def _releases(axes: Any, values: Any, releases: list[np.datetime64], months: Any
     # Of many releases the legend names the first, the last, and some between.
     step = 1 if len(releases) <= 10 else -(-len(releases) // 8)
     for r, (color, day) in enumerate(zip(_shades(len(releases)), releases)):
-        known = np.flatnonzero(~np.isnan(values[r]))
-        tail = known[-_TAIL:]
+        columns = np.flatnonzero(~np.isnan(values[r]))
+        tail = columns[-_TAIL:]
         axes.plot(when[tail], values[r, tail], color=color, lw=1.4)
         name = f"{day} (the line)" if r == last else f"{day}" if r % step == 0 else f"_{day}"
         axes.plot(
-            when[known[-1]],
-            values[r, known[-1]],
+            when[columns[-1]],
+            values[r, columns[-1]],
             "o",
             color=color,
             ms=5,
@@ -1111,13 +1129,13 @@ def _revised(
     place: str,
     deaths: str,
 ) -> str:
-    seen = " to ".join(day_name(day.item()) for day in (releases[0], releases[-1]))
-    lead = f"Revisions of {deaths} in {in_place(place)}, {len(releases)} releases, {seen}"
+    period = " to ".join(day_name(day.item()) for day in (releases[0], releases[-1]))
+    lead = f"Revisions of {deaths} in {in_place(place)}, {len(releases)} releases, {period}"
     # The last month of the oldest release that the newest still has.
-    both = np.flatnonzero(~np.isnan(values[0]) & ~np.isnan(values[-1]))
-    if not both.size:
+    in_both = np.flatnonzero(~np.isnan(values[0]) & ~np.isnan(values[-1]))
+    if not in_both.size:
         return f"{lead}: they have no month in common."
-    m = both[-1]
+    m = in_both[-1]
     return (
         f"{lead}: {month_name(months[m])} was first {values[0, m]:,.0f}, and is "
         f"{values[-1, m]:,.0f} in the newest."

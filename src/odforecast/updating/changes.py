@@ -141,7 +141,7 @@ class Change:
 
 
 def compared(
-    now: Forecast,
+    current: Forecast,
     panel: Panel,
     earlier: Panel | None,
     model: Model,
@@ -164,27 +164,27 @@ def compared(
     facts: dict[str, Any] = {
         "before": release,
         "recorded": not recorded.empty,
-        "settings": _settings(recorded, now, earlier=earlier),
-        "lost": tuple(str(s) for s in before if s not in now.locations),
+        "settings": _settings(recorded, current, earlier=earlier),
+        "lost": tuple(str(s) for s in before if s not in current.locations),
     }
     if earlier is None:
-        why = f"the archive does not hold release {release}, so the change is not split"
-        return Change(**facts, table=_table(recorded, now), why_not=why)
+        reason = f"the archive does not hold release {release}, so the change is not split"
+        return Change(**facts, table=_table(recorded, current), why_not=reason)
     facts |= {
         "new_months": panel.months[panel.months > earlier.last_month],
         "counts": _counts(panel, earlier),
-        "revised": _revised(panel, earlier, locations=now.locations),
+        "revised": _revised(panel, earlier, locations=current.locations),
         "final": panel.final_through if panel.final_through > earlier.final_through else None,
     }
-    how = (int(now.horizons[-1]), len(now.draws), int(now.provenance["seed"]))
+    how = (int(current.horizons[-1]), len(current.draws), int(current.provenance["seed"]))
     try:
-        again = forecast_from(model, earlier, locations, *how)
-        left = without_newest(panel, earlier)
-        revised = now if left is panel else forecast_from(model, left, locations, *how)
+        remade = forecast_from(model, earlier, locations, *how)
+        note = without_newest(panel, earlier)
+        revised = current if note is panel else forecast_from(model, note, locations, *how)
     except OdforecastError as error:
-        why = f"release {release} cannot be forecast again: {error.message}"
-        return Change(**facts, table=_table(recorded, now), why_not=why)
-    return Change(**facts, table=_table(recorded, now, again=again, revised=revised))
+        reason = f"release {release} cannot be forecast again: {error.message}"
+        return Change(**facts, table=_table(recorded, current), why_not=reason)
+    return Change(**facts, table=_table(recorded, current, remade=remade, revised=revised))
 
 
 # ------------------------------------------------------------------------------------- forecasts
@@ -203,9 +203,9 @@ def whole_forecast(
     return model.fit(whole).forecast(horizon, draws=draws, seed=seed)
 
 
-def chosen(made: Forecast, locations: tuple[str, ...]) -> Forecast:
+def chosen(forecast: Forecast, locations: tuple[str, ...]) -> Forecast:
     """Of a forecast, the locations asked for that are in it; refused if none is."""
-    return made.select([s for s in locations if s in made.locations] or locations)
+    return forecast.select([s for s in locations if s in forecast.locations] or locations)
 
 
 def forecast_from(
@@ -217,10 +217,10 @@ def forecast_from(
     seed: int,
 ) -> Forecast:
     """A forecast of those of some locations that a release has and a model forecasts."""
-    there = tuple(s for s in locations if s in panel.locations) or locations
+    available = tuple(s for s in locations if s in panel.locations) or locations
     return chosen(
-        whole_forecast(model, panel, locations=there, horizon=horizon, draws=draws, seed=seed),
-        there,
+        whole_forecast(model, panel, locations=available, horizon=horizon, draws=draws, seed=seed),
+        available,
     )
 
 
@@ -239,17 +239,21 @@ def without_newest(panel: Panel, like: Panel) -> Panel:
     if like.last_month >= panel.last_month:
         return panel
 
-    def until(one: Panel, month: np.datetime64) -> Panel:
+    def until(target: Panel, month: np.datetime64) -> Panel:
         """One count of the release, up to a month."""
-        stop = min(max(int((month - one.months[0]).astype(int)) + 1, 1), one.months.size)
-        triangle = None if one.triangle is None else one.triangle.cells(slice(stop))
-        layers = {name: getattr(one, name)[:, :stop] for name in LAYERS}
-        return replace(one, months=one.months[:stop], triangle=triangle, **layers)
+        stop = min(max(int((month - target.months[0]).astype(int)) + 1, 1), target.months.size)
+        triangle = None if target.triangle is None else target.triangle.cells(slice(stop))
+        layers = {name: getattr(target, name)[:, :stop] for name in LAYERS}
+        return replace(target, months=target.months[:stop], triangle=triangle, **layers)
 
-    ends = {name: other.last_month for name, other in like.beside.items()}
-    beside = {n: until(p, ends.get(n, like.last_month)) for n, p in panel.beside.items()}
-    left = f"months after {like.last_month} were left out"
-    return replace(until(panel, like.last_month), beside=beside, notes=(*panel.notes, left))
+    ends = {name: panel_beside.last_month for name, panel_beside in like.beside.items()}
+    panels_beside = {}
+    for name, target in panel.beside.items():
+        panels_beside[name] = until(target, ends.get(name, like.last_month))
+    left_out = f"months after {like.last_month} were left out"
+    return replace(
+        until(panel, like.last_month), beside=panels_beside, notes=(*panel.notes, left_out)
+    )
 
 
 # ---------------------------------------------------------------------------------------- counts
@@ -265,27 +269,27 @@ def _counts(panel: Panel, earlier: Panel) -> dict[str, int]:
     """How many counts are new, and how many of those in both releases differ."""
     new = panel.reported[:, panel.months > earlier.last_month]
     a, b = _reported(earlier).align(_reported(panel), join="inner")
-    both = a.notna() & b.notna()
+    in_both = a.notna() & b.notna()
     return {
         "new": int(np.isfinite(new).sum()),
-        "common": int(both.to_numpy().sum()),
-        "revised": int((both & (a != b)).to_numpy().sum()),
+        "common": int(in_both.to_numpy().sum()),
+        "revised": int((in_both & (a != b)).to_numpy().sum()),
     }
 
 
 def _revised(panel: Panel, earlier: Panel, locations: Sequence[str]) -> pd.DataFrame:
     """What became of the counts that were last before."""
     month = pd.Timestamp(str(earlier.last_month))
-    now = _reported(panel)
+    current = _reported(panel)
     before = _reported(earlier).reindex(index=[s for s in locations if s in earlier.locations])
-    if month not in now:
+    if month not in current:
         return pd.DataFrame(columns=list(REVISED))
     table = pd.DataFrame(
         {
             "name": [called(s) for s in before.index],
             "month": month,
             "reported_before": before[month],
-            "reported_now": now[month].reindex(before.index),
+            "reported_now": current[month].reindex(before.index),
         },
         before.index,
     )
@@ -293,12 +297,12 @@ def _revised(panel: Panel, earlier: Panel, locations: Sequence[str]) -> pd.DataF
     return table.assign(revision=revision).rename_axis("location").reset_index()
 
 
-def _settings(recorded: pd.DataFrame, now: Forecast, earlier: Panel | None) -> tuple[str, ...]:
+def _settings(recorded: pd.DataFrame, current: Forecast, earlier: Panel | None) -> tuple[str, ...]:
     """Settings of the recorded forecast that are others now."""
     if recorded.empty:
         return ()
     old = recorded[recorded["kind"] == FORECAST].iloc[0]
-    new = made_by(now)
+    new = made_by(current)
     if earlier is not None:
         new["data"] = earlier.data_hash
     return tuple(
@@ -313,36 +317,36 @@ def _settings(recorded: pd.DataFrame, now: Forecast, earlier: Panel | None) -> t
 
 def _table(
     recorded: pd.DataFrame,
-    now: Forecast,
-    again: Forecast | None = None,
+    current: Forecast,
+    remade: Forecast | None = None,
     revised: Forecast | None = None,
 ) -> pd.DataFrame:
     """The table of a :class:`Change`; without the forecasts between, the change is not split."""
-    old = recorded[(recorded["horizon"] >= 1) & recorded["location"].isin(now.locations)]
-    if again is None or revised is None:
+    old = recorded[(recorded["horizon"] >= 1) & recorded["location"].isin(current.locations)]
+    if remade is None or revised is None:
         months = [to_month(m) for m in sorted(old["month"].unique())]
-        places = list(now.locations)
+        places = list(current.locations)
     else:
-        months = list(again.months[again.months > again.last_month])
-        places = [s for s in now.locations if s in again.locations]
+        months = list(remade.months[remade.months > remade.last_month])
+        places = [s for s in current.locations if s in remade.locations]
     parts = []
     for month in months if places else []:
-        if month > now.months[-1]:
+        if month > current.months[-1]:
             continue
-        c = _at(now, places, month=month)  # shape (D, L); NaN where a count is not known
+        c = _at(current, places, month=month)  # shape (D, L); NaN where a count is not known
         part: dict[str, Any] = {
             "location": places,
             "month": month.astype("datetime64[s]"),
-            "horizon": int((month - now.last_month).astype(int)),
+            "horizon": int((month - current.last_month).astype(int)),
             **dict(zip(("low", "now", "high"), np.quantile(c, _SIDES, axis=0))),
         }
-        if again is not None and revised is not None:
-            a = _at(again, places, month=month)
+        if remade is not None and revised is not None:
+            a = _at(remade, places, month=month)
             b = _at(revised, places, month=month)
             part |= dict(zip(_BEFORE.values(), np.quantile(a, _SIDES, axis=0)))
             middle = np.median(b, axis=0)
-            same = revised is now
-            paired = revised.last_month == again.last_month
+            same = revised is current
+            paired = revised.last_month == remade.last_month
             part |= {
                 "again": part["before"],
                 "revisions": middle - part["before"],
@@ -359,27 +363,28 @@ def _table(
     table[numbers] = table[numbers].astype(float)
     if not recorded.empty:
         keys = ["location", "month"]
-        held = old.set_index(keys)[list(_BEFORE)].rename(columns=_BEFORE)
-        table = table.drop(columns=list(held)).join(held, on=keys)
+        medians = old.set_index(keys)[list(_BEFORE)].rename(columns=_BEFORE)
+        table = table.drop(columns=list(medians)).join(medians, on=keys)
         # The record has a tenth of a death: where no more is between them, they are the same.
         equal = (table["again"] - table["before"]).abs() < 0.051
         table.loc[equal, "before"] = table.loc[equal, "again"]
         table["model"] = table["again"] - table["before"]
     table["change"] = table["now"] - table["before"]
     table["name"] = [called(str(s)) for s in table["location"]]
-    kept = ["before", "now"] if again is None else ["before", "now", "again"]
+    kept = ["before", "now"] if remade is None else ["before", "now", "again"]
     table = table[table[kept].notna().all(axis=1)]
     # Of each place, months as they come.
-    table = table.sort_values("location", key=lambda x: x.map(now.locations.index), kind="stable")
+    order = table["location"].map(current.locations.index)
+    table = table.loc[order.sort_values(kind="stable").index]
     return table[_COLUMNS].reset_index(drop=True)
 
 
 def _at(forecast: Forecast, places: list[str], month: np.datetime64) -> Floats:
     """Draws of a count, shape (D, L); NaN where it is not forecast or not known."""
     out = np.full((len(forecast.draws), len(places)), np.nan)
-    there = [i for i, place in enumerate(places) if place in forecast.locations]
-    rows = [forecast.locations.index(places[i]) for i in there]
-    out[:, there] = forecast.count_at(month)[:, rows]
+    present = [i for i, place in enumerate(places) if place in forecast.locations]
+    rows = [forecast.locations.index(places[i]) for i in present]
+    out[:, present] = forecast.count_at(month)[:, rows]
     return out
 
 
@@ -415,43 +420,45 @@ def sentences(change: Change, place: str = NATION) -> list[str]:
     why_not = f"{change.why_not[:1].upper()}{change.why_not[1:]}."
     if change.before is None:
         return [why_not]
-    said = [_data(change, place)]
+    texts = [_data(change, place)]
     table = _of_month(change)
     mine = table[table["location"] == place]
-    there = change.recorded or not change.why_not
+    comparable = change.recorded or not change.why_not
     if table.empty:
-        said += ["The two forecasts have no month in common."] if there else []
+        if comparable:
+            texts.append("The two forecasts have no month in common.")
     elif mine.empty:
-        said.append(f"There is no earlier forecast of {place_name(place)} to compare with.")
+        texts.append(f"There is no earlier forecast of {place_name(place)} to compare with.")
     else:
-        said.append(_moved(mine.iloc[0]))
-        said += [] if change.why_not else [_reasons(change, mine.iloc[0])]
+        texts.append(_moved(mine.iloc[0]))
+        if not change.why_not:
+            texts.append(_reasons(change, mine.iloc[0]))
     if change.why_not:
-        said.append(why_not)
+        texts.append(why_not)
     if change.lost:
-        said.append(f"Forecast before but not now: {', '.join(map(called, change.lost))}.")
-    return said
+        texts.append(f"Forecast before but not now: {', '.join(map(called, change.lost))}.")
+    return texts
 
 
 def _data(change: Change, place: str) -> str:
     """The release before, the new months, and what was revised."""
     assert change.before is not None
     day = day_name(change.before)
-    said = [f"The previous forecast was made from the release of {day}."]
+    texts = [f"The previous forecast was made from the release of {day}."]
     if not change.recorded:
-        made = "" if change.why_not else ", so one was made now"
-        said = [
+        remade = "" if change.why_not else ", so one was made now"
+        texts = [
             f"The previous release is that of {day}.",
-            f"The record has no forecast from it{made}.",
+            f"The record has no forecast from it{remade}.",
         ]
     if not change.counts:
-        return said[0]
+        return texts[0]
     n = change.new_months.size
     months = listed([month_name(m) for m in change.new_months], 1)
     if n > 1:
         months = " to ".join(month_name(change.new_months[i]) for i in (0, -1))
     added = f"{number_of(n, 'new month')} ({months}: {change.counts['new']:,} counts)"
-    said.append(
+    texts.append(
         f"The new release adds {added if n else 'no new month'}. Of the "
         f"{change.counts['common']:,} counts in both releases, {change.counts['revised']:,} "
         "differ."
@@ -461,26 +468,27 @@ def _data(change: Change, place: str) -> str:
             went = f"went from {row['reported_before']:,.0f} to {row['reported_now']:,.0f}"
             if row["revision"] == 0:
                 went = f"is still {row['reported_now']:,.0f}"
-            said.append(
+            texts.append(
                 f"In {place_name(row['location'])} the reported count for the 12 months ending in "
                 f"{month_name(row['month'])}, the newest one then, {went}."
             )
     if change.final is not None:
-        said.append(f"Counts through {month_name(change.final)} are now final.")
-    return " ".join(said)
+        texts.append(f"Counts through {month_name(change.final)} are now final.")
+    return " ".join(texts)
 
 
 def _moved(row: pd.Series) -> str:
     """The medians before and now."""
     step = _step(row["change_error"])
-    before, now = (round(row[key] / step) * step for key in ("before", "now"))
-    size = rounded(abs(now - before), step)  # of the numbers as they are read
-    way = f"about {size} {'fewer' if now < before else 'more'}"
+    before = round(row["before"] / step) * step
+    current = round(row["now"] / step) * step
+    size = rounded(abs(current - before), step)  # of the numbers as they are read
+    way = f"about {size} {'fewer' if current < before else 'more'}"
     inside = "inside" if row["before_low"] <= row["now"] <= row["before_high"] else "outside"
     return (
         f"For the 12 months ending in {month_name(row['month'])} in {place_name(row['location'])}, "
         f"the median was about {rounded(before, step)} and is now about "
-        f"{rounded(now, step)}, {'no change' if size == '0' else way}. The new median is "
+        f"{rounded(current, step)}, {'no change' if size == '0' else way}. The new median is "
         f"{inside} the previous 90% interval, {between(row['before_low'], row['before_high'])}."
     )
 
@@ -500,20 +508,19 @@ def _reasons(change: Change, row: pd.Series) -> str:
             chance = ", so it may be chance" if abs(row[key]) < 2 * error else ""
             text += f" (standard error {small}{chance})"
         words.append(text)
-    other = row["model"]
+    model = row["model"]
     settings = "; ".join(change.settings)
-    if np.isfinite(other) and other != 0:
-        why = settings or "the same settings give other numbers now: libraries?"
-        words.append(f"{signed(other, step)} from the model ({why})")
+    if np.isfinite(model) and model != 0:
+        reason = settings or "the same settings give other numbers now: libraries?"
+        words.append(f"{signed(model, step)} from the model ({reason})")
     text = f"The change is the sum of {', '.join(words[:-1])} and {words[-1]}."
     if len(words) == 1:
         text = f"The change is {words[0]}."
-    if change.recorded and other == 0:
-        text += (
-            f" Different now, without effect here: {settings}."
-            if settings
-            else (" The model and its settings are the same.")
-        )
+    if change.recorded and model == 0:
+        if settings:
+            text += f" Different now, without effect here: {settings}."
+        else:
+            text += " The model and its settings are the same."
     return text
 
 
@@ -533,8 +540,8 @@ def table_of(change: Change, place: str = NATION, most: int | None = None) -> li
         names = ("change", "revisions", "new_months")
         parts = [with_error(row[key], row[f"{key}_error"]) for key in names]
         model = "–" if np.isnan(row["model"]) else signed(row["model"], step)
-        before, now = (rounded(row[key], step) for key in ("before", "now"))
-        rows.append([row["name"], before, now, *parts, model])
+        medians = [rounded(row[key], step) for key in ("before", "now")]
+        rows.append([row["name"], *medians, *parts, model])
     width = len(HEAD) - all(row[-1] in ("–", "0") for row in rows)
     rows = rows if most is None else rows[: 1 + most]
     return [row[: 4 if change.why_not else width] for row in ([*HEAD], *rows)]
@@ -542,7 +549,7 @@ def table_of(change: Change, place: str = NATION, most: int | None = None) -> li
 
 def on_page(change: Change, place: str, all_of_it: str) -> tuple[list[str], list[Table]]:
     """What the page says: paragraphs, and the table of the places whose change is largest."""
-    said = sentences(change, place)
+    texts = sentences(change, place)
     tables = []
     if places := len(_of_month(change)):
         heads, *rows = table_of(change, place, most=ON_PAGE)
@@ -552,9 +559,9 @@ def on_page(change: Change, place: str, all_of_it: str) -> tuple[list[str], list
                 f" Shown are the {ON_PAGE} places whose change is largest relative to the previous "
                 f"interval; {all_of_it}"
             )
-        said.append(_DEFINITION)
+        texts.append(_DEFINITION)
         tables = [Table(heads, rows, numbers=len(heads) - 1, caption=caption)]
-    return said, tables
+    return texts, tables
 
 
 def signed(value: float, step: float = 1.0) -> str:
