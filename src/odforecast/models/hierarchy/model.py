@@ -156,12 +156,15 @@ class FittedHierarchical:
 
     model: str
     panel: Panel
-    inputs: Inputs  # The padded arrays it was fitted to
-    idata: xr.DataTree  # ArviZ's container: `posterior`, `sample_stats`, `observed_data`
-    # R-hat, effective sample sizes, divergences; None for the approximation
+    #: The padded arrays it was fitted to.
+    inputs: Inputs
+    #: ArviZ's container: `posterior`, `sample_stats`, `observed_data`.
+    idata: xr.DataTree
+    #: R-hat, effective sample sizes, divergences; None for the approximation.
     checks: Convergence | None
-    skipped: Mapping[str, str]  # Locations left out, and why
-    # Failed checks, or that this is an approximation. Repeated in every forecast.
+    #: Locations left out, and why.
+    skipped: Mapping[str, str]
+    #: Failed checks, or that this is an approximation. Repeated in every forecast.
     warnings: tuple[str, ...]
     tail: float
 
@@ -359,11 +362,12 @@ class Hierarchical:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
         # Once settings: the hash stays.
-        shown |= {"season_state": False, "effects": [], "window": None}
-        shown["delay"] = corrects = self.delay and not self.approximate
-        parameters = as_parameters(**shown)
+        settings |= {"season_state": False, "effects": [], "window": None}
+        corrects = self.delay and not self.approximate
+        settings["delay"] = corrects
+        parameters = as_parameters(**settings)
         # Version 4 samples in other coordinates: the same posterior, other draws of it.
         version = "4" if self.approximate else "5"
         return Spec(
@@ -376,8 +380,8 @@ class Hierarchical:
 
     def inputs(self, panel: Panel) -> tuple[Inputs, dict[str, str]]:
         """Arrays the model would be fitted to, and the locations left out with the reason."""
-        missing = None
-        if self.delay and not self.approximate and (missing := missing_from(panel)) is not None:
+        missing = missing_from(panel) if self.delay and not self.approximate else None
+        if missing is not None:
             panel = deficit.corrected(panel, missing)
         return from_panel(panel, self.name, every=self.every, missing=missing)
 
@@ -399,8 +403,16 @@ class Hierarchical:
         if stats is not None:
             checks = convergence(idata, self.limits)
             warnings = checks.warnings
-        held = self.name, panel, inputs, idata, checks, skipped, warnings, self.tail
-        return FittedHierarchical(*held)
+        return FittedHierarchical(
+            self.name,
+            panel,
+            inputs=inputs,
+            idata=idata,
+            checks=checks,
+            skipped=skipped,
+            warnings=warnings,
+            tail=self.tail,
+        )
 
     def _sample(
         self,
@@ -424,15 +436,15 @@ class Hierarchical:
                 seed=seed,
                 save_warmup=False,
                 progress_bar=False,
-                **_told(nutpie.sample),
+                **_progress(nutpie.sample),
             )
         except RuntimeError as error:
             raise PanelError(
                 f"{self.name} could not be sampled: {str(error).splitlines()[0]}",
                 hint="look for counts out of line in the panel, or use hierarchical-quick",
             ) from error
-        found = trace["posterior"]
-        posterior = {k: np.asarray(found[k].values) for k in KEPT if k in found}
+        sample = trace["posterior"]
+        posterior = {k: np.asarray(sample[k].values) for k in KEPT if k in sample}
         posterior["path"] = posterior["path"][..., inputs.first :]
         if "common" in posterior:
             posterior["common"] = posterior["common"][..., inputs.begin :]
@@ -454,14 +466,15 @@ class HierarchicalQuick(Hierarchical):
     name: str = "hierarchical-quick"
 
 
-def _told(sample: Callable[..., Any]) -> dict[str, Any]:
+def _progress(sample: Callable[..., Any]) -> dict[str, Any]:
     """How the sampler says how far it is, to whoever wants to know; nothing otherwise."""
     tell = watcher()
     if tell is None or "progress_callback" not in signature(sample).parameters:
         return {}
 
     def report(chains: Sequence[Any]) -> None:
-        done = sum(c.finished_draws for c in chains)
-        tell(f"sampling {len(chains)} chains", done, sum(c.total_draws for c in chains))
+        finished = sum(chain.finished_draws for chain in chains)
+        total = sum(chain.total_draws for chain in chains)
+        tell(f"sampling {len(chains)} chains", finished, total)
 
     return {"progress_callback": report, "progress_rate": 500}
