@@ -169,7 +169,7 @@ class Grid:
     high: Floats
 
     @classmethod
-    def of(cls, rows: pd.DataFrame) -> Grid:
+    def from_rows(cls, rows: pd.DataFrame) -> Grid:
         """The grid of canonical rows of one indicator."""
         dataset = of_table(rows)
         places = sorted(map(str, rows[dataset.place].unique()), key=lambda p: (ORDER.get(p, 0), p))

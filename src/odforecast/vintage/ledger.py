@@ -121,26 +121,27 @@ def fold(events: Iterable[Event]) -> State:
     """What the events of an archive, in the order in which they were written, add up to."""
     state = State()
     for event in events:
-        held = state.current.get(event.key)
-        apart = state.apart.setdefault(event.key, {})
-        counts = "" if held is None else held.event.data_hash
-        same = counts == (event.replaces or event.data_hash)
+        key = event.key
+        current = state.current.get(key)
+        unused = state.apart.setdefault(key, {})
+        current_hash = "" if current is None else current.event.data_hash
+        is_current = current_hash == (event.replaces or event.data_hash)
         if event.event == QUARANTINED:
-            if counts != event.data_hash:
-                apart[event.data_hash] = event
+            if current_hash != event.data_hash:
+                unused[event.data_hash] = event
         elif event.event in (ADDED, ACCEPTED):
-            if held is None:
+            if current is None:
                 reason = f"accepted: {event.reason}" if event.reason else ""
-                state.current[event.key] = Current(event, reason)
-                apart.pop(event.data_hash, None)
+                state.current[key] = Current(event, reason)
+                unused.pop(event.data_hash, None)
         elif event.event == RETRACTED:
-            if same:
-                del state.current[event.key]
-                apart[event.data_hash] = event
-        elif same:  # replaced
-            apart[event.replaces] = event
-            apart.pop(event.data_hash, None)
-            state.current[event.key] = Current(event, f"replaced: {event.reason}")
+            if is_current:
+                del state.current[key]
+                unused[event.data_hash] = event
+        elif is_current:  # replaced
+            unused[event.replaces] = event
+            unused.pop(event.data_hash, None)
+            state.current[key] = Current(event, f"replaced: {event.reason}")
     return state
 
 

@@ -118,9 +118,9 @@ def contradictions(
 def _grids(table: pd.DataFrame) -> dict[str, Grid]:
     """A grid for each indicator that counts deaths; of states, of what is shown."""
     if of_table(table).name == COUNTIES:
-        return {ALL_DRUGS: Grid.of(table)}
+        return {ALL_DRUGS: Grid.from_rows(table)}
     rows = table[table["indicator"] != PERCENT_SPECIFIED]
-    return {str(n): Grid.of(r).shown for n, r in rows.groupby("indicator", sort=False)}
+    return {str(n): Grid.from_rows(r).shown for n, r in rows.groupby("indicator", sort=False)}
 
 
 def _wrong(
@@ -385,7 +385,7 @@ class Release:
         rows = self.table if table is None else table
         if "indicator" in rows:
             rows = rows[rows["indicator"] == indicator]
-        return None if rows.empty else Grid.of(rows)
+        return None if rows.empty else Grid.from_rows(rows)
 
     @cached_property
     def grid(self) -> Grid:

@@ -292,7 +292,7 @@ def revisions(
         if (shown := table.loc[table[dataset.counts].notna(), "month"]).size:
             ends[date] = np.datetime64(shown.max(), "M")
         rows = table[table[dataset.place].isin(states)]
-        found[date] = None if rows.empty else Grid.of(rows)
+        found[date] = None if rows.empty else Grid.from_rows(rows)
     again = archive.copies(ends, dataset.name)
     kept = {d: g for d, g in found.items() if g and g.last is not None and d not in again}
     if not kept:

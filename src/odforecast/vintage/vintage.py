@@ -401,7 +401,7 @@ def state_panel(
     notes: tuple[str, ...],
 ) -> Panel:
     """A panel of one indicator's rows of one release."""
-    grid = Grid.of(rows)
+    grid = Grid.from_rows(rows)
     if NATION not in grid.places and set(JURISDICTIONS) <= set(grid.places):
         parts = [grid.places.index(s) for s in JURISDICTIONS]
         whole = grid.reported[parts].sum(axis=0)
@@ -447,7 +447,7 @@ def county_panel(
     earlier: Sequence[pd.DataFrame] = (),
 ) -> Panel:
     """A panel of one release of counties."""
-    grid = Grid.of(table)
+    grid = Grid.from_rows(table)
     release = table["release"].iloc[0].date()
     if np.isposinf(grid.high).any():
         notes += (f"release {release} lost every count of 1,000 and more",)
@@ -456,7 +456,7 @@ def county_panel(
     triangle = (
         Triangle(
             tuple(t["release"].iloc[0].date() for t in earlier),
-            np.stack([Grid.of(t).on(grid.places, grid.months) for t in earlier]),
+            np.stack([Grid.from_rows(t).on(grid.places, grid.months) for t in earlier]),
         )
         if earlier
         else None
@@ -512,7 +512,7 @@ def _remembered(figures: Kept, indicator: str) -> Statement:
 
 def _read_statement(figures: Kept, indicator: str) -> Statement:
     rows = figures.read(indicator)
-    grid = None if rows.empty else Grid.of(rows).shown
+    grid = None if rows.empty else Grid.from_rows(rows).shown
     all_deaths = _all_deaths(figures) if indicator == ALL_DRUGS else None
     return grid, all_deaths
 
