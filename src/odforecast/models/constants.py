@@ -49,5 +49,5 @@ def all_constants() -> tuple[Constants, ...]:
 
 def constants_for(as_of: dt.date) -> Constants:
     """The newest set whose cut-off is not later than the day of a forecast, or else the first."""
-    known = [each for each in all_constants() if each.cutoff <= as_of]
-    return (known or all_constants()[:1])[-1]
+    published = [constants for constants in all_constants() if constants.cutoff <= as_of]
+    return (published or all_constants()[:1])[-1]

@@ -258,12 +258,12 @@ def months_in(frame: pd.DataFrame) -> Months:
     return np.array(found, dtype="datetime64[M]")
 
 
-def refuse(bad: Bools, said: str, hint: str | None, *cells: Any) -> None:
+def refuse(bad: Bools, message: str, hint: str | None, *cells: Any) -> None:
     """Raise for the first bad row, with its cells in the message, and how many more there are."""
     if bad.any():
         row = int(bad.argmax())
         more = f" (and {int(bad.sum()) - 1} more)" if bad.sum() > 1 else ""
-        raise PanelError(said.format(*(column[row] for column in cells)) + more, hint=hint)
+        raise PanelError(message.format(*(column[row] for column in cells)) + more, hint=hint)
 
 
 def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> Own:
@@ -283,9 +283,9 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     basis = _one_value(frame, "basis")
     _one_indicator(panel, frame)
     blank = np.array([_blank(x) for x in frame["location"]])
-    said = "location is blank in row {} of the own counts"
+    message = "location is blank in row {} of the own counts"
     hint = "name the place in every row"
-    refuse(blank, said, hint, range(len(frame)))
+    refuse(blank, message, hint, range(len(frame)))
     names = [str(x).strip() for x in frame["location"]]
     codes = {name: code_of(name) for name in dict.fromkeys(names)}
     places = [codes[name] for name in names]
@@ -298,19 +298,19 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     months = months_in(frame)
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
-    said_days = list(zip(labels, frame["as_of"] if "as_of" in frame else [None] * len(labels)))
-    dates = [known if _blank(x) else dated(f"{s}: as_of", x, read=to_day) for s, x in said_days]
+    report_days = list(zip(labels, frame["as_of"] if "as_of" in frame else [None] * len(labels)))
+    dates = [known if _blank(x) else dated(f"{s}: as_of", x, read=to_day) for s, x in report_days]
     days = np.array(dates, dtype="datetime64[D]")
     rows = pd.DataFrame({"label": labels, "day": dates, "deaths": deaths})
     keys = ["label", "day"]
-    said = "{} is given twice as of {}: {:,.0f} and {:,.0f}"
+    message = "{} is given twice as of {}: {:,.0f} and {:,.0f}"
     before = rows.groupby(keys)["deaths"].transform("first")
     hint = "one row per location, month and as_of"
-    refuse(rows.duplicated(keys).to_numpy(), said, hint, labels, days, before, deaths)
-    said = "{} had not ended on {}, the day on which it is said to be known"
+    refuse(rows.duplicated(keys).to_numpy(), message, hint, labels, days, before, deaths)
+    message = "{} had not ended on {}, the day on which it is said to be known"
     hint = "leave it out; a later --as-of moves the day of rows without an as_of"
-    refuse(months >= days.astype("datetime64[M]"), said, hint, labels, days)
-    taken = known if any(_blank(x) for _, x in said_days) else None
+    refuse(months >= days.astype("datetime64[M]"), message, hint, labels, days)
+    taken = known if any(_blank(x) for _, x in report_days) else None
     return Own(
         tuple(places),
         months,
@@ -335,18 +335,18 @@ def _one_value(frame: pd.DataFrame, column: str) -> str:
 
 def _one_indicator(panel: Panel, frame: pd.DataFrame) -> None:
     """Refuse counts of other deaths; those of a class must say that they are."""
-    said = _one_value(frame, "indicator")
-    if said and indicator_name(said).lower() != panel.indicator.lower():
+    indicator = _one_value(frame, "indicator")
+    if indicator and indicator_name(indicator).lower() != panel.indicator.lower():
         raise PanelError(
-            f"own counts are of {said!r}, the panel's of {panel.indicator!r}",
+            f"own counts are of {indicator!r}, the panel's of {panel.indicator!r}",
             hint="give own counts of the same deaths, or take that indicator's panel",
         )
-    if panel.indicator == ALL_DRUGS or (said and not any(map(_blank, frame["indicator"]))):
+    if panel.indicator == ALL_DRUGS or (indicator and not any(map(_blank, frame["indicator"]))):
         return
     short = next((s for s, n in INDICATOR_NAMES.items() if n == panel.indicator), panel.indicator)
     raise PanelError(
         f"own counts do not say that they are of {panel.indicator!r}"
-        + (" in every row" if said else ", and may be of all drugs"),
+        + (" in every row" if indicator else ", and may be of all drugs"),
         hint=f"if they are, add a column indicator with {short} in every row; counts of all drugs "
         "belong to the panel of all drugs: leave --indicator out (vintage.panel())",
     )
@@ -377,14 +377,14 @@ def common(panel: Panel, own: Own, state: str) -> tuple[Months, Floats, Floats]:
     at = (months - panel.month_grid[0]).astype(int)
     inside = (at >= 0) & (at < panel.month_grid.size)
     cdc = panel.monthly[panel.locations.index(state)][at[inside]]
-    there = np.isfinite(cdc)
-    found = months[inside][there]
-    mine = deaths[inside][there]
-    cdc = cdc[there]
+    counted = np.isfinite(cdc)
+    shared_months = months[inside][counted]
+    own_deaths = deaths[inside][counted]
+    cdc = cdc[counted]
     # Sums over 12 months need months without a gap: those after CDC's last one.
-    gaps = np.flatnonzero(np.diff(found).astype(int) != 1)
+    gaps = np.flatnonzero(np.diff(shared_months).astype(int) != 1)
     first = gaps[-1] + 1 if gaps.size else 0
-    return found[first:], mine[first:], cdc[first:]
+    return shared_months[first:], own_deaths[first:], cdc[first:]
 
 
 def _check(panel: Panel, own: Own, state: str) -> None:
@@ -399,9 +399,9 @@ def _check(panel: Panel, own: Own, state: str) -> None:
             f"{name} have a gap: {after + ONE_MONTH} is missing between {after} and {then}",
             hint="give every month from the first to the last",
         )
-    both, mine, cdc = common(panel, own, state=state)
-    if both.size < LEAST_OVERLAP:
-        which = f" ({both[0]} to {both[-1]})" if both.size else ""
+    shared_months, own_deaths, cdc = common(panel, own, state=state)
+    if shared_months.size < LEAST_OVERLAP:
+        span = f" ({shared_months[0]} to {shared_months[-1]})" if shared_months.size else ""
         last = panel.last_month
         first = last - (LEAST_OVERLAP - 1) * ONE_MONTH
         needed = [f"begin the file in {first} or earlier, with counts of the same definition"]
@@ -411,33 +411,40 @@ def _check(panel: Panel, own: Own, state: str) -> None:
             needed.append(f"let it go on after {last}, CDC's last month")
         hint = ", and ".join(needed) or "give months of which CDC shows a count"
         raise PanelError(
-            f"{name} ({months[0]} to {months[-1]}) share {number_of(both.size, 'month')} with "
-            f"CDC's{which}; {LEAST_OVERLAP} are needed to learn how the two compare",
+            f"{name} ({months[0]} to {months[-1]}) share "
+            f"{number_of(shared_months.size, 'month')} with CDC's{span}; "
+            f"{LEAST_OVERLAP} are needed to learn how the two compare",
             hint=hint,
         )
-    ours = float(rolling_sums(mine)[-1])
-    theirs = float(rolling_sums(cdc)[-1])
-    total = f"{name} add up to {ours:,.0f} in the 12 months to {both[-1]}, where CDC has "
-    ratio = ours / theirs if theirs > 0 else np.inf if ours else 1.0
+    own_total = float(rolling_sums(own_deaths)[-1])
+    cdc_total = float(rolling_sums(cdc)[-1])
+    total = (
+        f"{name} add up to {own_total:,.0f} in the 12 months to {shared_months[-1]}, where CDC has "
+    )
+    ratio = np.inf if own_total else 1.0
+    if cdc_total > 0:
+        ratio = own_total / cdc_total
     if not 1.0 / WILD < ratio < WILD:
         raise PanelError(
-            f"{total}{theirs:,.0f}: {ratio:,.2g} times CDC's",
+            f"{total}{cdc_total:,.0f}: {ratio:,.2g} times CDC's",
             hint="are these 12-month counts given as months?"
             if ratio > 1
             else "are they of the same deaths, and of the whole state?",
         )
     if state == _NEW_YORK and _CITY in panel.locations:
         city = panel.monthly[panel.locations.index(_CITY)]
-        whole = theirs + float(city[(both[-12:] - panel.month_grid[0]).astype(int)].sum())
+        whole = cdc_total + float(
+            city[(shared_months[-12:] - panel.month_grid[0]).astype(int)].sum()
+        )
         # Nearer to the two together than to the state without the city.
-        if ours**2 > whole * theirs:
+        if own_total**2 > whole * cdc_total:
             raise PanelError(
-                f"{total}{theirs:,.0f} without the city and {whole:,.0f} with it",
+                f"{total}{cdc_total:,.0f} without the city and {whole:,.0f} with it",
                 hint="CDC counts New York City apart: give the rest of the state as NY, and the "
                 "city as NYC",
             )
-    scale = np.median(mine) / max(float(np.median(cdc)), 1.0)
-    _refuse_slips(name, months, deaths=deaths, both=np.isin(months, both), cdc=cdc * scale)
+    scale = np.median(own_deaths) / max(float(np.median(cdc)), 1.0)
+    _refuse_slips(name, months, deaths=deaths, both=np.isin(months, shared_months), cdc=cdc * scale)
 
 
 def _refuse_slips(name: str, months: Months, deaths: Floats, both: Bools, cdc: Floats) -> None:

@@ -121,13 +121,11 @@ class CountyState:
 
     # (n,): What is known of the last count: nothing, all, or what it lies between
     kind: NDArray[np.int64]
-    # low, high: (n,): What it lies between
-    low: Floats
-    high: Floats
-    # mean, cov: (n, 13), (n, 13, 13): Of the last twelve months, oldest first, and of the level, in
-    # deaths (a year)
+    low: Floats  # (n,): The least it may be
+    high: Floats  # (n,): The most it may be
+    # (n, 13): Means of the last twelve months, oldest first, and of the level, in deaths (a year)
     mean: Floats
-    cov: Floats
+    cov: Floats  # (n, 13, 13): Their covariance
     site: Floats  # (n, 4): See `filtered_state`
     rho: tuple[float, float]  # Residence over occurrence: mean and variance
     loglik: float
@@ -151,13 +149,11 @@ def taken(
 
 
 def filtered(
-    # low, high: (n, T): What each 12-month count lies between: equal where it is known, NaN where
-    # nothing is
+    # (n, T): The least each 12-month count may be; NaN where nothing is known
     low: Floats,
-    high: Floats,
-    # level, shape: (n,): Gamma prior of the levels; see `levels`
-    level: Floats,
-    shape: Floats,
+    high: Floats,  # (n, T): The most it may be: the same where it is known
+    level: Floats,  # (n,): Mean of the gamma prior of the levels; see `levels`
+    shape: Floats,  # (n,): Its shape
     months: Floats,  # (T + 11,): The state's months; NaN where unknown
     total: Floats,  # (T,): The state's 12-month counts, by occurrence; NaN where unknown
     phi: float = PHI,
@@ -373,24 +369,20 @@ def learned(mean: Floats, cov: Floats, count: float, spread: float) -> None:
 @nb.njit(cache=True)
 def filtered_state(
     kind: Ints,  # (n, T): `MISSING`, `EXACT` or `BETWEEN`
-    # low, high: (n, T): What the sum lies between; both are the sum where it is exact
-    low: Floats,
-    high: Floats,
+    low: Floats,  # (n, T): The least the sum may be; the sum where it is exact
+    high: Floats,  # (n, T): The most it may be; the sum where it is exact
     used: Bools,  # (n, T): Which of the sums that lie between two are taken: see `taken`
     e: Floats,  # (T + w - 1,): Deaths a month of a county that has one a year now
-    # level, shape: (n,): Gamma prior of the levels: mean, in deaths a year, and shape
-    level: Floats,
-    shape: Floats,
+    level: Floats,  # (n,): Mean of the gamma prior of the levels, in deaths a year
+    shape: Floats,  # (n,): Its shape
     total: Floats,  # (T,): The state's 12-month counts; NaN where unknown
     # (T,): Sums at which what is left of the state is taken in; no two of them share a month
     closing: Bools,
-    # phi, q: Variance of a month over its mean; variance of the relative step of the level
-    phi: float,
-    q: float,
+    phi: float,  # Variance of a month over its mean
+    q: float,  # Variance of the relative step of the level
     rho: Floats,  # (3,): Residence over occurrence: mean, variance, variance of a month's step
-    # mean, cov: (n, w + 1), (n, w + 1, w + 1)
-    mean: Floats,
-    cov: Floats,
+    mean: Floats,  # (n, w + 1)
+    cov: Floats,  # (n, w + 1, w + 1)
     # (n, 4): Of the last sum, where it lies between two: mean and variance without it, and
     # precision and shift of what is left of the state
     site: Floats,
@@ -491,14 +483,12 @@ def root_of(cov: Floats) -> Floats:
 @nb.njit(cache=True)
 def drawn_county(
     rng: np.random.Generator,  # The county's own
-    # kind, low, high: What is known of the last sum
-    kind: int,
-    low: float,
-    high: float,
-    # mean, cov, site: As `filtered_state` leaves them
-    mean: Floats,
-    cov: Floats,
-    site: Floats,
+    kind: int,  # What is known of the last sum
+    low: float,  # The least it may be
+    high: float,  # The most it may be
+    mean: Floats,  # As `filtered_state` leaves it
+    cov: Floats,  # As `filtered_state` leaves it
+    site: Floats,  # As `filtered_state` leaves it
     ahead: Floats,  # (D, H): Deaths a month, after the last, of a county that has one a year
     # (D, w): The same of deaths that the last months still miss; of length 0 where they miss none
     late: Floats,
