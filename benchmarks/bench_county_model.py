@@ -21,7 +21,7 @@ import numpy as np
 import odforecast as od
 from odforecast.geography.places import by_fips
 from odforecast.models.county.filter import LEVELS, PHI, STEP, log_likelihood
-from odforecast.models.county.model import County
+from odforecast.models.county.model import County, ModelPaths
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel
 from odforecast.sources.county import read_county
@@ -84,8 +84,9 @@ def profile(panel: Panel) -> None:
     """Log likelihood of visible counts that follow a visible count, by both scales."""
     print("\n| sd of the level's step a month | " + " | ".join(f"phi {p}" for p in PHIS) + " |")
     print("|---" * (len(PHIS) + 1) + "|")
+    paths = ModelPaths(od.get_model())
     for step in STEPS:
-        fits = [County(phi=phi, step=step).fit(panel) for phi in PHIS]
+        fits = [County(paths, phi=phi, step=step).fit(panel) for phi in PHIS]
         found = [sum(s.known.loglik for s in fit.states.values()) for fit in fits]
         print(f"| {step} | " + " | ".join(f"{x:,.0f}" for x in found) + " |")
 

@@ -13,7 +13,6 @@ from odforecast.geography import closed, whole_and_parts
 from odforecast.models.delay.layer import Delayed
 from odforecast.models.model import Drawer, Fitted, Model
 from odforecast.models.paths import floor_at_zero, months_from_sums
-from odforecast.models.registry import get_model
 from odforecast.models.spec import Spec
 from odforecast.names import LOCATION, MONTH
 from odforecast.panel import Floats, Panel
@@ -29,9 +28,9 @@ class Ensemble:
 
     Parameters
     ----------
-    members : sequence of str or Model
-        At least two that take the last months as they are. ``"dlm"`` stands for ``dlm`` with
-        ``delay=False``.
+    models : sequence of Model
+        At least two that take the last months as they are. ``get_model("ensemble", members=...)``
+        takes names: ``"dlm"`` stands for ``dlm`` with ``delay=False`` there.
     delay : bool
         Complete the last months first.
 
@@ -42,12 +41,12 @@ class Ensemble:
 
     Examples
     --------
-    >>> Ensemble(["auto-ets", "drift"]).spec.corrects_delay
+    >>> import odforecast as od
+    >>> Ensemble([od.get_model("auto-ets"), od.get_model("drift")]).spec.corrects_delay
     True
     """
 
-    def __init__(self, members: Sequence[str | Model] = MEMBERS, *, delay: bool = True) -> None:
-        models = [_member(member) for member in members]
+    def __init__(self, models: Sequence[Model], *, delay: bool = True) -> None:
         if len(models) < 2:
             raise PanelError(f"{_NAME} needs at least two members, got {len(models)}")
         correcting = [model.label for model in models if model.spec.corrects_delay]
@@ -68,12 +67,6 @@ class Ensemble:
     def fit(self, panel: Panel) -> Drawer:
         """Fit every member."""
         return self.model.fit(panel)
-
-
-def _member(member: str | Model) -> Model:
-    if isinstance(member, Model):
-        return member
-    return get_model("dlm", delay=False) if member == "dlm" else get_model(member)
 
 
 @dataclass(eq=False, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -68,9 +68,21 @@ def _dlm() -> Maker:
 
 
 def _ensemble() -> Maker:
-    from odforecast.models.ensemble import Ensemble
+    from odforecast.models.ensemble import MEMBERS, Ensemble
 
-    return Ensemble
+    def ensemble(members: Sequence[str | Model] = MEMBERS, *, delay: bool = True) -> Forecaster:
+        """The ensemble of models by name; the ensemble itself completes the last months."""
+        models = []
+        for member in members:
+            if isinstance(member, Model):
+                models.append(member)
+            elif member == DEFAULT_MODEL:
+                models.append(get_model(member, delay=False))
+            else:
+                models.append(get_model(member))
+        return Ensemble(models, delay=delay)
+
+    return ensemble
 
 
 def _hub_baseline() -> Maker:
@@ -110,9 +122,15 @@ def _hierarchical_quick() -> Maker:
 
 
 def _county() -> Maker:
-    from odforecast.models.county.model import County
+    from odforecast.models.county.filter import PHI, STEP
+    from odforecast.models.county.model import County, ModelPaths
 
-    return County
+    def county(paths: Any = DEFAULT_MODEL, phi: float = PHI, step: float = STEP) -> Forecaster:
+        """Counties along the paths of a model of states by name, or of an object of yours."""
+        states = ModelPaths(get_model(paths)) if isinstance(paths, str) else paths
+        return County(states, phi=phi, step=step)
+
+    return county
 
 
 def _county_hub_baseline() -> Maker:

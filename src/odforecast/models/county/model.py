@@ -16,10 +16,9 @@ from odforecast.models.county import filter as filtering
 from odforecast.models.county.filter import COMPLETENESS_SD, PHI, RESIDENCE_STEP, STEP, WINDOW
 from odforecast.models.model import Model, streams_of
 from odforecast.models.paths import require_some
-from odforecast.models.registry import get_model
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.months import ONE_MONTH, Months
-from odforecast.names import COUNTIES, DEFAULT_MODEL, STATES, TARGET_12MO, TARGET_MONTH
+from odforecast.names import COUNTIES, STATES, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
@@ -196,17 +195,15 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
 class County:
     """The default for counties."""
 
+    #: `ModelPaths` of a model of states, or an object of yours with such a `key` and `draw`.
+    paths: Any
     name: str = "county"
-    # A model of states; or an object of yours with a `key` and a `draw` as `ModelPaths` has them
-    paths: str | Any = DEFAULT_MODEL
     phi: float = PHI
     step: float = STEP
 
     @property
     def states(self) -> Any:
         """Where the states' draws come from."""
-        if isinstance(self.paths, str):
-            return ModelPaths(get_model(self.paths))
         if not callable(getattr(self.paths, "draw", None)):
             raise ForecastError(
                 f"paths is {short(self.paths)}, allowed: the name of a model of states"
@@ -218,7 +215,7 @@ class County:
         """What the model is."""
         states = self.states
         ours = isinstance(states, ModelPaths)
-        paths = self.paths if isinstance(self.paths, str) else states.key
+        paths = states.model.label if ours else states.key
         return Spec(
             self.name,
             "2",
