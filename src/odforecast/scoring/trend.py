@@ -44,17 +44,23 @@ def pooled_frequencies(panel: Panel) -> Floats:
     counts = _settled(panel)
     before = counts[:, :-12]
     later = counts[:, 12:]
-    categories = category(later - before, before, first=thresholds(before)[0])
+    first = thresholds(before)[0]
+    categories = category(later - before, before, first=first)
     categories = categories[categories >= 0]
+    n_categories = len(CATEGORIES)
     if not categories.size:
-        return np.full(len(CATEGORIES), np.nan)
-    return np.asarray(np.bincount(categories, minlength=len(CATEGORIES)) / categories.size)
+        return np.full(n_categories, np.nan)
+    occurrences = np.bincount(categories, minlength=n_categories)
+    return np.asarray(occurrences / categories.size)
 
 
 def _settled(panel: Panel) -> Floats:
     """Counts of the jurisdictions that were settled by the as-of date."""
-    rows = [i for i, s in enumerate(panel.locations) if s != NATION] or [0]
-    return panel.reported[rows][:, panel.months <= panel.settled_through]
+    rows = [i for i, place in enumerate(panel.locations) if place != NATION]
+    if not rows:
+        rows = [0]
+    settled = panel.months <= panel.settled_through
+    return panel.reported[rows][:, settled]
 
 
 def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
@@ -94,24 +100,34 @@ def trend_pair(
     locations: Sequence[str] | None = None,
 ) -> tuple[Floats, Floats]:
     """Both columns of :func:`trend_scores`, each of shape (L, M); of some places, or of all."""
-    locations = forecast.locations if locations is None else locations
+    if locations is None:
+        locations = forecast.locations
     rows = [forecast.locations.index(place) for place in locations]
-    out = np.full((2, len(rows), forecast.months.size), np.nan)
-    months = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
+    rps = np.full((len(rows), forecast.months.size), np.nan)
+    rps_pooled = rps.copy()
+    columns = _columns_ahead(forecast)
     panel = forecast.panel if known is None else known
-    if months.size and panel is not None:
-        first = thresholds(trend.before_at_origin(forecast)[rows][:, months])[0]
-        at = forecast.months[months]
-        later, _ = truth.observed(locations, at)
-        before, _ = truth.observed(locations, at - 12 * ONE_MONTH)
-        observed = category(later - before, before, first=first)
-        chances = trend.probabilities(forecast, first, rows=rows, months=months)
-        pooled = np.broadcast_to(pooled_frequencies(panel), chances.shape)
-        out[0][:, months] = ranked_probability_score(chances, observed)
-        # Of the same units: where the forecast has no category, nor has the comparison.
-        pooled = np.where(np.isnan(chances), np.nan, pooled)
-        out[1][:, months] = ranked_probability_score(pooled, observed)
-    return out[0], out[1]
+    if not columns.size or panel is None:
+        return rps, rps_pooled
+    counts_at_origin = trend.before_at_origin(forecast)[rows]
+    first = thresholds(counts_at_origin[:, columns])[0]
+    months = forecast.months[columns]
+    later, _ = truth.observed(locations, months)
+    before, _ = truth.observed(locations, months - 12 * ONE_MONTH)
+    observed = category(later - before, before, first=first)
+    probabilities = trend.probabilities(forecast, first, rows=rows, months=columns)
+    rps[:, columns] = ranked_probability_score(probabilities, observed)
+    # Of the same units: where the forecast has no category, nor has the comparison.
+    without = np.isnan(probabilities)
+    pooled = np.where(without, np.nan, pooled_frequencies(panel))
+    rps_pooled[:, columns] = ranked_probability_score(pooled, observed)
+    return rps, rps_pooled
+
+
+def _columns_ahead(forecast: Forecast) -> NDArray[np.intp]:
+    """Positions of the forecast's months that are 1 to 12 months ahead."""
+    horizons = forecast.horizons
+    return np.flatnonzero((horizons >= 1) & (horizons <= LONGEST))
 
 
 def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
@@ -158,41 +174,50 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
             "these draws are not joint over months, so a path has no turn",
             hint="use a model whose paths are joint over months",
         )
-    ahead = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
+    ahead = _columns_ahead(forecast)
     places = forecast.locations
     months = forecast.months[ahead]
     chance = np.full((len(places), ahead.size), np.nan)
     if ahead.size:
         first, later = drawn_changes(forecast, forecast.samples())
         chance = chances(first, later[:, :, ahead])
-    at: Months = np.append(np.datetime64(forecast.last_month, "M"), months)
-    counts, before = (truth.observed(places, m)[0] for m in (at, at - 12 * ONE_MONTH))
+    last_month = np.datetime64(forecast.last_month, "M")
+    with_last: Months = np.append(last_month, months)
+    counts, _ = truth.observed(places, with_last)
+    before, _ = truth.observed(places, with_last - 12 * ONE_MONTH)
     turns = turns_of(counts - before)
     panel = forecast.panel if known is None else known
     pooled = np.full(ahead.size, np.nan)
     if panel is not None:
         pooled = pooled_turns(panel, forecast.horizons[ahead])
     pooled = np.where(np.isnan(chance), np.nan, pooled)  # of the same units
-    columns = {"turned": turns, "brier": (chance - turns) ** 2}
-    columns |= {"pooled": pooled, "brier_pooled": (pooled - turns) ** 2}
-    return frame_of(forecast, {"chance": chance} | columns, months=ahead).drop(
-        columns=["name", "horizon_from_origin"]
-    )
+    columns = {
+        "chance": chance,
+        "turned": turns,
+        "brier": (chance - turns) ** 2,
+        "pooled": pooled,
+        "brier_pooled": (pooled - turns) ** 2,
+    }
+    frame = frame_of(forecast, columns, months=ahead)
+    return frame.drop(columns=["name", "horizon_from_origin"])
 
 
 def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
     """Changes on a year earlier in every draw, at the last known month and at each forecast one."""
     before = year_before(forecast)
+    changes = sums - before
     last = int(-forecast.horizons[0])  # position of the last known month
     if last >= 0:
-        return (sums - before)[:, :, last], sums - before
+        return changes[:, :, last], changes
     first = np.full(sums.shape[:2], np.nan)
     reported = layer_of(forecast, "reported")
     if forecast.panel is not None:
-        column = int((forecast.last_month - forecast.panel.months[0]).astype(int))
+        months_before = forecast.last_month - forecast.panel.months[0]
+        column = int(months_before.astype(int))
         if 12 <= column < reported.shape[1]:
-            first = np.broadcast_to(reported[:, column] - reported[:, column - 12], first.shape)
-    return first, sums - before
+            change = reported[:, column] - reported[:, column - 12]
+            first = np.broadcast_to(change, first.shape)
+    return first, changes
 
 
 def chances(first: Floats, later: Floats) -> Floats:
@@ -204,29 +229,38 @@ def chances(first: Floats, later: Floats) -> Floats:
     array([[0. , 0.5, 0.5]])
     """
     share = turned(first, later).mean(axis=0)
-    lost = np.isnan(first).any(axis=0)[:, None] | np.isnan(later).any(axis=0)
-    return np.where(np.logical_or.accumulate(lost, axis=-1), np.nan, share)
+    without_first = np.isnan(first).any(axis=0)
+    without_later = np.isnan(later).any(axis=0)
+    gaps = without_first[:, None] | without_later
+    after_gap = np.logical_or.accumulate(gaps, axis=-1)
+    return np.where(after_gap, np.nan, share)
 
 
 def turned(first: Floats, later: Floats) -> NDArray[np.bool_]:
     """Whether the direction has been another one by each month: (...) and (..., M) to (..., M)."""
-    return np.asarray(np.logical_or.accumulate((later > 0) != (first > 0)[..., None], axis=-1))
+    rose = (first > 0)[..., None]
+    differs = (later > 0) != rose
+    return np.asarray(np.logical_or.accumulate(differs, axis=-1))
 
 
 def turns_of(changes: Floats) -> Floats:
     """Turns by each month after the first, from changes (L, 1 + M); NaN from a gap on."""
-    lost = np.logical_or.accumulate(np.isnan(changes), axis=-1)[..., 1:]
-    return np.where(lost, np.nan, turned(changes[..., 0], changes[..., 1:]).astype(float))
+    after_gap = np.logical_or.accumulate(np.isnan(changes), axis=-1)
+    turns = turned(changes[..., 0], changes[..., 1:])
+    return np.where(after_gap[..., 1:], np.nan, turns.astype(float))
 
 
 def pooled_turns(panel: Panel, horizons: NDArray[np.int64]) -> Floats:
     """How often places turned within so many months before, as known at the origin."""
     counts = _settled(panel)
     changes = counts[:, 12:] - counts[:, :-12]
-    out = np.full(len(horizons), np.nan)
-    for k, h in enumerate(int(h) for h in horizons):
-        if changes.shape[1] > h:
-            windows = np.lib.stride_tricks.sliding_window_view(changes, h + 1, axis=1)
-            seen = turns_of(windows.reshape(-1, h + 1))[:, -1]
-            out[k] = np.nanmean(seen) if np.isfinite(seen).any() else np.nan
-    return out
+    shares = np.full(len(horizons), np.nan)
+    for position, horizon in enumerate(horizons):
+        length = int(horizon) + 1
+        if changes.shape[1] < length:
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(changes, length, axis=1)
+        turns = turns_of(windows.reshape(-1, length))[:, -1]
+        if np.isfinite(turns).any():
+            shares[position] = np.nanmean(turns)
+    return shares
