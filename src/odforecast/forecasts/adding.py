@@ -48,10 +48,10 @@ def added(known: Floats, draws: Floats) -> Floats:
         # All rows as one: what reaches from a row into the next is thrown away below.
         x = block.reshape(-1)
         size = block.size - 11
-        two = x[:-1] + x[1:]
-        four = two[:-2] + two[2:]
+        pairs = x[:-1] + x[1:]
+        fours = pairs[:-2] + pairs[2:]
         sums = total[:size]
-        np.add(four[:-4][:size], four[4:][:size], out=sums)
+        np.add(fours[:-4][:size], fours[4:][:size], out=sums)
         for k in range(8, 12):
             sums += x[k : k + size]
         out[start:stop] = total[: block.size].reshape(block.shape)[:, :, :months]
@@ -64,14 +64,15 @@ _latest: WeakKeyDictionary[Forecast, Floats] = WeakKeyDictionary()
 
 def sums_of(forecast: Forecast) -> Floats:
     """12-month-ending counts of a forecast of months, joint over them; (D, L, M), read-only."""
-    if (held := _latest.get(forecast)) is not None:
-        return held
-    made = added(forecast.known, forecast.draws)
-    made.flags.writeable = False
-    if made.nbytes <= KEPT:
+    latest = _latest.get(forecast)
+    if latest is not None:
+        return latest
+    sums = added(forecast.known, forecast.draws)
+    sums.flags.writeable = False
+    if sums.nbytes <= KEPT:
         _latest.clear()
-        _latest[forecast] = made
-    return made
+        _latest[forecast] = sums
+    return sums
 
 
 def in_order(samples: Floats) -> Floats:
@@ -90,28 +91,30 @@ def quantile_levels(
 ) -> Floats:
     """Levels that a person asked for, each above 0 and below 1; there is one at least."""
     try:
-        asked = np.ravel(np.asarray(levels)).tolist()
+        numbers = np.ravel(np.asarray(levels)).tolist()
     except ValueError as error:
         hint = "give numbers, such as [0.05, 0.5, 0.95]"
         raise error_class(f"quantile levels are {short(levels)}", hint=hint) from error
-    if not asked:
+    if not numbers:
         raise error_class("no quantile level is named", hint="name one, such as 0.5")
-    return np.array([proportion("a quantile level", x, error=error_class) for x in asked])
+    checked = [proportion("a quantile level", number, error=error_class) for number in numbers]
+    return np.array(checked)
 
 
 def between(ordered: Floats, levels: Sequence[float] | Floats) -> Floats:
     """Quantiles (Q, ...) of sorted draws (..., D), interpolated as numpy does by default."""
-    position = np.asarray(levels, dtype=float) * (ordered.shape[-1] - 1)
+    last = ordered.shape[-1] - 1
+    position = np.asarray(levels, dtype=float) * last
     low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, ordered.shape[-1] - 1)
+    high = np.minimum(low + 1, last)
     share = position - low
     values = ordered[..., low] * (1.0 - share) + ordered[..., high] * share
     return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
-def count_last(held: NDArray[np.bool_]) -> NDArray[np.int64]:
+def count_last(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many are true along the last axis."""
-    bits = np.bitwise_count(np.packbits(held, axis=-1))
+    bits = np.bitwise_count(np.packbits(flags, axis=-1))
     return np.asarray(bits.sum(axis=-1, dtype=np.int64))
 
 
@@ -146,38 +149,41 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
         )
     places = [forecast.locations[i] for i in rows]
     # What is added may be a sum itself, of places that are named beside it.
-    held = Counter(p for s in places for p in forecast.parts.get(s, (s,)))
-    place, times = held.most_common(1)[0]
+    addends: Counter[str] = Counter()
+    for place in places:
+        addends.update(forecast.parts.get(place, (place,)))
+    place, times = addends.most_common(1)[0]
     if times > 1:
         raise ForecastError(f"{listed(places)} would count {place} twice", hint="leave one out")
     # Puerto Rico is no part of the US total.
-    if NATION in held and not held.keys() <= {NATION, "PR"}:
+    if NATION in addends and not addends.keys() <= {NATION, "PR"}:
         raise ForecastError("US already holds the other locations; adding it counts twice")
-    if (taken := _taken(forecast, name)) and taken != held.keys():
+    namesake = _parts_of_name(forecast, name)
+    if namesake and namesake != addends.keys():
         raise ForecastError(
             f"{name!r} is the name of a place, which is not the sum of {listed(places)}",
             hint="give the sum another name",
         )
 
-    def summed(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
+    def summed(classes: Mapping[str, Forecast]) -> dict[str, Forecast]:
         """A class that one of the places does not publish has no sum."""
-        whole = {n: p for n, p in beside.items() if set(places) <= set(p.locations)}
-        return {n: p.total(places, name) for n, p in whole.items()}
+        sums = {}
+        for indicator, drug_class in classes.items():
+            if set(places) <= set(drug_class.locations):
+                sums[indicator] = drug_class.total(places, name)
+        return sums
 
-    draws = forecast.draws[:, rows].sum(axis=1, keepdims=True)
-    known = forecast.known[..., rows, :].sum(axis=-2, keepdims=True)
-    parts = {name: tuple(held)}
     return carrying(
         forecast,
         summed,
-        parts=parts,
-        draws=draws,
-        known=known,
+        parts={name: tuple(addends)},
+        draws=forecast.draws[:, rows].sum(axis=1, keepdims=True),
+        known=forecast.known[..., rows, :].sum(axis=-2, keepdims=True),
         locations=(name,),
     )
 
 
-def _taken(forecast: Forecast, name: str) -> set[str]:
+def _parts_of_name(forecast: Forecast, name: str) -> set[str]:
     """The places that a known place of this name is made of; none if no place has it."""
     if name in (NATION, *REGIONS):
         return set(parts_of(name))
@@ -194,9 +200,18 @@ def with_nation(forecast: Forecast) -> Forecast:
     if NATION in forecast.locations:
         return forecast
     nation = forecast.nation()
+
+    def with_nations(classes: Mapping[str, Forecast]) -> dict[str, Forecast]:
+        """A class that the nation lacks stays as it is."""
+        changed = dict(classes)
+        for indicator, drug_class in classes.items():
+            if indicator in nation.beside:
+                changed[indicator] = drug_class.with_nation()
+        return changed
+
     return carrying(
         forecast,
-        lambda beside: {n: p.with_nation() if n in nation.beside else p for n, p in beside.items()},
+        with_nations,
         draws=np.concatenate([nation.draws, forecast.draws], axis=1),
         known=np.concatenate([nation.known, forecast.known], axis=-2),
         locations=(NATION, *forecast.locations),
@@ -210,12 +225,12 @@ def carrying(
     **fields: Any,
 ) -> Forecast:
     """A forecast with other draws, and with what a change makes of its drug classes."""
-    beside = forecast.beside
-    made = forecast._replace(beside={}, **fields)
-    if isinstance(beside, Later):
-        return with_later_parts(made, lambda: change(beside))
-    parts = change(beside)
-    return made.with_parts(parts) if parts else made
+    classes = forecast.beside
+    changed = forecast._replace(beside={}, **fields)
+    if isinstance(classes, Later):
+        return with_later_parts(changed, lambda: change(classes))
+    parts = change(classes)
+    return changed.with_parts(parts) if parts else changed
 
 
 def part(forecast: Forecast, indicator: str) -> Forecast:
@@ -243,8 +258,9 @@ def part(forecast: Forecast, indicator: str) -> Forecast:
     >>> bool((fentanyl.samples() <= whole.select(["US", "Ohio"]).samples()).all())
     True
     """
-    wanted = indicator_name(indicator)
-    key = next((s for s, name in INDICATOR_NAMES.items() if name == wanted), indicator)
+    full_name = indicator_name(indicator)
+    short_names = {name: code for code, name in INDICATOR_NAMES.items()}
+    key = short_names.get(full_name, indicator)
     if key not in forecast.beside:
         hint = _why_no_part(forecast, key)
         raise ForecastError(f"this forecast holds no {key}", hint=hint)
@@ -259,17 +275,17 @@ class Later(Mapping[str, "Forecast"]):
         self._make = make
 
     @cached_property
-    def _made(self) -> Mapping[str, Forecast]:
+    def _parts(self) -> Mapping[str, Forecast]:
         return self._make()
 
     def __getitem__(self, name: str) -> Forecast:
-        return self._made[name]
+        return self._parts[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
+        return iter(self._parts)
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)
@@ -290,23 +306,30 @@ def with_parts(forecast: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
         By short name, of the same draws and months.
     """
     for name, part in parts.items():
-        same = np.array_equal(part.months, forecast.months)
-        if len(part.draws) != len(forecast.draws) or not same:
+        same_months = np.array_equal(part.months, forecast.months)
+        if len(part.draws) != len(forecast.draws) or not same_months:
             raise ForecastError(f"{name} does not belong to these draws")
+    provenance = {_WHOLE: _mark(forecast)}
     # A part says of itself that it rests on own counts: whoever takes it alone must know.
-    kept = {OWN_COUNTS: said} if (said := forecast.provenance.get(OWN_COUNTS)) else {}
-    mark = MappingProxyType({_WHOLE: _mark(forecast), **kept})
-    marked = {n: part._replace(provenance=mark) for n, part in parts.items()}
+    sentence = forecast.provenance.get(OWN_COUNTS)
+    if sentence:
+        provenance[OWN_COUNTS] = sentence
+    mark = MappingProxyType(provenance)
+    marked = {name: part._replace(provenance=mark) for name, part in parts.items()}
     return forecast._replace(beside=MappingProxyType(marked))
 
 
 def of_these_draws(forecast: Forecast) -> Mapping[str, Forecast]:
     """The forecasts beside one that are parts of its very draws."""
-    beside = forecast.beside
-    if isinstance(beside, Later):
-        return beside if beside.mark == _mark(forecast) else MappingProxyType({})
-    mark = _mark(forecast) if beside else ""
-    return MappingProxyType({n: p for n, p in beside.items() if p.provenance.get(_WHOLE) == mark})
+    parts = forecast.beside
+    if isinstance(parts, Later):
+        return parts if parts.mark == _mark(forecast) else MappingProxyType({})
+    mark = _mark(forecast) if parts else ""
+    current = {}
+    for name, part in parts.items():
+        if part.provenance.get(_WHOLE) == mark:
+            current[name] = part
+    return MappingProxyType(current)
 
 
 def _mark(forecast: Forecast) -> str:
@@ -320,15 +343,18 @@ def _why_no_part(forecast: Forecast, name: str) -> str:
     """Why a forecast carries no such class."""
     if forecast.beside:
         return f"it holds {', '.join(forecast.beside)}"
-    if forecast.panel is not None and (other := forecast.panel.beside.get(name)) is not None:
-        if other.last_month != forecast.panel.last_month:
-            return f"the release has {name} to {other.last_month} only"
-        skipped = other.usable()[1]
-        known = [f"{s}: {skipped[s]}" for s in forecast.locations if s in skipped]
-        there = {*other.locations, *forecast.parts}
-        known += [f"{s} does not publish it" for s in forecast.locations if s not in there]
-        if known:
-            return "; ".join(known[:3])
+    panel = forecast.panel
+    class_panel = None if panel is None else panel.beside.get(name)
+    if panel is not None and class_panel is not None:
+        if class_panel.last_month != panel.last_month:
+            return f"the release has {name} to {class_panel.last_month} only"
+        skipped = class_panel.usable()[1]
+        reasons = [f"{s}: {skipped[s]}" for s in forecast.locations if s in skipped]
+        publishing = {*class_panel.locations, *forecast.parts}
+        lacking = [s for s in forecast.locations if s not in publishing]
+        reasons += [f"{s} does not publish it" for s in lacking]
+        if reasons:
+            return "; ".join(reasons[:3])
     return (
         "dlm carries T40.4 where the panel of all drugs has it beside it; sums carry it where "
         "all their locations do, and draws changed since (a scenario's) do not"
