@@ -61,10 +61,14 @@ def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alph
     70.0
     """
     proportion("alpha", alpha, error=ScoringError)
-    low, high, y = (np.asarray(x, dtype=float) for x in (lower, upper, observed))
+    low = np.asarray(lower, dtype=float)
+    high = np.asarray(upper, dtype=float)
+    y = np.asarray(observed, dtype=float)
     if (high < low).any():
         raise ScoringError("an interval's upper end lies below its lower end")
-    miss = np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)
+    above = np.maximum(low - y, 0.0)
+    below = np.maximum(y - high, 0.0)
+    miss = above + below
     return np.asarray((high - low) + 2.0 / alpha * miss)
 
 
@@ -86,7 +90,7 @@ def quantile_score(quantiles: ArrayLike, levels: Sequence[float], observed: Arra
     """
     values, tau = check_quantiles(quantiles, levels)
     gap = values - np.asarray(observed, dtype=float)
-    tau = tau.reshape(-1, *(1,) * (values.ndim - 1))
+    tau = _along_units(tau, values)
     return np.asarray(np.where(gap > 0, (1.0 - tau) * gap, -tau * gap))
 
 
@@ -125,7 +129,8 @@ def weighted_interval_score(
     """
     values, tau = check_quantiles(quantiles, levels)
     half = tau.size // 2
-    if tau.size % 2 == 0 or not np.allclose(tau, 1.0 - tau[::-1], rtol=0, atol=1e-9):
+    symmetric = np.allclose(tau, 1.0 - tau[::-1], rtol=0, atol=1e-9)
+    if tau.size % 2 == 0 or not symmetric:
         raise ScoringError(
             f"levels must be symmetric about 0.5 and hold it, got {[float(x) for x in tau]}",
             hint="for example 0.05, 0.25, 0.5, 0.75, 0.95",
@@ -134,12 +139,16 @@ def weighted_interval_score(
     lower = values[:half]
     median = values[half]
     upper = values[half + 1 :][::-1]
-    weight = tau[:half].reshape(-1, *(1,) * (values.ndim - 1))  # alpha / 2 is the lower level
+    weight = _along_units(tau[:half], values)  # alpha / 2 is the lower level
     share = 1.0 / (half + 0.5)
-    spread = share * (weight * (upper - lower)).sum(axis=0) + 0.0 * y
-    over = share * (np.maximum(lower - y, 0).sum(axis=0) + 0.5 * np.maximum(median - y, 0))
-    under = share * (np.maximum(y - upper, 0).sum(axis=0) + 0.5 * np.maximum(y - median, 0))
-    return WIS(np.asarray(spread + over + under), spread, over=over, under=under)
+    widths = (weight * (upper - lower)).sum(axis=0)
+    spread = share * widths + 0.0 * y
+    too_high = np.maximum(lower - y, 0).sum(axis=0)
+    over = share * (too_high + 0.5 * np.maximum(median - y, 0))
+    too_low = np.maximum(y - upper, 0).sum(axis=0)
+    under = share * (too_low + 0.5 * np.maximum(y - median, 0))
+    total = np.asarray(spread + over + under)
+    return WIS(total, spread, over=over, under=under)
 
 
 def absolute_error(median: ArrayLike, observed: ArrayLike) -> Floats:
@@ -151,7 +160,9 @@ def absolute_error(median: ArrayLike, observed: ArrayLike) -> Floats:
     >>> float(od.scoring.absolute_error(90.0, 100.0))
     10.0
     """
-    return np.asarray(np.abs(np.asarray(median, float) - np.asarray(observed, float)))
+    center = np.asarray(median, float)
+    y = np.asarray(observed, float)
+    return np.asarray(np.abs(center - y))
 
 
 def absolute_percentage_error(median: ArrayLike, observed: ArrayLike) -> Floats:
@@ -165,8 +176,10 @@ def absolute_percentage_error(median: ArrayLike, observed: ArrayLike) -> Floats:
     >>> od.scoring.absolute_percentage_error([90.0, 1.0], [100.0, 0.0]).tolist()
     [10.0, nan]
     """
-    error, y = np.broadcast_arrays(absolute_error(median, observed), np.asarray(observed, float))
-    ratio = np.divide(error, y, out=np.full(y.shape, np.nan), where=y > 0)
+    error = absolute_error(median, observed)
+    y = np.broadcast_to(np.asarray(observed, float), error.shape)
+    unknown = np.full(y.shape, np.nan)
+    ratio = np.divide(error, y, out=unknown, where=y > 0)
     return np.asarray(100.0 * ratio)
 
 
@@ -199,12 +212,18 @@ def bias_from_quantiles(
     if middle.size != 1:
         raise ScoringError("bias needs the median among the levels", hint="add level 0.5")
     y = np.asarray(observed, dtype=float)
-    tau = tau.reshape(-1, *(1,) * (values.ndim - 1))
+    tau = _along_units(tau, values)
     below = np.where(values <= y, tau, 0.0).max(axis=0)
     above = np.where(values >= y, tau, 1.0).min(axis=0)
     median = values[middle[0]]
-    bias = np.where(median > y, 1.0 - 2.0 * below, np.where(median < y, 1.0 - 2.0 * above, 0.0))
+    bias_below = np.where(median < y, 1.0 - 2.0 * above, 0.0)
+    bias = np.where(median > y, 1.0 - 2.0 * below, bias_below)
     return np.where(np.isnan(y), np.nan, bias)
+
+
+def _along_units(levels: Floats, values: Floats) -> Floats:
+    """Levels (Q,) in the shape (Q, 1, ...), which meets quantiles (Q, ...)."""
+    return levels.reshape(-1, *(1,) * (values.ndim - 1))
 
 
 def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Floats:
@@ -241,13 +260,16 @@ def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Flo
     if chances.ndim < 1 or chances.shape[-1] < 2:
         raise ScoringError(f"probability has shape {chances.shape}: two categories or more")
     usable = ~np.isnan(chances).any(axis=-1)
-    total = chances[usable].sum(axis=-1)
-    if (chances[usable] < 0).any() or not np.allclose(total, 1.0, atol=1e-6):
+    usable_chances = chances[usable]
+    negative = (usable_chances < 0).any()
+    total = usable_chances.sum(axis=-1)
+    if negative or not np.allclose(total, 1.0, atol=1e-6):
         raise ScoringError("probability: each must be 0 or more, and they must add up to 1")
-    k = chances.shape[-1]
-    below = (np.arange(k - 1) >= position[..., None]).astype(float)
-    gap = np.cumsum(chances, axis=-1)[..., :-1] - below
-    scores = (gap**2).sum(axis=-1) / (k - 1)
+    n_steps = chances.shape[-1] - 1
+    reached = np.arange(n_steps) >= position[..., None]
+    cumulative = np.cumsum(chances, axis=-1)[..., :-1]
+    gap = cumulative - reached.astype(float)
+    scores = (gap**2).sum(axis=-1) / n_steps
     return np.asarray(np.where(usable & (position >= 0), scores, np.nan))
 
 
@@ -260,7 +282,9 @@ def check_quantiles(quantiles: ArrayLike, levels: Sequence[float]) -> tuple[Floa
             f"{tau.size} levels for quantiles of shape {values.shape}",
             hint="quantiles come first: (Q, ...)",
         )
-    if not ((tau > 0) & (tau < 1)).all() or (np.diff(tau) <= 0).any():
+    within = ((tau > 0) & (tau < 1)).all()
+    rising = (np.diff(tau) > 0).all()
+    if not within or not rising:
         raise ScoringError(f"levels must rise within (0, 1), got {[float(x) for x in tau]}")
     if not np.isfinite(values).all():
         raise ScoringError("quantiles must be finite", hint="score only units with a forecast")
@@ -268,12 +292,12 @@ def check_quantiles(quantiles: ArrayLike, levels: Sequence[float]) -> tuple[Floa
     slack = 1e-9 * (1.0 + np.abs(values[1:]))
     crossed = np.argwhere(np.diff(values, axis=0) < -slack)
     if crossed.size:
-        first = tuple(int(i) for i in crossed[0])
-        low = values[first]
-        high = values[(first[0] + 1, *first[1:])]
+        level, *unit = (int(i) for i in crossed[0])
+        low = values[(level, *unit)]
+        high = values[(level + 1, *unit)]
         raise ScoringError(
-            f"quantiles cross: level {tau[first[0] + 1]:g} is {high:g}, below {low:g} at level "
-            f"{tau[first[0]]:g} (unit {first[1:]})",
+            f"quantiles cross: level {tau[level + 1]:g} is {high:g}, below {low:g} at level "
+            f"{tau[level]:g} (unit {tuple(unit)})",
             hint="sort the quantiles of each unit, or find out why they cross",
         )
     return np.maximum.accumulate(values, axis=0), tau
@@ -369,25 +393,22 @@ def log_score_sorted(ordered: Floats, observed: Floats) -> Floats:
     logs = np.log1p(counts)
     y = np.where(support, observed, np.nan)
     centre = logs.mean(axis=1)
-    middle = 0.5 * (ordered[:, (n - 1) // 2] + ordered[:, n // 2])
-    rounding = 1.0 / 12.0 / (1.0 + np.where(support, middle, 0.0)) ** 2
-    variance = (
-        logs.var(
-            axis=1,
-            ddof=1,
-            mean=centre[:, None],
-        )
-        + rounding
-    )
-    miss = np.log1p(y) - centre
-    return np.asarray(
-        0.5 * np.log(2.0 * np.pi * variance) + miss**2 / (2.0 * variance) + np.log1p(y)
-    )
+    lower_middle = ordered[:, (n - 1) // 2]
+    upper_middle = ordered[:, n // 2]
+    middle = 0.5 * (lower_middle + upper_middle)
+    median = np.where(support, middle, 0.0)
+    rounding = 1.0 / 12.0 / (1.0 + median) ** 2
+    variance = logs.var(axis=1, ddof=1, mean=centre[:, None]) + rounding
+    log_y = np.log1p(y)
+    miss = log_y - centre
+    normalizer = 0.5 * np.log(2.0 * np.pi * variance)
+    return np.asarray(normalizer + miss**2 / (2.0 * variance) + log_y)
 
 
 def bias_sorted(ordered: Floats, observed: Floats) -> Floats:
     """Bias of sorted draws, shapes (U, D) and (U,)."""
-    return bias_of_ranks(*ranks_sorted(ordered, observed), ordered.shape[1], observed)
+    below, within = ranks_sorted(ordered, observed)
+    return bias_of_ranks(below, within, n=ordered.shape[1], observed=observed)
 
 
 def ranks_sorted(ordered: Floats, observed: Floats) -> tuple[Counts, Counts]:
@@ -398,16 +419,20 @@ def ranks_sorted(ordered: Floats, observed: Floats) -> tuple[Counts, Counts]:
 
 def bias_of_ranks(below: Counts, within: Counts, n: int, observed: Floats) -> Floats:
     """Bias from what :func:`ranks_sorted` counts among n draws."""
-    return np.where(np.isnan(observed), np.nan, 1.0 - (within / n + below / n))
+    bias = 1.0 - (within / n + below / n)
+    return np.where(np.isnan(observed), np.nan, bias)
 
 
 def quantiles_sorted(ordered: Floats, levels: Sequence[float]) -> Floats:
     """Quantiles (Q, U) of sorted draws (U, D), interpolated as numpy does by default."""
-    position = np.asarray(levels, dtype=float) * (ordered.shape[1] - 1)
+    last = ordered.shape[1] - 1
+    position = np.asarray(levels, dtype=float) * last
     low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, ordered.shape[1] - 1)
-    left = ordered[:, low]
-    return np.asarray((left + (ordered[:, high] - left) * (position - low)).T)
+    high = np.minimum(low + 1, last)
+    lower = ordered[:, low]
+    step = ordered[:, high] - lower
+    quantiles = lower + step * (position - low)
+    return np.asarray(quantiles.T)
 
 
 def paired(
@@ -431,13 +456,14 @@ def paired(
     return values, y
 
 
-def _numbers(name: str, given: ArrayLike) -> Floats:
-    """Something given as floats."""
+def _numbers(name: str, value: ArrayLike) -> Floats:
+    """An argument as floats."""
     try:
-        return np.asarray(given, dtype=float)
+        return np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
         raise ScoringError(
-            f"{name} are not an array of numbers: {' '.join(str(error).split())[:100]}",
+            f"{name} are not an array of numbers: {reason[:100]}",
             hint="draws (D, ...) against observations (...)",
         ) from error
 
@@ -453,7 +479,8 @@ def over_units(
     step = max(1, _BLOCK_VALUES // values.shape[0])
     for start in range(0, truth.size, step):
         block = slice(start, start + step)
-        out[block] = rule(in_order(flat[:, block]), truth[block])
+        ordered = in_order(flat[:, block])
+        out[block] = rule(ordered, truth[block])
     return out.reshape(y.shape)
 
 
@@ -502,14 +529,21 @@ def threshold_weighted_crps(
     """
     lower, upper = _checked(low, high)
     y = _above(lower, upper, threshold=threshold)
-    return over_units(draws, y, rule=lambda x, t: crps_sorted(np.maximum(x, threshold), t))
+
+    def rule(ordered: Floats, observed: Floats) -> Floats:
+        return crps_sorted(np.maximum(ordered, threshold), observed)
+
+    return over_units(draws, y, rule=rule)
 
 
 def band(low: ArrayLike, high: ArrayLike) -> NDArray[np.int64]:
     """Band of a count: 0, 1 (for 1 to 9), 2 (for 10 and more); -1 where it is not known."""
     lower, upper = _checked(low, high)
-    picks = [upper == 0, (lower >= 1) & (upper <= HIDDEN_MOST), lower > HIDDEN_MOST]
-    return np.select(picks, [0, 1, 2], -1).astype(np.int64)
+    zero = upper == 0
+    hidden = (lower >= 1) & (upper <= HIDDEN_MOST)
+    visible = lower > HIDDEN_MOST
+    bands = np.select([zero, hidden, visible], [0, 1, 2], -1)
+    return bands.astype(np.int64)
 
 
 def interval_pit(draws: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int) -> Floats:
@@ -552,15 +586,19 @@ def bounded_scores(
     n = ordered.shape[1]
     zero = count_last(ordered < _NONE) / n
     ten = count_last(ordered >= _SHOWN) / n
-    chances = np.stack([zero, 1.0 - zero - ten, ten], axis=-1)
-    below = ranks_sorted(ordered, low)[0]
-    within = ranks_sorted(ordered, high)[1] - below
+    hidden = 1.0 - zero - ten
+    chances = np.stack([zero, hidden, ten], axis=-1)
+    below, _ = ranks_sorted(ordered, low)
+    _, not_above = ranks_sorted(ordered, high)
+    within = not_above - below
     pit = (below + uniforms * (1 + within)) / (n + 1)
     return {
         "twcrps": crps_sorted(np.maximum(ordered, HIDDEN_MOST), y),
         "twwis": weighted_interval_score(quantiles, HUB_QUANTILES, observed=y).total,
         "rps_bands": ranked_probability_score(chances, band(low, high)),
-        **dict(zip(("p_zero", "p_hidden", "p_ten"), chances.T)),
+        "p_zero": zero,
+        "p_hidden": hidden,
+        "p_ten": ten,
         "mean": ordered.mean(axis=1),
         "pit": np.where(np.isnan(low), np.nan, pit),
     }
@@ -578,7 +616,9 @@ def _checked(low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
     upper = np.asarray(high, dtype=float)
     if lower.shape != upper.shape:
         raise ScoringError(f"bounds have shapes {lower.shape} and {upper.shape}")
-    if (lower > upper).any() or (np.isnan(lower) != np.isnan(upper)).any():
+    crossed = (lower > upper).any()
+    one_sided = (np.isnan(lower) != np.isnan(upper)).any()
+    if crossed or one_sided:
         raise ScoringError(
             "a lower bound lies above its upper one, or only one of the two is known",
             hint="give both, or NaN for both",
@@ -596,8 +636,9 @@ def bins_of(values: ArrayLike) -> NDArray[np.int64]:
     """Which bin each count lies in."""
     counts = np.rint(np.asarray(values, dtype=float))
     counted = counts >= 0
-    place = np.floor(np.log1p(np.where(counted, counts, 0.0)) / np.log1p(WIDTH))
-    return np.where(counted, place, -1).astype(np.int64)
+    logs = np.log1p(np.where(counted, counts, 0.0))
+    positions = np.floor(logs / np.log1p(WIDTH))
+    return np.where(counted, positions, -1).astype(np.int64)
 
 
 def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
@@ -681,10 +722,11 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
         raise ScoringError(f"{n} draws of {size} elements have no energy score", hint="two or more")
     units = np.moveaxis(values.reshape(n, -1, size), 1, 0)
     pairs = n * (n - 1) if fair else n * n
-    scores = [
-        np.sqrt(((unit - vector) ** 2).sum(axis=1)).mean() - 0.5 * _all_distances(unit) / pairs
-        for unit, vector in zip(units, y.reshape(-1, size))
-    ]
+    scores = []
+    for unit, vector in zip(units, y.reshape(-1, size)):
+        squares = ((unit - vector) ** 2).sum(axis=1)
+        distance = np.sqrt(squares).mean()
+        scores.append(distance - 0.5 * _all_distances(unit) / pairs)
     return np.array(scores, dtype=float).reshape(y.shape[:-1])
 
 
@@ -695,12 +737,12 @@ def _all_distances(unit: Floats) -> float:
     total = 0.0
     for start in range(0, len(unit), _BLOCK):
         block = slice(start, start + _BLOCK)
-        distances = square[block, None] + square[None] - 2.0 * (centred[block] @ centred.T)
+        products = centred[block] @ centred.T
+        distances = square[block, None] + square[None] - 2.0 * products
         np.maximum(distances, 0.0, out=distances)
         diagonal = np.arange(distances.shape[0])
-        distances[diagonal, start + diagonal] = (
-            0.0  # exactly: rounding would leave each draw away from itself
-        )
+        # Exactly: rounding would leave each draw away from itself.
+        distances[diagonal, start + diagonal] = 0.0
         total += float(np.sqrt(distances, out=distances).sum())
     return total
 
@@ -744,10 +786,12 @@ def interval_coverage(
     for i, nominal in enumerate(coverage):
         ends = np.array([(1 - nominal) / 2, (1 + nominal) / 2])
         matches = np.isclose(tau, ends[:, None], rtol=0, atol=1e-9)
-        if not (there := matches.any(axis=1)).all():
+        missing = ends[~matches.any(axis=1)]
+        if missing.size:
+            levels_text = ", ".join(f"{level:g}" for level in tau)
             raise ScoringError(
-                f"quantile level {ends[~there][0]:g} is not among the levels",
-                hint=f"levels: {', '.join(f'{x:g}' for x in tau)}",
+                f"quantile level {missing[0]:g} is not among the levels",
+                hint=f"levels: {levels_text}",
             )
         low, high = values[matches.argmax(axis=1)]
         inside[i] = (low <= y) & (y <= high)
@@ -757,7 +801,8 @@ def interval_coverage(
 def coverages(values: Floats, levels: Sequence[float], observed: Floats) -> dict[str, Floats]:
     """Coverage of each usual interval, by the name of its column in the table of scores."""
     covered = interval_coverage(values, levels, observed=observed)
-    return {f"cover_{round(100 * c)}": x for c, x in zip(COVERAGE_LEVELS, covered)}
+    names = [f"cover_{round(100 * nominal)}" for nominal in COVERAGE_LEVELS]
+    return dict(zip(names, covered))
 
 
 def pit_from_draws(draws: ArrayLike, observed: ArrayLike, seed: int) -> Floats:
