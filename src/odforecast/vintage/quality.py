@@ -89,29 +89,33 @@ def contradictions(
     """
     counties = of_table(table).name == COUNTIES
     grids = _grids(table)
-    earlier = {}
+    earlier: dict[str, Grid] = {}
     if before is not None and not before.empty:
         age = (table["release"].iloc[0] - before["release"].iloc[0]).days
-        earlier = _grids(before) if 0 < age <= COMPARED else {}
-    found: list[Contradiction] = []
+        if 0 < age <= COMPARED:
+            earlier = _grids(before)
+    cells: list[Contradiction] = []
     for name, grid in grids.items():
-        found += _moves(name, grid)
-        found += [] if counties else [*_sums(name, grid), *_predicted(name, grid)]
-        if counties and states is not None and not states.empty:
-            found += _beyond_state(grid, states)
-    pairs = [(part, whole) for part, whole in WITHIN if part in grids and whole in grids]
-    totals = [grids[whole].on(grids[part].places, grids[part].months) for part, whole in pairs]
-    for (part, whole), total in zip(pairs, totals):
-        found += _within(part, grids[part], whole=whole, total=total)
+        cells += _moves(name, grid)
+        if not counties:
+            cells += _sums(name, grid)
+            cells += _predicted(name, grid)
+        elif states is not None and not states.empty:
+            cells += _beyond_state(grid, states)
+    for part, whole in WITHIN:
+        if part in grids and whole in grids:
+            total = grids[whole].on(grids[part].places, grids[part].months)
+            cells += _within(part, grids[part], whole=whole, total=total)
     for name in grids.keys() & earlier.keys():
-        found += _revised(name, grids[name], before=earlier[name])
-        found += _vanished(grids[name], earlier[name]) if counties else []
+        cells += _revised(name, grids[name], before=earlier[name])
+        if counties:
+            cells += _vanished(grids[name], earlier[name])
     if counties:
-        return sorted(found, key=lambda c: (c.location, c.month))
-    names = {name: i for i, name in enumerate(INDICATORS)}
+        return sorted(cells, key=lambda c: (c.location, c.month))
+    ranks = {name: i for i, name in enumerate(INDICATORS)}
     # The jurisdiction first: a broken cell breaks the nation's sum too.
     return sorted(
-        found, key=lambda c: (c.location == NATION, names[c.indicator], ORDER[c.location], c.month)
+        cells, key=lambda c: (c.location == NATION, ranks[c.indicator], ORDER[c.location], c.month)
     )
 
 
@@ -120,7 +124,10 @@ def _grids(table: pd.DataFrame) -> dict[str, Grid]:
     if of_table(table).name == COUNTIES:
         return {ALL_DRUGS: Grid.from_rows(table)}
     rows = table[table["indicator"] != PERCENT_SPECIFIED]
-    return {str(n): Grid.from_rows(r).shown for n, r in rows.groupby("indicator", sort=False)}
+    grids = {}
+    for name, group in rows.groupby("indicator", sort=False):
+        grids[str(name)] = Grid.from_rows(group).shown
+    return grids
 
 
 def _wrong(
@@ -128,29 +135,32 @@ def _wrong(
     grid: Grid,
     cells: Marked,
     kind: str,
-    why: Callable[[int, int], str],
+    reason: Callable[[int, int], str],
 ) -> Iterator[Contradiction]:
     """The cells marked, each with a reason."""
     values = grid.predicted if kind == "predicted" else grid.reported
     for i, t in np.argwhere(cells).tolist():
         value = values[i, t]
-        said = why(i, t)
+        message = reason(i, t)
         if np.isnan(value):
             value = grid.low[i, t]
-            said = f"{_between(grid.low[i, t], grid.high[i, t])}; {said}"
+            message = f"{_between(value, grid.high[i, t])}; {message}"
         yield Contradiction(
             grid.places[i],
             str(grid.months[t]),
             indicator=name,
             value=float(value),
-            message=said,
+            message=message,
             kind=kind,
         )
 
 
 def _between(low: float, high: float) -> str:
-    more = " or more" if np.isinf(high) else f" to {high:,.0f}"
-    return f"{low:,.0f}{'' if low == high else more}"
+    if low == high:
+        return f"{low:,.0f}"
+    if np.isinf(high):
+        return f"{low:,.0f} or more"
+    return f"{low:,.0f} to {high:,.0f}"
 
 
 @np.errstate(invalid="ignore")
@@ -159,45 +169,53 @@ def too_far(low: Floats, high: Floats, low2: Floats, high2: Floats) -> Marked:
     small = np.fmin(high, high2)
     large = np.fmax(low, low2)
     room = SHARE * small + ROOTS * np.sqrt(large) + DEATHS
-    far: Marked = (large - small > room) & ~(np.isnan(low) | np.isnan(low2))
-    return far
+    counted = ~np.isnan(low) & ~np.isnan(low2)
+    distant: Marked = (large - small > room) & counted
+    return distant
 
 
 def _moves(name: str, grid: Grid) -> Iterator[Contradiction]:
     """Cells that differ too much from both neighbors; or from the only one."""
     layers = (grid.low, grid.high)
     blank = np.full((len(grid.places), 1), np.nan)
-    past = [np.concatenate([blank, x[:, :-1]], axis=1) for x in layers]
-    later = [np.concatenate([x[:, 1:], blank], axis=1) for x in layers]
-    far = too_far(*layers, *past)
-    next_far = too_far(*layers, *later)
-    alone = (far | np.isnan(past[0])) & (next_far | np.isnan(later[0])) & (far | next_far)
-    followed = np.concatenate([np.zeros((len(far), 1), bool), alone[:, :-1]], axis=1)
+    past = [np.concatenate([blank, layer[:, :-1]], axis=1) for layer in layers]
+    later = [np.concatenate([layer[:, 1:], blank], axis=1) for layer in layers]
+    from_past = too_far(*layers, *past)
+    from_later = too_far(*layers, *later)
+    past_differs = from_past | np.isnan(past[0])
+    later_differs = from_later | np.isnan(later[0])
+    isolated = past_differs & later_differs & (from_past | from_later)
+    start = np.zeros((len(isolated), 1), bool)
+    after_isolated = np.concatenate([start, isolated[:, :-1]], axis=1)
+    cells = isolated | (from_past & ~after_isolated)
 
-    def why(i: int, t: int) -> str:
+    def reason(i: int, t: int) -> str:
         """What the nearest month says."""
-        near, which = (t - 1, "before") if far[i, t] else (t + 1, "after")
+        near = t + 1
+        side = "after"
+        if from_past[i, t]:
+            near = t - 1
+            side = "before"
         count = _between(grid.low[i, near], grid.high[i, near])
-        return f"a month {which} it is {count}, and a sum over 12 months does not move so far"
+        return f"a month {side} it is {count}, and a sum over 12 months does not move so far"
 
-    return _wrong(name, grid, cells=alone | (far & ~followed), kind="move", why=why)
+    return _wrong(name, grid, cells=cells, kind="move", reason=reason)
 
 
-def _revised(name: str, now: Grid, before: Grid) -> Iterator[Contradiction]:
-    """Cells too far from what the release before said, though records may come late."""
-    low, high, predicted = (
-        before.on(now.places, now.months, layer) for layer in ("low", "high", "predicted")
-    )
-    recent = now.months > before.months[-1] - LATE * ONE_MONTH
+def _revised(name: str, grid: Grid, before: Grid) -> Iterator[Contradiction]:
+    """Cells too far from those of the release before, though records may come late."""
+    low = before.on(grid.places, grid.months, "low")
+    high = before.on(grid.places, grid.months, "high")
+    predicted = before.on(grid.places, grid.months, "predicted")
+    recent = grid.months > before.months[-1] - LATE * ONE_MONTH
     room = np.fmax(ARRIVED * high, 1.1 * predicted) + DEATHS
-    arrived = (now.low >= high) & (now.low <= room) & recent
-    cells = too_far(now.low, now.high, low, high) & ~arrived
+    arrived = (grid.low >= high) & (grid.low <= room) & recent
+    cells = too_far(grid.low, grid.high, low, high) & ~arrived
 
-    def why(i: int, t: int) -> str:
-        """What was said."""
+    def reason(i: int, t: int) -> str:
         return f"the release before said {_between(low[i, t], high[i, t])}"
 
-    return _wrong(name, now, cells=cells, kind="revision", why=why)
+    return _wrong(name, grid, cells=cells, kind="revision", reason=reason)
 
 
 def _sums(name: str, grid: Grid) -> Iterator[Contradiction]:
@@ -209,55 +227,54 @@ def _sums(name: str, grid: Grid) -> Iterator[Contradiction]:
     parts = grid.reported[rows]
     nation = grid.reported[us]
     total = np.nansum(parts, axis=0)
-    known = ~np.isnan(parts).any(axis=0) & (len(rows) == len(JURISDICTIONS))
+    complete = ~np.isnan(parts).any(axis=0) & (len(rows) == len(JURISDICTIONS))
     cells = np.zeros(grid.reported.shape, bool)
     # Where a part is hidden or absent, the others can still be too many.
-    cells[us] = np.where(known, total != nation, total > nation) & ~np.isnan(nation)
+    cells[us] = np.where(complete, total != nation, total > nation) & ~np.isnan(nation)
 
-    def why(_: int, t: int) -> str:
+    def reason(_: int, t: int) -> str:
         """The sum, and the cell whose move explains it, if one does."""
-        said = f"the {'' if known[t] else 'known '}jurisdictions add up to {total[t]:,.0f}"
+        subject = "the jurisdictions" if complete[t] else "the known jurisdictions"
+        message = f"{subject} add up to {total[t]:,.0f}"
         near = t - 1 if t else t + 1
         gap = total[t] - nation[t]
         if near >= grid.months.size:
-            return said
-        moved = np.nan_to_num(grid.reported[[*rows, us], t] - grid.reported[[*rows, us], near])
-        moved[-1] *= -1
-        best = int(np.argmin(np.abs(moved - gap)))
-        if not abs(moved[best] - gap) < 0.2 * abs(gap):
-            return said
-        row = [*rows, us][best]
+            return message
+        candidates = [*rows, us]
+        moves = grid.reported[candidates, t] - grid.reported[candidates, near]
+        moves = np.nan_to_num(moves)
+        moves[-1] *= -1
+        best = int(np.argmin(np.abs(moves - gap)))
+        if not abs(moves[best] - gap) < 0.2 * abs(gap):
+            return message
+        row = candidates[best]
         return (
-            f"{said}; perhaps it is {grid.places[row]}, {grid.reported[row, t]:,.0f} there and "
+            f"{message}; perhaps it is {grid.places[row]}, {grid.reported[row, t]:,.0f} there and "
             f"{grid.reported[row, near]:,.0f} in the month next to it"
         )
 
-    return _wrong(name, grid, cells=cells, kind="sum", why=why)
+    return _wrong(name, grid, cells=cells, kind="sum", reason=reason)
 
 
-def _within(part: str, inner: Grid, whole: str, total: Floats) -> Iterator[Contradiction]:
+def _within(part: str, grid: Grid, whole: str, total: Floats) -> Iterator[Contradiction]:
     """Cells of a class with more deaths than the total that holds them."""
-    holds = f"of {whole!r}, which holds them all"
-    return _wrong(
-        part,
-        inner,
-        cells=inner.reported > total,
-        kind="class",
-        why=lambda i, t: f"more than the {total[i, t]:,.0f} {holds}",
-    )
+
+    def reason(i: int, t: int) -> str:
+        return f"more than the {total[i, t]:,.0f} of {whole!r}, which holds them all"
+
+    return _wrong(part, grid, cells=grid.reported > total, kind="class", reason=reason)
 
 
 def _predicted(name: str, grid: Grid) -> Iterator[Contradiction]:
     """Predicted values far from the reported count."""
-    (low, high), shown = PREDICTED, grid.reported
-    cells = (grid.predicted < low * shown - DEATHS) | (grid.predicted > high * shown + DEATHS)
-    return _wrong(
-        name,
-        grid,
-        cells=cells,
-        kind="predicted",
-        why=lambda i, t: f"the predicted value, where {shown[i, t]:,.0f} are reported",
-    )
+    low, high = PREDICTED
+    too_low = grid.predicted < low * grid.reported - DEATHS
+    too_high = grid.predicted > high * grid.reported + DEATHS
+
+    def reason(i: int, t: int) -> str:
+        return f"the predicted value, where {grid.reported[i, t]:,.0f} are reported"
+
+    return _wrong(name, grid, cells=too_low | too_high, kind="predicted", reason=reason)
 
 
 def state_sums(grid: Grid, states: pd.DataFrame) -> tuple[tuple[str, ...], Floats, Floats, Floats]:
@@ -270,8 +287,9 @@ def state_sums(grid: Grid, states: pd.DataFrame) -> tuple[tuple[str, ...], Float
         np.add.at(total, code, np.where(np.isnan(layer), blank, layer))
         sums.append(total)
     rows = states[states["indicator"] == ALL_DRUGS]
-    whole = laid_out(rows, names, months=grid.months, values=columns(rows, "reported"))["reported"]
-    return names, sums[0], sums[1], whole
+    layers = laid_out(rows, names, months=grid.months, values=columns(rows, "reported"))
+    least, most = sums
+    return names, least, most, layers["reported"]
 
 
 def _beyond_state(grid: Grid, states: pd.DataFrame) -> Iterator[Contradiction]:
@@ -280,13 +298,11 @@ def _beyond_state(grid: Grid, states: pd.DataFrame) -> Iterator[Contradiction]:
     room = OF_STATE * whole + DEATHS
     code = np.array([names.index(s) for s in grid.states])
     single = grid.low > room[code]
-    yield from _wrong(
-        ALL_DRUGS,
-        grid,
-        cells=single,
-        kind="class",
-        why=lambda i, t: f"its state has {whole[code[i], t]:,.0f} in all",
-    )
+
+    def reason(i: int, t: int) -> str:
+        return f"its state has {whole[code[i], t]:,.0f} in all"
+
+    yield from _wrong(ALL_DRUGS, grid, cells=single, kind="class", reason=reason)
     for s, t in np.argwhere(least > room):
         if not single[code == s, t].any():
             yield Contradiction(
@@ -299,20 +315,25 @@ def _beyond_state(grid: Grid, states: pd.DataFrame) -> Iterator[Contradiction]:
             )
 
 
-def _vanished(now: Grid, before: Grid) -> Iterator[Contradiction]:
+def _vanished(grid: Grid, before: Grid) -> Iterator[Contradiction]:
     """Counties that have no row any more, as in a file that was cut off: one line a state."""
-    there = {*now.places, *SPLIT, *(part for parts in SPLIT.values() for part in parts)}
-    gone = [i for i, f in enumerate(before.places) if f not in there and edition_of(f) is None]
-    for state in sorted({before.states[i] for i in gone}):
-        rows = [i for i in gone if before.states[i] == state]
-        more = f", as {len(rows)} of {len(counties_of(state))} counties of {called(state)}"
+    excused = {*grid.places, *SPLIT}
+    for parts in SPLIT.values():
+        excused.update(parts)
+    rows_by_state: dict[str, list[int]] = {}
+    for i, fips in enumerate(before.places):
+        if fips not in excused and edition_of(fips) is None:
+            rows_by_state.setdefault(before.states[i], []).append(i)
+    for state, rows in sorted(rows_by_state.items()):
+        message = "the release before said so, and this one has no rows of it"
+        if len(rows) > 1:
+            message += f", as {len(rows)} of {len(counties_of(state))} counties of {called(state)}"
         yield Contradiction(
             before.places[rows[0]],
             str(before.months[-1]),
             indicator=ALL_DRUGS,
             value=float(before.low[rows[0], -1]),
-            message=f"the release before said so, and this one has no rows "
-            f"of it{more if len(rows) > 1 else ''}: is the file cut off?",
+            message=f"{message}: is the file cut off?",
             kind="revision",
         )
 
@@ -400,13 +421,13 @@ class Release:
         return contradictions(self.table, self.before, self.states)
 
     @cached_property
-    def held(self) -> set[str]:
+    def jurisdictions(self) -> set[str]:
         """The jurisdictions that have rows."""
         return set(self.table["state"])
 
 
 #: Where, which month, what; and how severe where that differs.
-Found = Iterator[tuple[str, object, str] | tuple[str, object, str, str]]
+Findings = Iterator[tuple[str, object, str] | tuple[str, object, str, str]]
 
 
 @dataclass(frozen=True)
@@ -417,7 +438,7 @@ class Check:
     dataset: str
     severity: str
     about: str
-    test: Callable[[Release], Found]
+    test: Callable[[Release], Findings]
 
 
 #: Every check, in the order of the documentation.
@@ -429,7 +450,7 @@ def _check(
     severity: str,
     about: str,
     dataset: str = STATES,
-) -> Callable[[Callable[[Release], Found]], None]:
+) -> Callable[[Callable[[Release], Findings]], None]:
     """Enter a test into the table of checks."""
     return lambda test: CHECKS.append(
         Check(code, dataset, severity=severity, about=about, test=test)
@@ -469,17 +490,18 @@ def check(
     >>> check(od.bundled().release("2023-10-08", dataset="counties"))[0].code
     'county-lost-counts'
     """
-    seen = Release(table, before, states=states)
+    release = Release(table, before, states=states)
     dataset = of_table(table).name
     flags = []
-    for each in CHECKS:
-        if each.dataset in (dataset, ""):
-            for location, month, message, *severity in each.test(seen):
-                said = None if month is None else str(np.datetime64(str(month), "M"))
-                severe = severity[0] if severity else each.severity
-                flags.append(
-                    Flag(each.code, severe, location=str(location), month=said, message=message)
-                )
+    for rule in CHECKS:
+        if rule.dataset not in (dataset, ""):
+            continue
+        for location, month, message, *severities in rule.test(release):
+            severity = severities[0] if severities else rule.severity
+            start = None if month is None else str(np.datetime64(str(month), "M"))
+            flags.append(
+                Flag(rule.code, severity, location=str(location), month=start, message=message)
+            )
     if dataset == COUNTIES:
         return sorted(flags, key=lambda f: (*_rank(f), f.location))
     return sorted(flags, key=lambda f: (*_rank(f), ORDER[f.location], f.month or ""))
@@ -493,201 +515,196 @@ def _rank(flag: Flag) -> tuple[int, bool]:
 
 
 @_check("sum-mismatch", "error", about="jurisdictions do not add up to the US")
-def _us_sums(seen: Release) -> Found:
-    sums = (c for c in seen.contradictions if c.kind == "sum")
-    for indicator, (first, *more) in groupby(sums, key=lambda c: c.indicator):
-        yield (
-            NATION,
-            first.month,
-            (
-                f"{indicator}: in {number_of(1 + len(more), 'month')} the 52 jurisdictions do "
-                "not add "
-                f"up to the US. In {first.month} the US row is {first.value:,.0f}, and "
-                f"{first.message}."
-                " CDC's reported counts always add up, so a cell was changed"
-            ),
+def _us_sums(release: Release) -> Findings:
+    sums = (c for c in release.contradictions if c.kind == "sum")
+    for indicator, group in groupby(sums, key=lambda c: c.indicator):
+        cells = list(group)
+        first = cells[0]
+        message = (
+            f"{indicator}: in {number_of(len(cells), 'month')} the 52 jurisdictions do not add "
+            f"up to the US. In {first.month} the US row is {first.value:,.0f}, and "
+            f"{first.message}. CDC's reported counts always add up, so a cell was changed"
         )
+        yield NATION, first.month, message
 
 
 @_check("contradiction", "error", about="a cell that cannot be right beside another", dataset="")
-def _contradictory(seen: Release) -> Found:
-    for c in seen.contradictions:
-        if c.kind != "sum" or "fips" in seen.table:  # sums of states have a flag of their own
+def _contradictory(release: Release) -> Findings:
+    for c in release.contradictions:
+        if c.kind != "sum" or "fips" in release.table:  # sums of states have a flag of their own
             yield c.location, c.month, str(c)
 
 
 @_check("no-reported", "error", about="no reported counts")
-def _no_reported(seen: Release) -> Found:
-    if seen.table["reported"].isna().all():
-        yield (
-            NATION,
-            None,
-            (
-                "the table has predicted values only; predicted is reported divided by an estimate "
-                "of completeness, never the truth, and no panel can be built from it"
-            ),
+def _no_reported(release: Release) -> Findings:
+    if release.table["reported"].isna().all():
+        message = (
+            "the table has predicted values only; predicted is reported divided by an estimate "
+            "of completeness, never the truth, and no panel can be built from it"
         )
+        yield NATION, None, message
 
 
 @_check("missing-location", "warning", about="jurisdictions without rows")
-def _missing_location(seen: Release) -> Found:
-    if absent := [s for s in (NATION, *JURISDICTIONS) if s not in seen.held]:
-        said = f"no rows for {', '.join(absent)}: sums over the rest are not the nation"
-        yield absent[0], None, said
+def _missing_location(release: Release) -> Findings:
+    absent = [s for s in (NATION, *JURISDICTIONS) if s not in release.jurisdictions]
+    if absent:
+        message = f"no rows for {', '.join(absent)}: sums over the rest are not the nation"
+        yield absent[0], None, message
 
 
 @_check("ny-without-nyc", "warning", about="New York without New York City")
-def _ny_without_nyc(seen: Release) -> Found:
-    if "NY" in seen.held and "YC" not in seen.held:
-        said = "NY leaves New York City out and there is no row YC: this is not the state, and a "
-        yield "NY", None, f"{said}sum over the jurisdictions lacks the city"
+def _ny_without_nyc(release: Release) -> Findings:
+    if "NY" in release.jurisdictions and "YC" not in release.jurisdictions:
+        message = (
+            "NY leaves New York City out and there is no row YC: this is not the state, and a "
+            "sum over the jurisdictions lacks the city"
+        )
+        yield "NY", None, message
 
 
 @_check("outside-us", "note", about="Puerto Rico is outside the US total")
-def _outside_us(seen: Release) -> Found:
-    if "PR" in seen.held:
+def _outside_us(release: Release) -> Findings:
+    if "PR" in release.jurisdictions:
         yield "PR", None, "Puerto Rico has rows but is not in the US total: leave it out of sums"
 
 
 @_check("missing-month", "warning", about="months without a count")
-def _missing_month(seen: Release) -> Found:
+def _missing_month(release: Release) -> Findings:
     """Absent rows, and blanks nobody explains, of the overdose total."""
-    grid = seen.grid
-    rows = seen.table[seen.table["indicator"] == ALL_DRUGS]
-    known = np.isin(rows["status"], ["suppressed", "low_quality"]).astype(float)
-    explained = laid_out(rows, grid.places, months=grid.months, values={"": known})[""] == 1
-    gaps = np.isnan(grid.reported) & ~explained
-    for i in np.flatnonzero(gaps.any(axis=1) & ~np.isnan(grid.reported).all()):
+    grid = release.grid
+    rows = release.table[release.table["indicator"] == ALL_DRUGS]
+    blank = np.isnan(grid.reported)
+    if blank.all():
+        return
+    explained = np.isin(rows["status"], ["suppressed", "low_quality"]).astype(float)
+    layers = laid_out(rows, grid.places, months=grid.months, values={"explained": explained})
+    gaps = blank & (layers["explained"] != 1)
+    for i in np.flatnonzero(gaps.any(axis=1)):
         months = grid.months[gaps[i]]
-        yield (
-            grid.places[i],
-            months[0],
-            (
-                f"no reported overdose count in {len(months)} of {grid.months.size} months "
-                f"({listed(map(str, months), 4)}): months are not recovered across a gap"
-            ),
+        message = (
+            f"no reported overdose count in {len(months)} of {grid.months.size} months "
+            f"({listed(map(str, months), 4)}): months are not recovered across a gap"
         )
+        yield grid.places[i], months[0], message
 
 
 @_check("jump", "warning", about="a month unlike its neighbors")
-def _jumps(seen: Release) -> Found:
+def _jumps(release: Release) -> Findings:
     """Months whose change is far from the changes around it, on the location's own scale."""
-    for state, values in zip(seen.grid.places, seen.grid.reported, strict=True):
+    for state, values in zip(release.grid.places, release.grid.reported, strict=True):
         change = np.r_[np.nan, np.diff(values)]
         padded = np.r_[[np.nan] * 3, change, [np.nan] * 3]
-        around = np.stack([padded[k : k + len(change)] for k in (0, 1, 2, 4, 5, 6)])
+        windows = [padded[k : k + len(change)] for k in (0, 1, 2, 4, 5, 6)]
+        around = np.stack(windows)
         enough = (~np.isnan(around)).sum(axis=0) >= 4
-        middle = np.full(len(change), np.nan)
-        middle[enough] = np.nanmedian(around[:, enough], axis=0) if enough.any() else np.nan
-        odd = change - middle
-        known = odd[~np.isnan(odd)]
-        if known.size < 24:
+        median = np.full(len(change), np.nan)
+        if enough.any():
+            median[enough] = np.nanmedian(around[:, enough], axis=0)
+        deviation = change - median
+        finite = deviation[~np.isnan(deviation)]
+        if finite.size < 24:
             continue
         # Further off than the others' spread, and than two months that are Poisson by chance.
-        spread = 1.4826 * np.median(np.abs(known - np.median(known)))
-        far = np.flatnonzero(np.abs(odd) > _JUMP * max(spread, np.sqrt(np.nanmean(values) / 6)))
-        if far.size:
-            worst = far[np.argmax(np.abs(odd[far]))]
-            many = f" ({len(far)} such months)" if len(far) > 1 else ""
-            yield (
-                state,
-                seen.grid.months[worst],
-                (
-                    f"the 12-month count changes by {change[worst]:+,.0f}, and by "
-                    f"{middle[worst]:+,.0f} in the months around it{many}. A "
-                    "change of recording, a backlog, or an event; 12 months later it drops out "
-                    "again"
-                ),
+        spread = 1.4826 * np.median(np.abs(finite - np.median(finite)))
+        chance = np.sqrt(np.nanmean(values) / 6)
+        jumps = np.flatnonzero(np.abs(deviation) > _JUMP * max(spread, chance))
+        if jumps.size:
+            worst = jumps[np.argmax(np.abs(deviation[jumps]))]
+            months = f" ({len(jumps)} such months)" if len(jumps) > 1 else ""
+            message = (
+                f"the 12-month count changes by {change[worst]:+,.0f}, and by "
+                f"{median[worst]:+,.0f} in the months around it{months}. A change of recording, "
+                "a backlog, or an event; 12 months later it drops out again"
             )
+            yield state, release.grid.months[worst], message
 
 
 @_check("long-pending", "warning", about="many records pending investigation")
-def _long_pending(seen: Release) -> Found:
-    grid = seen.grid
-    everyone = seen.grid_of(ALL_DEATHS)
-    last = seen.grid.months[-1:]
+def _long_pending(release: Release) -> Findings:
+    grid = release.grid
     if np.isnan(grid.reported).all():
         return
-    deaths = np.nan if everyone is None else everyone.on(grid.places, last)[:, 0]
-    before = grid.on(grid.places, last - 12 * ONE_MONTH, "pending")[:, 0]
-    high = grid.pending[:, -1] >= _PENDING_NOW
-    still = before >= _PENDING_OLD
-    records = grid.pending[:, -1] / 100 * deaths
-    for i in np.flatnonzero((high | still) & (np.array(grid.places) != NATION)):
-        text = f"{grid.pending[i, -1]:.2f}% of the death records are pending investigation"
-        if np.isfinite(records[i]) and (overdose := grid.reported[i, -1]) > 0:
-            text += f": about {records[i]:,.0f} records beside {overdose:,.0f} overdose deaths"
-        if still[i]:
-            text += f"; of the period that ended a year before, {before[i]:.2f}% still are"
+    last = grid.months[-1:]
+    all_deaths = release.grid_of(ALL_DEATHS)
+    deaths = np.full(len(grid.places), np.nan)
+    if all_deaths is not None:
+        deaths = all_deaths.on(grid.places, last)[:, 0]
+    pending = grid.pending[:, -1]
+    year_before = grid.on(grid.places, last - 12 * ONE_MONTH, "pending")[:, 0]
+    high = pending >= _PENDING_NOW
+    lasting = year_before >= _PENDING_OLD
+    records = pending / 100 * deaths
+    for i in np.flatnonzero((high | lasting) & (np.array(grid.places) != NATION)):
+        message = f"{pending[i]:.2f}% of the death records are pending investigation"
+        overdoses = grid.reported[i, -1]
+        if np.isfinite(records[i]) and overdoses > 0:
+            message += f": about {records[i]:,.0f} records beside {overdoses:,.0f} overdose deaths"
+        if lasting[i]:
+            message += f"; of the period that ended a year before, {year_before[i]:.2f}% still are"
+        severity = "note"
         if high[i]:
-            text += ". Its last months are too low, and will rise more than elsewhere"
-        yield grid.places[i], last[0], text, "warning" if high[i] else "note"
+            message += ". Its last months are too low, and will rise more than elsewhere"
+            severity = "warning"
+        yield grid.places[i], last[0], message, severity
 
 
 @_check("complete-low", "warning", about="percent complete is low")
-def _complete_low(seen: Release) -> Found:
-    recent = seen.grid.complete[:, -12:]
-    months = seen.grid.months[-12:]
-    for state, row in zip(seen.grid.places, recent, strict=True):
+def _complete_low(release: Release) -> Findings:
+    recent = release.grid.complete[:, -12:]
+    months = release.grid.months[-12:]
+    for state, row in zip(release.grid.places, recent, strict=True):
         low = np.flatnonzero(row < _COMPLETE)
         if low.size:
             worst = low[np.argmin(row[low])]
-            yield (
-                state,
-                months[low[0]],
-                (
-                    f"{row[worst]:g}% complete in {months[worst]} ({low.size} of the last "
-                    f"{months.size} periods below {_COMPLETE}%): death records are still to come, "
-                    "besides those pending"
-                ),
-                "warning" if row[worst] < 95 else "note",
+            severity = "warning" if row[worst] < 95 else "note"
+            message = (
+                f"{row[worst]:g}% complete in {months[worst]} ({low.size} of the last "
+                f"{months.size} periods below {_COMPLETE}%): death records are still to come, "
+                "besides those pending"
             )
+            yield state, months[low[0]], message, severity
 
 
 @_check("tail-incomplete", "note", about="the last months are incomplete")
-def _tail_incomplete(seen: Release) -> Found:
-    if NATION in seen.grid.places:
-        us = seen.grid.places.index(NATION)
-        reported = seen.grid.reported[us]
-        predicted = seen.grid.predicted[us]
-        for t in np.flatnonzero(~np.isnan(reported) & ~np.isnan(predicted))[-1:]:
-            yield (
-                NATION,
-                seen.grid.months[t],
-                (
-                    f"reported {reported[t]:,.0f}, CDC predicts {predicted[t]:,.0f}: the last "
-                    "months "
-                    "rise in later releases. A fall at the end of a reported series is not yet a "
-                    "fall"
-                ),
-            )
+def _tail_incomplete(release: Release) -> Findings:
+    grid = release.grid
+    if NATION not in grid.places:
+        return
+    us = grid.places.index(NATION)
+    reported = grid.reported[us]
+    predicted = grid.predicted[us]
+    complete = np.flatnonzero(~np.isnan(reported) & ~np.isnan(predicted))
+    if complete.size:
+        t = complete[-1]
+        message = (
+            f"reported {reported[t]:,.0f}, CDC predicts {predicted[t]:,.0f}: the last months rise "
+            "in later releases. A fall at the end of a reported series is not yet a fall"
+        )
+        yield NATION, grid.months[t], message
 
 
 @_check("north-carolina-2023", "warning", about="North Carolina's final 2023 data are incomplete")
-def _north_carolina(seen: Release) -> Found:
-    table = seen.table[(seen.table["state"] == "NC") & seen.table["reported"].notna()]
+def _north_carolina(release: Release) -> Findings:
+    table = release.table[(release.table["state"] == "NC") & release.table["reported"].notna()]
     # Periods with a month of 2023.
     rows = table[
         table["indicator"].isin((ALL_DRUGS, *CLASSES))
         & table["month"].between("2023-01-01", "2024-11-01")
     ]
     if not rows.empty:
-        yield (
-            "NC",
-            rows["month"].min(),
-            (
-                "CDC's final 2023 file permanently lacks over 900 of North Carolina's deaths. In "
-                "releases based on it, 12-month counts that include months of 2023 are too low, "
-                "for "
-                "the state and the US, and part of the fall into 2023 is an artifact"
-            ),
+        message = (
+            "CDC's final 2023 file permanently lacks over 900 of North Carolina's deaths. In "
+            "releases based on it, 12-month counts that include months of 2023 are too low, "
+            "for the state and the US, and part of the fall into 2023 is an artifact"
         )
+        yield "NC", rows["month"].min(), message
 
 
 @_check("drugs-unspecified", "warning", about="drugs often not named on certificates")
-def _drugs_unspecified(seen: Release) -> Found:
-    share = seen.grid_of(PERCENT_SPECIFIED)
-    table = seen.table
+def _drugs_unspecified(release: Release) -> Findings:
+    share = release.grid_of(PERCENT_SPECIFIED)
+    table = release.table
     if share is None:
         return
     last = share.months[-1]
@@ -695,25 +712,19 @@ def _drugs_unspecified(seen: Release) -> Found:
     states = set(shown.loc[shown["month"] == pd.Timestamp(last), "state"])
     for state, percent in zip(share.places, share.reported[:, -1], strict=True):
         if percent < _SPECIFIED and state in states:
-            yield (
-                state,
-                last,
-                (
-                    f"a drug is named on {percent:.1f}% of the certificates only (below "
-                    f"{_SPECIFIED:g}%): counts of drug classes are too low"
-                ),
+            message = (
+                f"a drug is named on {percent:.1f}% of the certificates only (below "
+                f"{_SPECIFIED:g}%): counts of drug classes are too low"
             )
+            yield state, last, message
 
 
 @_check("classes-overlap", "note", about="drug classes overlap")
-def _classes_overlap(seen: Release) -> Found:
-    held = set(CLASSES) & set(seen.table["indicator"])
-    if len(held) > 1:
-        yield (
-            NATION,
-            None,
-            (f"{len(held)} drug classes: one death can be in several, so they are never added up"),
-        )
+def _classes_overlap(release: Release) -> Findings:
+    classes = set(CLASSES) & set(release.table["indicator"])
+    if len(classes) > 1:
+        message = "one death can be in several, so they are never added up"
+        yield NATION, None, f"{len(classes)} drug classes: {message}"
 
 
 @_check(
@@ -722,33 +733,29 @@ def _classes_overlap(seen: Release) -> Found:
     about="a release of counties lost its large counts",
     dataset=COUNTIES,
 )
-def _county_lost(seen: Release) -> Found:
-    lost = np.isposinf(seen.grid.high)
+def _county_lost(release: Release) -> Findings:
+    lost = np.isposinf(release.grid.high)
     if lost.any():
-        yield (
-            NATION,
-            None,
-            (
-                f"the largest count is {np.nanmax(seen.grid.reported):,.0f}, and "
-                f"{_cells(seen.grid, lost, 'are blank without a footnote')}: the release lost "
-                "every "
-                f"count of {LOST:,.0f} and more. They are missing, not 1 to 9 and not zero"
-            ),
+        largest = np.nanmax(release.grid.reported)
+        cells = _cells(release.grid, lost, "are blank without a footnote")
+        message = (
+            f"the largest count is {largest:,.0f}, and {cells}: the release lost every "
+            f"count of {LOST:,.0f} and more. They are missing, not 1 to 9 and not zero"
         )
+        yield NATION, None, message
 
 
 @_check("county-absent", "warning", about="counties without rows", dataset=COUNTIES)
-def _county_absent(seen: Release) -> Found:
-    known = sorted(listed_with(seen.grid.places))
-    if absent := [f for f in known if f not in set(seen.grid.places)]:
-        yield (
-            NATION,
-            None,
-            (
-                f"no rows for {len(absent):,} of {len(known):,} counties "
-                f"({listed(map(_label, absent), 4)}): sums over the rest are not the nation"
-            ),
+def _county_absent(release: Release) -> Findings:
+    places = set(release.grid.places)
+    expected = sorted(listed_with(release.grid.places))
+    absent = [fips for fips in expected if fips not in places]
+    if absent:
+        message = (
+            f"no rows for {len(absent):,} of {len(expected):,} counties "
+            f"({listed(map(_label, absent), 4)}): sums over the rest are not the nation"
         )
+        yield NATION, None, message
 
 
 @_check(
@@ -757,107 +764,88 @@ def _county_absent(seen: Release) -> Found:
     about="counts of counties that nobody explains",
     dataset=COUNTIES,
 )
-def _county_missing(seen: Release) -> Found:
-    missing = np.isnan(seen.grid.low)
+def _county_missing(release: Release) -> Findings:
+    missing = np.isnan(release.grid.low)
     if missing.any():
-        yield (
-            NATION,
-            None,
-            (
-                f"{_cells(seen.grid, missing, 'have no count and no footnote')}: missing, which "
-                "is not "
-                "zero and not 1 to 9"
-            ),
-        )
+        cells = _cells(release.grid, missing, "have no count and no footnote")
+        yield NATION, None, f"{cells}: missing, which is not zero and not 1 to 9"
 
 
 @_check("county-pending", "warning", about="counties with many records pending", dataset=COUNTIES)
-def _county_pending(seen: Release) -> Found:
+def _county_pending(release: Release) -> Findings:
     """States many of whose counties wait for causes of death; the others in one line."""
-    grid = seen.grid
-    last = seen.grid.pending[:, -1]
+    grid = release.grid
+    pending = grid.pending[:, -1]
+    high = pending >= _COUNTY_PENDING
     states = np.array(grid.states)
-    others = 0
-    for state in sorted(set(states[last >= _COUNTY_PENDING])):
-        high = (last >= _COUNTY_PENDING) & (states == state)
-        of = int((states == state).sum())
-        rows = np.flatnonzero(high)
-        if len(rows) < max(_PENDING_COUNTIES, _PENDING_SHARE * of):
-            others += len(rows)
+    elsewhere = 0
+    for state in sorted(set(states[high])):
+        counties = int((states == state).sum())
+        rows = np.flatnonzero(high & (states == state))
+        if len(rows) < max(_PENDING_COUNTIES, _PENDING_SHARE * counties):
+            elsewhere += len(rows)
             continue
-        worst = rows[np.argmax(last[rows])]
-        yield (
-            state,
-            grid.months[-1],
-            (
-                f"{len(rows)} of {of} counties have {_COUNTY_PENDING:g}% or more of their death "
-                f"records pending, up to {last[worst]:.1f}% ({_label(grid.places[worst])}): their "
-                "last counts are too low"
-            ),
+        worst = rows[np.argmax(pending[rows])]
+        message = (
+            f"{len(rows)} of {counties} counties have {_COUNTY_PENDING:g}% or more of their death "
+            f"records pending, up to {pending[worst]:.1f}% ({_label(grid.places[worst])}): their "
+            "last counts are too low"
         )
-    if others:
-        said = f"elsewhere with {_COUNTY_PENDING:g}% or more of the records pending"
-        yield NATION, grid.months[-1], f"{_counties(others)} {said}", "note"
+        yield state, grid.months[-1], message
+    if elsewhere:
+        message = f"elsewhere with {_COUNTY_PENDING:g}% or more of the records pending"
+        yield NATION, grid.months[-1], f"{_counties(elsewhere)} {message}", "note"
 
 
 @_check("county-jump", "warning", about="a county's month unlike the one before", dataset=COUNTIES)
-def _county_jump(seen: Release) -> Found:
+def _county_jump(release: Release) -> Findings:
     """Counties whose 12-month count moves further in a month than chance explains."""
-    now = seen.grid.reported[:, 1:]
-    then = seen.grid.reported[:, :-1]
-    larger = np.maximum(now, then)
+    grid = release.grid
+    count = grid.reported[:, 1:]
+    before = grid.reported[:, :-1]
+    larger = np.maximum(count, before)
     # Two months that are Poisson differ by this much by chance.
-    score = np.where(larger >= 20, np.abs(now - then) / np.sqrt(2 * larger / 12), 0.0)
+    chance = np.sqrt(2 * larger / 12)
+    score = np.where(larger >= 20, np.abs(count - before) / chance, 0.0)
     worst = score.max(axis=1, initial=0.0)
     rows = [i for i in np.argsort(-worst, kind="stable") if worst[i] > _JUMP]
     for i in rows[:_JUMPS_SHOWN]:
         t = int(np.argmax(score[i]))
-        yield (
-            seen.grid.places[i],
-            seen.grid.months[t + 1],
-            (
-                f"{_label(seen.grid.places[i])}: {then[i, t]:,.0f} to {now[i, t]:,.0f} in a month, "
-                f"{worst[i]:.0f} times what chance explains. A backlog, a change of recording, "
-                "or an "
-                "event"
-            ),
+        message = (
+            f"{_label(grid.places[i])}: {before[i, t]:,.0f} to {count[i, t]:,.0f} in a month, "
+            f"{worst[i]:.0f} times what chance explains. A backlog, a change of recording, "
+            "or an event"
         )
+        yield grid.places[i], grid.months[t + 1], message
     if len(rows) > _JUMPS_SHOWN:
-        yield (
-            NATION,
-            None,
-            (
-                f"{len(rows)} counties have a month unlike the one before it; the {_JUMPS_SHOWN} "
-                "most "
-                "striking are listed"
-            ),
+        message = (
+            f"{len(rows)} counties have a month unlike the one before it; the {_JUMPS_SHOWN} most "
+            "striking are listed"
         )
+        yield NATION, None, message
 
 
 @_check("county-suppressed", "note", about="counts of 1 to 9 are not shown", dataset=COUNTIES)
-def _county_suppressed(seen: Release) -> Found:
-    grid = seen.grid
+def _county_suppressed(release: Release) -> Findings:
+    grid = release.grid
     hidden = np.isnan(grid.reported) & np.isfinite(grid.high)
     if hidden.any():
-        zero = (grid.reported[:, -1] == 0).sum()
-        known = (~np.isnan(grid.low) | hidden).sum()
-        yield (
-            NATION,
-            grid.months[-1],
-            (
-                f"{100 * hidden.sum() / known:.0f}% of the counts are 1 to 9 and not shown; in the "
-                f"last month those of {_counties(int(hidden[:, -1].sum()))}, beside {zero:,} "
-                "that had "
-                "none. A hidden count is small, not missing: leave none of them out"
-            ),
+        zeros = (grid.reported[:, -1] == 0).sum()
+        counts = (~np.isnan(grid.low) | hidden).sum()
+        counties = _counties(int(hidden[:, -1].sum()))
+        message = (
+            f"{100 * hidden.sum() / counts:.0f}% of the counts are 1 to 9 and not shown; in the "
+            f"last month those of {counties}, beside {zeros:,} that had none. A hidden count is "
+            "small, not missing: leave none of them out"
         )
+        yield NATION, grid.months[-1], message
 
 
 @_check("county-completeness", "note", about="CDC's words on completeness", dataset=COUNTIES)
-def _county_completeness(seen: Release) -> Found:
-    said = seen.table[seen.table["completeness_note"] != ""]
-    for text, rows in said.groupby("completeness_note", sort=True):
-        yield NATION, None, f"CDC says of {_counties(rows['fips'].nunique())}: {text}"
+def _county_completeness(release: Release) -> Findings:
+    noted = release.table[release.table["completeness_note"] != ""]
+    for note, rows in noted.groupby("completeness_note", sort=True):
+        yield NATION, None, f"CDC says of {_counties(rows['fips'].nunique())}: {note}"
 
 
 @_check(
@@ -866,15 +854,18 @@ def _county_completeness(seen: Release) -> Found:
     about="Connecticut's counties or planning regions",
     dataset=COUNTIES,
 )
-def _county_connecticut(seen: Release) -> Found:
-    codes = [f for f, s in zip(seen.grid.places, seen.grid.states) if s == "CT"]
+def _county_connecticut(release: Release) -> Findings:
+    codes = [f for f, s in zip(release.grid.places, release.grid.states) if s == "CT"]
     regions = [f for f in codes if edition_held([f]) == "planning-regions"]
     kind = "nine planning regions" if regions else "eight counties"
     if 0 < len(regions) < len(codes):
         kind = "counties in some months and planning regions in others"
     if codes:
-        said = f"Connecticut is given by its {kind}. The two do not nest: take populations and "
-        yield "CT", None, f"{said}other tables of the same geography"
+        message = (
+            f"Connecticut is given by its {kind}. The two do not nest: take populations and "
+            "other tables of the same geography"
+        )
+        yield "CT", None, message
 
 
 @_check(
@@ -883,78 +874,78 @@ def _county_connecticut(seen: Release) -> Found:
     about="counties do not add up to about their state",
     dataset=COUNTIES,
 )
-def _county_sums(seen: Release) -> Found:
+def _county_sums(release: Release) -> Findings:
     """States whose counties cannot add up to about the state's own row."""
-    if seen.states is None:
+    if release.states is None:
         return
-    grid, (low, high), there = seen.grid, _SUMS, set(seen.grid.places)
-    names, least, most, whole = state_sums(grid, seen.states)
+    grid = release.grid
+    low, high = _SUMS
+    names, least, most, whole = state_sums(grid, release.states)
     wrong = (most < low * whole) | (least > high * whole)
-    wanted = listed_with(grid.places)
+    # Of a part of a state's counties there is nothing to say.
+    absent = listed_with(grid.places) - set(grid.places)
+    incomplete = {by_fips()[fips].state for fips in absent}
     for s in np.flatnonzero(wrong.any(axis=1)):
-        if not {f for f in wanted if by_fips()[f].state == names[s]} <= there:
-            continue  # of a part of a state's counties there is nothing to say
+        if names[s] in incomplete:
+            continue
         months = np.flatnonzero(wrong[s])
         t = int(months[-1])
-        yield (
-            names[s],
-            grid.months[t],
-            (
-                f"in {len(months)} months the counties add up to less than {low:g} or more than "
-                f"{high:g} times the state's row; in {grid.months[t]} to {least[s, t]:,.0f} to "
-                f"{most[s, t]:,.0f}, the state's row is {whole[s, t]:,.0f}. Residence and "
-                "occurrence "
-                "differ by less; is a county missing, or late?"
-            ),
+        message = (
+            f"in {len(months)} months the counties add up to less than {low:g} or more than "
+            f"{high:g} times the state's row; in {grid.months[t]} to {least[s, t]:,.0f} to "
+            f"{most[s, t]:,.0f}, the state's row is {whole[s, t]:,.0f}. Residence and occurrence "
+            "differ by less; is a county missing, or late?"
         )
+        yield names[s], grid.months[t], message
 
 
 @_check("negative-revision", "warning", about="counts revised downwards", dataset="")
-def _negative_revision(seen: Release) -> Found:
+def _negative_revision(release: Release) -> Findings:
     """Places, or states with counties, whose counts are lower than in the release before."""
-    if seen.before is None or (then := seen.grid_of(ALL_DRUGS, seen.before)) is None:
+    if release.before is None:
         return
-    now = seen.grid
-    date = seen.before["release"].iloc[0].date()
-    counties = "fips" in seen.table
-    was = then.on(now.places, now.months)
-    change = now.reported - was
+    earlier = release.grid_of(ALL_DRUGS, release.before)
+    if earlier is None:
+        return
+    grid = release.grid
+    date = release.before["release"].iloc[0].date()
+    counties = "fips" in release.table
+    before = earlier.on(grid.places, grid.months)
+    change = grid.reported - before
     percent = _COUNTY_REVISED if counties else _REVISED
-    down = (change <= -_REVISED_DEATHS) & (100 * change <= -percent * was)
-    groups = np.array(now.states if counties else now.places)
-    for place in dict.fromkeys(groups[down.any(axis=1)].tolist()):
-        cells = np.where((groups == place)[:, None] & down, change, 0.0)
-        i, t = np.unravel_index(np.argmin(cells), cells.shape)
-        rows = int((cells < 0).any(axis=1).sum())
-        which = f"{(cells < 0).sum()} counts"
-        worst = str(now.months[t])
-        first = now.months[(cells < 0).any(axis=0).argmax()]
+    lower = (change <= -_REVISED_DEATHS) & (100 * change <= -percent * before)
+    groups = np.array(grid.states if counties else grid.places)
+    for place in dict.fromkeys(groups[lower.any(axis=1)].tolist()):
+        in_place = (groups == place)[:, None]
+        changes = np.where(in_place & lower, change, 0.0)
+        i, t = np.unravel_index(np.argmin(changes), changes.shape)
+        revised = changes < 0
         if counties:
-            which = f"counts of {_counties(rows)}"
-            worst = f"{_label(now.places[i])}, {worst}"
-        yield (
-            place,
-            now.months[t] if counties else first,
-            (
-                f"{which} are lower than in the release of {date}, most in {worst}: "
-                f"{was[i, t]:,.0f} "
-                f"then, {now.reported[i, t]:,.0f} now. Counts do not only grow: closing a year's "
-                "file "
-                "takes deaths away"
-            ),
+            subject = f"counts of {_counties(int(revised.any(axis=1).sum()))}"
+            worst = f"{_label(grid.places[i])}, {grid.months[t]}"
+            month = grid.months[t]
+        else:
+            subject = f"{revised.sum()} counts"
+            worst = str(grid.months[t])
+            month = grid.months[revised.any(axis=0).argmax()]
+        message = (
+            f"{subject} are lower than in the release of {date}, most in {worst}: "
+            f"{before[i, t]:,.0f} then, {grid.reported[i, t]:,.0f} now. Counts do not only grow: "
+            "closing a year's file takes deaths away"
         )
+        yield place, month, message
 
 
 #: Code -> what it is about, in a few words.
-CODES = {each.code: each.about for each in CHECKS}
+CODES = {rule.code: rule.about for rule in CHECKS}
 
 
-def _cells(grid: Grid, marked: Marked, said: str) -> str:
+def _cells(grid: Grid, marked: Marked, text: str) -> str:
     """How many cells are marked, what of them, and in which counties most."""
     counts = marked.sum(axis=1)
     most = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     names = listed([f"{_label(grid.places[i])} {counts[i]}" for i in most], 4)
-    return f"{marked.sum():,} cells of {_counties(len(most))} {said} ({names})"
+    return f"{marked.sum():,} cells of {_counties(len(most))} {text} ({names})"
 
 
 def _counties(count: int) -> str:
