@@ -112,20 +112,22 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def _plain(self, said: object) -> str:
+    def _plain(self, words: object) -> str:
         """Words of a server for a message, without the token, which it may send back."""
-        text = " ".join(str(said).split())
-        return plain(text.replace(self._token, "(token)") if self._token else text, 160)
+        text = " ".join(str(words).split())
+        if self._token:
+            text = text.replace(self._token, "(token)")
+        return plain(text, 160)
 
     def _ask[T](
-        self, method: str, url: str, shown: str, read: Callable[[bytes], T], **sent: Any
+        self, method: str, url: str, address: str, read: Callable[[bytes], T], **sent: Any
     ) -> T:
         """What ``read`` makes of an answer, asked for until it is whole."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                return read(self._answer(method, url, shown, **sent))
+                return read(self._answer(method, url, address, **sent))
             except _AgainError as error:
                 if attempt >= self._attempts:
                     raise DownloadError(
@@ -137,7 +139,7 @@ class Client:
                 self._notify(f"{error}; again in {wait:.0f} s")
                 self._sleep(wait)
 
-    def _answer(self, method: str, url: str, shown: str, **sent: Any) -> bytes:
+    def _answer(self, method: str, url: str, address: str, **sent: Any) -> bytes:
         """Body of an answer 200."""
         try:
             # No redirects: they would carry a token, or the request, to another server.
@@ -149,51 +151,51 @@ class Client:
                 allow_redirects=False,
                 **sent,
             ) as answer:
-                content = self._body(answer, shown)
+                content = self._body(answer, address)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            # The reason, not what was tried: that is in ``shown``.
+            # The reason, not what was tried: that is in ``address``.
             reason = getattr(error.args[0], "reason", None) if error.args else None
             if isinstance(reason, urllib3.exceptions.NameResolutionError):
                 # Nobody who asks again in a minute gets another answer.
                 raise UnreachableError(
-                    f"cannot reach {shown.partition('/')[0]}: its address was not found",
+                    f"cannot reach {address.partition('/')[0]}: its address was not found",
                     hint="check the network connection; everything but fetching works without one",
                 ) from error
-            said = f"{shown}: {type(error).__name__} ({self._plain(reason or error)})"
+            message = f"{address}: {type(error).__name__} ({self._plain(reason or error)})"
             if isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError):
-                raise _AgainError(said) from error
-            raise DownloadError(said, hint="check the address") from error
+                raise _AgainError(message) from error
+            raise DownloadError(message, hint="check the address") from error
         self.heard = True
-        self._check(answer, content, shown=shown)
+        self._check(answer, content, address=address)
         return content
 
-    def _check(self, answer: requests.Response, content: bytes, shown: str) -> None:
+    def _check(self, answer: requests.Response, content: bytes, address: str) -> None:
         """Refuse an answer that is not 200, or ask again where it may pass."""
         status = answer.status_code
         headers = answer.headers
-        said = f"{shown}: answer {status}{self._said(content)}"
+        message = f"{address}: answer {status}{self._describe(content)}"
         if status in (408, 429) or status >= 500:
             after = _retry_after(headers.get("Retry-After"))
             if after is not None and after > _LONGEST_WAIT:
                 raise DownloadError(
-                    f"{shown}: answer {status}, the server asks to wait {after:,.0f} seconds",
+                    f"{address}: answer {status}, the server asks to wait {after:,.0f} seconds",
                     hint=self._later,
                 )
-            raise _AgainError(said, after)
+            raise _AgainError(message, after)
         if status != 200:
-            moved = (
-                f", moved to {self._plain(headers['Location'])}" if "Location" in headers else ""
-            )
-            token = status in (401, 403) and self._token
-            hint = f"is the token in {TOKEN_VARIABLE} right?" if token else None
-            raise DownloadError(said + moved, hint)
+            if "Location" in headers:
+                message += f", moved to {self._plain(headers['Location'])}"
+            hint = None
+            if status in (401, 403) and self._token:
+                hint = f"is the token in {TOKEN_VARIABLE} right?"
+            raise DownloadError(message, hint)
 
-    def _said(self, content: bytes) -> str:
+    def _describe(self, content: bytes) -> str:
         """What an answer without data says, in a few words: a page's title, or a message."""
         text = content[:_SAID].decode("utf-8", errors="replace")
         if text.lstrip().startswith("<"):
-            found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-            return f" (a web page{': ' + self._plain(found[1]) if found else ''})"
+            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            return f" (a web page: {self._plain(title[1])})" if title else " (a web page)"
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
@@ -201,32 +203,32 @@ class Client:
         message = answer.get("message") if isinstance(answer, dict) else None
         return f" ({self._plain(message)})" if message else ""
 
-    def _body(self, answer: requests.Response, shown: str) -> bytes:
+    def _body(self, answer: requests.Response, address: str) -> bytes:
         """Body of an answer, unpacked, within the limits of time and size."""
         end = time.monotonic() + self._limit
         packed = answer.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
         unpack = zlib.decompressobj(wbits=31) if packed else None
-        found = io.BytesIO()
+        body = io.BytesIO()
         while piece := answer.raw.read1(_PIECE, decode_content=False):
             if time.monotonic() > end:
-                raise _AgainError(f"{shown}: the answer took longer than {self._limit:g} s")
+                raise _AgainError(f"{address}: the answer took longer than {self._limit:g} s")
             if unpack is not None:
                 try:
-                    piece = unpack.decompress(piece, self.most_bytes + 1 - found.tell())
+                    piece = unpack.decompress(piece, self.most_bytes + 1 - body.tell())
                 except zlib.error as error:
-                    raise _AgainError(f"{shown}: a damaged answer ({error})") from error
+                    raise _AgainError(f"{address}: a damaged answer ({error})") from error
                 if unpack.unused_data:
-                    raise _AgainError(f"{shown}: bytes after the end of a packed answer")
-            if found.tell() + len(piece) > self.most_bytes:
+                    raise _AgainError(f"{address}: bytes after the end of a packed answer")
+            if body.tell() + len(piece) > self.most_bytes:
                 raise DownloadError(
-                    f"{shown}: the answer is longer than {self.most_bytes / 1e6:,.0f} MB, more "
+                    f"{address}: the answer is longer than {self.most_bytes / 1e6:,.0f} MB, more "
                     "than any release",
                     hint="is it the right server? Nothing of it was kept",
                 )
-            found.write(piece)
+            body.write(piece)
         if unpack is not None and not unpack.eof:
-            raise _AgainError(f"{shown}: a packed answer that is cut off")
-        return found.getvalue()
+            raise _AgainError(f"{address}: a packed answer that is cut off")
+        return body.getvalue()
 
 
 def _retry_after(text: str | None) -> float | None:
@@ -297,8 +299,8 @@ class Socrata(Client):
                 "the SODA3 API answers only with an app token, and there is none",
                 hint=f"set {TOKEN_VARIABLE}, or leave SODA3 out",
             )
-        where = urlsplit(self.url)
-        if self._token and where.scheme != "https" and where.hostname not in _OWN:
+        parts = urlsplit(self.url)
+        if self._token and parts.scheme != "https" and parts.hostname not in _OWN:
             raise DownloadError(
                 f"{plain(self.url)}: the app token could be read on its way there",
                 hint=f"use https://, or unset {TOKEN_VARIABLE}",
@@ -329,11 +331,11 @@ class Socrata(Client):
 
     def count(self, dataset: str, where: str | None = None) -> int:
         """Number of rows; ``where``: a condition in SoQL, ``"year >= 2020"``."""
-        found = self._query(dataset, "count(*) as n", where=where)
+        rows = self._query(dataset, "count(*) as n", where=where)
         try:
-            return int(found[0]["n"])
+            return int(rows[0]["n"])
         except (LookupError, TypeError, ValueError) as error:
-            got = self._plain(found)
+            got = self._plain(rows)
             raise DataError(f"{self.url}: asked how many rows {dataset} has, got {got}") from error
 
     def page(self, dataset: str, number: int, where: str | None = None) -> Rows:
@@ -344,45 +346,50 @@ class Socrata(Client):
         """Rows of a data set, all or those of a page, in either form of the server's interface."""
         size = self.page_size
         if self.soda3:
-            query = f"SELECT {select}" + (f" WHERE {where}" if where else "")
-            query += "" if page is None else " ORDER BY :id"
+            query = f"SELECT {select}"
+            if where:
+                query += f" WHERE {where}"
+            if page is not None:
+                query += " ORDER BY :id"
             pages = {"pageNumber": 1 + (page or 0), "pageSize": size}
             content = {"query": query, "page": pages, "includeSynthetic": False}
-            found = self._json("POST", "/api/v3/views/{}/query.json", dataset=dataset, json=content)
+            rows = self._json("POST", "/api/v3/views/{}/query.json", dataset=dataset, json=content)
         else:
-            params = {"$select": select} | ({"$where": where} if where else {})
+            params = {"$select": select}
+            if where:
+                params["$where"] = where
             if page is not None:
                 params |= {"$order": ":id", "$limit": str(size), "$offset": str(page * size)}
-            found = self._json("GET", "/resource/{}.json", dataset=dataset, params=params)
-        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            got = self._plain(found)
+            rows = self._json("GET", "/resource/{}.json", dataset=dataset, params=params)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            got = self._plain(rows)
             raise DataError(f"{self.url}: asked for rows of {dataset}, got {got}")
-        return found
+        return rows
 
     def _json(self, method: str, path: str, dataset: str, **sent: Any) -> Any:
         """JSON of an answer about a data set: an object, or no more rows than asked for."""
         if not re.fullmatch(r"[a-z0-9]{4}-[a-z0-9]{4}", dataset):
-            what = f"{quoted(dataset)} is not a Socrata data set"
-            raise DataError(what, hint="it looks like xkb8-kh2a")
+            message = f"{quoted(dataset)} is not a Socrata data set"
+            raise DataError(message, hint="it looks like xkb8-kh2a")
         url = self.url + path.format(dataset)
-        shown = url.removeprefix("https://")
+        address = url.removeprefix("https://")
 
         def read(content: bytes) -> Any:
             try:
-                return answered(shown, content)
+                return answered(address, content)
             except (NoRowsError, ValueError) as error:
                 # A page in place of data is what servers under maintenance answer.
                 raise _AgainError(
-                    f"{shown}: no JSON{self._said(content) or ' (cut off?)'}"
+                    f"{address}: no JSON{self._describe(content) or ' (cut off?)'}"
                 ) from error
 
-        found = self._ask(method, url, shown, read, **sent)
-        if isinstance(found, list) and len(found) > self.page_size:
+        answer = self._ask(method, url, address, read, **sent)
+        if isinstance(answer, list) and len(answer) > self.page_size:
             raise DownloadError(
-                f"{shown}: more rows than the {self.page_size:,} asked for",
+                f"{address}: more rows than the {self.page_size:,} asked for",
                 hint="is it the right server?",
             )
-        return found
+        return answer
 
 
 #: Told the number of rows that are here, and of those there are.
@@ -438,58 +445,58 @@ def fetch(
     kind = _dataset(dataset)
     store = Archive(folder)
     meta = client.metadata(kind.id)
-    kept = Path(folder) / "downloads"
+    downloads = Path(folder) / "downloads"
     name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
     if meta.release in store.releases(kind.name):
         origin = store.origin(meta.release, kind.name)
         if origin.file == name:
-            why = f"release {meta.release} was there already, unchanged"
+            reason = f"release {meta.release} was there already, unchanged"
             return Fetched(
                 meta.release,
-                kept / name,
+                downloads / name,
                 sha256=origin.sha256,
                 rows=0,
                 resumed=0,
                 added=False,
-                why=why,
+                why=reason,
             )
     rows = resumed = 0
-    if (kept / name).exists():
-        loaded = read_release(kept / name, meta.release)
+    if (downloads / name).exists():
+        loaded = read_release(downloads / name, meta.release)
     else:
         partial = Path(folder) / ".partial"
-        found = download(dataset, partial, client=client, meta=meta, progress=progress)
-        meta = found.meta
-        rows = len(found.rows)
-        resumed = found.resumed
+        table = download(dataset, partial, client=client, meta=meta, progress=progress)
+        meta = table.meta
+        rows = len(table.rows)
+        resumed = table.resumed
         name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
         try:
             # A folder of its own: another process may remove the pages when it is done with them.
             with TemporaryDirectory(prefix=f"{kind.id}_{meta.updated}_", dir=partial) as whole:
-                write_rows(Path(whole) / name, found.rows)
+                write_rows(Path(whole) / name, table.rows)
                 loaded = read_release(Path(whole) / name, meta.release)  # refused, it is not kept
-                kept.mkdir(parents=True, exist_ok=True)
-                os.replace(Path(whole) / name, kept / name)
+                downloads.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(whole) / name, downloads / name)
         finally:
-            shutil.rmtree(found.folder, ignore_errors=True)
-    same = _same_as_last(store, kind, loaded=loaded)
+            shutil.rmtree(table.folder, ignore_errors=True)
+    twin = _same_as_last(store, kind, loaded=loaded)
     added = False
-    if same is not None:
-        why = f"the numbers are those of release {same}: nothing added"
+    if twin is not None:
+        reason = f"the numbers are those of release {twin}: nothing added"
     else:
         origin = Origin("cdc", urlsplit(client.url).hostname or "", basis="known")
         added = folder_archive(folder).add(loaded, origin=origin)
-        done = "added" if added else "was there already, the same numbers"
-        why = f"release {meta.release} {done}"
+        outcome = "added" if added else "was there already, the same numbers"
+        reason = f"release {meta.release} {outcome}"
     digest = source_of(loaded)["sha256"]
     return Fetched(
         meta.release,
-        kept / name,
+        downloads / name,
         sha256=digest,
         rows=rows,
         resumed=resumed,
         added=added,
-        why=why,
+        why=reason,
         loaded=loaded,
     )
 
@@ -549,16 +556,16 @@ def download(
         _check_columns(kind, meta)
         key = content_hash(client.page_size, where or "", client.soda3)
         folder = partial / f"{kind.id}_{meta.updated}_{key}"
-        for gone in partial.glob(f"{kind.id}_*"):
-            if not gone.name.startswith(f"{kind.id}_{meta.updated}_"):
-                shutil.rmtree(gone, ignore_errors=True)  # of a state of the table that is gone
+        for earlier in partial.glob(f"{kind.id}_*"):
+            if not earlier.name.startswith(f"{kind.id}_{meta.updated}_"):
+                shutil.rmtree(earlier, ignore_errors=True)  # of a state of the table that is gone
         total = client.count(kind.id, where)
         rows: Rows = []
         resumed = size = 0
         # Until a page is not full: a count that is too small must not end it.
         for number in itertools.count():
             file = folder / f"page-{number:05d}.json"
-            page = _kept(file)
+            page = _read_page(file)
             if page is None:
                 page = client.page(kind.id, number, where)
                 # Another process, done with the same download, may remove the folder just now.
@@ -578,15 +585,17 @@ def download(
             if len(page) < client.page_size or len(rows) > total:
                 break
         after = client.metadata(kind.id)
-        twice = len(rows) - len({json.dumps(row, sort_keys=True) for row in rows})
+        distinct = {json.dumps(row, sort_keys=True) for row in rows}
+        repeats = len(rows) - len(distinct)
         if after.updated != meta.updated:
             problem = f"CDC changed {kind.id} during the download"
         elif len(rows) != total:
             problem = f"{kind.id} has {total:,} rows, {len(rows):,} came"
-        elif twice:
-            problem = f"{twice:,} rows of {kind.id} came twice, so others did not come"
+        elif repeats:
+            problem = f"{repeats:,} rows of {kind.id} came twice, so others did not come"
         elif not rows:
-            raise DataError(f"{kind.id} has no rows{f' where {where}' if where else ''}")
+            condition = f" where {where}" if where else ""
+            raise DataError(f"{kind.id} has no rows{condition}")
         else:
             return Download(meta, rows, resumed=resumed, folder=folder)
         shutil.rmtree(folder, ignore_errors=True)
@@ -607,20 +616,24 @@ def write_rows(path: Path, rows: Rows) -> str:
 
 def _dataset(key: str) -> Dataset:
     """A data set by its name in an archive or by its short one."""
-    known = {each.short: each for each in SETS.values()} | SETS
-    if key not in known:
-        raise DataError(f"no data set {quoted(key)}", hint=f"one of {', '.join(known)}")
-    return known[key]
+    datasets = {dataset.short: dataset for dataset in SETS.values()} | SETS
+    if key not in datasets:
+        raise DataError(f"no data set {quoted(key)}", hint=f"one of {', '.join(datasets)}")
+    return datasets[key]
 
 
 def _check_columns(kind: Dataset, meta: Metadata) -> None:
     """Refuse a table whose columns are not those this version understands, before the rows."""
-    missing = [c for c in kind.needs if c not in meta.columns]
-    new = [c for c in meta.columns if kind.knows and c not in kind.knows]
-    found = {"without": missing, "with the new": new}
-    if said := " and ".join(f"{how} {listed(names)}" for how, names in found.items() if names):
+    missing = [column for column in kind.needs if column not in meta.columns]
+    new = [column for column in meta.columns if kind.knows and column not in kind.knows]
+    changes = []
+    if missing:
+        changes.append(f"without {listed(missing)}")
+    if new:
+        changes.append(f"with the new {listed(new)}")
+    if changes:
         raise DataError(
-            f"CDC has changed the columns of {kind.id}: {said}",
+            f"CDC has changed the columns of {kind.id}: {' and '.join(changes)}",
             hint="nothing was downloaded; look for a newer version of odforecast",
         )
 
@@ -634,7 +647,7 @@ def _same_as_last(store: Archive, kind: Dataset, loaded: Release) -> dt.date | N
     return dates[-1] if last.equals(loaded.table.drop(columns="release")) else None
 
 
-def _kept(path: Path) -> Rows | None:
+def _read_page(path: Path) -> Rows | None:
     """Page of an earlier try; None if it is not there, or not a page."""
     try:
         page = json.loads(path.read_bytes())

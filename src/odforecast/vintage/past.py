@@ -37,7 +37,7 @@ from odforecast.sources.release import Release, interpret
 from odforecast.sources.table import PERCENT_SPECIFIED, table_hash, to_date
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
-from odforecast.vintage.dataset import SETS, dataset_of, of_table
+from odforecast.vintage.dataset import dataset_of, of_table
 from odforecast.vintage.fetch import WASHINGTON, Client, UnreachableError
 from odforecast.vintage.ledger import QUARANTINED, Origin
 
@@ -88,7 +88,9 @@ class Copy:
     @property
     def check(self) -> str:
         """What its bytes can be checked by: ``"sha256"``, ``"git blob"`` or ``""``."""
-        return "sha256" if self.sha256 else "git blob" if self.git_blob else ""
+        if self.sha256:
+            return "sha256"
+        return "git blob" if self.git_blob else ""
 
     def verify(self, content: bytes) -> None:
         """Refuse bytes that are not those listed."""
@@ -96,14 +98,15 @@ class Copy:
             raise DataError("a pointer to large-file storage (git LFS), not the file", _UNUSED)
         name = "SHA-256"
         listed = self.sha256
-        found = sha256(content)
+        digest = sha256(content)
         if not listed:
             name = "git blob hash"
             listed = self.git_blob
-            found = git_blob(content, "sha256" if len(listed) == 64 else "sha1")
-        if listed and found != listed:
+            kind = "sha256" if len(listed) == 64 else "sha1"
+            digest = git_blob(content, kind)
+        if listed and digest != listed:
             raise DataError(
-                f"{len(content):,} bytes with the {name} {found[:12]}…, where {listed[:12]}… is "
+                f"{len(content):,} bytes with the {name} {digest[:12]}…, where {listed[:12]}… is "
                 "listed",
                 hint=f"this is not the copy that was listed; {_UNUSED}",
             )
@@ -135,8 +138,8 @@ def _day(text: str) -> dt.date | BadCell:
         return BadCell("is not a day such as 2024-12-11")
 
 
-def _form(pattern: str, why: str) -> Parser:
-    return lambda text: text if re.fullmatch(pattern, text) else BadCell(why)
+def _form(pattern: str, reason: str) -> Parser:
+    return lambda text: text if re.fullmatch(pattern, text) else BadCell(reason)
 
 
 _READ = {"yes": True, "no": False}
@@ -171,19 +174,19 @@ def past_copies() -> tuple[Copy, ...]:
 def read_copies(file: str | os.PathLike[str]) -> tuple[Copy, ...]:
     """Copies of a list in the columns of odforecast's own, :data:`COLUMNS`."""
     columns = [Column(name, name, parse=parse) for name, parse in _COLUMNS.items()]
-    what = "a list of copies of past releases"
     columns.append(Column("note", "note"))
     table = Table(
         read_raw(Path(file)),
         columns,
         needs=COLUMNS,
-        what=what,
+        what="a list of copies of past releases",
         others=True,
     )
     twice = table.cells.duplicated(["repository", "commit", "path"])
     table.refuse(twice, "path", "is there twice at that commit", "leave one out")
-    rows = zip(*(table.texts(column.name) for column in columns), strict=True)
-    return tuple(sorted((Copy(*row) for row in rows), key=lambda c: c.release))  # stable
+    values = [table.texts(column.name) for column in columns]
+    copies = [Copy(*row) for row in zip(*values, strict=True)]
+    return tuple(sorted(copies, key=lambda c: c.release))  # stable
 
 
 # What is in a copy
@@ -213,14 +216,17 @@ def settle(
             raise DataError(f"ends in {last}, and the list says {copy.last_month}", _UNUSED)
         if copy.settled:
             return loaded, copy.basis
-        same = [c for c in (copy, *listed) if c.last_month == last]
-        date = same[0].release if same else publication_date(last)
+        basis = "last month"
+        twin = next((c for c in (copy, *listed) if c.last_month == last), None)
+        date = publication_date(last) if twin is None else twin.release
         if date > bound and copy.last_month:
             raise DataError(f"ends in {last}, which CDC publishes about {date}", _UNUSED)
-        known = bool(same) and same[0].basis == "known" and date <= bound
+        if twin is not None and twin.basis == "known" and date <= bound:
+            basis = "known"
         date = min(date, bound)
-        basis = "known" if known else "last month"
-    return (loaded if loaded.release == date else read(date)), basis
+    if loaded.release != date:
+        loaded = read(date)
+    return loaded, basis
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame) -> tuple[int, int, str]:
@@ -236,17 +242,23 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> tuple[int, int, str]:
     >>> compare(one, other)[1:]
     (1, 'US 2015-06, Number of Drug Overdose Deaths: 49,691 and 49,692')
     """
-    of = of_table(first)
-    keys = [of.place, "month", *([of.part] if of.part else [])]
-    rows = [t[t[of.part] != PERCENT_SPECIFIED] if of.part else t for t in (first, second)]
-    counts = [t.set_index(keys)[of.counts].dropna() for t in rows]
-    both = pd.concat(counts, axis=1, keys=["one", "two"]).sort_index()
-    wrong = both[both["one"] != both["two"]]  # a blank differs from everything
+    dataset = of_table(first)
+    keys = [dataset.place, "month"]
+    if dataset.part:
+        keys.append(dataset.part)
+    columns = []
+    for table in (first, second):
+        rows = table[table[dataset.part] != PERCENT_SPECIFIED] if dataset.part else table
+        columns.append(rows.set_index(keys)[dataset.counts].dropna())
+    counts = pd.concat(columns, axis=1, keys=["first", "second"]).sort_index()
+    differing = counts[counts["first"] != counts["second"]]  # a blank differs from everything
     example = ""
-    for place, month, *part, one, two in wrong[:1].reset_index().to_numpy():
-        said = " and ".join("blank" if pd.isna(x) else f"{x:,.0f}" for x in (one, two))
-        example = f"{', '.join([f'{place} {month:%Y-%m}', *part])}: {said}"
-    return len(both), len(wrong), example
+    if len(differing):
+        place, month, *part = differing.index[0]
+        texts = ["blank" if pd.isna(count) else f"{count:,.0f}" for count in differing.iloc[0]]
+        cell = ", ".join([f"{place} {month:%Y-%m}", *part])
+        example = f"{cell}: {' and '.join(texts)}"
+    return len(counts), len(differing), example
 
 
 # Downloading and adding them
@@ -297,34 +309,35 @@ def fetch_past(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Outcome, ...]:
     """Download copies of past releases, check them, and add them to an archive."""
-    asked = wanted(past_copies() if copies is None else copies, release)
-    run = _Intake(archive, client, listed=(*(copies or ()), *past_copies()), dataset=dataset)
-    done: list[Outcome] = []
+    selected = wanted(past_copies() if copies is None else copies, release)
+    listed = (*(copies or ()), *past_copies())
+    intake = _Intake(archive, client, listed=listed, dataset=dataset)
+    outcomes: list[Outcome] = []
     progress = progress or (lambda *_: None)
-    for number, copy in enumerate(asked):
-        progress(number, len(asked))
-        done.append(run.one(copy))
-        silent = [o.status for o in done[-_SILENT:]] == ["gone"] * _SILENT
-        if silent and not client.heard:
+    for number, copy in enumerate(selected):
+        progress(number, len(selected))
+        outcomes.append(intake.take_in(copy))
+        statuses = [outcome.status for outcome in outcomes[-_SILENT:]]
+        if statuses == ["gone"] * _SILENT and not client.heard:
             raise DownloadError(
-                f"{client.name} does not answer, {len(done)} copies were asked for",
+                f"{client.name} does not answer, {len(outcomes)} copies were asked for",
                 hint="check the network connection; the next try goes on with what was downloaded",
             )
-    progress(len(asked), len(asked))
-    return tuple(done)
+    progress(len(selected), len(selected))
+    return tuple(outcomes)
 
 
 def wanted(copies: Sequence[Copy], release: str | dt.date | None) -> tuple[Copy, ...]:
     """The copies of one release, or all."""
     date = None if release is None else to_date(release)
-    found = tuple(c for c in copies if date in (None, c.release))
-    if date is not None and not found:
+    selected = tuple(c for c in copies if date in (None, c.release))
+    if date is not None and not selected:
         near = min((c.release for c in copies), key=lambda d: abs(d - date))
         raise DataError(
             f"no copy of release {date} is listed",
             hint=f"the nearest is {near}; all: odforecast data fetch --past --list",
         )
-    return found
+    return selected
 
 
 def missing(outcomes: Sequence[Outcome]) -> tuple[dt.date, ...]:
@@ -333,15 +346,22 @@ def missing(outcomes: Sequence[Outcome]) -> tuple[dt.date, ...]:
     good = [o for o in outcomes if o.status not in bad]
     # The same release under another day is there too.
     used = {o.release for o in good} | {o.copy.release for o in good if o.copy.settled}
-    return tuple(sorted({o.copy.release for o in outcomes if o.status in bad} - used))
+    unusable = {o.copy.release for o in outcomes if o.status in bad}
+    return tuple(sorted(unusable - used))
 
 
 def states(archive: Archive | str | os.PathLike[str], copies: Sequence[Copy]) -> list[str]:
     """What is here of each copy: ``"there"``, ``"apart"``, ``"kept"`` (bytes), or ``"-"``."""
-    run = _Intake(archive)
-    marks = {"there": "there", QUARANTINED: "apart"}
-    seen = ((c, run.seen.get(c.place)) for c in copies)
-    return [marks[of[0]] if of else "kept" if run.kept(c) else "-" for c, of in seen]
+    intake = _Intake(archive)
+    words = {"there": "there", QUARANTINED: "apart"}
+    marks = []
+    for copy in copies:
+        if copy.place in intake.releases:
+            status, _ = intake.releases[copy.place]
+            marks.append(words[status])
+        else:
+            marks.append("kept" if intake.find_bytes(copy) else "-")
+    return marks
 
 
 def _unpacked(file: Path) -> bytes:
@@ -369,30 +389,34 @@ class _Intake:
         self.client = client
         self.listed = listed
         self.dataset = dataset
-        self.own = Archive(self.archive.path)
+        # Without the bundled releases.
+        self.store = Archive(self.archive.path)
         self.folder = self.archive.path / "downloads" / "past"
-        self.seen = {
-            self.own.origin(date, name).place: ("there", date)
-            for name in DATASETS
-            for date in self.own.releases(name)
-        }
+        #: Status and release of the copies that were taken before, by place.
+        self.releases: dict[str, tuple[str, dt.date]] = {}
+        for name in DATASETS:
+            for date in self.store.releases(name):
+                self.releases[self.store.origin(date, name).place] = ("there", date)
+        #: Why a release with some figures was taken out, by its date and hash.
         self.retracted: dict[tuple[dt.date, str], str] = {}
-        for event in self.own.quarantined().to_dict("records"):
+        for event in self.store.quarantined().to_dict("records"):
             if event["event"] == QUARANTINED:
-                self.seen[event["place"]] = (QUARANTINED, event["release"])
+                self.releases[event["place"]] = (QUARANTINED, event["release"])
             else:
-                why = f"{event['event']}: {event['reason']}"
-                self.retracted[event["release"], event["data_hash"]] = why
+                reason = f"{event['event']}: {event['reason']}"
+                self.retracted[event["release"], event["data_hash"]] = reason
 
-    def one(self, copy: Copy) -> Outcome:
+    def take_in(self, copy: Copy) -> Outcome:
         """Download a copy, check it, read it, and add or compare it."""
-        if copy.place in self.seen:
-            status, held = self.seen[copy.place]
-            return Outcome(copy, status, release=held, words=_SEEN[status])
+        if copy.place in self.releases:
+            status, release = self.releases[copy.place]
+            return Outcome(copy, status, release=release, words=_SEEN[status])
         assert self.client is not None
         date = copy.release if copy.last_month else None
         try:
-            file = self.kept(copy) or self._keep(copy, self.client.get(copy))
+            file = self.find_bytes(copy)
+            if file is None:
+                file = self._keep(copy, self.client.get(copy))
             loaded, basis = self._read(copy, file)
             date = loaded.release
             return self._take(copy, loaded, basis=basis)
@@ -405,11 +429,12 @@ class _Intake:
         except (DataError, ArchiveError) as error:
             return Outcome(copy, "refused", release=date, words=f"refused: {error}")
 
-    def kept(self, copy: Copy) -> Path | None:
+    def find_bytes(self, copy: Copy) -> Path | None:
         """The bytes of an earlier try, if they are whole."""
         for file in self.folder.glob(f"{copy.key}.*/[!.]*"):
             with contextlib.suppress(DataError, OSError, EOFError, zlib.error):
-                copy.verify(content := _unpacked(file))
+                content = _unpacked(file)
+                copy.verify(content)
                 if file.parent.name == f"{copy.key}.{sha256(content)[:16]}":
                     return file
         return None
@@ -436,9 +461,9 @@ class _Intake:
             raw.name = plain(raw.file)
             raw.sha256 = sha256(_unpacked(file))
             loaded, basis = settle(copy, lambda day: interpret(raw, day), listed=self.listed)
-            found = dataset_of(loaded)
-            if self.dataset not in (None, found):
-                raise DataError(f"these are counts of {found}, and {self.dataset} were asked for")
+            dataset = dataset_of(loaded)
+            if self.dataset not in (None, dataset):
+                raise DataError(f"these are counts of {dataset}, and {self.dataset} were asked for")
         except DataError:
             if not copy.check:  # no hash says that these are the right bytes
                 shutil.rmtree(file.parent, ignore_errors=True)
@@ -448,40 +473,49 @@ class _Intake:
     def _take(self, copy: Copy, loaded: Release, basis: str) -> Outcome:
         """Add a release that is not there; compare one that is."""
         date = loaded.release
-        of = SETS[dataset_of(loaded)]
-        if (held := self._twin(loaded, of.name)) is not None:
-            cells, differ, example = compare(self.own.release(held, None, of.name), loaded.table)
-            said = f"all {cells:,} reported counts equal"
-            if differ:
-                said = f"{differ:,} of {cells:,} reported counts differ, e.g. {example} here; "
-                said += "the first is kept"
-            words = f"second copy of release {held}, {said}"
-            return Outcome(copy, "differs" if differ else "equal", release=held, words=words)
-        if why := self.retracted.get((date, table_hash(loaded.table))):
-            words = f"not used again, these figures were {why}"
+        dataset = dataset_of(loaded)
+        twin = self._twin(loaded, dataset)
+        if twin is not None:
+            first = self.store.release(twin, None, dataset)
+            cells, differing, example = compare(first, loaded.table)
+            status = "equal"
+            text = f"all {cells:,} reported counts equal"
+            if differing:
+                status = "differs"
+                text = (
+                    f"{differing:,} of {cells:,} reported counts differ, e.g. {example} here; "
+                    "the first is kept"
+                )
+            words = f"second copy of release {twin}, {text}"
+            return Outcome(copy, status, release=twin, words=words)
+        reason = self.retracted.get((date, table_hash(loaded.table)))
+        if reason:
+            words = f"not used again, these figures were {reason}"
             return Outcome(copy, "retracted", release=date, words=words)
         checks = ", ".join(filter(None, (copy.check, "structure")))
         origin = Origin("past", copy.place, basis=basis, checks=checks)
         added = self.archive.add(loaded, origin=origin)
-        self.seen[copy.place] = ("there", date)
+        self.releases[copy.place] = ("there", date)
         if not added:  # another process was first
             return Outcome(copy, "there", release=date, words="was there already")
-        guess = f" (listed as {copy.release}, by its last month)" if copy.last_month else ""
-        words = (
-            f"added, {len(loaded.table):,} rows to {loaded.table['month'].max():%Y-%m}"
-            f"{guess if date != copy.release else ''}; date: {basis}; checked: {checks}"
-        )
+        words = f"added, {len(loaded.table):,} rows to {loaded.table['month'].max():%Y-%m}"
+        if copy.last_month and date != copy.release:
+            words += f" (listed as {copy.release}, by its last month)"
+        words += f"; date: {basis}; checked: {checks}"
         return Outcome(copy, "added", release=date, words=words)
 
     def _twin(self, loaded: Release, dataset: str) -> dt.date | None:
         """The same release in the archive, though its date may be another day's."""
-        dates = self.own.releases(dataset)
+        dates = self.store.releases(dataset)
         if loaded.release in dates:
             return loaded.release
         last = loaded.table["month"].max()
-        near = (d for d in dates if abs(d - loaded.release).days <= _NEAR)
-        same = (d for d in near if self.own.release(d, None, dataset)["month"].max() == last)
-        return next(same, None)
+        for date in dates:
+            if abs(date - loaded.release).days <= _NEAR:
+                table = self.store.release(date, None, dataset)
+                if table["month"].max() == last:
+                    return date
+        return None
 
 
 _SCHEMES = ("https", "http", "ssh", "git", "file")
@@ -529,13 +563,15 @@ class History:
                 hint="install git, or save the versions as files: odforecast data add FILE",
             )
         settings = _SETTINGS | {"http.lowSpeedTime": f"{max(timeout, 1):.0f}"}
-        self._command = [program, *(w for k, v in settings.items() for w in ("-c", f"{k}={v}"))]
+        self._command = [program]
+        for key, value in settings.items():
+            self._command += ["-c", f"{key}={value}"]
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:  # removed if the clone fails
-            made = TemporaryDirectory(prefix="odforecast-git-", ignore_cleanup_errors=True)
-            self._folder = Path(stack.enter_context(made))
+            folder = TemporaryDirectory(prefix="odforecast-git-", ignore_cleanup_errors=True)
+            self._folder = Path(stack.enter_context(folder))
             self._git(
                 "clone",
                 "--bare",
@@ -566,9 +602,9 @@ class History:
         default: list[str] = []
         with contextlib.suppress(DownloadError):  # there may be no default branch
             default = self._lines(*walk, "HEAD", "--", path)
-        every = self._lines(*walk, "--all", "--", path)
-        found: dict[str, Copy] = {}
-        for line in dict.fromkeys([*default, *every]):
+        branches = self._lines(*walk, "--all", "--", path)
+        copies: dict[str, Copy] = {}
+        for line in dict.fromkeys([*default, *branches]):
             seconds, commit = line.split()
             for entry in self._lines("ls-tree", "-z", commit, "--", path):
                 _, kind, blob = entry.partition("\t")[0].split()
@@ -577,13 +613,13 @@ class History:
                         f"{quoted(path)} is a folder in {self.name}", hint="give one file of it"
                     )
                 copy = Copy(_day_of(seconds), self.name, commit=commit, path=path, git_blob=blob)
-                found.setdefault(blob, copy)
-        if not found:
+                copies.setdefault(blob, copy)
+        if not copies:
             raise DataError(
                 f"{self.name} has never had a file {quoted(path)}",
                 hint="give the path from the top of the repository, as git spells it",
             )
-        return tuple(found.values())
+        return tuple(copies.values())
 
     def get(self, copy: Copy) -> bytes:
         """The bytes of a version, unchecked."""
@@ -598,7 +634,7 @@ class History:
 
     def _git(self, *words: str, local: bool = False, most: int = 1 << 30) -> bytes:
         """Run git within limits of time and disk; what it prints."""
-        where = [] if words[0] == "clone" else [f"--git-dir={self._folder / 'clone'}"]
+        repository = [] if words[0] == "clone" else [f"--git-dir={self._folder / 'clone'}"]
         out = self._folder / "out"
         err = self._folder / "err"
         room = _size(self._folder) + 2 * most  # what is fetched, and what is printed of it
@@ -607,7 +643,7 @@ class History:
             out.open("wb") as stdout,
             err.open("wb") as stderr,
             subprocess.Popen(
-                [*self._command, *where, *words],
+                [*self._command, *repository, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -639,10 +675,12 @@ class History:
                             process.kill()
         if code:
             text = err.read_text(encoding="utf-8", errors="replace").strip() or "no reason given"
-            said = next((x for x in text.splitlines() if x.startswith("fatal: ")), text)
-            why = re.sub(r"//[^/@\s]*@", "//", said.removeprefix("fatal: "))
+            fatal = [line for line in text.splitlines() if line.startswith("fatal: ")]
+            line = fatal[0] if fatal else text
+            reason = re.sub(r"//[^/@\s]*@", "//", line.removeprefix("fatal: "))
+            reason = " ".join(reason.split()).rstrip(".")
             raise DownloadError(
-                f"git cannot read {self.name}: {plain(' '.join(why.split()).rstrip('.'), 200)}",
+                f"git cannot read {self.name}: {plain(reason, 200)}",
                 hint="is the address right, and is there a network?",
             )
         return out.read_bytes()
@@ -655,10 +693,10 @@ def _address(url: str) -> tuple[str, str]:
         raise DataError(f"{quoted(url)} is not the address of a repository", hint=_HINT)
     if Path(url).is_dir():
         return str(Path(url).resolve()), plain(Path(url).resolve())
-    where = urlsplit(url)
-    if "::" not in url and where.scheme in _SCHEMES and "://" in url:
-        host = where.netloc.rpartition("@")[2]
-        path = where.path.strip("/").removesuffix(".git")
+    parts = urlsplit(url)
+    if "::" not in url and parts.scheme in _SCHEMES and "://" in url:
+        host = parts.netloc.rpartition("@")[2]
+        path = parts.path.strip("/").removesuffix(".git")
         github = host.lower() == "github.com"
         return url, plain(path if github else f"{host}/{path}")
     if re.fullmatch(r"([\w.-]+@)?[\w.-]{2,}:(?!:|//)[^:]+", url):  # ssh, in git's short form
@@ -676,8 +714,11 @@ def _day_of(seconds: str) -> dt.date:
 
 def _environment(local: bool) -> dict[str, str]:
     """Variables for git: those of a surrounding repository, and programs that ask, are left out."""
-    kept = () if local else ("GIT_SSH", "GIT_SSL", "GIT_PROXY", "GIT_CONFIG")
-    env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(kept)}
+    settings = () if local else ("GIT_SSH", "GIT_SSL", "GIT_PROXY", "GIT_CONFIG")
+    env = {}
+    for name, value in os.environ.items():
+        if not name.startswith("GIT_") or name.startswith(settings):
+            env[name] = value
     env.pop("SSH_ASKPASS", None)
     if local:
         env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
