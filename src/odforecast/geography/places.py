@@ -180,8 +180,10 @@ class County:
     @property
     def short(self) -> str:
         """Name without what it is: ``Hamilton``."""
-        kind = next((k for k in KINDS if self.name.endswith(f" {k}")), "")
-        return self.name.removesuffix(f" {kind}")
+        for kind in KINDS:
+            if self.name.endswith(f" {kind}"):
+                return self.name.removesuffix(f" {kind}")
+        return self.name
 
     @property
     def label(self) -> str:
@@ -236,11 +238,13 @@ def counties_of(state: str | None = None, edition: Edition = "counties") -> tupl
     """
     if edition not in EDITIONS:
         raise UnknownNameError(f"unknown edition {edition!r}", hint=one_of(edition, EDITIONS))
-    found = _bundled()
+    counties = _bundled()
     if edition == "planning-regions":
-        kept = [c for c in found if c.state != "CT"]
-        found = tuple(sorted([*kept, *PLANNING_REGIONS], key=lambda c: c.fips))
-    return found if state is None else tuple(c for c in found if c.state == state)
+        elsewhere = [county for county in counties if county.state != "CT"]
+        counties = tuple(sorted([*elsewhere, *PLANNING_REGIONS], key=lambda c: c.fips))
+    if state is None:
+        return counties
+    return tuple(county for county in counties if county.state == state)
 
 
 def edition_of(fips: str) -> Edition | None:
@@ -273,23 +277,30 @@ def _by_name() -> Mapping[str, tuple[County, ...]]:
     for county in by_fips().values():
         for key in {folded(county.name), folded(county.short)}:
             index[key].append(county)
-    return {key: tuple(found) for key, found in index.items()}
+    return {key: tuple(counties) for key, counties in index.items()}
 
 
 def named(name: str, state: str | None = None) -> tuple[County, ...]:
     """Counties of a legal or short name, whatever its case and accents; New York City's five are
     also in ``NY`` here: people write ``Kings County, NY``.
     """
-    within = {"NY", "YC"} if state == "NY" else {state}
-    found = _by_name().get(folded(name), ())
-    return found if state is None else tuple(c for c in found if c.state in within)
+    counties = _by_name().get(folded(name), ())
+    if state is None:
+        return counties
+    states = {"NY", "YC"} if state == "NY" else {state}
+    return tuple(county for county in counties if county.state in states)
 
 
 def close_to(name: str, state: str | None = None) -> tuple[str, ...]:
     """Labels of up to three counties of nearly that name, for a 'did you mean'."""
-    among = counties_of(state) + (PLANNING_REGIONS if state == "CT" else ())
-    spelled = {form.lower(): c.label for c in among for form in (c.short, c.name)}
-    return near(name, spelled, n=3, cutoff=0.75)
+    counties = counties_of(state)
+    if state == "CT":
+        counties += PLANNING_REGIONS
+    labels = {}
+    for county in counties:
+        labels[county.short.lower()] = county.label
+        labels[county.name.lower()] = county.label
+    return near(name, labels, n=3, cutoff=0.75)
 
 
 def lookup(key: str) -> Location:
@@ -306,15 +317,19 @@ def lookup(key: str) -> Location:
     >>> od.geography.lookup("WV").code, od.geography.lookup("nyc").state
     ('54', 'YC')
     """
-    found = SPELLED.get(str(key).strip().upper())
-    if found is None:
-        if among := _counties_called(str(key).strip()):
-            what = among[0].label if len(among) == 1 else f"the name of {len(among)} counties"
-            raise UnknownNameError(
-                f"unknown location {key!r}: it is {what}, and a state is asked for here"
-            )
+    text = str(key).strip()
+    state = SPELLED.get(text.upper())
+    if state is not None:
+        return state
+    counties = _counties_called(text)
+    if not counties:
         raise _unknown(key, _states_close_to(str(key)))
-    return found
+    meaning = counties[0].label
+    if len(counties) > 1:
+        meaning = f"the name of {len(counties)} counties"
+    raise UnknownNameError(
+        f"unknown location {key!r}: it is {meaning}, and a state is asked for here"
+    )
 
 
 def find(key: str) -> Location | County:
@@ -340,16 +355,16 @@ def find(key: str) -> Location | County:
     text = str(key).strip()
     if (state := SPELLED.get(text.upper())) is not None:
         return state
-    found = _counties_called(text)
-    if not found:
+    counties = _counties_called(text)
+    if not counties:
         raise _no_county(text)
-    if len(found) > 1:
+    if len(counties) > 1:
+        names = "; ".join(f"{county.name}, {county.state}" for county in counties)
         raise UnknownNameError(
-            f"{text!r} is {len(found)} counties: "
-            + "; ".join(f"{c.name}, {c.state}" for c in found),
-            hint=f"write one of these, or its FIPS code ({found[0].fips})",
+            f"{text!r} is {len(counties)} counties: {names}",
+            hint=f"write one of these, or its FIPS code ({counties[0].fips})",
         )
-    return found[0]
+    return counties[0]
 
 
 def code_of(key: str) -> str:
@@ -361,8 +376,8 @@ def code_of(key: str) -> str:
     >>> code_of("Ohio"), code_of("nyc"), code_of("Hamilton, Ohio")
     ('OH', 'YC', '39061')
     """
-    found = find(key)
-    return found.fips if isinstance(found, County) else found.state
+    place = find(key)
+    return place.fips if isinstance(place, County) else place.state
 
 
 def called(code: str) -> str:
@@ -392,10 +407,10 @@ def _states_in(whole: str) -> tuple[str, ...]:
 def _counties_called(text: str) -> tuple[County, ...]:
     if (county := by_fips().get(text)) is not None:
         return (county,)
-    name, comma, of = text.rpartition(",")
+    name, comma, state_name = text.rpartition(",")
     if not comma:
         return named(text)
-    state = SPELLED.get(of.strip().upper())
+    state = SPELLED.get(state_name.strip().upper())
     return () if state is None else named(name, state.state)
 
 
@@ -410,15 +425,18 @@ def _unknown(key: str, meant: Sequence[str], hint: str = _HINT) -> UnknownNameEr
             "here",
             hint=f"of a forecast or projection, .region({region!r}) adds its places up",
         )
-    did = f"did you mean {' or '.join(dict.fromkeys(meant))}?" if meant else hint
-    return UnknownNameError(f"unknown location {key!r}", hint=did)
+    if meant:
+        names = " or ".join(dict.fromkeys(meant))
+        hint = f"did you mean {names}?"
+    return UnknownNameError(f"unknown location {key!r}", hint=hint)
 
 
 def _no_county(text: str) -> UnknownNameError:
     if text in FORMER:
-        now = by_fips()[FORMER[text]]
+        successor = by_fips()[FORMER[text]]
         return UnknownNameError(
-            f"{text} is not a county any more", hint=f"it is in {now.label} ({now.fips})"
+            f"{text} is not a county any more",
+            hint=f"it is in {successor.label} ({successor.fips})",
         )
     if text.isdigit() and (county := by_fips().get(text.zfill(5))):
         return _unknown(text, [f"{county.fips} ({county.label})"])
@@ -427,25 +445,30 @@ def _no_county(text: str) -> UnknownNameError:
         return UnknownNameError(
             f"{text} is not a county of {state.name}", hint=f"{state.name}/* are its counties"
         )
-    name, comma, of = text.rpartition(",")
+    name, comma, state_name = text.rpartition(",")
     if not comma:
-        return _unknown(text, [*_states_close_to(text), *close_to(text)][:3])
-    state = SPELLED.get(of.strip().upper())
+        close_names = [*_states_close_to(text), *close_to(text)]
+        return _unknown(text, close_names[:3])
+    state = SPELLED.get(state_name.strip().upper())
     if state is None:
-        return _unknown(text, [f"{name}, {s}" for s in _states_close_to(of)])
-    meant = close_to(name, None if state.state == "US" else state.state)
-    elsewhere = [c.label for c in named(name)][:3]
-    hint = f"{state.name} has no county {name.strip()!r}"
-    return _unknown(text, meant or elsewhere or _states_close_to(name), hint=hint)
+        close_names = [f"{name}, {close}" for close in _states_close_to(state_name)]
+        return _unknown(text, close_names)
+    within = None if state.state == NATION else state.state
+    meant: Sequence[str] = close_to(name, within)
+    if not meant:
+        meant = [county.label for county in named(name)][:3]
+    if not meant:
+        meant = _states_close_to(name)
+    return _unknown(text, meant, hint=f"{state.name} has no county {name.strip()!r}")
 
 
 @cache
 def _population_table() -> Mapping[str, Mapping[int, float]]:
     """Residents by state and year, the years in order."""
-    found: dict[str, dict[int, float]] = defaultdict(dict)
+    residents: dict[str, dict[int, float]] = defaultdict(dict)
     for state, year, people in _table("population.csv"):
-        found[state][int(year)] = float(people)
-    return found
+        residents[state][int(year)] = float(people)
+    return residents
 
 
 def population(state: str, year: int) -> float:
@@ -475,7 +498,8 @@ def population(state: str, year: int) -> float:
         )
     if state in ("NY", "YC"):
         return float("nan")
-    return table["NY" if state == "NY+YC" else lookup(state).state][min(year, last)]
+    code = "NY" if state == "NY+YC" else lookup(state).state
+    return table[code][min(year, last)]
 
 
 def parts_of(
@@ -526,8 +550,8 @@ def whole_and_parts(locations: Sequence[str]) -> tuple[int, list[int]] | None:
     """
     if not {NATION, *JURISDICTIONS} <= set(locations):
         return None
-    place = {s: i for i, s in enumerate(locations)}
-    return place[NATION], [place[s] for s in JURISDICTIONS]
+    rows = {code: row for row, code in enumerate(locations)}
+    return rows[NATION], [rows[code] for code in JURISDICTIONS]
 
 
 def closed(values: Floats, locations: Sequence[str], axis: int = 0) -> Floats:
@@ -598,17 +622,24 @@ def resolve(keys: str | Iterable[str], available: Sequence[str] | None = None) -
     keys = list(keys)
     if not keys:
         raise UnknownNameError("no location is named", hint="name one, such as US, or all")
-    found = [code for key in keys for code in _codes(str(key), available)]
-    codes = tuple(dict.fromkeys(found))
-    if len({edition_of(code) for code in codes} - {None}) > 1:
+    unique: dict[str, None] = {}
+    for key in keys:
+        unique |= dict.fromkeys(_codes(str(key), available))
+    codes = tuple(unique)
+    editions = {edition_of(code) for code in codes} - {None}
+    if len(editions) > 1:
         raise UnknownNameError(
             "counties and planning regions of Connecticut do not nest: together they count twice",
             hint="ask for one edition (09001-09015, or 09110-09190)",
         )
-    if available is not None and (missing := _missing(codes, available)):
-        there = f"{len(available)} locations are there: {_few(available)}"
-        hint = _instead(missing[0], available) or there
-        raise UnknownNameError(f"no data for {_few(missing)}", hint=hint)
+    if available is None:
+        return codes
+    missing = _missing(codes, available)
+    if missing:
+        hint = _instead(missing[0], available)
+        if not hint:
+            hint = f"{len(available)} locations are there: {_list(available)}"
+        raise UnknownNameError(f"no data for {_list(missing)}", hint=hint)
     return codes
 
 
@@ -665,19 +696,21 @@ def pick(
         raise UnknownNameError(
             f"locations is {locations!r}, allowed: a name or a list of names", hint="such as 'OH'"
         )
-    named: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for key in map(str, locations):
-        for code in (key,) if key in available else _codes(key, available):
-            if code in named:
-                both = " and ".join(dict.fromkeys(repr(k) for k in (named[code], key)))
+        codes = (key,) if key in available else _codes(key, available)
+        for code in codes:
+            if code in keys:
+                doubled = " and ".join(dict.fromkeys([repr(keys[code]), repr(key)]))
                 raise UnknownNameError(
-                    f"locations names {code} twice ({both})", hint="name each place once"
+                    f"locations names {code} twice ({doubled})", hint="name each place once"
                 )
-            named[code] = key
-    if not named:
+            keys[code] = key
+    if not keys:
         raise UnknownNameError("locations is empty: no location is named", hint="name one, or all")
-    absent(tuple(named), available, of=of, error=error, reasons=reasons)
-    return tuple(named)
+    places = tuple(keys)
+    absent(places, available, of=of, error=error, reasons=reasons)
+    return places
 
 
 def absent(
@@ -688,50 +721,61 @@ def absent(
     reasons: Mapping[str, str] | None = None,
 ) -> None:
     """Refuse codes that an object has not got, each in the same words; as :func:`pick`."""
-    if not (missing := _missing(codes, available)):
+    missing = _missing(codes, available)
+    if not missing:
         return
-    given = reasons or {}
-    why = "; ".join(f"{c}: {given[c]}" for c in missing[:6] if c in given)
-    raise error(
-        f"{of} has no {listed(missing, 6)}" + (f" ({why})" if why else ""),
-        hint=_instead(missing[0], available) or f"it has: {_few(available)}",
-    )
+    message = f"{of} has no {listed(missing, 6)}"
+    if reasons:
+        texts = [f"{code}: {reasons[code]}" for code in missing[:6] if code in reasons]
+        if texts:
+            message += f" ({'; '.join(texts)})"
+    hint = _instead(missing[0], available) or f"it has: {_list(available)}"
+    raise error(message, hint=hint)
 
 
 def _missing(codes: Sequence[str], available: Sequence[str]) -> list[str]:
-    there = set(available)
-    return [code for code in codes if code not in there]
+    available_codes = set(available)
+    return [code for code in codes if code not in available_codes]
 
 
 def _codes(key: str, available: Sequence[str] | None = None) -> tuple[str, ...]:
     """Codes of one place, or of the counties of ``"WHOLE/*"``, of which there must be some."""
-    held, (whole, star, rest) = available or (), key.strip().partition("/*")
+    if available is None:
+        available = ()
+    whole, star, rest = key.strip().partition("/*")
     if star and not rest:
-        if found := parts_of(whole, "counties", edition=edition_held(held)):
-            return found
+        counties = parts_of(whole, "counties", edition=edition_held(available))
+        if counties:
+            return counties
         raise UnknownNameError(
             f"CDC's counts by county have none of {lookup(whole).name}",
             hint="they are of the 50 states, the District of Columbia and New York City",
         )
-    if (region := key.strip().title()) in REGIONS and any(code.isdigit() for code in held):
+    region = key.strip().title()
+    if region in REGIONS and _has_counties(available):
         raise UnknownNameError(
             f"{region} is a census region, and counties are asked for here",
             hint=f"its counties are {region}/*",
         )
-    place = find(key)
-    return (place.fips if isinstance(place, County) else place.state,)
+    return (code_of(key),)
+
+
+def _has_counties(codes: Sequence[str]) -> bool:
+    return any(code.isdigit() for code in codes)
 
 
 def _instead(code: str, available: Sequence[str]) -> str:
     """What to ask for where a place is of another kind or edition than those there are."""
     county = by_fips().get(code)
-    of_counties = any(one.isdigit() for one in available)
-    asked = edition_of(code)
-    held = {edition_of(one) for one in available} - {None}
-    if asked and held and asked not in held:
-        here, there = (str(one).replace("-", " ") for one in (*held, asked))
-        said = f"Connecticut is given by {here} here, not by {there}"
-        return f"{said}: Connecticut/* are those there are"
+    of_counties = _has_counties(available)
+    edition = edition_of(code)
+    editions = {edition_of(place) for place in available} - {None}
+    if edition and editions and edition not in editions:
+        (available_edition,) = editions
+        available_name = str(available_edition).replace("-", " ")
+        name = edition.replace("-", " ")
+        message = f"Connecticut is given by {available_name} here, not by {name}"
+        return f"{message}: Connecticut/* are those there are"
     if county is not None and available and not of_counties:
         return f"{county.label} is a county, and these are states: ask for {county.state}"
     if county is None and of_counties:
@@ -739,21 +783,29 @@ def _instead(code: str, available: Sequence[str]) -> str:
     return ""
 
 
-def _few(codes: Sequence[str]) -> str:
+def _list(codes: Sequence[str]) -> str:
     # Codes of counties say little, and there are thousands.
-    return listed(codes, 6 if codes and codes[0].isdigit() else 60)
+    most = 6 if codes and codes[0].isdigit() else 60
+    return listed(codes, most)
 
 
 def _split(text: str) -> list[str]:
     """Places of a text; a name that is not a place on its own goes with the state after it."""
-    out: list[str] = []
-    parts = [p.strip() for p in text.split(",") if p.strip()]
+    places: list[str] = []
+    parts = [part.strip() for part in text.split(",") if part.strip()]
     while parts:
-        head = parts.pop(0)
-        both = f"{head}, {parts[0]}" if parts else ""
-        alone = head.upper() in SPELLED or head.isdigit() or head.endswith("/*")
-        state = parts and not alone and SPELLED.get(parts[0].upper())
-        one = (state and state.state != "US") or both.upper() in SPELLED  # Washington, D.C.
-        out.append(both if one else head)
-        del parts[: bool(one)]
-    return out
+        place = parts.pop(0)
+        if parts and _belong_together(place, parts[0]):
+            place = f"{place}, {parts.pop(0)}"
+        places.append(place)
+    return places
+
+
+def _belong_together(name: str, following: str) -> bool:
+    """Whether two parts of a text are one place: a county and its state, or Washington, D.C."""
+    if f"{name}, {following}".upper() in SPELLED:
+        return True
+    if name.upper() in SPELLED or name.isdigit() or name.endswith("/*"):
+        return False
+    state = SPELLED.get(following.upper())
+    return state is not None and state.state != NATION
