@@ -42,7 +42,9 @@ _USUAL = slice(-24, -12)
 def published_on(forecast: Forecast) -> dt.date:
     """The day of the release that a forecast rests on; of a pseudo-vintage, its as-of date."""
     panel = forecast.panel
-    return panel.release if panel is not None and panel.vintage == VINTAGE_REAL else forecast.as_of
+    if panel is not None and panel.vintage == VINTAGE_REAL:
+        return panel.release
+    return forecast.as_of
 
 
 def published(forecast: Forecast, layer: str = "reported") -> Floats:
@@ -73,21 +75,24 @@ def at_months(forecast: Forecast, rows: Floats, shift: int = 0) -> Floats:
     out = np.full((len(rows), forecast.months.size), np.nan)
     if forecast.panel is not None:
         column = (forecast.months - forecast.panel.months[0]).astype(int) + shift
-        there = (column >= 0) & (column < rows.shape[1])
-        out[:, there] = rows[:, column[there]]
+        inside = (column >= 0) & (column < rows.shape[1])
+        out[:, inside] = rows[:, column[inside]]
     return out
 
 
 def hidden_before(forecast: Forecast) -> Flags:
     """Whether the count a year before each month was suppressed, shape (L, M)."""
-    suppressed = np.isnan(layer_of(forecast, "reported")) & np.isfinite(layer_of(forecast, "high"))
+    reported = layer_of(forecast, "reported")
+    highest = layer_of(forecast, "high")
+    suppressed = np.isnan(reported) & np.isfinite(highest)
     return np.asarray(at_months(forecast, suppressed.astype(float), shift=-12) == 1.0)
 
 
 def last_counts(forecast: Forecast) -> list[str]:
     """The last count of each location as its release shows it: ``594``, ``0``, ``1–9``."""
-    ends = zip(layer_of(forecast, "low")[:, -1], layer_of(forecast, "high")[:, -1])
-    return [published_count(float(low), float(high)) for low, high in ends]
+    lowest = layer_of(forecast, "low")[:, -1]
+    highest = layer_of(forecast, "high")[:, -1]
+    return [published_count(float(low), float(high)) for low, high in zip(lowest, highest)]
 
 
 def chosen(forecast: Forecast, locations: Places) -> Forecast:
@@ -107,21 +112,25 @@ def frame_of(
     import pandas as pd
 
     places = np.array(forecast.locations, dtype=object)[rows][:, None]
-    held = {
+    names = [[called(place)] for place in places[:, 0]]
+    arrays = {
         "location": places,
-        "name": np.array([[called(s)] for s in places[:, 0]], dtype=object),
+        "name": np.array(names, dtype=object),
         "month": forecast.months[months].astype("datetime64[s]"),
         "horizon": forecast.horizons[months],
         "horizon_from_origin": forecast.horizons_from_origin[months],
         **columns,
     }
     shape = (len(places), forecast.months[months].size)
-    return pd.DataFrame({name: np.broadcast_to(x, shape).ravel() for name, x in held.items()})
+    flat = {name: np.broadcast_to(array, shape).ravel() for name, array in arrays.items()}
+    return pd.DataFrame(flat)
 
 
-def _ends(values: Iterable[Floats], what: str = "") -> dict[str, Floats]:
+def _ends(values: Iterable[Floats], quantity: str = "") -> dict[str, Floats]:
     """Columns of an interval: its lower end, median and upper end."""
-    names = (f"{what}_low", what, f"{what}_high") if what else ("low", "median", "high")
+    names = ("low", "median", "high")
+    if quantity:
+        names = (f"{quantity}_low", quantity, f"{quantity}_high")
     return dict(zip(names, values))
 
 
@@ -131,41 +140,49 @@ def _levels(level: float, *middle: float) -> Floats:
     return np.round([(1 - level) / 2, *middle, (1 + level) / 2], 12)
 
 
-def _share(holds: Flags, known: Flags) -> Floats:
+def _share(flags: Flags, comparable: Flags) -> Floats:
     """Share of draws; NaN where what they are compared with is hidden or missing."""
-    return np.where(known, holds.mean(axis=0), np.nan)
+    return np.where(comparable, flags.mean(axis=0), np.nan)
 
 
 def residents(parts: Sequence[str], year: int) -> float:
     """Residents of some places together on July 1 of a year; NaN where nobody counts them."""
-    held = set(parts)
-    if set(NEW_YORK) <= held:
-        held = held - set(NEW_YORK) | {NEW_YORK_TOGETHER}
-    return sum(population(s, year) if s in _CODES else float("nan") for s in sorted(held))
+    places = set(parts)
+    if set(NEW_YORK) <= places:
+        places = places - set(NEW_YORK) | {NEW_YORK_TOGETHER}
+    if not places <= _CODES:
+        return float("nan")
+    return sum(population(place, year) for place in sorted(places))
 
 
-def residents_of(forecast: Forecast, together: bool = False) -> Floats:
+def residents_of(forecast: Forecast, pair_new_york: bool = False) -> Floats:
     """Residents of each location of a forecast in each month's year, shape (L, M); NaN unknown."""
-    parts = [forecast.parts.get(s, (s,)) for s in forecast.locations]
+    parts = {place: forecast.parts.get(place, (place,)) for place in forecast.locations}
     panel = forecast.panel
     if panel is not None and panel.dataset == COUNTIES:
-        people = [sum(panel.residents.get(s, float("nan")) for s in of) for of in parts]
-        return np.repeat(np.array(people, dtype=float)[:, None], forecast.months.size, axis=1)
-    if together:
-        parts = [NEW_YORK if s in NEW_YORK else of for s, of in zip(forecast.locations, parts)]
-    years, column = np.unique(forecast.months.astype("datetime64[Y]"), return_inverse=True)
-    known = [[residents(of, int(str(year))) for year in years] for of in parts]
-    return np.array(known)[:, column]
+        people = []
+        for codes in parts.values():
+            people.append(sum(panel.residents.get(code, float("nan")) for code in codes))
+        column = np.array(people, dtype=float)[:, None]
+        return np.repeat(column, forecast.months.size, axis=1)
+    if pair_new_york:
+        parts.update((place, NEW_YORK) for place in NEW_YORK if place in parts)
+    years, positions = np.unique(forecast.months.astype("datetime64[Y]"), return_inverse=True)
+    numbers = [int(str(year)) for year in years]
+    table = [[residents(codes, number) for number in numbers] for codes in parts.values()]
+    return np.array(table)[:, positions]
 
 
 def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
     """Final 12-month-ending deaths a year before each month of a forecast."""
-    at = np.arange(forecast.months.size)[months]
-    reported = at_months(forecast, layer_of(forecast, "reported"), shift=-12)[:, at]
+    positions = np.arange(forecast.months.size)[months]
+    reported = at_months(forecast, layer_of(forecast, "reported"), shift=-12)[:, positions]
     out = np.broadcast_to(reported, (len(forecast.draws), *reported.shape)).copy()
-    if (drawn := at >= 12).any():
+    forecasted = positions >= 12
+    if forecasted.any():
         sums = forecast.samples()
-        out[:, :, drawn] = sums[:, :, at[drawn] - 12] if MONTH in forecast.joint else np.nan
+        joint = MONTH in forecast.joint
+        out[:, :, forecasted] = sums[:, :, positions[forecasted] - 12] if joint else np.nan
     return out
 
 
@@ -208,29 +225,30 @@ def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
     True
     """
     proportion("level", level)
-    one = chosen(forecast, locations)  # what is not asked for is not added up
-    places = one.locations
+    selected = chosen(forecast, locations)  # what is not asked for is not added up
+    places = selected.locations
     pair = set(NEW_YORK)
     if len(pair & set(places)) == 1 and pair <= set(forecast.locations):
         # New York and the city have one rate, of the two together: one needs the other.
-        one = chosen(forecast, (*places, *(pair - set(places))))
-    sides = _levels(level, 0.5)
-    later = one.samples()
-    before = year_before(one)
-    moved = np.full(later.shape, np.nan)
-    np.divide(100 * (later - before), before, out=moved, where=before > 0)
-    rates, rate_of = _rates(one, sides)
+        selected = chosen(forecast, (*places, *(pair - set(places))))
+    levels = _levels(level, 0.5)
+    later = selected.samples()
+    before = year_before(selected)
+    change = np.full(later.shape, np.nan)
+    np.divide(100 * (later - before), before, out=change, where=before > 0)
+    comparable = ~np.isnan(later + before).any(axis=0)
+    rates, rate_of = _rates(selected, levels)
     columns = {
-        "reported": published(one),
-        "predicted": published(one, "predicted"),
+        "reported": published(selected),
+        "predicted": published(selected, "predicted"),
         "level": level,
-        **_ends(one.quantiles(list(sides))),
-        **_ends(_sides(moved, sides), "change"),
-        "fall": _share(later < before, ~np.isnan(later + before).any(axis=0)),
+        **_ends(selected.quantiles(list(levels))),
+        **_ends(_quantiles(change, levels), "change"),
+        "fall": _share(later < before, comparable),
         **_ends(rates, "rate"),
         "rate_of": rate_of,
     }
-    return frame_of(one, columns).head(len(places) * one.months.size)
+    return frame_of(selected, columns).head(len(places) * selected.months.size)
 
 
 def years(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
@@ -269,27 +287,28 @@ def years(forecast: Forecast, locations: Places = None, level: float = 0.9) -> p
     return rows
 
 
-def _sides(values: Floats, sides: Floats) -> Floats:
+def _quantiles(values: Floats, levels: Floats) -> Floats:
     """Quantiles over the draws, shape (3, L, M); NaN where any draw is."""
     lacking = np.isnan(values).any(axis=0)
-    out = np.quantile(np.where(lacking, 0.0, values), sides, axis=0)
+    out = np.quantile(np.where(lacking, 0.0, values), levels, axis=0)
     out[:, lacking] = np.nan
     return np.asarray(out)
 
 
-def _rates(forecast: Forecast, sides: Floats) -> tuple[Floats, NDArray[Any]]:
+def _rates(forecast: Forecast, levels: Floats) -> tuple[Floats, NDArray[Any]]:
     """Rates per 100,000 residents, shape (3, L, M), and of which places each is, shape (L, 1)."""
     deaths = forecast.samples()
-    of = np.array(forecast.locations, dtype=object)
-    rows = [i for i, s in enumerate(of) if s in NEW_YORK]
-    if together := len(rows) == 2 and LOCATION in forecast.joint:
+    rate_of = np.array(forecast.locations, dtype=object)
+    rows = [i for i, place in enumerate(rate_of) if place in NEW_YORK]
+    pair_new_york = len(rows) == 2 and LOCATION in forecast.joint
+    if pair_new_york:
         # CDC counts the city apart, the census does not: neither has a rate of its own.
         deaths = deaths.copy()
-        of[rows] = NEW_YORK_TOGETHER
+        rate_of[rows] = NEW_YORK_TOGETHER
         deaths[:, rows] = deaths[:, rows].sum(axis=1, keepdims=True)
-    people = residents_of(forecast, together)
-    of[~np.isfinite(people).all(axis=1)] = ""
-    return _sides(1e5 * deaths / people, sides), of[:, None]
+    people = residents_of(forecast, pair_new_york)
+    rate_of[~np.isfinite(people).all(axis=1)] = ""
+    return _quantiles(1e5 * deaths / people, levels), rate_of[:, None]
 
 
 def usual_ratio(reported: Floats, predicted: Floats) -> Floats:
@@ -313,12 +332,13 @@ def usual_ratio(reported: Floats, predicted: Floats) -> Floats:
     >>> usual_ratio(np.full((1, 24), 100.0), np.full((1, 24), 102.0))
     array([1.02])
     """
-    past = reported[:, _USUAL]
-    said = predicted[:, _USUAL]
-    known = (past > 0) & np.isfinite(said)
-    ratios = np.divide(said, past, out=np.zeros(past.shape), where=known)
-    n = known.sum(axis=1)
-    usual: Floats = np.divide(ratios.sum(axis=1), n, out=np.full(n.shape, np.nan), where=n > 0)
+    counts = reported[:, _USUAL]
+    estimates = predicted[:, _USUAL]
+    usable = (counts > 0) & np.isfinite(estimates)
+    ratios = np.divide(estimates, counts, out=np.zeros(counts.shape), where=usable)
+    totals = ratios.sum(axis=1)
+    n = usable.sum(axis=1)
+    usual: Floats = np.divide(totals, n, out=np.full(n.shape, np.nan), where=n > 0)
     return usual
 
 
@@ -377,11 +397,13 @@ def nowcast(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
             "this forecast has no panel, so there are no reported counts to complete",
             hint="make it with get_model().fit(panel).forecast()",
         )
-    now = np.flatnonzero(forecast.horizons <= 0)
-    if not now.size:
+    published_months = np.flatnonzero(forecast.horizons <= 0)
+    if not published_months.size:
         raise ForecastError(*_no_nowcast(forecast))
-    layers = [layer_of(forecast, name) for name in ("reported", "predicted")]
-    reported, predicted, cleared = (at_months(forecast, x) for x in (*layers, unbiased(*layers)))
+    all_reported = layer_of(forecast, "reported")
+    all_predicted = layer_of(forecast, "predicted")
+    reported = at_months(forecast, all_reported)
+    cleared = at_months(forecast, unbiased(all_reported, all_predicted))
     final = forecast.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2])
     columns = {
         "level": np.full(reported.shape, level),
@@ -389,11 +411,12 @@ def nowcast(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
         **_ends(final),
         # The reported count is a constant: these quantiles are those of the count, shifted.
         **_ends(final - reported, "revision"),
-        "predicted": predicted,
+        "predicted": at_months(forecast, all_predicted),
         "predicted_unbiased": cleared,
         "complete": published(forecast, "complete"),
     }
-    table = frame_of(forecast, {name: x[:, now] for name, x in columns.items()}, months=now)
+    shown = {name: values[:, published_months] for name, values in columns.items()}
+    table = frame_of(forecast, shown, months=published_months)
     return table.drop(columns=["name", "horizon_from_origin"])
 
 
@@ -402,12 +425,14 @@ def _no_nowcast(forecast: Forecast) -> tuple[str, str]:
     panel = forecast.panel
     model = forecast.provenance.get("label", "this model")
     if panel is not None and panel.final_through >= panel.last_month:
-        why = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
-        return why, "they are in panel.reported"
+        reason = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
+        return reason, "they are in panel.reported"
     if of_counties(forecast):
-        why = "forecasts counts of counties after the last published one, and does not complete"
         hint = "of states there is a nowcast: get_model().fit(panel).forecast().nowcast()"
-        return f"{model} {why} those", hint
+        return (
+            f"{model} forecasts counts of counties after the last published one, and does not "
+            "complete those"
+        ), hint
     hint = "use dlm, which completes them, or put +delay after a model's name (naive+delay)"
     return f"{model} takes the last counts as reported, so it has no nowcast", hint
 
@@ -417,11 +442,11 @@ def of_counties(forecast: Forecast) -> bool:
     return forecast.basis == RESIDENCE
 
 
-def refuse_counties(forecast: Forecast, what: str) -> None:
+def refuse_counties(forecast: Forecast, product: str) -> None:
     """Refuse what is made of states alone, and would show counts below 10."""
     if of_counties(forecast):
         raise DataError(
-            f"this forecast is of counties, and {what} are of states: they would show counts "
+            f"this forecast is of counties, and {product} are of states: they would show counts "
             f"below {SMALL}",
             hint="odforecast forecast --dataset counties --html FILE, or "
             "odforecast.report.site.write_county_page(FILE, forecast)",
@@ -464,36 +489,37 @@ def counties(
             "this forecast is of states, whose counts are not hidden",
             hint="forecast.summary() is their table",
         )
-    one = chosen(forecast, locations)
-    if len(one.locations) > _AT_ONCE:
-        some = range(0, len(one.locations), _AT_ONCE)
-        parts = [
-            counties(one, one.locations[i : i + _AT_ONCE], level=level, exact=exact) for i in some
-        ]
+    selected = chosen(forecast, locations)
+    places = selected.locations
+    if len(places) > _AT_ONCE:
+        parts = []
+        for start in range(0, len(places), _AT_ONCE):
+            block = places[start : start + _AT_ONCE]
+            parts.append(counties(selected, block, level=level, exact=exact))
         return pd.concat(parts, ignore_index=True)
-    later = one.samples()
-    before = year_before(one)
+    later = selected.samples()
+    before = year_before(selected)
     # A hidden count stays hidden, also where draws say what it may have been.
-    known = ~np.isnan(before).any(axis=0) & ~hidden_before(one)
-    counts = one.quantiles(list(_levels(level, 0.25, 0.5, 0.75)))
-    rates = 1e5 * counts[[0, 2, 4]] / residents_of(one)
-    few = counts[2] < FEW
+    comparable = ~np.isnan(before).any(axis=0) & ~hidden_before(selected)
+    counts = selected.quantiles(list(_levels(level, 0.25, 0.5, 0.75)))
+    rates = 1e5 * counts[[0, 2, 4]] / residents_of(selected)
+    unreliable = counts[2] < FEW
     if not exact:
         rates[counts[[0, 2, 4]] < SMALL] = np.nan
         counts[counts < SMALL] = np.nan
     columns = {
-        "last": np.array(last_counts(one), dtype=object)[:, None],
+        "last": np.array(last_counts(selected), dtype=object)[:, None],
         "level": level,
         **dict(zip(("low", "low_50", "median", "high_50", "high"), counts)),
-        "fall": _share(later < before, known),
-        "rise": _share(later > before, known),
+        "fall": _share(later < before, comparable),
+        "rise": _share(later > before, comparable),
         "p_zero": (later < 1).mean(axis=0),
         "p_hidden": ((later >= 1) & (later < SMALL)).mean(axis=0),
         "p_ten": (later >= SMALL).mean(axis=0),
         **_ends(rates, "rate"),
-        "few": few,
+        "few": unreliable,
     }
-    table = frame_of(one, columns)
+    table = frame_of(selected, columns)
     # The last count, drawn as it will be once complete, is there to be compared with.
     return table[table["horizon"] > 0].reset_index(drop=True)
 
@@ -501,12 +527,13 @@ def counties(
 def among_highest(values: Floats, k: int) -> Floats:
     """Chance of each column to be among the k highest of its row, shape (L,); they add up to k."""
     places = values.shape[1]
-    at = max(places - k, 0)
-    last = np.partition(values, at, axis=1)[:, at, None]
-    above = values > last
-    level = values == last
-    left = np.minimum((k - above.sum(axis=1)) / level.sum(axis=1), 1.0)
-    shares = above + level * left[:, None]
+    position = max(places - k, 0)
+    lowest = np.partition(values, position, axis=1)[:, position, None]
+    above = values > lowest
+    tied = values == lowest
+    # Ties share the ranks that are still free.
+    portion = np.minimum((k - above.sum(axis=1)) / tied.sum(axis=1), 1.0)
+    shares = above + tied * portion[:, None]
     return np.asarray(np.where(np.isneginf(values), 0.0, shares).mean(axis=0))
 
 
@@ -561,42 +588,45 @@ def ranking(
             "these draws are not joint over locations, so places cannot be compared in them",
             hint="rank a forecast of a model with joint draws: county for counties, dlm for states",
         )
-    at = [_column(forecast, month)]
+    column = _column(forecast, month)
     # The nation and sums of places hold the others: who is highest is asked of single places.
     rows = [i for i, s in enumerate(forecast.locations) if s != NATION and s not in forecast.parts]
     if len(rows) < 2:
         raise ForecastError(f"the forecast has {len(rows)} single places: a ranking needs two")
-    sums = forecast.samples()[:, rows, at[0]]
-    people = residents_of(forecast)[rows, at[0]]
+    sums = forecast.samples()[:, rows, column]
+    people = residents_of(forecast)[rows, column]
     ranked = sums / people if by == "rate" else sums
     deaths = np.median(sums, axis=0)
-    few = deaths < FEW
+    unreliable = deaths < FEW
     if of_counties(forecast) and not exact:
         # What is not shown has no rank either: who is ahead of whom would give it away.
         ranked = np.where((sums < SMALL) & np.isfinite(ranked), -np.inf, ranked)
         deaths = np.where(deaths < SMALL, np.nan, deaths)
-    there = ~np.isnan(ranked).any(axis=0)
-    if not there.any():
-        people_of = "give a population file: panel.with_population(FILE) before the fit; or "
-        raise ForecastError(
-            "no place has a population, so there are no rates to rank",
-            hint=f"{people_of}by='deaths'" if of_counties(forecast) else "rank by deaths",
-        )
+    rankable = ~np.isnan(ranked).any(axis=0)
+    if not rankable.any():
+        hint = "rank by deaths"
+        if of_counties(forecast):
+            hint = (
+                "give a population file: panel.with_population(FILE) before the fit; or by='deaths'"
+            )
+        raise ForecastError("no place has a population, so there are no rates to rank", hint=hint)
     among = np.full(len(rows), np.nan)
-    among[there] = among_highest(ranked[:, there], k)
-    before = year_before(forecast, at)[:, rows, 0]
-    known = ~np.isnan(before).any(axis=0) & ~hidden_before(forecast)[rows, at[0]]
+    among[rankable] = among_highest(ranked[:, rankable], k)
+    before = year_before(forecast, [column])[:, rows, 0]
+    comparable = ~np.isnan(before).any(axis=0) & ~hidden_before(forecast)[rows, column]
     last = layer_of(forecast, "reported")[rows, -1]
-    columns = {
-        "among": among,
-        "deaths": deaths,
-        "rate": 1e5 * deaths / people,
-        "few": few,
-        "rising": _share(sums > before, known),
-        "above_last": _share(sums > last, ~np.isnan(last)),
+    columns: dict[str, Any] = {
+        "by": by,
+        "k": k,
+        "among": among[:, None],
+        "deaths": deaths[:, None],
+        "rate": (1e5 * deaths / people)[:, None],
+        "few": unreliable[:, None],
+        "rising": _share(sums > before, comparable)[:, None],
+        "above_last": _share(sums > last, ~np.isnan(last))[:, None],
     }
-    held = {"by": by, "k": k, **{name: x[:, None] for name, x in columns.items()}}
-    table = frame_of(forecast, held, rows=rows, months=at).drop(columns="horizon_from_origin")
+    table = frame_of(forecast, columns, rows=rows, months=[column])
+    table = table.drop(columns="horizon_from_origin")
     # Chance first, then the median as far as it is shown, then the code: the same everywhere.
     order = ["among", by, "location"]
     return table.sort_values(order, ascending=[False, False, True], ignore_index=True)
@@ -606,10 +636,10 @@ def _column(forecast: Forecast, month: object) -> int:
     """Position of the month asked for; without one, 12 months ahead or the last."""
     if month is None:
         return max(int((forecast.horizons <= 12).sum()) - 1, 0)
-    when = to_month(month)
-    at = int((when - forecast.months[0]).astype(int))
-    if not 0 <= at < forecast.months.size:
-        raise ForecastError(
-            f"{when} is not forecast", hint=f"from {forecast.months[0]} to {forecast.months[-1]}"
-        )
-    return at
+    target = to_month(month)
+    first = forecast.months[0]
+    position = int((target - first).astype(int))
+    if not 0 <= position < forecast.months.size:
+        hint = f"from {first} to {forecast.months[-1]}"
+        raise ForecastError(f"{target} is not forecast", hint=hint)
+    return position
