@@ -49,7 +49,7 @@ _IN_A_SENTENCE = {
 # Tables
 
 
-def table_of(thing: Any, columns: Iterable[str], what: str, **keywords: Any) -> pd.DataFrame:
+def table_of(thing: Any, columns: Iterable[str], name: str, **keywords: Any) -> pd.DataFrame:
     """The table given, or what an object's ``to_frame`` gives, once it has the columns and rows."""
     if isinstance(thing, pd.DataFrame):
         table = thing
@@ -57,30 +57,33 @@ def table_of(thing: Any, columns: Iterable[str], what: str, **keywords: Any) -> 
         table = thing.to_frame(**keywords)
     else:
         raise DataError(
-            f"{what} is a {type(thing).__name__}: there is nothing to draw in it",
+            f"{name} is a {type(thing).__name__}: there is nothing to draw in it",
             hint=f"give an object of odforecast, or a table with {', '.join(columns)}",
         )
-    if lacking := [c for c in columns if c not in table]:
+    missing = [column for column in columns if column not in table]
+    if missing:
         raise DataError(
-            f"the table of {what} has no column {lacking[0]!r}",
+            f"the table of {name} has no column {missing[0]!r}",
             hint=f"it has: {', '.join(map(str, table.columns))}",
         )
     if table.empty:
-        raise DataError(f"the table of {what} is empty", hint="was everything filtered out?")
+        raise DataError(f"the table of {name} is empty", hint="was everything filtered out?")
     return table
 
 
-def place_of(places: Iterable[str], location: str | None, what: str) -> str:
+def place_of(places: Iterable[str], location: str | None, name: str) -> str:
     """The place to draw: the one named, by any of its names, or the only one, or the US."""
-    there = list(dict.fromkeys(map(str, places)))
+    codes = list(dict.fromkeys(map(str, places)))
     if location is not None:
-        return pick([location], there, what)[0]
-    if len(there) == 1 or NATION in there:
-        return NATION if NATION in there else there[0]
-    kinds = "counties" if is_county(there[0]) else "locations and no US"
+        return pick([location], codes, name)[0]
+    if NATION in codes:
+        return NATION
+    if len(codes) == 1:
+        return codes[0]
+    kinds = "counties" if is_county(codes[0]) else "locations and no US"
     raise UnknownNameError(
-        f"{what} has {len(there):,} {kinds}",
-        hint=f"name one: location={there[0]!r}",
+        f"{name} has {len(codes):,} {kinds}",
+        hint=f"name one: location={codes[0]!r}",
     )
 
 
@@ -97,18 +100,19 @@ def months_in(table: pd.DataFrame, column: str = "month") -> Any:
 
 def reported_of(history: Any, place: str, parts: Mapping[str, Sequence[str]] | None = None) -> Any:
     """Rows ``month, reported`` of a place, or the sum of its parts; None where there is neither."""
-    table = table_of(history, ("location", "month", "reported"), what="history")
-    there = set(table["location"].astype(str))
-    of = tuple((parts or {}).get(place, ()))
-    if place not in there and set(of) == set(JURISDICTIONS) and NATION in there:
+    table = table_of(history, ("location", "month", "reported"), name="history")
+    codes = set(table["location"].astype(str))
+    members = tuple((parts or {}).get(place, ()))
+    if place not in codes and set(members) == set(JURISDICTIONS) and NATION in codes:
         place = NATION  # what CDC itself says of the sum
-    if place in there:
+    if place in codes:
         return rows_of(table, place)
-    if not of or not set(of) <= there:
+    if not members or not set(members) <= codes:
         return None
-    rows = table[table["location"].astype(str).isin(of)]
+    rows = table[table["location"].astype(str).isin(members)]
+    counts = rows.groupby("month", sort=True)[["reported"]]
     # A count that is hidden in one part leaves the sum unknown.
-    return rows.groupby("month", sort=True)[["reported"]].sum(min_count=len(of)).reset_index()
+    return counts.sum(min_count=len(members)).reset_index()
 
 
 def at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datetime64 | None]:
@@ -141,10 +145,13 @@ def one_of(value: str, allowed: Sequence[str], name: str) -> str:
 
 
 class About(NamedTuple):
-    """Which deaths something counts, when it was known, and where its counts are from."""
+    """What a figure says of its data, in words."""
 
+    #: Which deaths they count.
     deaths: str
-    seen: str
+    #: When they were known; empty if that is unknown.
+    day: str
+    #: Where they are from, and who forecast.
     source: str
 
 
@@ -154,44 +161,59 @@ def about(thing: Any, table: pd.DataFrame | None = None, indicator: str | None =
     release: Any = getattr(panel, "release", None)
     real = isinstance(release, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
     dataset = getattr(panel, "dataset", STATES)
-    seen = seen_of(thing, table)
+    day = day_of(thing, table)
     if real and dataset == COUNTIES:
         # A release of counties stays the last for years.
-        seen = f"release of {day_name(release)}"
-    when = seen
-    if real and not seen.startswith("release"):
-        when = f"published {day_name(release)}"
-    source = f"Data{': CDC/NCHS,' if real else ''} {when}." if when else ""
+        day = f"release of {day_name(release)}"
+    published = day
+    if real and not day.startswith("release"):
+        published = f"published {day_name(release)}"
+    source = ""
+    if published:
+        source = f"Data: CDC/NCHS, {published}." if real else f"Data {published}."
     if real and old_data(release, dt.date.today()):
         source += " CDC has published newer data."
     model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
-    source = f"{source} Forecast: odforecast {model}.".strip() if model else source
-    return About(deaths_of(indicator or indicator_in(thing, table)), seen, source=source)
+    if model:
+        source = f"{source} Forecast: odforecast {model}.".strip()
+    deaths = deaths_of(indicator or indicator_in(thing, table))
+    return About(deaths, day, source=source)
 
 
-def seen_of(thing: Any, table: pd.DataFrame | None = None) -> str:
+def day_of(thing: Any, table: pd.DataFrame | None = None) -> str:
     """When something was known, in words: the object's day, or the day or month of its table."""
-    if isinstance(day := getattr(thing, "as_of", None), dt.date):
+    day = getattr(thing, "as_of", None)
+    if isinstance(day, dt.date):
         return f"as of {day_name(day)}"
-    if table is not None and "as_of" in table and len(set(table["as_of"])) == 1:
+    if table is None:
+        return ""
+    if "as_of" in table and len(set(table["as_of"])) == 1:
         return f"as of {day_name(pd.Timestamp(table['as_of'].iloc[0]))}"
-    if table is not None and "horizon_from_origin" in table:
-        months = months_in(table) - table["horizon_from_origin"].to_numpy().astype("timedelta64[M]")
-        if np.unique(months).size == 1:
-            return f"as of {month_name(months[0])}"
+    if "horizon_from_origin" in table:
+        ahead = table["horizon_from_origin"].to_numpy().astype("timedelta64[M]")
+        origins = months_in(table) - ahead
+        if np.unique(origins).size == 1:
+            return f"as of {month_name(origins[0])}"
     return ""
 
 
 def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
     """Which deaths something counts: its own word, that of its panel, manifest or column."""
-    owners = (thing, getattr(thing, "panel", None))
+    panel = getattr(thing, "panel", None)
     manifest = getattr(thing, "manifest", {})
-    said = [*(getattr(x, "indicator", None) for x in owners), manifest.get("indicator")]
-    if named := [x for x in said if isinstance(x, str)]:
-        return named[0]
-    given = thing if table is None else table
-    held = list(given["indicator"].unique()) if "indicator" in getattr(given, "columns", ()) else []
-    return str(held[0]) if len(held) == 1 else None
+    candidates = (
+        getattr(thing, "indicator", None),
+        getattr(panel, "indicator", None),
+        manifest.get("indicator"),
+    )
+    for indicator in candidates:
+        if isinstance(indicator, str):
+            return indicator
+    rows = thing if table is None else table
+    if "indicator" not in getattr(rows, "columns", ()):
+        return None
+    indicators = rows["indicator"].unique()
+    return str(indicators[0]) if len(indicators) == 1 else None
 
 
 # Scores
@@ -208,21 +230,21 @@ def scores_of(
     With ``hidden``, of counties also those whose count was hidden but has a PIT: without them,
     those that fell below 10 are missing, and every forecast looks too low.
     """
-    given = thing.labelled() if callable(getattr(thing, "labelled", None)) else thing
-    table = table_of(given, (*_SCORED, *columns), what="scores")
+    labelled = thing.labelled() if callable(getattr(thing, "labelled", None)) else thing
+    table = table_of(labelled, (*_SCORED, *columns), name="scores")
     table = table[table["target"].astype(str) == TARGET_12MO]
     if table.empty:
         raise DataError("the scores hold no 12-month counts", hint="figures show those only")
     table = of_kind(table, "vintage", named=vintage)
-    known = table["scorable"].astype(bool)
+    scorable = table["scorable"].astype(bool)
     if hidden and "observed_low" in table:
-        known |= table["pit"].notna()
-    kept = table[known]
-    if kept.empty:
-        why = table["reason"].iloc[0] if "reason" in table else "no truth is old enough"
-        raise DataError(f"none of {len(table)} forecasts could be scored: {why}")
-    level = np.where(kept["location"].astype(str) == "US", "nation", "jurisdictions")
-    return kept.assign(level=level, model=kept["model"].astype(str))
+        scorable |= table["pit"].notna()
+    rows = table[scorable]
+    if rows.empty:
+        reason = table["reason"].iloc[0] if "reason" in table else "no truth is old enough"
+        raise DataError(f"none of {len(table)} forecasts could be scored: {reason}")
+    level = np.where(rows["location"].astype(str) == "US", "nation", "jurisdictions")
+    return rows.assign(level=level, model=rows["model"].astype(str))
 
 
 def of_kind(table: pd.DataFrame, column: str, named: str | None) -> pd.DataFrame:
@@ -236,62 +258,73 @@ def of_kind(table: pd.DataFrame, column: str, named: str | None) -> pd.DataFrame
         raise DataError(
             f"{column} is {named!r}, and the table has no such column", hint="leave it out"
         )
-    held = table[column].astype(str)
-    there = list(dict.fromkeys(held))
+    values = table[column].astype(str)
+    kinds = list(dict.fromkeys(values))
     if named is not None:
-        return table[held == one_of(named, there, name=column)]
-    if column == "target":
-        return table[held == min(there, key=lambda t: t != TARGET_12MO)]
-    return table[held == (deciding_kind(there) or min(there))]
+        kind = one_of(named, kinds, name=column)
+    elif column == "target":
+        kind = TARGET_12MO if TARGET_12MO in kinds else kinds[0]
+    else:
+        kind = deciding_kind(kinds) or min(kinds)
+    return table[values == kind]
 
 
-def said_in(table: pd.DataFrame, column: str = "vintage") -> str:
+def kinds_in(table: pd.DataFrame, column: str = "vintage") -> str:
     """The kinds of vintage, or targets, in a table, in words; "" where it does not say."""
-    held = dict.fromkeys(table[column].astype(str)) if column in table else {}
-    return " and ".join(_WORDS.get(name, name) for name in held)
+    if column not in table:
+        return ""
+    kinds = dict.fromkeys(table[column].astype(str))
+    return " and ".join(_WORDS.get(kind, kind) for kind in kinds)
 
 
-def many_in(table: pd.DataFrame) -> str:
+def size_of(table: pd.DataFrame) -> str:
     """How many forecasts there are, and on which kind of vintage they were made, in words."""
-    kind = said_in(table)
-    return f"{len(table):,} forecasts{f' on {kind}' if kind else ''}"
+    forecasts = f"{len(table):,} forecasts"
+    kinds = kinds_in(table)
+    return f"{forecasts} on {kinds}" if kinds else forecasts
 
 
 def origins_in(table: pd.DataFrame) -> str:
     """From data of which months the forecasts were made, in words; "" if unknown."""
     if "last_month" not in table:
         return ""
-    first, last = (month_name(m) for m in np.sort(months_in(table, "last_month"))[[0, -1]])
-    return f"made from counts to {first}" + (f" through {last}" if first != last else "")
+    months = months_in(table, "last_month")
+    first = month_name(months.min())
+    last = month_name(months.max())
+    words = f"made from counts to {first}"
+    return words if first == last else f"{words} through {last}"
 
 
 def of_level(table: pd.DataFrame, level: str | None) -> tuple[pd.DataFrame, str]:
     """Rows of the jurisdictions, or of the nation where there is nothing else; and whose."""
-    there = set(table["level"])
-    level = one_of(level or LEVELS[LEVELS[0] not in there], LEVELS, name="level")
+    levels = set(table["level"])
+    jurisdictions, nation = LEVELS
+    default = jurisdictions if jurisdictions in levels else nation
+    level = one_of(level or default, LEVELS, name="level")
     rows = table[table["level"] == level]
     if rows.empty:
         raise DataError(
-            f"nothing was scored for level {level!r}", hint=f"there is: {', '.join(there)}"
+            f"nothing was scored for level {level!r}", hint=f"there is: {', '.join(levels)}"
         )
     places = rows["location"].astype(str).unique()
-    what = "counties" if is_county(places[0]) else "jurisdictions"
-    return rows, in_place(places[0]) if len(places) == 1 else f"{len(places)} {what}"
+    if len(places) == 1:
+        return rows, in_place(places[0])
+    kind = "counties" if is_county(places[0]) else "jurisdictions"
+    return rows, f"{len(places)} {kind}"
 
 
 def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[str]:
     """The models to draw: those named, or all, the default first."""
-    there = [str(m) for m in dict.fromkeys(table["model"])]
+    scored = [str(model) for model in dict.fromkeys(table["model"])]
     if models is None:
-        return sorted(there, key=lambda m: m != _FIRST_CHOICE)
-    asked = [models] if isinstance(models, str) else list(dict.fromkeys(models))
-    if not asked:
+        return sorted(scored, key=lambda model: model != _FIRST_CHOICE)
+    names = [models] if isinstance(models, str) else list(dict.fromkeys(models))
+    if not names:
         raise DataError("models is empty", hint="leave it out for all of them")
-    if unknown := [m for m in asked if m not in there]:
-        raise UnknownNameError(
-            f"no scores of model {unknown[0]!r}", hint=hint_of(unknown[0], there)
-        )
-    return asked
+    for name in names:
+        if name not in scored:
+            raise UnknownNameError(f"no scores of model {name!r}", hint=hint_of(name, scored))
+    return names
 
 
 def chosen(
@@ -303,11 +336,11 @@ def chosen(
     """Rows of one place, or else of a level, and of one model; its name, and whose they are."""
     if place:
         rows = table[table["location"].astype(str) == place]
-        whose = in_place(place)
+        area = in_place(place)
     else:
-        rows, whose = of_level(table, level)
+        rows, area = of_level(table, level)
     name = models_of(rows, model)[0]
-    return rows[rows["model"] == name], name, whose
+    return rows[rows["model"] == name], name, area
 
 
 def ahead_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -346,11 +379,13 @@ def joined(*parts: str, by: str = ", ") -> str:
 
 def own_words(forecast: Any, *places: str) -> str:
     """That a forecast of places rests on states' own counts, in words; empty if not."""
-    own = getattr(getattr(forecast, "panel", None), "own", None)
-    if own is None or "own counts" not in getattr(forecast, "provenance", {}):
+    own_counts = getattr(getattr(forecast, "panel", None), "own", None)
+    provenance = getattr(forecast, "provenance", {})
+    if own_counts is None or "own counts" not in provenance:
         return ""
-    _, for_all, but = forecast.provenance["own counts"].partition(", for all places")
-    if for_all and not set(places) <= set(but.split()[1:]):
-        places = own.places
-    said = own.within(places, forecast.parts, "location" in forecast.joint)
-    return f"with {said}" if said else ""
+    # "…, for all places but XX YY": who shares the effect of the counts, and who does not.
+    _, for_all, exceptions = provenance["own counts"].partition(", for all places")
+    if for_all and not set(places) <= set(exceptions.split()[1:]):
+        places = own_counts.places
+    words = own_counts.within(places, forecast.parts, "location" in forecast.joint)
+    return f"with {words}" if words else ""

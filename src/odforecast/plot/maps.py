@@ -6,6 +6,7 @@ Counts of counties below 10 have no size of their own: they are small open circl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -18,7 +19,7 @@ from odforecast.geography import JURISDICTIONS, NATION, called, lookup
 from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.plot.files import finish
-from odforecast.plot.frame import about, at_month, is_county, joined, one_of, seen_of, table_of
+from odforecast.plot.frame import about, at_month, day_of, is_county, joined, one_of, table_of
 from odforecast.plot.style import (
     BLUE,
     CLASSES,
@@ -69,11 +70,12 @@ GRID: Final[Mapping[str, tuple[int, int]]] = {
     for column, code in enumerate(line.split())
     if code != "."
 }
-_COLUMNS, _ROWS = (1 + max(at) for at in zip(*GRID.values()))
+_COLUMNS = 1 + max(column for column, _ in GRID.values())
+_ROWS = 1 + max(row for _, row in GRID.values())
 #: What may be drawn, and what a column with it is called.
 KINDS: Final = ("change", "fall")
 _COUNTS = ("reported", "predicted", "median", "low", "high", "value", "deaths", "count", "counts")
-_WHY = "a map of counts shows where many people live, not where more of them die"
+_REASON = "a map of counts shows where many people live, not where more of them die"
 _SHOWN_AS = {"YC": "NYC"}
 #: Least value of each class but the last, from a likely fall to a likely rise, and what it is
 #: called: of the chance of a fall to the nearest 5%, and of a change with its sign turned.
@@ -125,65 +127,76 @@ def tile_map(
     Virginia) to +3% (New York City). No value: ...
     """
     if kind.lower() in (*_COUNTS, "rate", "rates"):
-        raise DataError(f"kind is {kind!r}: {_WHY}", hint="use kind='change' or kind='fall'")
+        raise DataError(f"kind is {kind!r}: {_REASON}", hint="use kind='change' or kind='fall'")
     one_of(kind, KINDS, name="kind")
     numbers, when, day = _numbers(values, kind, month=month)
     by_place = numbers[kind]
     chances = numbers.get("fall")
-    of = about(values, None, indicator=indicator)
-    known = {s: by_place[s] for s in GRID if np.isfinite(by_place.get(s, np.nan))}
-    classes = {
-        s: _class_of(v, chances is not None)
-        for s, v in (chances or by_place).items()
-        if np.isfinite(v) and s in GRID
-    }
+    has_chances = chances is not None
+    chance_by_place = chances or {}
+    data = about(values, None, indicator=indicator)
+    shown = [code for code in GRID if np.isfinite(by_place.get(code, np.nan))]
+    classes = {}
+    for code, value in (chances or by_place).items():
+        if np.isfinite(value) and code in GRID:
+            classes[code] = _class_of(value, has_chances)
     # Puerto Rico is shown where it is known.
-    lacking = [code for code in GRID if code not in known and code in JURISDICTIONS]
-    drawn = canvas(10.5, 10.6)[1] if axes is None else axes
+    missing = [code for code in GRID if code not in shown and code in JURISDICTIONS]
+    if axes is None:
+        _, axes = canvas(10.5, 10.6)
     names = {}
-    for code, value in known.items():
+    for code in shown:
         address = (links or {}).get(code, "")
-        shown = _number(value, kind)
-        _tile(drawn, code, number=shown, which=classes.get(code), address=address)
-        p = (chances or {}).get(code, float("nan"))
-        fall = f"chance of a fall {likely(p)}" if np.isfinite(p) else ""
-        change = f"expected change {shown}" if kind == "change" else ""
-        name = f"{_SHOWN_AS.get(code, code)} {shown}: {called(code)}"
+        number = _number(by_place[code], kind)
+        _tile(axes, code, number=number, level=classes.get(code), address=address)
+        probability = chance_by_place.get(code, float("nan"))
+        fall = f"chance of a fall {likely(probability)}" if np.isfinite(probability) else ""
+        change = f"expected change {number}" if kind == "change" else ""
+        name = f"{_SHOWN_AS.get(code, code)} {number}: {called(code)}"
         names[address] = joined(name, fall, change)
-    for code in lacking:
-        _tile(drawn, code, number="–", which=None, address="")
-    setattr(drawn, LINKS, names)
-    blank(drawn)
-    drawn.set(xlim=(0, _COLUMNS), ylim=(_ROWS + 1.3, 0))
-    drawn.set_aspect("equal", anchor="NW")
-    _key(drawn, chances is not None)
-    here = [classes[s] for s in by_place if s in classes]
-    falls = sum(c < 2 for c in here)
-    rises = sum(c > 2 for c in here)
-    finding = f"Expected change: a fall of 5% or more in {falls} of {len(here)}, a rise in {rises}"
-    if chances is not None:
-        finding = f"Deaths are likely to fall in {falls} of {len(here)} jurisdictions"
+    for code in missing:
+        _tile(axes, code, number="–", level=None, address="")
+    setattr(axes, LINKS, names)
+    blank(axes)
+    axes.set(xlim=(0, _COLUMNS), ylim=(_ROWS + 1.3, 0))
+    axes.set_aspect("equal", anchor="NW")
+    _key(axes, has_chances)
+    levels = [classes[code] for code in by_place if code in classes]
+    falls = sum(level < 2 for level in levels)
+    rises = sum(level > 2 for level in levels)
+    if has_chances:
+        finding = f"Deaths are likely to fall in {falls} of {len(levels)} jurisdictions"
         finding += f" and to rise in {rises}" if rises else ""
-    until = "" if when is None else f"12 months to {month_name(when)}"
-    color = "expected change" if chances is None else "chance of a fall"
-    number = "" if kind == "fall" else " Number: expected change on a year earlier."
-    below = f"{joined(capital(of.deaths), until)}. Color: {color}.{number}"
-    note = f"{of.source} NY leaves out New York City (NYC).".strip()
-    if lacking:
-        note += f" Hatched: no value ({listed([_SHOWN_AS.get(s, s) for s in lacking], 12)})."
-    until = "" if when is None else f"12 months ending {month_name(when)}"
-    lead = {
-        "change": f"Change of {of.deaths} in a year by state",
-        "fall": f"Probability that {of.deaths} fall within a year, by state",
-    }[kind]
-    sentence = f"{joined(lead, until, of.seen or day)}: {_tiles_said(by_place, lacking, kind)}"
-    return finish(drawn, Head(finding, below, source=note), said=sentence)
+        color = "chance of a fall"
+    else:
+        finding = f"Expected change: a fall of 5% or more in {falls} of {len(levels)}"
+        finding += f", a rise in {rises}"
+        color = "expected change"
+    numbers_are = "" if kind == "fall" else " Number: expected change on a year earlier."
+    period = "" if when is None else f"12 months to {month_name(when)}"
+    below = f"{joined(capital(data.deaths), period)}. Color: {color}.{numbers_are}"
+    note = f"{data.source} NY leaves out New York City (NYC).".strip()
+    if missing:
+        labels = [_SHOWN_AS.get(code, code) for code in missing]
+        note += f" Hatched: no value ({listed(labels, 12)})."
+    lead = f"Change of {data.deaths} in a year by state"
+    if kind == "fall":
+        lead = f"Probability that {data.deaths} fall within a year, by state"
+    period = "" if when is None else f"12 months ending {month_name(when)}"
+    title = joined(lead, period, data.day or day)
+    sentence = f"{title}: {_tiles_in_words(by_place, missing, kind)}"
+    return finish(axes, Head(finding, below, source=note), said=sentence)
 
 
 def _class_of(value: float, chances: bool) -> int:
     """The class of a chance, rounded as it is printed, or else of a change."""
-    least = (_CHANCES if chances else _CHANGES)[0]
-    return sum((5 * round(20 * value) if chances else -round(value)) < x for x in least)
+    if chances:
+        limits, _ = _CHANCES
+        rounded = 5 * round(20 * value)
+    else:
+        limits, _ = _CHANGES
+        rounded = -round(value)
+    return sum(rounded < limit for limit in limits)
 
 
 def _numbers(
@@ -195,22 +208,27 @@ def _numbers(
     when = None if month is None else to_month(month)
     day = ""
     if isinstance(values, pd.Series | Mapping):
-        if (name := str(getattr(values, "name", ""))) in _COUNTS:
-            raise DataError(f"these are {name!r}: {_WHY}", hint="give changes in percent")
-        found = {kind: dict(values)}
+        name = str(getattr(values, "name", ""))
+        if name in _COUNTS:
+            raise DataError(f"these are {name!r}: {_REASON}", hint="give changes in percent")
+        columns = {kind: dict(values)}
     else:
-        made = values.summary() if callable(getattr(values, "summary", None)) else values
-        if isinstance(made, pd.DataFrame) and kind not in made:
+        summary = values.summary() if callable(getattr(values, "summary", None)) else values
+        if isinstance(summary, pd.DataFrame) and kind not in summary:
             hint = f"give forecast.summary(), or columns location and {kind}"
-            raise DataError(f"the table has no column {kind!r}: {_WHY}", hint=hint)
-        rows, when = at_month(table_of(made, ("location", kind), what="changes"), month)
+            raise DataError(f"the table has no column {kind!r}: {_REASON}", hint=hint)
+        table = table_of(summary, ("location", kind), name="changes")
+        rows, when = at_month(table, month)
         if rows["location"].duplicated().any():
             raise DataError("a location has several rows", hint="give one row per location")
-        day = seen_of(None, rows)
-        found = {c: dict(zip(rows["location"], rows[c])) for c in (kind, "fall") if c in rows}
-    numbers: dict[str, dict[str, float]] = {column: {} for column in found}
-    for column, by_name in found.items():
-        for key, value in by_name.items():
+        day = day_of(None, rows)
+        columns = {}
+        for column in (kind, "fall"):
+            if column in rows:
+                columns[column] = dict(zip(rows["location"], rows[column]))
+    numbers: dict[str, dict[str, float]] = {column: {} for column in columns}
+    for column, value_by_name in columns.items():
+        for key, value in value_by_name.items():
             code = lookup(str(key)).state
             if code in numbers[column]:
                 raise UnknownNameError(f"{called(code)} is given twice, once as {key!r}")
@@ -221,30 +239,35 @@ def _numbers(
 
 def _check(values: Mapping[str, float], kind: str) -> None:
     """Refuse what is no change, or no probability: most often it is counts."""
-    known = {s: v for s, v in values.items() if np.isfinite(v)}
-    if not known:
+    finite = {code: value for code, value in values.items() if np.isfinite(value)}
+    if not finite:
         raise DataError("no place has a value, so there is nothing to map")
     if kind == "fall":
-        odd = {s: v for s, v in known.items() if not 0 <= v <= 1}
+        odd = {code: value for code, value in finite.items() if not 0 <= value <= 1}
         hint = "the chance of a fall is a probability; for percent on a year earlier: kind='change'"
         rule = "lies between 0 and 1"
     else:
-        odd = {s: v for s, v in known.items() if v < -100}
+        odd = {code: value for code, value in finite.items() if value < -100}
+        numbers = list(finite.values())
         # Deaths of a year are many in most places and never below zero.
-        if not odd and min(known.values()) >= 0 and np.median(list(known.values())) > 100:
-            odd = dict([max(known.items(), key=lambda item: item[1])])
+        if not odd and min(numbers) >= 0 and np.median(numbers) > 100:
+            largest = max(finite, key=lambda code: finite[code])
+            odd = {largest: finite[largest]}
         hint = "give forecast.summary(), or percent on the count 12 months before"
-        rule = f"is a change in percent, and these look like counts: {_WHY}"
+        rule = f"is a change in percent, and these look like counts: {_REASON}"
     if odd:
         code, value = next(iter(odd.items()))
         raise DataError(f"{called(code)} has {value:,.6g}, and kind={kind!r} {rule}", hint=hint)
 
 
-def _tile(axes: Any, code: str, number: str, which: int | None, address: str) -> None:
+def _tile(axes: Any, code: str, number: str, level: int | None, address: str) -> None:
+    """A tile in the color of its class (hatched without one), its code and its number."""
     from matplotlib.patches import Rectangle
 
-    (column, row), small = GRID[code], width_of(axes) / _COLUMNS < 50
-    face, hatch = (PALE, "////") if which is None else (CLASSES[which], None)
+    column, row = GRID[code]
+    small = width_of(axes) / _COLUMNS < 50
+    face = PALE if level is None else CLASSES[level]
+    hatch = "////" if level is None else None
     tile = Rectangle(
         (column + 0.025, row + 0.025),
         0.95,
@@ -254,24 +277,27 @@ def _tile(axes: Any, code: str, number: str, which: int | None, address: str) ->
         edgecolor="#b4bac4",
         hatch=hatch,
     )
-    ink = PAPER if which in (0, 4) else INK
-    parts = [axes.add_patch(tile)]
-    for text, y, size, weight in (
-        (_SHOWN_AS.get(code, code), 0.35, TEXT if small else 15, "bold"),
-        (number, 0.72, SMALL if small else 13, "normal"),
-    ):
-        parts.append(
-            axes.text(
-                column + 0.5,
-                row + y,
-                text,
-                ha="center",
-                va="center",
-                color=ink,
-                fontsize=size,
-                fontweight=weight,
-            )
-        )
+    style = {"ha": "center", "va": "center", "color": PAPER if level in (0, 4) else INK}
+    middle = column + 0.5
+    parts = [
+        axes.add_patch(tile),
+        axes.text(
+            middle,
+            row + 0.35,
+            _SHOWN_AS.get(code, code),
+            fontsize=TEXT if small else 15,
+            fontweight="bold",
+            **style,
+        ),
+        axes.text(
+            middle,
+            row + 0.72,
+            number,
+            fontsize=SMALL if small else 13,
+            fontweight="normal",
+            **style,
+        ),
+    ]
     for part in parts:  # one after another, so that they are one link
         part.set(url=address or None, zorder=2)
 
@@ -280,56 +306,60 @@ def _key(axes: Any, chances: bool) -> None:
     """What the five colors mean, below the tiles."""
     from matplotlib.patches import Rectangle
 
-    wide = _COLUMNS / 5
+    width = _COLUMNS / 5
     top = _ROWS + 0.15
-    for i, (color, text) in enumerate(zip(CLASSES, (_CHANCES if chances else _CHANGES)[1])):
-        axes.add_patch(Rectangle((i * wide + 0.025, top), wide - 0.05, 0.25, facecolor=color, lw=0))
-        axes.text(
-            i * wide + 0.025,
-            top + 0.32,
-            text,
-            fontsize=SMALL,
-            color=INK,
-            va="top",
-        )
-    ends = ("Chance of a fall: high", "low (a rise is likely)") if chances else ("Fall", "Rise")
-    for text, x, ha in zip(ends, (0.025, _COLUMNS), ("left", "right")):
-        axes.text(
-            x,
-            top + 0.72,
-            text,
-            fontsize=SMALL,
-            color=MUTED,
-            va="top",
-            ha=ha,
-        )
+    if chances:
+        _, texts = _CHANCES
+        first, last = "Chance of a fall: high", "low (a rise is likely)"
+    else:
+        _, texts = _CHANGES
+        first, last = "Fall", "Rise"
+    for i, (color, text) in enumerate(zip(CLASSES, texts)):
+        left = i * width + 0.025
+        axes.add_patch(Rectangle((left, top), width - 0.05, 0.25, facecolor=color, lw=0))
+        axes.text(left, top + 0.32, text, fontsize=SMALL, color=INK, va="top")
+    style = {"fontsize": SMALL, "color": MUTED, "va": "top"}
+    axes.text(0.025, top + 0.72, first, ha="left", **style)
+    axes.text(_COLUMNS, top + 0.72, last, ha="right", **style)
 
 
 def _number(value: float, kind: str) -> str:
     return percent(value) if kind == "change" else chance(value, short=True)
 
 
-def _tiles_said(by_place: Mapping[str, float], lacking: list[str], kind: str) -> str:
-    parts = {s: v for s, v in by_place.items() if np.isfinite(v) and s != NATION and s in GRID}
-    said = []
-    if parts:
-        low = min(parts, key=lambda s: parts[s])
-        high = max(parts, key=lambda s: parts[s])
-        ends = " to ".join(f"{_number(parts[s], kind)} ({called(s)})" for s in (low, high))
-        falls = sum(v < 0 if kind == "change" else v > 0.5 for v in parts.values())
-        what = "a fall in" if kind == "change" else "a fall is likelier than not in"
-        said.append(f"{what} {falls} of {len(parts)} places, from {ends}")
-    if np.isfinite(nation := by_place.get(NATION, float("nan"))):
-        said.append(f"United States {_number(nation, kind)}")
-    end = f" No value: {listed([called(s) for s in lacking], 8)}." if lacking else ""
-    return f"{'; '.join(said)}.{end}"
+def _tiles_in_words(by_place: Mapping[str, float], missing: list[str], kind: str) -> str:
+    """How many tiles show a fall, the lowest and the highest, the nation, and what is missing."""
+    states = {}
+    for code, value in by_place.items():
+        if np.isfinite(value) and code != NATION and code in GRID:
+            states[code] = value
+    parts = []
+    if states:
+        low = min(states, key=lambda code: states[code])
+        high = max(states, key=lambda code: states[code])
+        lowest = f"{_number(states[low], kind)} ({called(low)})"
+        highest = f"{_number(states[high], kind)} ({called(high)})"
+        if kind == "change":
+            falls = sum(value < 0 for value in states.values())
+            lead = "a fall in"
+        else:
+            falls = sum(value > 0.5 for value in states.values())
+            lead = "a fall is likelier than not in"
+        parts.append(f"{lead} {falls} of {len(states)} places, from {lowest} to {highest}")
+    nation = by_place.get(NATION, float("nan"))
+    if np.isfinite(nation):
+        parts.append(f"United States {_number(nation, kind)}")
+    sentence = f"{'; '.join(parts)}."
+    if missing:
+        sentence += f" No value: {listed([called(code) for code in missing], 8)}."
+    return sentence
 
 
 # Bubbles
 
 Value = Literal["median", "rate", "rising", "ten", "among"]
 #: What may be shown: its title, and its beginning of a list.
-_SHOWN: Final = {
+_TITLES: Final = {
     "median": ("Deaths expected", "most in "),
     "rate": ("Deaths per 100,000 people", "highest rates per 100,000 in "),
     "rising": (
@@ -342,7 +372,7 @@ _SHOWN: Final = {
 #: What the tables of a forecast call them.
 _CALLED: Final = {"deaths": "median", "rise": "rising", "p_ten": "ten"}
 _SHARES = (0.1, 1 / 3, 2 / 3, 0.9)
-_SAID_SHARES = ("under 10%", "10 to 33%", "33 to 67%", "67 to 90%", "over 90%")
+_SHARE_NAMES = ("under 10%", "10 to 33%", "33 to 67%", "67 to 90%", "over 90%")
 #: Pale to deep.
 _RAMP = ("#cfe1f0", "#93bfdd", "#4f97c6", "#0072b2", "#003a5d")
 #: With more counties than these, bubbles are small.
@@ -351,7 +381,7 @@ MANY = 600
 _CONE = (29.5, 45.5, -96.0, 37.5)
 #: Alaska and Hawaii below the others: size, place in radii of the earth, words, and their cones.
 #: Alaska is drawn at a third of its size, as on most maps.
-_APART = {
+_INSETS = {
     "02": (1 / 3, -0.27, -0.33, "Alaska, a third of its size", (55.0, 65.0, -154.0, 50.0)),
     "15": (1.0, -0.08, -0.4, "Hawaii", (8.0, 18.0, -157.0, 13.0)),
 }
@@ -399,54 +429,64 @@ def map(
     Drug overdose deaths of residents by county: most in Cuyahoga County, Ohio (620) and Hamilton
     County, Ohio (490); fewer than 10 in 1 of 3 counties.
     """
-    one_of(value, tuple(_SHOWN), name="value")
-    every, when = _read(values, value, month=month, k=k)
-    of = about(values, every, indicator=indicator)
-    # A planning region has no place here.
-    found = [by_fips().get(code) for code in every["location"]]
-    middles = np.array([(c.longitude, c.latitude) if c else (np.nan, np.nan) for c in found])
-    known = ~np.isnan(middles[:, 0])
-    lacking = [called(code) for code in every.loc[~known, "location"]]
-    if not known.any():
+    one_of(value, tuple(_TITLES), name="value")
+    table, when = _read(values, value, month=month, k=k)
+    data = about(values, table, indicator=indicator)
+    middles = np.full((len(table), 2), np.nan)
+    for i, code in enumerate(table["location"]):
+        # A planning region has no place here.
+        county = by_fips().get(code)
+        if county is not None:
+            middles[i] = county.longitude, county.latitude
+    located = ~np.isnan(middles[:, 0])
+    missing = [called(code) for code in table.loc[~located, "location"]]
+    if not located.any():
         raise DataError(
-            f"{every['location'].iloc[0]} has no place on the map: where Connecticut's planning "
+            f"{table['location'].iloc[0]} has no place on the map: where Connecticut's planning "
             "regions lie is not known here"
         )
-    rows = every[known].reset_index(drop=True)
+    rows = table[located].reset_index(drop=True)
     states = rows["location"].str[:2].to_numpy(dtype=str)
-    at, apart = plane(middles[known], states)
-    wide, high = np.maximum(np.ptp(at, axis=0), 1e-9)  # as high as the map needs it, within bounds
-    size = 10.5, float(np.clip(9.4 * high / wide + 2.1, 5.8, 11.0))
-    drawn: Any = canvas(*size)[1] if axes is None else axes
-    blank(drawn)
-    drawn.margins(0.06)
-    _bubbles(drawn, rows, value=value, at=at)
-    drawn.set_aspect("equal", anchor="NW")
-    drawn.autoscale_view()
-    _names(drawn, rows, at=at)
-    for state in sorted(apart):
-        here = at[states == state]
+    points, insets = plane(middles[located], states)
+    if axes is None:
+        width, height = np.maximum(np.ptp(points, axis=0), 1e-9)
+        # As high as the map needs it, within bounds.
+        _, axes = canvas(10.5, float(np.clip(9.4 * height / width + 2.1, 5.8, 11.0)))
+    blank(axes)
+    axes.margins(0.06)
+    _bubbles(axes, rows, value=value, points=points)
+    axes.set_aspect("equal", anchor="NW")
+    axes.autoscale_view()
+    _names(axes, rows, points=points)
+    for state in sorted(insets):
+        east, north = points[states == state].T
         label(
-            drawn,
-            _APART[state][3],
-            at=(here[:, 0].mean(), here[:, 1].max()),
+            axes,
+            _INSETS[state][3],
+            at=(east.mean(), north.max()),
             shift=(0, 9),
             color=MUTED,
             size=SMALL,
             ha="center",
         )
-    legend(drawn, **({} if value == "median" else {"ncols": 4}))
-    where = f"Not on the map, place unknown: {listed(lacking, 2)}." if lacking else ""
-    until = "" if when is None else f"12 months ending {month_name(when)}"
-    what = joined(f"{capital(of.deaths)} of residents by county", until, of.seen)
-    whole = called(by_fips()[rows["location"].iloc[0]].state)
-    whole = whole if len(set(states)) == 1 else "United States"
+    if value == "median":
+        legend(axes)
+    else:
+        legend(axes, ncols=4)
+    note = f"Not on the map, place unknown: {listed(missing, 2)}." if missing else ""
+    period = "" if when is None else f"12 months ending {month_name(when)}"
+    subject = joined(f"{capital(data.deaths)} of residents by county", period, data.day)
+    area = "United States"
+    if len(set(states)) == 1:
+        area = called(by_fips()[rows["location"].iloc[0]].state)
+    title, _ = _TITLES[value]
     head = Head(
-        f"{_SHOWN[value][0].format(k=k)}, counties, {whole}",
-        f"{what}. Area of a bubble: expected deaths.",
-        source=joined(about(values).source, where, by=" "),
+        f"{title.format(k=k)}, counties, {area}",
+        f"{subject}. Area of a bubble: expected deaths.",
+        source=joined(about(values).source, note, by=" "),
     )
-    return finish(drawn, head, said=f"{what}: {_map_said(rows, value, k, lacking)}.")
+    sentence = f"{subject}: {_map_in_words(rows, value, k, missing)}."
+    return finish(axes, head, said=sentence)
 
 
 def _read(
@@ -468,16 +508,18 @@ def _read(
             ranked = values.ranking(k=k, month=rows["month"].iloc[0])
             table = rows.merge(ranked[["location", "among"]], on="location")
     if isinstance(table, pd.DataFrame):
-        other = {old: new for old, new in _CALLED.items() if new not in table}
-        table = table.rename(columns=other)
-    rows, when = at_month(table_of(table, ("location", "median", value), what="counties"), month)
+        renamed = {old: new for old, new in _CALLED.items() if new not in table}
+        table = table.rename(columns=renamed)
+    table = table_of(table, ("location", "median", value), name="counties")
+    rows, when = at_month(table, month)
     counts = rows["median"].astype(float).where(rows["median"] >= TEN)
     rows = rows.assign(
         location=rows["location"].astype(str),
         count=counts,
         value=counts if value == "median" else rows[value].astype(float),
     ).reset_index(drop=True)
-    if odd := [s for s in rows["location"] if not is_county(s)]:
+    odd = [code for code in rows["location"] if not is_county(code)]
+    if odd:
         raise DataError(f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map")
     if rows["location"].duplicated().any():
         raise DataError("a county has several rows", hint="give one row per county, or month=")
@@ -489,63 +531,46 @@ def _read(
 
 def _highest(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Rows that have a value, the highest first."""
-    known: pd.DataFrame = rows[np.isfinite(rows[column])]
-    return known.sort_values([column, "location"], ascending=[False, True])
+    finite: pd.DataFrame = rows[np.isfinite(rows[column])]
+    return finite.sort_values([column, "location"], ascending=[False, True])
 
 
-def _bubbles(axes: Any, rows: pd.DataFrame, value: str, at: Floats) -> None:
+def _bubbles(axes: Any, rows: pd.DataFrame, value: str, points: Floats) -> None:
     """Large ones first, so that no small one is covered."""
     from matplotlib.colors import to_rgba
 
     counts = rows["count"].to_numpy()
     plain = value == "median"
     breaks, names, ramp = _classes(rows["value"].to_numpy(), value)
-    of = np.searchsorted(breaks, np.nan_to_num(rows["value"]), side="right")
+    classes = np.searchsorted(breaks, np.nan_to_num(rows["value"]), side="right")
     sizes = _Sizes(counts)
+    counted = np.isfinite(counts)
     unknown = np.isnan(rows["value"].to_numpy())
-    area = sizes.of(counts)
-    order = np.lexsort((rows["location"].to_numpy(dtype=str), -area))
-    faces = [to_rgba("white", 0.0) if unknown[i] else to_rgba(ramp[of[i]], 0.85) for i in order]
-    edges = ["white" if plain and np.isfinite(counts[i]) else MUTED for i in order]
-    thin = 0.35 if counts.size > MANY else 0.7
-    axes.scatter(
-        *at[order].T,
-        s=area[order],
-        c=faces,
-        edgecolors=edges,
-        lw=thin,
-        zorder=3,
-    )
-    for face, said in () if plain else zip(ramp, names):
-        axes.scatter(
-            [],
-            [],
-            s=60,
-            marker="s",
-            c=face,
-            edgecolors=MUTED,
-            lw=0.4,
-            label=said,
-        )
-    for n in sizes.said() if np.isfinite(counts).any() else ():
-        axes.scatter(
-            [],
-            [],
-            s=float(sizes.of(n)),
-            c=BLUE if plain else "none",
-            edgecolors=MUTED,
-            label=f"{n:,} deaths",
-        )
-    if not np.isfinite(counts).all():
-        axes.scatter(
-            [],
-            [],
-            s=sizes.open,
-            c="none",
-            edgecolors=MUTED,
-            lw=0.7,
-            label=f"fewer than {TEN}",
-        )
+    areas = sizes.areas(counts)
+    order = np.lexsort((rows["location"].to_numpy(dtype=str), -areas))
+    faces = []
+    edges = []
+    for i in order:
+        face = to_rgba("white", 0.0) if unknown[i] else to_rgba(ramp[classes[i]], 0.85)
+        faces.append(face)
+        edges.append("white" if plain and counted[i] else MUTED)
+    east, north = points[order].T
+    width = 0.35 if counts.size > MANY else 0.7
+    axes.scatter(east, north, s=areas[order], c=faces, edgecolors=edges, lw=width, zorder=3)
+
+    def key(text: str, area: float, **style: Any) -> None:
+        """An entry of the legend, without a place on the map."""
+        axes.scatter([], [], s=area, edgecolors=MUTED, label=text, **style)
+
+    if not plain:
+        for color, name in zip(ramp, names):
+            key(name, 60, marker="s", c=color, lw=0.4)
+    if counted.any():
+        for count in sizes.legend_counts():
+            area = float(sizes.areas(count))
+            key(f"{count:,} deaths", area, c=BLUE if plain else "none")
+    if not counted.all():
+        key(f"fewer than {TEN}", sizes.open, c="none", lw=0.7)
 
 
 class _Sizes:
@@ -553,18 +578,22 @@ class _Sizes:
 
     def __init__(self, counts: Floats) -> None:
         self.top = float(np.nanmax(counts)) if np.isfinite(counts).any() else float(TEN)
-        self.largest, self.open = (450.0, 4.0) if counts.size > MANY else (1300.0, 16.0)
+        small = counts.size > MANY
+        self.largest = 450.0 if small else 1300.0
+        #: Square points of a circle for a count below 10.
+        self.open = 4.0 if small else 16.0
 
-    def of(self, counts: Any) -> Floats:
+    def areas(self, counts: Any) -> Floats:
         """Square points of counts; those below 10 have one size, whatever they are."""
-        found = np.asarray(counts, dtype=float)
-        return np.where(np.isfinite(found), self.largest * found / self.top, self.open)
+        values = np.asarray(counts, dtype=float)
+        return np.where(np.isfinite(values), self.largest * values / self.top, self.open)
 
-    def said(self) -> list[int]:
+    def legend_counts(self) -> list[int]:
         """Up to three round counts for the legend, none too large for it (200 square points)."""
         most = self.top * min(1.0, 200.0 / self.largest)
-        steps = [n * 10**p for p in range(1, 5) for n in (1, 2, 5) if n * 10**p <= most]
-        return sorted({steps[i] for i in (-1, -3, -5) if len(steps) >= -i})
+        round_counts = [n * 10**power for power in range(1, 5) for n in (1, 2, 5)]
+        fitting = [count for count in round_counts if count <= most]
+        return sorted(fitting[-1::-2][:3])
 
 
 def _classes(values: Floats, value: str) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
@@ -572,56 +601,65 @@ def _classes(values: Floats, value: str) -> tuple[Any, tuple[str, ...], tuple[st
     if value == "median":
         return np.array([]), ("",), (BLUE,)
     if value != "rate":
-        return np.array(_SHARES), _SAID_SHARES, CLASSES if value == "rising" else _RAMP
-    known = values[np.isfinite(values)]
-    cuts = [float(about_count(x).replace(",", "")) for x in np.quantile(known, (0.25, 0.5, 0.75))]
-    breaks = np.unique([x for x in cuts if known.min() < x])
-    ends = [f"{x:,.0f}" for x in breaks]
-    said = (
-        *([f"under {ends[0]} per 100,000"] if ends else ["all"]),
-        *(f"{a} to {b}" for a, b in pairwise(ends)),
-        *([f"{ends[-1]} and more"] if ends else []),
-    )
-    return breaks, said, _RAMP[: len(said)] if len(said) < 4 else _RAMP[:3] + _RAMP[4:]
+        colors = CLASSES if value == "rising" else _RAMP
+        return np.array(_SHARES), _SHARE_NAMES, colors
+    rates = values[np.isfinite(values)]
+    quartiles = np.quantile(rates, (0.25, 0.5, 0.75))
+    rounded = [float(about_count(rate).replace(",", "")) for rate in quartiles]
+    breaks = np.unique([limit for limit in rounded if rates.min() < limit])
+    if not breaks.size:
+        return breaks, ("all",), _RAMP[:1]
+    limits = [f"{limit:,.0f}" for limit in breaks]
+    between = [f"{low} to {high}" for low, high in pairwise(limits)]
+    names = (f"under {limits[0]} per 100,000", *between, f"{limits[-1]} and more")
+    colors = _RAMP[: len(names)] if len(names) < 4 else _RAMP[:3] + _RAMP[4:]
+    return breaks, names, colors
 
 
-def _names(axes: Any, rows: pd.DataFrame, at: Floats) -> None:
+def _names(axes: Any, rows: pd.DataFrame, points: Floats) -> None:
     """Names of the largest, at most six, where there is room: none over another."""
     several = len(set(rows["location"].str[:2])) > 1
-    points = width_of(axes) / max(float(np.ptp(axes.get_xlim())), 1e-9)
+    scale = width_of(axes) / max(float(np.ptp(axes.get_xlim())), 1e-9)
     sizes = _Sizes(rows["count"].to_numpy())
-    taken: list[tuple[float, float, float]] = []
+    placed: list[tuple[float, float, float]] = []
     for i, code, count in _highest(rows, "count")[["location", "count"]].head(40).itertuples():
         county = by_fips()[code]
         name = f"{county.short}, {county.state}" if several else county.short
-        reach = float(np.sqrt(sizes.of(count))) / 2
-        x = at[i, 0] * points + reach
-        y = at[i, 1] * points
-        wide = text_width(name, SMALL)
-        if any(abs(y - b) < 1.3 * SMALL and x < a + w and a < x + wide for a, b, w in taken):
+        radius = float(np.sqrt(sizes.areas(count))) / 2
+        x = points[i, 0] * scale + radius
+        y = points[i, 1] * scale
+        width = text_width(name, SMALL)
+        overlaps = False
+        for left, height, length in placed:
+            near = abs(y - height) < 1.3 * SMALL
+            overlaps |= near and x < left + length and left < x + width
+        if overlaps:
             continue
-        taken.append((x, y, wide + 6))
-        label(axes, name, at=tuple(at[i]), shift=(reach + 2, 0), size=SMALL, va="center")
-        if len(taken) == 6:
+        placed.append((x, y, width + 6))
+        label(axes, name, at=tuple(points[i]), shift=(radius + 2, 0), size=SMALL, va="center")
+        if len(placed) == 6:
             break
 
 
-def _map_said(rows: pd.DataFrame, value: str, k: int, lacking: list[str]) -> str:
+def _map_in_words(rows: pd.DataFrame, value: str, k: int, missing: list[str]) -> str:
     """The numbers shown, in a sentence."""
-    number = {"median": about_count, "rate": "{:.0f}".format}.get(value)
+    numbers = {"median": about_count, "rate": "{:.0f}".format}
+    number = numbers.get(value, partial(chance, short=True))
     top = _highest(rows, "value").head(3)
-    said = [
-        f"{called(code)} ({number(x) if number else chance(x, short=True)})"
-        for code, x in zip(top["location"], top["value"])
-    ]
+    names = []
+    for code, x in zip(top["location"], top["value"]):
+        names.append(f"{called(code)} ({number(x)})")
     parts = []
-    if said:
-        names = (", ".join(said[:-1]) + " and " if said[1:] else "") + said[-1]
-        parts.append(_SHOWN[value][1].format(k=k) + names)
-    if hidden := int(rows["count"].isna().sum()):
+    if names:
+        *names_before, last = names
+        start = ", ".join(names_before) + " and " if names_before else ""
+        _, lead = _TITLES[value]
+        parts.append(f"{lead.format(k=k)}{start}{last}")
+    hidden = int(rows["count"].isna().sum())
+    if hidden:
         parts.append(f"fewer than {TEN} in {hidden:,} of {len(rows):,} counties")
-    if lacking:
-        parts.append(f"{len(lacking)} without a place on the map")
+    if missing:
+        parts.append(f"{len(missing)} without a place on the map")
     return "; ".join(parts)
 
 
@@ -643,27 +681,26 @@ def albers(
     >>> x.round(4).tolist(), y.round(4).tolist()
     ([0.2953], [0.2417])
     """
-    one = np.radians([first])
-    two = np.radians([second])
-    lat = np.radians(latitude)
-    start = origin
-    cone = (np.sin(one) + np.sin(two)) / 2
-    constant = np.cos(one) ** 2 + 2 * cone * np.sin(one)
-    radius = np.sqrt(constant - 2 * cone * np.sin(lat)) / cone
-    zero = np.sqrt(constant - 2 * cone * np.sin(np.radians(start))) / cone
+    first_parallel = np.radians([first])
+    second_parallel = np.radians([second])
+    cone = (np.sin(first_parallel) + np.sin(second_parallel)) / 2
+    constant = np.cos(first_parallel) ** 2 + 2 * cone * np.sin(first_parallel)
+    radius = np.sqrt(constant - 2 * cone * np.sin(np.radians(latitude))) / cone
+    zero = np.sqrt(constant - 2 * cone * np.sin(np.radians(origin))) / cone
     # West of the date line stands with the rest of Alaska.
     turn = (np.asarray(longitude) - middle + 180) % 360 - 180
     angle = cone * np.radians(turn)
     return radius * np.sin(angle), zero - radius * np.cos(angle)
 
 
-def plane(at: Floats, states: NDArray[np.str_]) -> tuple[Floats, set[str]]:
+def plane(middles: Floats, states: NDArray[np.str_]) -> tuple[Floats, set[str]]:
     """East and north of places, in radii of the earth; and states that are below the others."""
-    (longitude, latitude), there = at.T, set(states)
-    apart = there & set(_APART) if len(there) > 1 else set()
-    rest = ~np.isin(states, list(apart))
+    longitude, latitude = middles.T
+    all_states = set(states)
+    insets = all_states & set(_INSETS) if len(all_states) > 1 else set()
+    rest = ~np.isin(states, list(insets))
     cone = _CONE
-    if len(there) == 1 or (rest.any() and np.ptp(latitude[rest]) < 12):
+    if len(all_states) == 1 or (rest.any() and np.ptp(latitude[rest]) < 12):
         # A state is upright: in the middle of its own cone.
         low = float(latitude[rest].min())
         high = float(latitude[rest].max())
@@ -671,10 +708,10 @@ def plane(at: Floats, states: NDArray[np.str_]) -> tuple[Floats, set[str]]:
         middle = float(np.median(longitude[rest]))
         origin = float(latitude[rest].mean())
         cone = (low + span / 6, high - span / 6 + 0.1, middle, origin)
-    out = np.column_stack(albers(longitude, latitude, *cone))
-    for state in apart:
-        size, right, up, _, own = _APART[state]
-        mine = states == state
-        east, north = albers(longitude[mine], latitude[mine], *own)
-        out[mine] = np.column_stack([size * east + right, size * north + up])
-    return out, apart
+    points = np.column_stack(albers(longitude, latitude, *cone))
+    for state in insets:
+        size, right, up, _, inset_cone = _INSETS[state]
+        rows = states == state
+        east, north = albers(longitude[rows], latitude[rows], *inset_cone)
+        points[rows] = np.column_stack([size * east + right, size * north + up])
+    return points, insets

@@ -95,7 +95,7 @@ def overlay(
     'Drug overdose deaths with and without each scenario, Ohio'
     """
     baseline = projection.baseline
-    place = place_of(baseline.locations, location, what="this projection")
+    place = place_of(baseline.locations, location, name="this projection")
     titles = {**titles_of(projection), **(titles or {})}
     scenarios = sorted(projection.scenarios, key=lambda s: not s.is_null)
     colors = colors_of([s.name for s in scenarios if not s.is_null])
@@ -139,7 +139,7 @@ def overlay(
     title = f"{capital(counted.deaths)} with and without each scenario, {called(place)}"
     below = "12 months ending each month. Lines: means. Bands: 90% of the draws. Dotted: its start."
     lead = joined(
-        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.seen
+        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.day
     )
     sentence = f"{lead}, mean for {month_name(baseline.months[-1])}: {'; '.join(texts)}."
     return finish(
@@ -207,7 +207,7 @@ def averted(
     >>> axes.get_title(loc="left")
     'Drug overdose deaths prevented, Ohio'
     """
-    place = place_of(projection.baseline.locations, location, what="this projection")
+    place = place_of(projection.baseline.locations, location, name="this projection")
     table = projection.averted()
     rows = table[(table["location"] == place) & table["kind"].isin(["year", "all"])]
     if rows.empty:
@@ -254,9 +254,7 @@ def averted(
     counted = about(projection.baseline)
     title = f"{capital(counted.deaths)} prevented, {called(place)}"
     head = Head(title, "Dot: mean. Bar: 90% of the draws.", source=counted.source)
-    sentence = (
-        f"{joined(f'Deaths averted in {in_place(place)}', counted.seen)}: {'; '.join(texts)}."
-    )
+    sentence = f"{joined(f'Deaths averted in {in_place(place)}', counted.day)}: {'; '.join(texts)}."
     return finish(ax, head, said=sentence, labels=ends)
 
 
@@ -289,7 +287,7 @@ def prevented(
     >>> axes.get_title(loc="left")
     'Ohio: deaths prevented by December 2027'
     """
-    place = place_of(projection.baseline.locations, location, what="this projection")
+    place = place_of(projection.baseline.locations, location, name="this projection")
     local = projection.select([place])
     table = local.answer()
     if table.empty:
@@ -344,7 +342,7 @@ def prevented(
     ax.set_yticks(range(len(names)), names, fontsize=SMALL)
     ax.set_ylim(len(names) - 0.5, -0.5)
     thousands(ax.xaxis)
-    known_on = about(local.baseline).seen
+    known_on = about(local.baseline).day
     until = month_name(local.baseline.months[-1])
     lead = joined(f"Deaths prevented in {in_place(place)} by {until}", known_on)
     head = Head(f"{called(place)}: deaths prevented by {until}", known_on)

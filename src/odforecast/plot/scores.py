@@ -21,14 +21,14 @@ from odforecast.plot.frame import (
     in_place,
     is_county,
     joined,
-    many_in,
+    kinds_in,
     models_of,
     months_in,
     of_kind,
     origins_in,
     place_of,
-    said_in,
     scores_of,
+    size_of,
     table_of,
 )
 from odforecast.plot.style import (
@@ -138,7 +138,7 @@ def coverage(
     levels(ax, "{:g}%".format, unit="of final counts", at=[0, 25, 50, 75, 100])
     title = f"How often intervals of {name} contained the final count"
     head = _head(title, ahead, group=group, note="Dotted: how often they should")
-    lead = f"Coverage of {name}, {group}, {many_in(ahead)}"
+    lead = f"Coverage of {name}, {group}, {size_of(ahead)}"
     sentence = f"{lead}: {'; '.join(shares)} of the final counts."
     return finish(ax, head, said=sentence, labels=labels)
 
@@ -195,7 +195,7 @@ def pit(
     title = f"Where final counts fell in forecasts of {name} (PIT)"
     head = _head(title, rows, group=group, note="Dotted: perfect calibration")
     sentence = (
-        f"PIT histogram of {name}, {group}, {many_in(rows)} in {_BINS} bins: "
+        f"PIT histogram of {name}, {group}, {size_of(rows)} in {_BINS} bins: "
         f"{100 * share[0]:.0f}% of the final counts in the lowest bin, {100 * share[-1]:.0f}% in "
         f"the highest; {100 / _BINS:.0f}% each if the forecasts are calibrated."
     )
@@ -205,7 +205,7 @@ def pit(
 def _head(title: str, rows: pd.DataFrame, group: str, note: str) -> Head:
     """Title and caption of a figure of calibration."""
     forecasts = f"{len(rows):,} forecasts of {group}"
-    return Head(title, f"{note}. {joined(forecasts, said_in(rows), origins_in(rows))}.")
+    return Head(title, f"{note}. {joined(forecasts, kinds_in(rows), origins_in(rows))}.")
 
 
 # Past forecasts
@@ -257,7 +257,7 @@ def said_and_came(
     'Drug overdose deaths forecast 12 months ahead and the final count, Ohio'
     """
     scores = scores_of(results, ("observed", "median", "last_month"), vintage=vintage)
-    place = place_of(scores["location"].unique(), location, what="the score table")
+    place = place_of(scores["location"].unique(), location, name="the score table")
     rows, name, _ = chosen(scores, model, place=place)
     forecasts, ahead = _of_horizon(rows, horizon)
     # One forecast for each last known month: of several delays the one nearest to it.
@@ -291,7 +291,7 @@ def said_and_came(
     title = f"{capital(deaths)} forecast {ahead} months ahead and the final count, {called(place)}"
     bars = "Bars: 90% intervals, orange where they missed. " if visible["low"].notna().any() else ""
     thinning = f"one in {step} shown" if step > 1 else ""
-    dots = joined(name, many_in(forecasts), thinning, origins_in(forecasts))
+    dots = joined(name, size_of(forecasts), thinning, origins_in(forecasts))
     marks = f"{bars}Dots: medians of {dots}."
     below = f" Counts below {SMALL} are not shown." if is_county(place) else ""
     sentence = _sentence(forecasts, place, name=name, ahead=ahead, deaths=deaths)
@@ -362,7 +362,7 @@ def errors(
     table = scores_of(scores, ("observed", "median"), vintage=vintage)
     place = ""
     if location is not None:
-        place = place_of(table["location"].unique(), location, what="the score table")
+        place = place_of(table["location"].unique(), location, name="the score table")
     every, model, name = chosen(table, model, level=level, place=place)
     every = every[every["observed"] > 0]
     rows = _sayable(every, place)
@@ -397,10 +397,10 @@ def errors(
         named(last[0.5], "Median error", BLUE, Line("and half of errors", MUTED)),
     ]
     described = f"{len(rows):,} forecasts of {about(scores).deaths} in {name}"
-    marks = joined(f"{capital(described)} by {model}", said_in(rows), left_out, origins_in(rows))
+    marks = joined(f"{capital(described)} by {model}", kinds_in(rows), left_out, origins_in(rows))
     title = f"Errors of past forecasts by months ahead, {called(place) if place else name}"
     at5, at25, at50, at75, at95 = map(percent, last)
-    start = joined(f"Errors of {model}, {described}", said_in(rows))
+    start = joined(f"Errors of {model}, {described}", kinds_in(rows))
     sentence = (
         f"{start}: {x[-1]} months ahead the median "
         f"error was {at50}, half lay between {at25} and {at75}, 90% between {at5} and {at95}."
@@ -535,7 +535,7 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
         f"{len(at)} forecasts by {name} of {deaths} in {in_place(place)}, {ahead} months ahead, "
         f"for {month_name(at['month'].min())} to {month_name(at['month'].max())}"
     )
-    kind = said_in(at)
+    kind = kinds_in(at)
     if kind:
         lead = f"{lead}, on {kind}"
     parts = []
@@ -686,8 +686,8 @@ def skill(
     by = _TITLES.get(split, split.replace("_", " "))
     ax.set_xlabel(by)
     levels(ax, "{:g}".format, unit=literal(f"× the WIS of {baseline}"))
-    kind = "" if split == "vintage" else said_in(board)
-    target_words = "" if split == "target" else said_in(board, "target")
+    kind = "" if split == "vintage" else kinds_in(board)
+    target_words = "" if split == "target" else kinds_in(board, "target")
     described = joined("counties" if counties else chosen, target_words, kind)
     head = Head(
         f"Error relative to {baseline}", f"{joined(capital(described), 'below 1 is better')}."
@@ -710,7 +710,7 @@ def _board(
     if callable(getattr(results, "leaderboard", None)):
         keys = list(dict.fromkeys(["vintage", "target", "level", split]))
         results = results.leaderboard(by=keys, baseline=baseline)
-    board = table_of(results, ("model", "rel_wis", split), what="the leaderboard")
+    board = table_of(results, ("model", "rel_wis", split), name="the leaderboard")
     for column, kind in (("vintage", vintage), ("target", target)):
         if kind is not None or split != column:
             board = of_kind(board, column, named=kind)

@@ -115,8 +115,8 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
     >>> od.plot.counts(panel, "Ohio").get_title(loc="left")
     'Drug overdose deaths in the 12 months ending each month, Ohio'
     """
-    table = table_of(panel, ("location", "month", "reported"), what="counts")
-    place = place_of(table["location"], location, what="this panel")
+    table = table_of(panel, ("location", "month", "reported"), name="counts")
+    place = place_of(table["location"], location, name="this panel")
     rows = rows_of(table, place)
     rows = rows.assign(**{c: np.nan for c in ("predicted", "low", "high") if c not in rows})
     reported, predicted = (rows[c].dropna() for c in ("reported", "predicted"))
@@ -174,7 +174,7 @@ def _predicted(value: float) -> Label:
 def _lead(counted: About, place: str, *parts: str) -> str:
     """What the numbers of an alt text are of."""
     return joined(
-        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.seen, *parts
+        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.day, *parts
     )
 
 
@@ -240,7 +240,7 @@ def fan(
     'Drug overdose deaths in the 12 months ending each month, Ohio'
     """
     inputs = _read(forecast, bands, history=history)
-    place = place_of(inputs.table["location"], location, what="this forecast")
+    place = place_of(inputs.table["location"], location, name="this forecast")
     ax = drawn_on(axes)
     name = label or "forecast"
     fan_of = _PlaceFan(inputs, place, months=months)
@@ -356,7 +356,7 @@ def small_multiples(
     places_forecast = list(dict.fromkeys(inputs.table["location"].astype(str)))
     asked = [locations] if isinstance(locations, str) else locations
     names = places_forecast if asked is None else list(asked)
-    places = list(dict.fromkeys(place_of(places_forecast, s, what="this forecast") for s in names))
+    places = list(dict.fromkeys(place_of(places_forecast, s, name="this forecast") for s in names))
     if not places:
         raise DataError("locations is empty", hint="leave it out for all of them")
     n = len(places)
@@ -801,8 +801,8 @@ def nowcast(
     one_of(kind, ("counts", "revision"), name="kind")
     table = forecast.nowcast() if callable(getattr(forecast, "nowcast", None)) else forecast
     columns = _REVISION if kind == "revision" else ()
-    table = table_of(table, (*_NOWCAST, *columns), what="the nowcast")
-    place = place_of(table["location"], location, what="this nowcast")
+    table = table_of(table, (*_NOWCAST, *columns), name="the nowcast")
+    place = place_of(table["location"], location, name="this nowcast")
     rows: pd.DataFrame = table[table["location"].astype(str) == place]
     ax = drawn_on(axes)
     before = _before(rows, _panel(forecast, history), parts=getattr(forecast, "parts", None))
@@ -822,7 +822,7 @@ def nowcast(
     title = f"{capital(described.deaths)}, {what}, {called(place)}"
     below = f"12 months ending each month{below}{f' {capital(own_note)}.' if own_note else ''}"
     sentence = _nowcast_said(
-        rows, place, deaths=described.deaths, seen=joined(described.seen, own_note)
+        rows, place, deaths=described.deaths, seen=joined(described.day, own_note)
     )
     return finish(
         ax,
@@ -846,7 +846,7 @@ def nowcast_figure(
     where small revisions can be seen. Several have a panel of counts each. A table does not know
     which deaths it counts, nor which own counts it rests on: ``indicator`` and ``given`` say so.
     """
-    table_of(table, _NOWCAST, what="the nowcast")
+    table_of(table, _NOWCAST, name="the nowcast")
     deaths = about(table, indicator=indicator).deaths
     places = [str(s) for s in dict.fromkeys(table["location"])]
     n = len(places)
@@ -1038,11 +1038,11 @@ def revision_triangle(
 def _triangle(revisions: Any, location: str | None) -> tuple[Any, list[np.datetime64], Any, str]:
     """Counts (R, M) of one place, the days of the releases, and the months."""
     if callable(getattr(revisions, "triangle", None)):
-        place = place_of(revisions.locations, location, what="these revisions")
+        place = place_of(revisions.locations, location, name="these revisions")
         table = revisions.triangle(place)
     else:
-        long = table_of(revisions, ("location", "month", "release", "reported"), what="revisions")
-        place = place_of(long["location"], location, what="this table")
+        long = table_of(revisions, ("location", "month", "release", "reported"), name="revisions")
+        place = place_of(long["location"], location, name="this table")
         rows = long[long["location"].astype(str) == place]
         if rows.duplicated(["release", "month"]).any():
             raise DataError(f"{called(place)} has a month of a release twice")

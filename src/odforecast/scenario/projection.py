@@ -342,7 +342,7 @@ class Projection(Frozen):
 
         places = self.baseline.locations
         if location is None:
-            return place_of(places, None, what="this projection")
+            return place_of(places, None, name="this projection")
         return places[self.baseline.index(location)]
 
     def _map(self, change: Callable[[Forecast], Forecast], **fields: Any) -> Projection:
