@@ -100,11 +100,12 @@ def near(
     """
     import difflib
 
-    pairs = known.items() if isinstance(known, Mapping) else ((name, name) for name in known)
-    forms = {spelled.lower(): name for spelled, name in pairs}
+    names = known if isinstance(known, Mapping) else {name: name for name in known}
+    forms = {spelled.lower(): name for spelled, name in names.items()}
     # A page of text given by mistake is not compared letter by letter.
-    found = difflib.get_close_matches(str(value).strip()[:80].lower(), forms, n, cutoff)
-    return tuple(dict.fromkeys(forms[form] for form in found))
+    text = str(value).strip()[:80].lower()
+    matches = difflib.get_close_matches(text, forms, n, cutoff)
+    return tuple(dict.fromkeys(forms[form] for form in matches))
 
 
 def one_of(
@@ -134,9 +135,13 @@ def one_of(
     'one of: states, counties'
     """
     names = [str(name) for name in known]
-    meant = near(value, {**(also or {}), **{name: name for name in names}})
-    more = ", …" if len(names) > shown else ""
-    listed = f"one of: {', '.join(names[:shown])}{more}" if names else "there is none"
+    spellings = dict(also or {})
+    spellings |= {name: name for name in names}
+    meant = near(value, spellings)
+    listed = "there is none"
+    if names:
+        ending = ", …" if len(names) > shown else ""
+        listed = f"one of: {', '.join(names[:shown])}{ending}"
     return f"did you mean {meant[0]!r}? {listed}" if meant else listed
 
 

@@ -74,8 +74,8 @@ def find_room() -> None:
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
-        found = os.lstat(folder)
-        if found.st_uid != user or found.st_mode & 0o170077 != 0o040000:
+        status = os.lstat(folder)
+        if status.st_uid != user or status.st_mode & 0o170077 != 0o040000:
             folder = tempfile.mkdtemp(prefix="odforecast-")
     except OSError:
         return  # numba says itself that there is no room

@@ -61,11 +61,13 @@ def readings(text: str) -> tuple[np.datetime64, ...]:
     (np.datetime64('2022-05-06'), np.datetime64('2022-06-05'))
     """
     bare = _TIME.sub("", text.strip())
-    found: dict[np.datetime64, None] = {}
+    dates: dict[np.datetime64, None] = {}
     for form in _FORMS:
-        if (match := form.fullmatch(bare)) is not None and (date := _date(match)) is not None:
-            found[date] = None
-    return tuple(found)
+        match = form.fullmatch(bare)
+        date = None if match is None else _date(match)
+        if date is not None:
+            dates[date] = None
+    return tuple(dates)
 
 
 def _date(match: re.Match[str]) -> np.datetime64 | None:
@@ -98,7 +100,8 @@ def to_month(value: object, of_year: int | None = None) -> np.datetime64:
     dates = _dates(value, "2024-07")
     if of_year is None and np.datetime_data(dates[0].dtype)[0] == "Y":
         raise PanelError(f"{value!r} is a year, not a month", hint=f"write {value}-07")
-    return _only(value, {_month_in(date, of_year or 1): date for date in dates})
+    months = {_month_in(date, of_year or 1): date for date in dates}
+    return _only(value, months)
 
 
 def to_day(value: object, last: bool = False) -> dt.date:
@@ -110,31 +113,34 @@ def to_day(value: object, last: bool = False) -> dt.date:
     >>> to_day("9/17/2025"), to_day("2025-02", last=True)
     (datetime.date(2025, 9, 17), datetime.date(2025, 2, 28))
     """
-    found = {}
+    dates = {}
     for date in _dates(value, "2024-07-15"):
         if np.datetime_data(date.dtype)[0] == "D":
-            found[date] = date
+            dates[date] = date
         elif last:
-            found[np.datetime64(month_end(_month_in(date, 12)), "D")] = date
+            last_day = month_end(_month_in(date, 12))
+            dates[np.datetime64(last_day, "D")] = date
         else:
             raise PanelError(f"{value!r} has no day", hint="write a day: 2024-07-15")
-    day: dt.date = _only(value, found).astype(object)
+    day: dt.date = _only(value, dates).astype(object)
     return day
 
 
 def _dates(value: object, form: str) -> tuple[np.datetime64, ...]:
     """What a value may mean; never nothing."""
-    found: tuple[np.datetime64, ...]
+    dates: tuple[np.datetime64, ...] = ()
     if isinstance(value, np.datetime64):
         coarse = np.datetime_data(value.dtype)[0] in ("Y", "M")
-        found = () if np.isnat(value) else (np.datetime64(value, "M" if coarse else "D"),)
+        if not np.isnat(value):
+            dates = (np.datetime64(value, "M" if coarse else "D"),)
     elif isinstance(value, dt.date):  # datetimes and timestamps too
-        found = (np.datetime64(str(value)[:10], "D"),) if value == value else ()
+        if value == value:  # NaT is not
+            dates = (np.datetime64(str(value)[:10], "D"),)
     else:
-        found = readings(str(value))
-    if not found:
+        dates = readings(str(value))
+    if not dates:
         raise PanelError(f"{value!r} is not a date", hint=f"write it as {form}")
-    return found
+    return dates
 
 
 def _month_in(date: np.datetime64, of_year: int) -> np.datetime64:
@@ -143,15 +149,14 @@ def _month_in(date: np.datetime64, of_year: int) -> np.datetime64:
     return np.datetime64(f"{date}-{of_year:02}" if year_alone else date, "M")
 
 
-def _only(value: object, found: Mapping[Any, np.datetime64]) -> np.datetime64:
+def _only(value: object, dates: Mapping[Any, np.datetime64]) -> np.datetime64:
     """The one thing that a text can mean."""
-    if len(found) == 1:
-        return np.datetime64(next(iter(found)))
-    days = [date.astype(object) for date in found.values()]
-    raise PanelError(
-        f"{value!r} can be " + " or ".join(f"{d:%B} {d.day}, {d.year}" for d in days),
-        hint="write " + " or ".join(str(d) for d in days),
-    )
+    if len(dates) == 1:
+        return np.datetime64(next(iter(dates)))
+    days = [date.astype(object) for date in dates.values()]
+    names = " or ".join(f"{day:%B} {day.day}, {day.year}" for day in days)
+    forms = " or ".join(str(day) for day in days)
+    raise PanelError(f"{value!r} can be {names}", hint=f"write {forms}")
 
 
 def today() -> dt.date:

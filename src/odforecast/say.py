@@ -106,8 +106,10 @@ def old_data_note(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
     'These data are 10 months old. CDC has published newer data: odforecast data fetch.'
     """
     counties = " --dataset counties" if dataset == COUNTIES else ""
-    said = old_data(release, day)
-    return said and f"{said.removesuffix('.')}: odforecast data fetch{counties}."
+    message = old_data(release, day)
+    if not message:
+        return ""
+    return f"{message.removesuffix('.')}: odforecast data fetch{counties}."
 
 
 def shown_warnings(warnings: Iterable[str]) -> list[str]:
@@ -116,13 +118,15 @@ def shown_warnings(warnings: Iterable[str]) -> list[str]:
     >>> shown_warnings(["7 of 1,000 drawn months were below zero and set to 0", "it is old"])
     ['it is old']
     """
-    shown = []
+    texts = []
     for text in warnings:
-        found = _BELOW_ZERO.match(text)
-        few, of = (int(n.replace(",", "")) for n in found.groups()) if found else (1, 1)
-        if few >= 0.01 * of:
-            shown.append(text)
-    return shown
+        match = _BELOW_ZERO.match(text)
+        if match is not None:
+            n_below, n_draws = (int(number.replace(",", "")) for number in match.groups())
+            if n_below < 0.01 * n_draws:
+                continue
+        texts.append(text)
+    return texts
 
 
 def deaths_of(indicator: str | None) -> str:
@@ -133,10 +137,13 @@ def deaths_of(indicator: str | None) -> str:
     """
     if indicator is None:
         return "deaths"
-    full = indicator_name(indicator)
-    said = {ALL_DRUGS: "drug overdose deaths", ALL_DEATHS: "deaths from all causes"}
+    name = indicator_name(indicator)
+    if name == ALL_DRUGS:
+        return "drug overdose deaths"
+    if name == ALL_DEATHS:
+        return "deaths from all causes"
     classes = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
-    return said.get(full, f"drug overdose deaths with {classes.get(full, full)}")
+    return f"drug overdose deaths with {classes.get(name, name)}"
 
 
 def step_of(low: float, high: float) -> float:
@@ -179,7 +186,10 @@ def about(value: float) -> str:
     ('70,000', '2,410', '105,000', '17')
     """
     size = abs(value) / 30
-    return rounded(value, 1.0 if size < 1 else float(10 ** int(np.floor(np.log10(size)))))
+    step = 1.0
+    if size >= 1:
+        step = float(10 ** int(np.floor(np.log10(size))))
+    return rounded(value, step)
 
 
 def two_digits(count: float) -> str:
@@ -189,7 +199,8 @@ def two_digits(count: float) -> str:
     ('8,900', '27,000', '7', '0')
     """
     size = abs(count)
-    return rounded(size, 10.0 ** max(int(np.floor(np.log10(max(size, 1.0)))) - 1, 0))
+    exponent = int(np.floor(np.log10(max(size, 1.0))))
+    return rounded(size, 10.0 ** max(exponent - 1, 0))
 
 
 def minus(text: str) -> str:
@@ -227,7 +238,9 @@ def chance(share: float, *, short: bool = False) -> str:
     if share >= 0.995:
         return ">99%" if short else "more than 99%"
     # As `likely` rounds, also where a share lies halfway between two.
-    return f"{5 * round(20 * share) if 0.1 <= share <= 0.9 else round(100 * share)}%"
+    if 0.1 <= share <= 0.9:
+        return f"{5 * round(20 * share)}%"
+    return f"{round(100 * share)}%"
 
 
 def likely(share: float) -> str:
@@ -237,7 +250,11 @@ def likely(share: float) -> str:
     ('90%', '75%', 'over 95%', 'under 5%')
     """
     near = 5 * round(20 * share)
-    return "under 5%" if near < 5 else "over 95%" if near > 95 else f"{near}%"
+    if near < 5:
+        return "under 5%"
+    if near > 95:
+        return "over 95%"
+    return f"{near}%"
 
 
 def between(low: float, high: float, step: float | None = None) -> str:
@@ -294,8 +311,9 @@ def plain(value: object, most: int = LONGEST, show: Callable[[str], str] | None 
     2024-12-11.csv a\x1b[2J \[red] xxxxxxxxxx… (5,000 characters)
     """
     text = str(value)
-    shown = _MARKUP.sub(r"\1\1\\\2", (show or printable)(text[:most]))
-    return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
+    show = show or printable
+    start = _MARKUP.sub(r"\1\1\\\2", show(text[:most]))
+    return start if len(text) <= most else f"{start}… ({len(text):,} characters)"
 
 
 def quoted(value: object, most: int = LONGEST) -> str:
@@ -314,14 +332,17 @@ def listed(values: object, most: int = 8) -> str:
     'a, b and 1 more'
     """
     texts = [plain(v, 40) for v in list(values)]  # type: ignore[call-overload]
-    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
+    text = ", ".join(texts[:most])
+    rest = len(texts) - most
+    return f"{text} and {rest:,} more" if rest > 0 else text
 
 
 def of_path(path: str | Path) -> str:
     """A path for a message: its end, which names the file."""
     text = str(path)
-    return plain(text if len(text) <= LONGEST else f"…{text[-LONGEST + 1 :]}", LONGEST)
+    if len(text) > LONGEST:
+        text = f"…{text[-LONGEST + 1 :]}"
+    return plain(text, LONGEST)
 
 
 def printable(text: str) -> str:
@@ -342,18 +363,16 @@ def card(*lines: str) -> str:
     <Panel: deaths
       next: .plot()>
     """
-    wrapped = [
-        textwrap.wrap(
+    wrapped: list[str] = []
+    for line in lines:
+        wrapped += textwrap.wrap(
             line,
             _WIDTH,
             subsequent_indent="  ",
             max_lines=2,
             placeholder=" …",
         )
-        for line in lines
-        if line
-    ]
-    return "<" + "\n  ".join(piece for pieces in wrapped for piece in pieces) + ">"
+    return "<" + "\n  ".join(wrapped) + ">"
 
 
 def number_of(count: int, one: str, many: str = "") -> str:
@@ -362,7 +381,9 @@ def number_of(count: int, one: str, many: str = "") -> str:
     >>> number_of(1, "release"), number_of(1200, "row"), number_of(0, "county", "counties")
     ('1 release', '1,200 rows', '0 counties')
     """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    plural = many or f"{one}s"
+    noun = one if count == 1 else plural
+    return f"{count:,} {noun}"
 
 
 def steady[T](method: Callable[[T], str]) -> Callable[[T], str]:
@@ -377,15 +398,16 @@ def steady[T](method: Callable[[T], str]) -> Callable[[T], str]:
     """
 
     @wraps(method)
-    def shown(self: T) -> str:
+    def show(self: T) -> str:
         try:
             return method(self)
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            text = f"{type(self).__name__}: cannot be shown ({' '.join(what.split())[:200]})"
+            message = f"{type(error).__name__}: {error}"
+            reason = " ".join(message.split())[:200]
+            text = f"{type(self).__name__}: cannot be shown ({reason})"
             return f"<{text}>" if method.__name__ == "__repr__" else f"<p>{escape(text)}</p>"
 
-    return shown
+    return show
 
 
 def html_facts(facts: Mapping[str, object], caption: str = "", note: str = "") -> str:
@@ -395,11 +417,13 @@ def html_facts(facts: Mapping[str, object], caption: str = "", note: str = "") -
     >>> "2025-09-17" in page, "donor" in page
     (True, False)
     """
-    rows = "".join(
-        f'<tr><th scope="row"{_LEFT}>{escape(name)}</th><td{_LEFT}>{escape(said)}</td></tr>'
-        for name, x in facts.items()
-        if x is not None and (said := shown_cell(x))
-    )
+    rows = ""
+    for name, fact in facts.items():
+        text = "" if fact is None else shown_cell(fact)
+        if not text:
+            continue
+        head = f'<th scope="row"{_LEFT}>{escape(name)}</th>'
+        rows += f"<tr>{head}<td{_LEFT}>{escape(text)}</td></tr>"
     return _table(f"<tbody>{rows}</tbody>", caption, note=note)
 
 
@@ -414,19 +438,24 @@ def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int
     >>> "A &lt; B" in page, "1,200" in page, "<caption" in page
     (True, True, True)
     """
-    shown = frame.head(rows)
+    start = frame.head(rows)
     # Column by column: a doubled name would hide one, and a row would make one type of all.
-    columns = [list(shown.iloc[:, i]) for i in range(frame.shape[1])]
+    columns = [list(start.iloc[:, i]) for i in range(frame.shape[1])]
     sides = [_RIGHT if _numbers(column) else _LEFT for column in columns]
-    head = "".join(
-        f'<th scope="col"{side}>{escape(str(c))}</th>' for c, side in zip(frame.columns, sides)
-    )
-    line = "<tr>" + "".join(f"<td{side}>{{}}</td>" for side in sides) + "</tr>"
-    body = "".join(line.format(*(escape(shown_cell(x)) for x in row)) for row in zip(*columns))
-    left = len(frame) - rows
-    more = f"… and {number_of(left, 'more row')}." if left > 0 else ""
-    below = " ".join(s for s in (more, note) if s)
-    return _table(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", caption, note=below)
+    head = ""
+    for name, side in zip(frame.columns, sides):
+        head += f'<th scope="col"{side}>{escape(str(name))}</th>'
+    body = ""
+    for row in zip(*columns):
+        cells = ""
+        for cell, side in zip(row, sides):
+            cells += f"<td{side}>{escape(shown_cell(cell))}</td>"
+        body += f"<tr>{cells}</tr>"
+    rest = len(frame) - rows
+    if rest > 0:
+        ending = f"… and {number_of(rest, 'more row')}."
+        note = f"{ending} {note}" if note else ending
+    return _table(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", caption, note=note)
 
 
 def shown_cell(value: object) -> str:

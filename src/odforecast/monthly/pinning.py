@@ -121,11 +121,11 @@ def pin_months(
     rows: dict[int, _Row] = {}
     centre = None  # the nation's season, once it is known
     for i in sorted(range(len(base)), key=lambda i: i != nation):
-        seen = np.flatnonzero(~np.isnan(sums[i]))
-        if not seen.size:
+        published = np.flatnonzero(~np.isnan(sums[i]))
+        if not published.size:
             continue
-        a = int(seen[0])
-        b = int(seen[-1]) + 1
+        a = int(published[0])
+        b = int(published[-1]) + 1
         span = slice(a, b + 11)
         rows[i], level[i], season = _fit(
             base[i, span],
@@ -186,22 +186,23 @@ def _fit(
         root = np.linalg.cholesky(smooth + np.diag(1.0 / level))
         response = np.log(level / days) + (base - level) / level - offset
         design = np.hstack([-space / level[:, None], np.ones((n, 1))])
-        left = solve_triangular(root, design, lower=True)
-        right = solve_triangular(root, response, lower=True)
+        predictors = solve_triangular(root, design, lower=True)
+        responses = solve_triangular(root, response, lower=True)
         loglik = -float(np.log(np.diag(root)).sum())
         if pins.size:
             # month = ratio * known + noise: one more unknown, one more row per known month.
             value = known[pins]
-            none = np.zeros((pins.size, 1))
+            zeros = np.zeros((pins.size, 1))
             noise = np.sqrt(KNOWN_FLOOR**2 + KNOWN_AWAY / value)
-            extra = np.hstack([-space[pins] / value[:, None], none, none + 1.0])
-            left = np.vstack([np.hstack([left, np.zeros((n, 1))]), extra / noise[:, None]])
-            right = np.concatenate([right, base[pins] / value / noise])
+            extra = np.hstack([-space[pins] / value[:, None], zeros, zeros + 1.0])
+            without_ratio = np.hstack([predictors, np.zeros((n, 1))])
+            predictors = np.vstack([without_ratio, extra / noise[:, None]])
+            responses = np.concatenate([responses, base[pins] / value / noise])
             loglik -= float(np.log(noise).sum())
-        gram = left.T @ left
+        gram = predictors.T @ predictors
         gram[np.diag_indices(d)] += 1e-9  # directions nothing speaks about stay where they are
-        solution = np.linalg.solve(gram, left.T @ right)
-        rest = right - left @ solution
+        solution = np.linalg.solve(gram, predictors.T @ responses)
+        rest = responses - predictors @ solution
         loglik -= 0.5 * float(np.linalg.slogdet(gram)[1]) + 0.5 * float(rest @ rest)
         covariance = np.linalg.inv(gram)[:d, :d]
         factor = np.linalg.cholesky((covariance + covariance.T) / 2)
@@ -224,8 +225,8 @@ def _fit(
     for _ in range(5):
         fitted = solve(level, WALKS[2], scales[len(scales) // 2])[-1]
         level = np.maximum(days * np.exp(fitted), 1e-3)
-    found = zip(*(solve(level, step, amplitude) for step in WALKS for amplitude in scales))
-    score, means, factors, seasons, ratios, _ = map(np.stack, found)
+    fits = [solve(level, step, amplitude) for step in WALKS for amplitude in scales]
+    score, means, factors, seasons, ratios, _ = map(np.stack, zip(*fits))
     weights = np.exp(score - score.max())
     weights /= weights.sum()
     # One Gaussian with the mean and covariance of the weighted grid.
@@ -234,9 +235,9 @@ def _fit(
     cov += np.einsum("g,gi,gj->ij", weights, means - mean, means - mean)
     # Months are not negative, and suppressed sums lie below 10.
     at = hidden & np.isnan(sums)
-    held = rolling_sums(base)[at]
+    base_sums = rolling_sums(base)[at]
     through = rolling_sums(space.T).T[at]
-    limits = (-base, SUPPRESSED[0] - held, held - SUPPRESSED[1])
+    limits = (-base, SUPPRESSED[0] - base_sums, base_sums - SUPPRESSED[1])
     bounds = np.vstack([space, through, -through]), np.concatenate(limits)
     row = _Row(base, sums, space=space, bounds=bounds, mean=mean, factor=np.linalg.cholesky(cov))
     return row, float(weights @ ratios), np.einsum("g,gk->k", weights, seasons)
@@ -282,9 +283,10 @@ def draw_truncated(
     """
     rows, limits = bounds
     free = mean + rng.standard_normal((4 * n, mean.size)) @ factor.T
-    kept = free[(free @ rows.T >= limits - 1e-9).all(axis=1)]
-    if len(kept) >= n:
-        return np.asarray(kept[:n])
+    inside = (free @ rows.T >= limits - 1e-9).all(axis=1)
+    accepted = free[inside]
+    if len(accepted) >= n:
+        return np.asarray(accepted[:n])
     start = np.linalg.solve(factor, _inner_point(rows, limits) - mean)
     z = np.repeat(start[None], n, axis=0)
     slopes = rows @ factor  # constraints in the whitened space
@@ -320,11 +322,12 @@ def _cut_normal(low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
 
 def whole_months(months: Floats, sums: Floats) -> Floats:
     """Whole deaths close to real months, with rolling sums exactly as published."""
-    seen = ~np.isnan(sums)
-    if (sums[seen] != np.round(sums[seen])).any():
+    published = ~np.isnan(sums)
+    published_sums = sums[published]
+    if (published_sums != np.round(published_sums)).any():
         return months
     target = np.round(rolling_sums(months))
-    target[:, seen] = sums[seen]
+    target[:, published] = published_sums
     # What is above the lowest constants is rounded by largest remainder.
     _, lowest, room = constants(target)
     excess = spread(np.maximum(months[:, :12] - lowest, 0.0), room)

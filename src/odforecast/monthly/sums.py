@@ -41,12 +41,13 @@ def recover_months(sums: Floats) -> Floats:
     if np.nanmin(sums, initial=0.0) < 0:
         raise DataError("negative 12-month-ending count", hint="deaths cannot be negative")
     months = np.full((len(sums), sums.shape[1] + 11), np.nan)
-    seen = ~np.isnan(sums)
-    whole = seen.all(axis=1)
+    published = ~np.isnan(sums)
+    whole = published.all(axis=1)
     if whole.any():
         months[whole] = _recover_complete(sums[whole])
-    for row in np.flatnonzero(~whole & seen.any(axis=1)):
-        first, last = np.flatnonzero(seen[row])[[0, -1]]
+    with_gaps = ~whole & published.any(axis=1)
+    for row in np.flatnonzero(with_gaps):
+        first, last = np.flatnonzero(published[row])[[0, -1]]
         piece = _fill_gaps(sums[row, first : last + 1])
         months[row, first : last + 12] = _recover_complete(piece[None])[0]
     return months
@@ -83,20 +84,26 @@ def constants(sums: Floats) -> tuple[Floats, Floats, Floats]:
     """Months less their twelve constants, the least constants, and what is left above those."""
     partial = chain(np.zeros((len(sums), 12)), sums)
     lowest = np.stack([-partial[:, k::12].min(axis=1) for k in range(12)], axis=1)
-    return partial, lowest, sums[:, 0] - lowest.sum(axis=1)
+    room = sums[:, 0] - lowest.sum(axis=1)
+    return partial, lowest, room
 
 
 def spread(values: Floats, total: Floats) -> Floats:
     """Rows of twelve in proportion to ``values`` that add up to ``total``; even where all are 0."""
-    given = values.sum(axis=1)
-    scale = np.divide(total, given, out=np.zeros_like(total), where=given > 0)
-    return np.where((given > 0)[:, None], values * scale[:, None], total[:, None] / 12.0)
+    value_sums = values.sum(axis=1)
+    positive = value_sums > 0
+    scale = np.divide(total, value_sums, out=np.zeros_like(total), where=positive)
+    in_proportion = values * scale[:, None]
+    even = total[:, None] / 12.0
+    return np.where(positive[:, None], in_proportion, even)
 
 
 def windows(sums: Floats) -> Floats:
     """The months that each published sum of a row adds up: a row of 0 and 1 each."""
-    after = np.arange(sums.size + 11) - np.flatnonzero(~np.isnan(sums))[:, None]
-    return ((after >= 0) & (after < 12)).astype(float)
+    published = np.flatnonzero(~np.isnan(sums))
+    after = np.arange(sums.size + 11) - published[:, None]
+    within = (after >= 0) & (after < 12)
+    return within.astype(float)
 
 
 def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
@@ -108,10 +115,12 @@ def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     ridge = 1e-6 * (np.eye(12) - 1.0 / 12.0)
     kkt = np.zeros((13, 13))
     kkt[:12, :12] = design.T @ design + ridge
-    kkt[12, :12] = kkt[:12, 12] = 1.0
+    kkt[12, :12] = 1.0
+    kkt[:12, 12] = 1.0
     right = np.concatenate([target @ design, room[:, None]], axis=1)
     solution = np.linalg.solve(kkt, right.T).T[:, :12]
-    for row in np.flatnonzero((solution < 0).any(axis=1)):
+    negative = (solution < 0).any(axis=1)
+    for row in np.flatnonzero(negative):
         from scipy.optimize import nnls  # a quarter of the time that importing forecasts takes
 
         weight = 1e3 * max(1.0, float(np.abs(target[row]).max()))
@@ -128,23 +137,25 @@ def round_to_sum(values: Floats, total: Floats) -> Floats:
     short = np.round(total - floor.sum(axis=1)).astype(int)
     order = np.argsort(-(values - floor), axis=1, kind="stable")
     rank = np.argsort(order, axis=1)
-    return np.asarray(floor + (short[:, None] - rank + values.shape[1] - 1) // values.shape[1])
+    n_values = values.shape[1]
+    steps = (short[:, None] - rank + n_values - 1) // n_values
+    return np.asarray(floor + steps)
 
 
 def _fill_gaps(sums: Floats) -> Floats:
     """Fill missing sums inside a row so that the months are smooth and non-negative."""
     from scipy.optimize import nnls
 
-    seen = ~np.isnan(sums)
+    published = ~np.isnan(sums)
+    published_sums = sums[published]
     n = sums.size + 11
     smooth = np.diff(np.eye(n), axis=0)
     weight = 1e3
-    months, _ = nnls(
-        np.vstack([weight * windows(sums), smooth]),
-        np.concatenate([weight * sums[seen], np.zeros(n - 1)]),
-        maxiter=50 * n,
-    )
+    design = np.vstack([weight * windows(sums), smooth])
+    target = np.concatenate([weight * published_sums, np.zeros(n - 1)])
+    months, _ = nnls(design, target, maxiter=50 * n)
     filled = rolling_sums(months)
-    filled = np.round(filled) if (sums[seen] == np.round(sums[seen])).all() else filled
-    filled[seen] = sums[seen]
+    if (published_sums == np.round(published_sums)).all():
+        filled = np.round(filled)
+    filled[published] = published_sums
     return filled
