@@ -76,36 +76,37 @@ def save_forecast(
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise ForecastError(f"{folder} is a file", hint="a forecast is saved as a folder")
-    there = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
-    if INDEX in there and not overwrite:
+    existing = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if INDEX in existing and not overwrite:
         raise ForecastError(
             f"{folder} holds a forecast already", hint="save elsewhere, or with overwrite=True"
         )
     # Hidden files are those of a writer that was killed, or of the file system.
-    ours = re.compile(rf"{re.escape(INDEX)}|\..*|{DATA.pattern}")
-    if foreign := sorted(n for n in there if not ours.fullmatch(n)):
+    allowed = re.compile(rf"{re.escape(INDEX)}|\..*|{DATA.pattern}")
+    foreign = sorted(name for name in existing if not allowed.fullmatch(name))
+    if foreign:
         raise ForecastError(
             f"{folder} holds other things ({foreign[0]})", hint="give a folder of its own"
         )
     tables: dict[str, pa.Table] = {}
     record = _record(forecast, tables)
-    held = {}
+    contents = {}
     for name, table in tables.items():
         content = _to_bytes(table)
         digest = hashlib.sha256(content).hexdigest()
         file = f"{name}-{digest[:16]}.parquet"
         record["files"][name] = {"file": file, "sha256": digest}
-        held[file] = content
+        contents[file] = content
     record["checksum"] = checksum(record)
-    held[INDEX] = (json.dumps(record, indent=1) + "\n").encode()
+    contents[INDEX] = (json.dumps(record, indent=1) + "\n").encode()
     try:
-        for file, content in held.items():
+        for file, content in contents.items():
             with replacing(folder / file) as part:
                 part.write_bytes(content)
     except OSError as error:
         raise ForecastError(f"{folder} cannot be written: {error.strerror or error}") from error
     # Only now is what stood here before not needed any more.
-    for name in there - held.keys():
+    for name in existing - contents.keys():
         if DATA.fullmatch(name):
             (folder / name).unlink(missing_ok=True)
     return folder
@@ -119,12 +120,13 @@ def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
         version = 3
     record = {"kind": KIND, "version": version, "odforecast": installed_version("odforecast")}
     record |= _paths(forecast, tables)
-    beside = {} if panel is None else panel.beside
-    if forecast.beside:
-        record["parts"] = [
-            [name, _paths(part, tables, prefix=f"part-{i}-", there=beside.get(name))]
-            for i, (name, part) in enumerate(forecast.beside.items())
-        ]
+    class_panels = {} if panel is None else panel.beside
+    parts = []
+    for i, (name, part) in enumerate(forecast.beside.items()):
+        saved = class_panels.get(name)
+        parts.append([name, _paths(part, tables, prefix=f"part-{i}-", saved=saved)])
+    if parts:
+        record["parts"] = parts
     return record | {"files": {}}
 
 
@@ -132,9 +134,9 @@ def _paths(
     forecast: Forecast,
     tables: dict[str, pa.Table],
     prefix: str = "",
-    there: Panel | None = None,
+    saved: Panel | None = None,
 ) -> dict[str, Any]:
-    """A forecast without its classes; its panel is not written where it is ``there`` already."""
+    """A forecast without its classes; its panel is not written where it is the ``saved`` one."""
     import pyarrow as pa
 
     places = np.array(forecast.locations, dtype=object)
@@ -150,7 +152,7 @@ def _paths(
     before = (months[0] - _BACK).astype(str)
     tables[f"{prefix}known"] = pa.table(labels | dict(zip(before, known.T)))
     panel: Any = forecast.panel
-    if panel is not None and there is not None and panel.data_hash == there.data_hash:
+    if panel is not None and saved is not None and panel.data_hash == saved.data_hash:
         panel = "beside"
     elif panel is not None:
         panel = _panel_record(panel, tables, name=f"{prefix}panel")
@@ -174,20 +176,21 @@ def read_forecast(folder: Path, make: Callable[..., Forecast]) -> Forecast:
     record = _index(folder)
     try:
         tables = {name: _table(folder, entry) for name, entry in record["files"].items()}
-        held = _fields(record, tables)
-        beside = {} if held["panel"] is None else held["panel"].beside
-        parts = {
-            name: make(**_fields(part, tables, prefix=f"part-{i}-", there=beside.get(name)))
-            for i, (name, part) in enumerate(record.get("parts", []))
-        }
-        return make(**held, beside=parts)
+        values = _fields(record, tables)
+        panel = values["panel"]
+        class_panels = {} if panel is None else panel.beside
+        parts = {}
+        for i, (name, part) in enumerate(record.get("parts", [])):
+            saved = class_panels.get(name)
+            parts[name] = make(**_fields(part, tables, prefix=f"part-{i}-", saved=saved))
+        return make(**values, beside=parts)
     except ForecastError:
         raise
     except Exception as error:
         # The checksums hold, so somebody wrote the files by hand: whatever is wrong, say where.
-        what = str(error).partition("\n")[0]
+        message = str(error).partition("\n")[0]
         raise ForecastError(
-            f"{folder} does not hold a forecast ({type(error).__name__}: {what})",
+            f"{folder} does not hold a forecast ({type(error).__name__}: {message})",
             hint="save the forecast again",
         ) from error
 
@@ -196,7 +199,7 @@ def _fields(
     record: dict[str, Any],
     tables: dict[str, pa.Table],
     prefix: str = "",
-    there: Any = None,
+    saved: Any = None,
 ) -> dict[str, Any]:
     """The fields that :func:`_paths` put into a record and tables, as they were."""
     plain = {name: _decode(value) for name, value in record["fields"].items()}
@@ -208,7 +211,7 @@ def _fields(
         known = known.reshape(*shape, 11).transpose(1, 0, 2)
     panel = record["panel"]
     if panel is not None:
-        panel = there if panel == "beside" else _panel_from(panel, tables)
+        panel = saved if panel == "beside" else _panel_from(panel, tables)
     draws = draws.transpose(1, 0, 2)
     return {"draws": draws, "months": months, "known": known, "panel": panel, **plain}
 
@@ -217,14 +220,14 @@ def _index(folder: Path) -> dict[str, Any]:
     """The JSON of a folder, with its checksum checked."""
     index = folder / INDEX
     damaged = "the file is damaged; take another copy, or make the forecast again"
-    given = "give the folder that forecast.save wrote"
-    content = _read(index, f"no saved forecast at {folder}: there is no {INDEX}", hint=given)
+    hint = "give the folder that forecast.save wrote"
+    content = _read(index, f"no saved forecast at {folder}: there is no {INDEX}", hint=hint)
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ForecastError(f"{index} is not valid JSON ({error})", hint=damaged) from error
     if not isinstance(record, dict) or record.get("kind") != KIND:
-        raise ForecastError(f"{index} is not a saved forecast", hint=given)
+        raise ForecastError(f"{index} is not a saved forecast", hint=hint)
     version = record.get("version")
     # The version comes before the checksum: a newer format may count it in another way.
     if type(version) is not int or not 1 <= version <= VERSION:
@@ -265,11 +268,12 @@ def _read(path: Path, absent: str, hint: str) -> bytes:
 
 def checksum(record: dict[str, Any]) -> str:
     """SHA-256 of all that a record says, itself left out."""
-    held = {k: v for k, v in record.items() if k != "checksum"}
-    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
+    content = {key: value for key, value in record.items() if key != "checksum"}
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _encode(value: object, where: str) -> Any:
+def _encode(value: object, name: str) -> Any:
     """A value as JSON, with a tag where JSON has no such type; refused, where it has no form."""
     # numpy's float64 is a float, but only numpy would know it again.
     if value is None or type(value) in (bool, int, float, str):
@@ -279,13 +283,14 @@ def _encode(value: object, where: str) -> Any:
     if type(value) is dt.date:
         return {"date": value.isoformat()}
     if isinstance(value, tuple):
-        return {"tuple": [_encode(v, where) for v in value]}
+        return {"tuple": [_encode(item, name) for item in value]}
     if isinstance(value, frozenset):
-        return {"set": sorted(_encode(v, where) for v in value)}
-    if isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
-        return {"map": [[k, _encode(v, f"{where}[{k!r}]")] for k, v in value.items()]}
+        return {"set": sorted(_encode(item, name) for item in value)}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        pairs = [[key, _encode(item, f"{name}[{key!r}]")] for key, item in value.items()]
+        return {"map": pairs}
     raise ForecastError(
-        f"{where} is a {type(value).__name__}, which a saved forecast cannot hold",
+        f"{name} is a {type(value).__name__}, which a saved forecast cannot hold",
         hint="give text, a number, a date, or tuples and mappings of those",
     )
 
@@ -294,25 +299,25 @@ def _decode(value: Any) -> Any:
     """What :func:`_encode` made, as it was."""
     if not isinstance(value, dict):
         return value
-    ((tag, held),) = value.items()
+    ((tag, content),) = value.items()
     if tag not in _KINDS:
         raise ValueError(f"unknown kind of value {tag!r}")
-    return _KINDS[tag](held)
+    return _KINDS[tag](content)
 
 
 #: What makes a tagged value again.
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "month": np.datetime64,
     "date": dt.date.fromisoformat,
-    "tuple": lambda held: tuple(_decode(v) for v in held),
+    "tuple": lambda items: tuple(_decode(item) for item in items),
     "set": frozenset,
-    "map": lambda held: {k: _decode(v) for k, v in held},
+    "map": lambda pairs: {key: _decode(item) for key, item in pairs},
 }
 
 
-def _months(held: list[Any]) -> Months:
+def _months(span: list[Any]) -> Months:
     """Consecutive months, from the first and how many they are."""
-    first, size = held
+    first, size = span
     return np.asarray(np.datetime64(first, "M") + np.arange(size) * ONE_MONTH)
 
 
@@ -323,11 +328,17 @@ def _to_bytes(table: pa.Table) -> bytes:
 
     numbers = [name for name in table.column_names if name not in _KEYS]
     # A dictionary may join values that compare equal, 0.0 and -0.0; bytes do not.
-    how: Any = {"column_encoding": dict.fromkeys(numbers, "BYTE_STREAM_SPLIT")}
+    encoding: Any = dict.fromkeys(numbers, "BYTE_STREAM_SPLIT")
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=["location"], **how)
-    held: bytes = sink.getvalue().to_pybytes()
-    return held
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=["location"],
+        column_encoding=encoding,
+    )
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _numbers(table: pa.Table, names: Iterable[object]) -> Floats:
@@ -349,20 +360,22 @@ def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[
     own = panel.own
     if triangle is not None:
         for layer, array in triangle.layers.items():
-            whole = np.empty(triangle.reported.shape)
-            whole[:] = array if array.ndim == 3 else array[..., None]
-            columns |= {f"{layer} {day}": x.ravel() for day, x in zip(triangle.releases, whole)}
+            full = np.empty(triangle.reported.shape)
+            full[:] = array if array.ndim == 3 else array[..., None]
+            for day, values in zip(triangle.releases, full):
+                columns[f"{layer} {day}"] = values.ravel()
     tables[name] = pa.table(columns)
+    prefix = name.removesuffix("panel")
+    class_panels = []
+    for i, (key, class_panel) in enumerate(panel.beside.items()):
+        class_panels.append([key, _panel_record(class_panel, tables, name=f"{prefix}beside-{i}")])
     record = {
         "table": name,
         "fields": _plain(panel, _GIVEN),
         "months": [str(panel.months[0]), panel.months.size],
         "layers": list(LAYERS),
         "triangle": None if triangle is None else _encode(triangle.releases, "triangle"),
-        "beside": [
-            [key, _panel_record(other, tables, name=f"{name.removesuffix('panel')}beside-{i}")]
-            for i, (key, other) in enumerate(panel.beside.items())
-        ],
+        "beside": class_panels,
         "data_hash": panel.data_hash,
     }
     if own is not None:  # a file without any is what it was
@@ -384,17 +397,20 @@ def _panel_from(record: dict[str, Any], tables: Mapping[str, pa.Table]) -> Panel
         layers = {}
         for name in ("reported", *SAID, "all_deaths"):
             columns = [f"{name} {day}" for day in releases]
-            if name == "reported" or {*columns[:1]} & {*table.column_names}:
+            saved = bool(columns) and columns[0] in table.column_names
+            if name == "reported" or saved:
                 layers[name] = _numbers(table, columns).T.reshape(len(releases), *shape)
         if "all_deaths" in layers:
             layers["all_deaths"] = layers["all_deaths"][:, :, 0]
         triangle = Triangle(releases, **layers)
+    numbers = {layer: table[layer].to_numpy().reshape(shape) for layer in record["layers"]}
+    class_panels = {key: _panel_from(entry, tables) for key, entry in record["beside"]}
     panel = Panel(
         months=months,
         triangle=triangle,
-        beside={key: _panel_from(other, tables) for key, other in record["beside"]},
+        beside=class_panels,
         own=Own(**record["own"]) if "own" in record else None,
-        **{layer: table[layer].to_numpy().reshape(shape) for layer in record["layers"]},
+        **numbers,
         **plain,
     )
     if panel.data_hash != record["data_hash"]:
