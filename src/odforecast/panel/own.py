@@ -93,13 +93,13 @@ class Own:
 
     def __post_init__(self) -> None:
         kinds = {"months": "datetime64[M]", "deaths": "float", "as_of": "datetime64[D]"}
-        held = {name: np.asarray(getattr(self, name), kind) for name, kind in kinds.items()}
+        arrays = {name: np.asarray(getattr(self, name), kind) for name, kind in kinds.items()}
         places = np.array(self.locations, dtype=str)
-        if {array.size for array in held.values()} != {places.size}:
+        if {array.size for array in arrays.values()} != {places.size}:
             raise PanelError("own counts need a location, month, day and number in every row")
-        order = np.lexsort((held["as_of"], held["months"], places))
+        order = np.lexsort((arrays["as_of"], arrays["months"], places))
         object.__setattr__(self, "locations", tuple(places[order].tolist()))
-        for name, array in held.items():
+        for name, array in arrays.items():
             object.__setattr__(self, name, fixed(array[order], array.dtype.str))
 
     @property
@@ -122,16 +122,25 @@ class Own:
 
     def known(self, day: dt.date, locations: Iterable[str]) -> Own | None:
         """The rows of some locations that were known on a day; None where there are none."""
-        keep = np.isin(self.locations, list(locations)) & (self.as_of <= np.datetime64(day, "D"))
-        if keep.all() or not keep.any():
-            return self if keep.any() else None
-        rows = {name: getattr(self, name)[keep] for name in ("months", "deaths", "as_of")}
-        return replace(self, locations=tuple(np.array(self.locations)[keep].tolist()), **rows)
+        published = self.as_of <= np.datetime64(day, "D")
+        keep = np.isin(self.locations, list(locations)) & published
+        if not keep.any():
+            return None
+        if keep.all():
+            return self
+        places = np.array(self.locations)[keep]
+        return replace(
+            self,
+            locations=tuple(places.tolist()),
+            months=self.months[keep],
+            deaths=self.deaths[keep],
+            as_of=self.as_of[keep],
+        )
 
     def rows(self, location: str) -> tuple[Months, Floats, Days]:
         """All rows of a location: months, deaths and days, by month and day."""
-        at = np.array(self.locations, dtype=str) == location
-        return self.months[at], self.deaths[at], self.as_of[at]
+        rows = np.array(self.locations, dtype=str) == location
+        return self.months[rows], self.deaths[rows], self.as_of[rows]
 
     def of(self, location: str) -> tuple[Months, Floats, Days]:
         """The newest count of each month of a location, in order; each array of shape (n,)."""
@@ -169,16 +178,22 @@ class Own:
         summed : bool
             Whether the nation is the sum of its parts in every draw.
         """
-        alone = {NATION: JURISDICTIONS} if summed else {}
-        of = {s for place in places for s in parts.get(place, alone.get(place, (place,)))}
-        there = {s: called(s) for s in self.places if s in of}
-        return f"own counts of {self._to_months(there)}" if there else ""
+        codes: set[str] = set()
+        for place in places:
+            jurisdictions = JURISDICTIONS if summed and place == NATION else (place,)
+            codes.update(parts.get(place, jurisdictions))
+        names = {code: called(code) for code in self.places if code in codes}
+        return f"own counts of {self._to_months(names)}" if names else ""
 
     def _to_months(self, names: Mapping[str, str]) -> str:
-        ends = {name: self.of(s)[0][-1] for s, name in names.items()}
+        ends = {}
+        for code, name in names.items():
+            months, _, _ = self.of(code)
+            ends[name] = months[-1]
         if len(set(ends.values())) == 1:
-            return f"{listed(ends)} to {next(iter(ends.values()))}"
-        return listed([f"{s} to {month}" for s, month in ends.items()])
+            month = next(iter(ends.values()))
+            return f"{listed(ends)} to {month}"
+        return listed([f"{name} to {month}" for name, month in ends.items()])
 
 
 def with_counts(
@@ -199,27 +214,31 @@ def with_counts(
             hint="give all of them in one frame",
         )
     # A panel that was cut or made up is seen from its own day, whatever the clock says.
-    known = max(today(), panel.as_of) if panel.vintage == VINTAGE_REAL else panel.as_of
+    viewed = max(today(), panel.as_of) if panel.vintage == VINTAGE_REAL else panel.as_of
     if day is not None:
-        known = to_day(day)
-    every = _read(panel, frame, complete=complete, known=known)
-    own = every.known(known, panel.locations)
+        viewed = to_day(day)
+    counts = _read(panel, frame, complete=complete, default_day=viewed)
+    own = counts.known(viewed, panel.locations)
     if own is None:
-        first = every.as_of.min()
+        first = counts.as_of.min()
         raise PanelError(
-            f"all {len(every.locations)} own counts were known only after {known} (the first on "
+            f"all {len(counts.locations)} own counts were known only after {viewed} (the first on "
             f"{first})",
             hint=f"give {first} or a later day: --as-of {first}",
         )
     for state in own.places:
         _check(panel, own, state=state)
     notes = panel.notes
-    if later := len(every.locations) - len(own.locations):
-        notes += (f"{number_of(later, 'own count')} known only after {known} left out",)
+    later = len(counts.locations) - len(own.locations)
+    if later:
+        notes += (f"{number_of(later, 'own count')} known only after {viewed} left out",)
     # Seen from the day of the newest count in it: nothing published later is in a panel.
-    if (seen := own.as_of.max().astype(object)) > panel.as_of:
-        beside = {name: replace(other, as_of=seen) for name, other in panel.beside.items()}
-        panel = replace(panel, as_of=seen, beside=beside)
+    newest = own.as_of.max().astype(object)
+    if newest > panel.as_of:
+        class_panels = {
+            name: replace(class_panel, as_of=newest) for name, class_panel in panel.beside.items()
+        }
+        panel = replace(panel, as_of=newest, beside=class_panels)
     return replace(panel, own=own, notes=notes)
 
 
@@ -229,53 +248,61 @@ def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
     wrong = np.zeros(len(column), dtype=bool)
     for i, cell in enumerate(column):
         real = isinstance(cell, Real) and not isinstance(cell, bool | np.bool_)
-        if real or (isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())):
+        numeric = isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())
+        if real or numeric:
             values[i] = float(cell)
         else:
             wrong[i] = not _blank(cell)
     return values, wrong
 
 
-def dated[T](what: str, value: object, read: Callable[[Any], T]) -> T:
+def dated[T](cell: str, value: object, read: Callable[[Any], T]) -> T:
     """A month or day; one that cannot be read is refused under the name of its cell."""
     try:
         return read(value)
     except PanelError as error:
-        raise PanelError(f"{what}: {error.message}", hint=error.hint) from None
+        raise PanelError(f"{cell}: {error.message}", hint=error.hint) from None
 
 
-def whole(frame: pd.DataFrame, columns: Iterable[str], said: str, hint: str) -> None:
+def whole(frame: pd.DataFrame, columns: Iterable[str], message: str, hint: str) -> None:
     """Refuse a frame without some columns, or without rows."""
-    lacking = [c for c in columns if c not in frame]
-    if lacking or frame.empty:
-        there = f"; the columns are {', '.join(map(str, frame.columns))}" if lacking else ""
-        raise PanelError(f"{said} {', '.join(lacking) or 'rows'}{there}", hint=hint)
+    lacking = [column for column in columns if column not in frame]
+    if lacking:
+        names = ", ".join(map(str, frame.columns))
+        raise PanelError(f"{message} {', '.join(lacking)}; the columns are {names}", hint=hint)
+    if frame.empty:
+        raise PanelError(f"{message} rows", hint=hint)
 
 
 def months_in(frame: pd.DataFrame) -> Months:
     """The months of a frame; one that cannot be read is refused with its row."""
-    found = [dated(f"row {i}, month", x, read=to_month) for i, x in enumerate(frame["month"])]
-    return np.array(found, dtype="datetime64[M]")
+    months = []
+    for row, cell in enumerate(frame["month"]):
+        months.append(dated(f"row {row}, month", cell, read=to_month))
+    return np.array(months, dtype="datetime64[M]")
 
 
 def refuse(bad: Bools, message: str, hint: str | None, *cells: Any) -> None:
     """Raise for the first bad row, with its cells in the message, and how many more there are."""
     if bad.any():
         row = int(bad.argmax())
-        more = f" (and {int(bad.sum()) - 1} more)" if bad.sum() > 1 else ""
-        raise PanelError(message.format(*(column[row] for column in cells)) + more, hint=hint)
+        text = message.format(*(column[row] for column in cells))
+        if bad.sum() > 1:
+            text += f" (and {int(bad.sum()) - 1} more)"
+        raise PanelError(text, hint=hint)
 
 
-def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> Own:
+def _read(panel: Panel, frame: pd.DataFrame, complete: bool, default_day: dt.date) -> Own:
     """All rows of a frame; those without a day of their own were known on one."""
     if not isinstance(frame, pd.DataFrame):
         raise PanelError(f"own counts are a {type(frame).__name__}, not a DataFrame")
     if "location" not in frame and "state" in frame:
         frame = frame.rename(columns={"state": "location"})
     hint = "they need location, month, deaths, and may have as_of"
-    whole(frame, _NEEDED, said="own counts have no", hint=hint)
-    names = [str(c) for c in frame.columns]
-    if doubled := sorted({n for n in names if names.count(n) > 1} & set(_COLUMNS)):
+    whole(frame, _NEEDED, message="own counts have no", hint=hint)
+    names = [str(column) for column in frame.columns]
+    doubled = sorted(column for column in _COLUMNS if names.count(column) > 1)
+    if doubled:
         raise PanelError(
             f"own counts have two columns of one name: {', '.join(doubled)}",
             hint="keep one of each",
@@ -298,8 +325,15 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     months = months_in(frame)
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
-    report_days = list(zip(labels, frame["as_of"] if "as_of" in frame else [None] * len(labels)))
-    dates = [known if _blank(x) else dated(f"{s}: as_of", x, read=to_day) for s, x in report_days]
+    report_days = frame["as_of"] if "as_of" in frame else [None] * len(labels)
+    undated = None
+    dates = []
+    for label, cell in zip(labels, report_days):
+        if _blank(cell):
+            undated = default_day
+            dates.append(default_day)
+        else:
+            dates.append(dated(f"{label}: as_of", cell, read=to_day))
     days = np.array(dates, dtype="datetime64[D]")
     rows = pd.DataFrame({"label": labels, "day": dates, "deaths": deaths})
     keys = ["label", "day"]
@@ -310,7 +344,6 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     message = "{} had not ended on {}, the day on which it is said to be known"
     hint = "leave it out; a later --as-of moves the day of rows without an as_of"
     refuse(months >= days.astype("datetime64[M]"), message, hint, labels, days)
-    taken = known if any(_blank(x) for _, x in report_days) else None
     return Own(
         tuple(places),
         months,
@@ -318,7 +351,7 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
         as_of=days,
         complete=complete,
         basis=basis,
-        undated=taken,
+        undated=undated,
     )
 
 
@@ -393,10 +426,10 @@ def _check(panel: Panel, own: Own, state: str) -> None:
     name = f"own counts of {called(state)}"
     gaps = np.flatnonzero(np.diff(months).astype(int) != 1)
     if gaps.size:
-        after = months[gaps[0]]
-        then = months[gaps[0] + 1]
+        before = months[gaps[0]]
+        after = months[gaps[0] + 1]
         raise PanelError(
-            f"{name} have a gap: {after + ONE_MONTH} is missing between {after} and {then}",
+            f"{name} have a gap: {before + ONE_MONTH} is missing between {before} and {after}",
             hint="give every month from the first to the last",
         )
     shared_months, own_deaths, cdc = common(panel, own, state=state)
@@ -425,58 +458,60 @@ def _check(panel: Panel, own: Own, state: str) -> None:
     if cdc_total > 0:
         ratio = own_total / cdc_total
     if not 1.0 / WILD < ratio < WILD:
-        raise PanelError(
-            f"{total}{cdc_total:,.0f}: {ratio:,.2g} times CDC's",
-            hint="are these 12-month counts given as months?"
-            if ratio > 1
-            else "are they of the same deaths, and of the whole state?",
-        )
+        hint = "are they of the same deaths, and of the whole state?"
+        if ratio > 1:
+            hint = "are these 12-month counts given as months?"
+        raise PanelError(f"{total}{cdc_total:,.0f}: {ratio:,.2g} times CDC's", hint=hint)
     if state == _NEW_YORK and _CITY in panel.locations:
         city = panel.monthly[panel.locations.index(_CITY)]
-        whole = cdc_total + float(
-            city[(shared_months[-12:] - panel.month_grid[0]).astype(int)].sum()
-        )
+        positions = (shared_months[-12:] - panel.month_grid[0]).astype(int)
+        with_city = cdc_total + float(city[positions].sum())
         # Nearer to the two together than to the state without the city.
-        if own_total**2 > whole * cdc_total:
+        if own_total**2 > with_city * cdc_total:
             raise PanelError(
-                f"{total}{cdc_total:,.0f} without the city and {whole:,.0f} with it",
+                f"{total}{cdc_total:,.0f} without the city and {with_city:,.0f} with it",
                 hint="CDC counts New York City apart: give the rest of the state as NY, and the "
                 "city as NYC",
             )
     scale = np.median(own_deaths) / max(float(np.median(cdc)), 1.0)
-    _refuse_slips(name, months, deaths=deaths, both=np.isin(months, shared_months), cdc=cdc * scale)
+    shared = np.isin(months, shared_months)
+    _refuse_slips(name, months, deaths=deaths, shared=shared, cdc=cdc * scale)
 
 
-def _refuse_slips(name: str, months: Months, deaths: Floats, both: Bools, cdc: Floats) -> None:
+def _refuse_slips(name: str, months: Months, deaths: Floats, shared: Bools, cdc: Floats) -> None:
     """Refuse a month that is three times what is usual, or a third of it, beyond chance.
 
     One that CDC has alike is not a slip: deaths rose, or reports to both are late. ``cdc`` has the
-    months of ``both``, on the state's scale.
+    months of ``shared``, on the state's scale.
     """
     n = deaths.size
     alike = np.zeros(n, dtype=bool)
-    theirs = np.full(n, np.nan)
-    alike[both] = (deaths[both] >= USUAL[0] * cdc) & (deaths[both] <= USUAL[1] * cdc)
+    implied = np.full(n, np.nan)
+    alike[shared] = (deaths[shared] >= USUAL[0] * cdc) & (deaths[shared] <= USUAL[1] * cdc)
     # Late reports lower none of what CDC's data imply.
-    theirs[both] = [max(x, np.median(cdc[max(i - 12, 0) : i + 1])) for i, x in enumerate(cdc)]
+    recent = [np.median(cdc[max(i - 12, 0) : i + 1]) for i in range(cdc.size)]
+    implied[shared] = [max(count, median) for count, median in zip(cdc, recent)]
     before = [np.median(deaths[i - 12 : i]) if i >= 12 else np.nan for i in range(n)]
     around = [np.median(deaths[max(i - 6, 0) : i + 7]) for i in range(n)]
     root = np.sqrt(deaths + 0.375)  # of a Poisson count, with an sd of a half
     usual: Any = [
         (np.array(before), "about {:,.0f} a month in the 12 months before"),
         (np.array(around), "about {:,.0f} in a month of those about it"),
-        (theirs, "CDC's data imply about {:,.0f}"),
+        (implied, "CDC's data imply about {:,.0f}"),
     ]
     for low in (False, True):
-        for than, other in usual[: 2 if low else 3]:
-            times = (than > _SLIP * deaths) if low else (deaths > _SLIP * than)
-            bad = times & ~alike & (2 * np.abs(root - np.sqrt(than + 0.375)) > _CHANCE)
+        for level, clause in usual[: 2 if low else 3]:
+            extreme = (level > _SLIP * deaths) if low else (deaths > _SLIP * level)
+            deviations = 2 * np.abs(root - np.sqrt(level + 0.375))
+            bad = extreme & ~alike & (deviations > _CHANCE)
             if low:  # the newest months may still be coming in
-                come = np.flatnonzero(deaths >= _IN * than)
-                bad[int(come[-1]) + 1 if come.size else 0 :] = False
+                reported = np.flatnonzero(deaths >= _IN * level)
+                end = int(reported[-1]) + 1 if reported.size else 0
+                bad[end:] = False
             if bad.any():
                 i = int(bad.argmax())
+                comparison = clause.format(level[i])
                 raise PanelError(
-                    f"{name}: {deaths[i]:,.0f} deaths in {months[i]}, and {other.format(than[i])}",
+                    f"{name}: {deaths[i]:,.0f} deaths in {months[i]}, and {comparison}",
                     hint="correct the month that is wrong",
                 )

@@ -248,7 +248,7 @@ class Panel(Frozen):
         ('OH',)
         """
         hint = "it needs location, month, reported: one row per location and month"
-        whole(frame, ("location", "month", "reported"), said="the frame has no", hint=hint)
+        whole(frame, ("location", "month", "reported"), message="the frame has no", hint=hint)
         day = dated("as_of", as_of, read=to_day)
         states = [lookup(str(s)).state for s in frame["location"]]
         stamps = months_in(frame)
