@@ -785,3 +785,17 @@ def test_low_ends_are_cut_and_high_ones_are_not() -> None:
     ):
         assert layer.filled_until(np.array([0.1, 0.0, *ends]), wide * usual) == used
     assert layer.filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0
+
+
+def test_few_draws_leave_as_much_uncertainty_as_many():
+    # Six months of equal correlation .5, five of them observed: given these, the sixth has a
+    # variance of 1 - 5 x .25 / (1 + 4 x .5) = 7/12. The covariance is learned from 50 draws.
+    root = np.linalg.cholesky(0.5 * np.eye(6) + 0.5)
+    rng = np.random.default_rng(8)
+    left = []
+    for _ in range(300):
+        paths = np.exp(8.0 + 0.1 * rng.standard_normal((50, 6)) @ root.T) - 0.5
+        file = layer.File(np.arange(5), np.full(5, 8.0), np.zeros((5, 5)), np.zeros(5),
+                          np.zeros((50, 5)), 0.0)  # fmt: skip
+        left.append(np.log(layer.move(paths, file)[:, 5] + 0.5).var(ddof=1) / 0.01)
+    assert np.mean(left) == pytest.approx(7 / 12, rel=0.08)

@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import importlib
 import os
 import re
 import shutil
@@ -219,3 +220,11 @@ def test_no_public_name_is_a_submodule() -> None:
     assert both == {name for name, home in od._HOME.items() if not home}
     for name in both:
         assert getattr(od, name) is sys.modules[f"odforecast.{name}"]
+
+
+def test_every_name_that_a_module_offers_is_there() -> None:
+    for path in ROOT.rglob("*.py"):
+        name = ".".join(("odforecast", *path.relative_to(ROOT).with_suffix("").parts))
+        if "__all__" in path.read_text(encoding="utf-8") and path.name != "__main__.py":
+            module = importlib.import_module(name.removesuffix(".__init__"))
+            assert [x for x in module.__all__ if not hasattr(module, x)] == [], name

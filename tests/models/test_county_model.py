@@ -96,6 +96,22 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
         assert path.sums.base is None
 
 
+def test_paths_of_a_function_that_no_version_tells_are_drawn_again():
+    def made(deaths):
+        @od.forecaster(by="location", joint=("month",))
+        def mine(panel, horizon, draws, rng):
+            return np.full((draws, 1, horizon), deaths)
+
+        return mine
+
+    states = PANEL.beside[STATES].select(["RI"])
+    lasts = [
+        ModelPaths(made(deaths)).draw(states, PANEL.last_month, 3, DRAWS, streams(PANEL))["RI"]
+        for deaths in (100.0, 500.0)
+    ]
+    assert [float(path.months[0, -1]) for path in lasts] == [100.0, 500.0]
+
+
 def test_rounding_keeps_sums_and_is_right_on_average():
     draws = 20_000
     rng = np.random.default_rng(1)

@@ -109,7 +109,7 @@ class Simulation:
     def find_model(self, dataset: str = STATES) -> Model:
         """The model of that name, or the default one of a data set."""
         default = names.DEFAULT_COUNTY_MODEL if dataset == COUNTIES else names.DEFAULT_MODEL
-        return od.get_model(self.model or default)
+        return od.get_model(default if self.model is None else self.model)
 
 
 @dataclass(frozen=True)

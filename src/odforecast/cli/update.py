@@ -83,7 +83,7 @@ def update(
 
     if no_fetch and url is not None:
         raise click.UsageError("--url is a server to download from: leave it out with --no-fetch")
-    model = simulation.model or DEFAULT_MODEL
+    model = DEFAULT_MODEL if simulation.model is None else simulation.model
     chosen = find_scenarios(scenarios)
     tables = [read_series(path) for path in series]
     with Socrata(url or opt.CDC, notify=note) as client, working(f"updating with {model}"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions
+from importlib import metadata
+from importlib.metadata import Distribution, PackageNotFoundError, packages_distributions
 from importlib.metadata import version as installed_version
 from threading import Lock
 from types import FunctionType
@@ -47,6 +49,26 @@ def distribution_of(module: str) -> str:
     """Distribution and version a module comes from; empty if that is unknown."""
     names = _distributions(tuple(sys.path)).get(module.partition(".")[0], [])
     return installed(names[0]) if names else ""
+
+
+def is_edited(distribution: Distribution | None) -> bool:
+    """Whether a package is installed for editing, as far as is known: its version says nothing."""
+    text = distribution.read_text("direct_url.json") if distribution is not None else None
+    try:
+        address = json.loads(text) if text else {}
+    except ValueError:
+        return True
+    return bool(address.get("dir_info", {}).get("editable", False))
+
+
+def origin_of(module: str) -> str:
+    """Distribution and version that tell a module's code; empty if none does."""
+    origin = distribution_of(module)
+    name = origin.partition("==")[0]
+    # Our own checkout is told by a digest of its files.
+    if origin and name != "odforecast" and is_edited(metadata.distribution(name)):
+        return ""
+    return origin
 
 
 def installed(distribution: str) -> str:
@@ -90,7 +112,8 @@ class Contents:
         if package not in sys.stdlib_module_names or package == "__main__":
             self.modules.add(package)
         name = getattr(thing, "__qualname__", thing.__name__)
-        if "<" in name:  # made within a function: nobody can say what it holds
+        # Made within a function: nobody can say what it holds.
+        if "<" in name or getattr(thing, "__closure__", None):
             self.unknown = True
         return f"{module}.{name}"
 

@@ -11,7 +11,7 @@ import numpy as np
 from odforecast.errors import ForecastError, one_of, whole
 from odforecast.forecasts import Forecast
 from odforecast.geography import find
-from odforecast.models.content import distribution_of
+from odforecast.models.content import origin_of
 from odforecast.models.model import LABEL, Model
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import MIN_MONTHS, WAYS, Spec, as_parameters
@@ -90,7 +90,7 @@ def forecaster(
         _check(function, label)
         # One made within another function may hold values that nobody sees: it is never reused.
         local = "<" in function.__qualname__
-        origin = "" if local else distribution_of(function.__module__)
+        origin = "" if local else origin_of(function.__module__)
         spec = Spec(
             model=function.__name__,
             version=origin.partition("==")[2] or "unknown",

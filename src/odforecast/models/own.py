@@ -54,8 +54,9 @@ DOUBLED = 2.0
 AGE = 6.0
 #: Of a month no more than this is ever still to come.
 MOST = 0.9
-#: Pairs of days needed to learn the late arrivals from the file.
+#: Pairs of days needed to learn the late arrivals from the file, and months that they are of.
 PAIRS = 6
+PAIRED_MONTHS = 3
 
 
 def conditioned(forecast: Forecast, panel: Panel, streams: Streams, fitted: Any = None) -> Forecast:
@@ -452,7 +453,9 @@ def late_arrivals(own: Own, place: str, constants: Delays) -> Late:
     last_ages = ages_of(newest_months, newest_days)[newest]
     pairs = (last_ages > ages) & (newest_deaths[newest] > 0) & (deaths > 0)
     # Pairs of old months show nothing of young ones, such as those that the file ends in.
-    if pairs.sum() >= PAIRS and ages[pairs].min() <= last_ages.min() + 1.0:
+    # Counts of one month have one error in common: less than three months teach no spread.
+    enough = pairs.sum() >= PAIRS and np.unique(months[pairs]).size >= PAIRED_MONTHS
+    if enough and ages[pairs].min() <= last_ages.min() + 1.0:
         alpha, delta, spread = _fitted(
             ages[pairs],
             last_ages[pairs],
@@ -462,9 +465,11 @@ def late_arrivals(own: Own, place: str, constants: Delays) -> Late:
         )
         source = f"assumed to fill up as {int(pairs.sum())} earlier counts in the file did"
         return Late(alpha, delta, spread=spread, noise=constants.noise, source=source)
-    reason = (
-        "few months of the file have several days" if pairs.any() else "the file has one day only"
-    )
+    reason = "the file has one day only"
+    if pairs.any():
+        reason = "few months of the file have several days"
+    if enough:
+        reason = "the months of the file that have several days were older than its last"
     return Late(
         constants.late * float(np.exp(constants.late_decay * AGE)),
         constants.late_decay,
@@ -486,21 +491,30 @@ def _fitted(
     """``alpha``, ``delta`` and the spread of P pairs of counts of one month, by least squares."""
     deltas = np.linspace(0.1, 1.2, 23)
     alphas = np.concatenate([[0.0], np.geomspace(0.01, 2.0, 60)])
-    shares = [
-        np.minimum(alphas[:, None] * np.exp(-deltas[:, None, None] * ages), MOST)
-        for ages in (young, old)
-    ]
-    error = np.log(then / now) - np.log1p(-shares[0]) + np.log1p(-shares[1])
-    best = np.unravel_index((now * error**2).sum(axis=2).argmin(), (deltas.size, alphas.size))
-    before = shares[0][best]
-    after = shares[1][best]
+
+    def missing(alpha: Floats | float, delta: float, ages: Floats) -> Floats:
+        """Share of a month that is still to come at these ages."""
+        return np.asarray(np.minimum(alpha * np.exp(-delta * ages), MOST))
+
+    least = np.inf
+    alpha = delta = 0.0
+    for rate in deltas:  # one at a time: a file of daily counts has thousands of pairs
+        error = np.log(then / now) - np.log1p(-missing(alphas[:, None], rate, young))
+        error += np.log1p(-missing(alphas[:, None], rate, old))
+        squares = (now * error**2).sum(axis=1)
+        if squares.min() < least:
+            least = squares.min()
+            alpha = float(alphas[squares.argmin()])
+            delta = float(rate)
+    before = missing(alpha, delta, young)
+    after = missing(alpha, delta, old)
     odds = before / (1.0 - before) - after / (1.0 - after)
     some = odds > 0.02
     error = (now / then - 1.0 - odds)[some] / odds[some]
     # What counting alone scatters is no error of the curve.
     squares = np.maximum(error**2 - 1.0 / (odds * then)[some], 0.0).sum()
     variance = (4.0 * spread**2 + squares) / (4.0 + some.sum())
-    return float(alphas[best[1]]), float(deltas[best[0]]), float(np.sqrt(variance))
+    return alpha, delta, float(np.sqrt(variance))
 
 
 # Draws given what is observed
@@ -524,13 +538,22 @@ def moved_by(shift: Floats, logs: Floats, paths: Floats) -> Floats:
 
 
 def move(paths: Floats, file: File) -> Floats:
-    """The months (D, n) of each draw, given some of them, by the covariance of the draws."""
+    """The months (D, n) of each draw, given some of them, by the covariance of the draws.
+
+    That covariance fits the K observed months to these very draws, so that what is left is too
+    small by K of D - 1 degrees of freedom: it is widened by as much, at most to twice.
+    """
     logs = logs_of(paths)
     covariance = _covariance(logs)
     observed = covariance[np.ix_(file.at, file.at)] + file.noise
     observed += near(file.at) * np.outer(file.common, file.common)
     gain = np.linalg.solve(observed, covariance[file.at])
-    return moved_by((file.logs - logs[:, file.at] - file.errors) @ gain, logs, paths=paths)
+    shift = (file.logs - logs[:, file.at] - file.errors) @ gain
+    degrees = len(logs) - 1
+    widening = np.sqrt(degrees / max(degrees - file.at.size, degrees / 4))
+    left = logs + shift
+    shift += (widening - 1.0) * (left - left.mean(axis=0))
+    return moved_by(shift, logs, paths=paths)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from odforecast.errors import ForecastError, UnknownNameError, one_of, short
-from odforecast.models.content import distribution_of
+from odforecast.models.content import distribution_of, is_edited
 from odforecast.models.model import LABEL, Forecaster, Model
 from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES
@@ -88,13 +87,13 @@ def _ensemble() -> Maker:
 def _hub_baseline() -> Maker:
     from odforecast.models.baselines import Baseline, persistence
 
-    return partial(Baseline, "hub-baseline", persistence)
+    return partial(Baseline, "hub-baseline", persistence, False)
 
 
 def _damped_trend() -> Maker:
     from odforecast.models.baselines import Baseline, damped_trend
 
-    return partial(Baseline, "damped-trend", damped_trend)
+    return partial(Baseline, "damped-trend", damped_trend, False)
 
 
 def _cdc_predicted() -> Maker:
@@ -569,7 +568,7 @@ def _plugged(name: str, parameters: Mapping[str, Any]) -> Model:
         return model
     # Of a package that is installed for editing the version says nothing: its origin is unknown,
     # and its results are never reused.
-    return Model(model, name, origin="" if _edited(point) else _distribution(point))
+    return Model(model, name, origin="" if is_edited(point.dist) else _distribution(point))
 
 
 def _check_settings(name: str, maker: Maker, parameters: Mapping[str, Any]) -> None:
@@ -691,13 +690,3 @@ def _description(item: object) -> str:
     if isinstance(item, str):
         return f"the text {item[:60]!r}"
     return f"a {type(item).__name__}"
-
-
-def _edited(point: EntryPoint) -> bool:
-    """Whether a package is installed for editing, as far as is known."""
-    text = point.dist.read_text("direct_url.json") if point.dist is not None else None
-    try:
-        address = json.loads(text) if text else {}
-    except ValueError:
-        return True
-    return bool(address.get("dir_info", {}).get("editable", False))

@@ -194,7 +194,7 @@ def _read_month(value: object) -> np.datetime64:
 
 def _read_exposure(value: Any, key: str) -> Exposure:
     """An exposure of known places or of a known name, nowhere twice."""
-    if value == FENTANYL_SHARE:
+    if isinstance(value, str) and value == FENTANYL_SHARE:
         return FENTANYL_SHARE
     if not isinstance(value, Mapping):
         also = f", a table such as {{OH: 1, default: 0}}, or {FENTANYL_SHARE}"

@@ -474,10 +474,11 @@ def read_simple(path: Path) -> SimpleTable:
     high_columns = {}
     for share in sorted(set(intervals["level"]), reverse=True):
         low = round((1 - share) / 2, 12)
-        low_columns[low] = f"low_{share:g}"
-        high_columns[round(1 - low, 12)] = f"high_{share:g}"
+        suffix = f"_{float(share)!r}"  # all digits: levels may differ in the seventh
+        low_columns[low] = f"low{suffix}"
+        high_columns[round(1 - low, 12)] = f"high{suffix}"
         ends = intervals[intervals["level"] == share].set_index(_SIMPLE_UNIT)[["low", "high"]]
-        table = table.join(ends.add_suffix(f"_{share:g}"), on=_SIMPLE_UNIT)
+        table = table.join(ends.add_suffix(suffix), on=_SIMPLE_UNIT)
     levels = low_columns | {0.5: "median"} | dict(reversed(high_columns.items()))
     if day := DAY_IN_NAME.match(path.name):
         try:

@@ -321,6 +321,8 @@ class Update:
         for key, value in self._identity.items():
             if manifest.get(key) != value:
                 differences.append(f"{words[key]} {manifest.get(key)}, not {value}")
+        if manifest and not self.model.spec.origin:
+            differences.append("code that no version tells, which may have changed")
         return differences
 
     def _clocks(self, on: dt.date, again: bool) -> tuple[Track, ...]:

@@ -25,7 +25,7 @@ from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES, Hub, fil
 from odforecast.hub.layout import TARGET_DATA as TARGETS
 from odforecast.say import plain
 
-__all__ = ["BY_NAME", "CHECKS", "Checks", "Finding", "Known", "Outcome", "check"]
+__all__ = ["BY_NAME", "CHECKS", "Check", "Checks", "Finding", "Outcome", "check"]
 
 
 def _group(*functions: str) -> list[Check]:
