@@ -101,8 +101,9 @@ class Donor:
     def data_hash(self) -> str:
         """Hash of all the donor holds."""
         names = ("release", "locations", "age", "final_back", *_TABLES, "deaths")
-        held = [getattr(self, name) for name in names]
-        return content_hash(*held, *(p.data_hash for p in self.predecessors))
+        values = [getattr(self, name) for name in names]
+        hashes = [donor.data_hash for donor in self.predecessors]
+        return content_hash(*values, *hashes)
 
     @property
     def last_month(self) -> np.datetime64:
@@ -140,34 +141,37 @@ class Donor:
         loses again goes by the time since its closing
         (:func:`odforecast.publication.not_final`). Equal c and e change nothing.
         """
-        back = _between(self.final_at(month), month)
-        if back == self.final_back:
+        final_back = _between(self.final_at(month), month)
+        if final_back == self.final_back:
             return self
         width = self.late.shape[1]
-        at = np.arange(width)
-        open_ = np.minimum(at, max(self.final_back - 1, 0))
-        column = np.where(at < back, open_, self.final_back + at - back)
+        position = np.arange(width)
+        is_open = position < final_back
+        open_column = np.minimum(position, max(self.final_back - 1, 0))
+        column = np.where(is_open, open_column, self.final_back + position - final_back)
         inside = np.minimum(column, width - 1)
         tables = {name: getattr(self, name)[:, inside] for name in _TABLES}
         tables["late"] = np.where(column < width, tables["late"], 0.0)
         for name in ("ratio", "pending", "complete"):
             # Of twelve months each: what a month adds to the value at December goes with it.
-            whole = getattr(self, name)
-            steps = -np.diff(whole, axis=1, append=whole[:, -1:])
-            added = np.where(column[:back] < self.final_back, steps[:, inside[:back]], 0.0)
-            until = np.cumsum(added[:, ::-1], axis=1)[:, ::-1]
-            tables[name][:, :back] = tables[name][:, [min(back, width - 1)]] + until
+            table = getattr(self, name)
+            steps = -np.diff(table, axis=1, append=table[:, -1:])
+            has_step = column[:final_back] < self.final_back
+            additions = np.where(has_step, steps[:, inside[:final_back]], 0.0)
+            change = np.cumsum(additions[:, ::-1], axis=1)[:, ::-1]
+            december = tables[name][:, [min(final_back, width - 1)]]
+            tables[name][:, :final_back] = december + change
         # What a closed year still loses goes by the time since its closing, and ends with the
         # final file; what still came in for it (a share above 0) does not grow with that time.
-        mine = not_final(self.release, self.last_month - self.final_back * ONE_MONTH)
-        now = not_final(self.released(month), self.final_at(month))
-        closed = tables["late"][:, at >= back]
-        if not now:
-            closed = np.zeros(closed.shape)
-        elif mine:
-            closed = np.where(closed < 0, closed * now / mine, closed)
-        tables["late"][:, at >= back] = closed
-        return replace(self, final_back=back, **tables)
+        before = not_final(self.release, self.last_month - self.final_back * ONE_MONTH)
+        after = not_final(self.released(month), self.final_at(month))
+        closed_late = tables["late"][:, ~is_open]
+        if not after:
+            closed_late = np.zeros(closed_late.shape)
+        elif before:
+            closed_late = np.where(closed_late < 0, closed_late * after / before, closed_late)
+        tables["late"][:, ~is_open] = closed_late
+        return replace(self, final_back=final_back, **tables)
 
 
 def _laid(
@@ -235,25 +239,24 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     reported = _incomplete(base, donor)
     notes = base.notes
     # No donor has Puerto Rico: it is said once, whichever the donor.
-    whole = [s for s in base.locations if s not in (*parts, NATION)]
-    if "PR" in whole:
+    missing = [place for place in base.locations if place not in (*parts, NATION)]
+    if "PR" in missing:
+        missing.remove("PR")
         notes += (
             "no release shows how late reports arrive in Puerto Rico: it is taken as complete",
         )
-    if whole := [s for s in whole if s != "PR"]:
-        notes += (f"the donor of {donor.release} has no {', '.join(whole)}: complete there",)
-    names = ("ratio", "pending", "complete")
+    if missing:
+        notes += (f"the donor of {donor.release} has no {', '.join(missing)}: complete there",)
     n = base.months.size
-    ratio, pending, complete = (_laid(donor, name, locations=base.locations, n=n) for name in names)
-    # A class has late arrivals of its own, which the donor does not hold.
-    beside = _all_deaths(base, donor, last=reported[:, -1])
+    ratio = _laid(donor, "ratio", locations=base.locations, n=n)
     return replace(
         base,
         reported=reported,
         predicted=np.round(reported * ratio),
-        pending=pending,
-        complete=complete,
-        beside=beside,
+        pending=_laid(donor, "pending", locations=base.locations, n=n),
+        complete=_laid(donor, "complete", locations=base.locations, n=n),
+        # A class has late arrivals of its own, which the donor does not hold.
+        beside=_all_deaths(base, donor, last=reported[:, -1]),
         triangle=triangle,
         final_through=final,
         donor=label,
@@ -263,19 +266,18 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
 
 def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
     """Deaths of all causes in the donor's ratio to the last reported counts, a year before."""
-    counts = np.round(rows_for(base.locations, donor.locations, values=donor.deaths) * last)[
-        :, None
-    ]
+    ratio = rows_for(base.locations, donor.locations, values=donor.deaths)
+    counts = np.round(ratio * last)[:, None]
     if NATION not in donor.locations:
         counts = closed(counts, base.locations)
     if np.isnan(counts).all():
         return {}
     month = np.array([base.last_month - 12 * ONE_MONTH])
-    same = ("as_of", "release", "vintage", "locations", "dataset", "basis")
-    held: dict[str, Any] = {name: getattr(base, name) for name in same}
-    held |= dict.fromkeys(_BLANK, np.full(counts.shape, np.nan))
-    held |= {"months": month, "reported": counts, "final_through": month[0]}
-    return {"all-deaths": type(base)(indicator=ALL_DEATHS, **held)}
+    names = ("as_of", "release", "vintage", "locations", "dataset", "basis")
+    values: dict[str, Any] = {name: getattr(base, name) for name in names}
+    values |= dict.fromkeys(_BLANK, np.full(counts.shape, np.nan))
+    values |= {"months": month, "reported": counts, "final_through": month[0]}
+    return {"all-deaths": type(base)(indicator=ALL_DEATHS, **values)}
 
 
 def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Panel:
@@ -287,17 +289,18 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
     stop = int((month - panel.months[0]).astype(int)) + 1
     layers = {name: getattr(panel, name)[:, :stop] for name in ("reported", "low", "high")}
     layers |= dict.fromkeys(_BLANK, np.full((len(panel.locations), stop), np.nan))
-    beside = {}
-    for name, other in panel.beside.items():
+    class_panels = {}
+    for name, class_panel in panel.beside.items():
         last = month - 12 * ONE_MONTH if name == "all-deaths" else month
-        if other.months[0] <= last:
-            beside[name] = _cut(other, min(last, other.last_month), as_of=as_of, vintage=vintage)
+        if class_panel.months[0] <= last:
+            last = min(last, class_panel.last_month)
+            class_panels[name] = _cut(class_panel, last, as_of=as_of, vintage=vintage)
     return replace(
         panel,
         as_of=as_of,
         vintage=vintage,
         months=panel.months[:stop],
-        beside=beside,
+        beside=class_panels,
         triangle=None,
         final_through=month,
         donor="",
@@ -329,9 +332,9 @@ def _triangle(panel: Panel, month: np.datetime64, donor: Donor, base: Panel) -> 
         last = month - _between(earlier.last_month, donor.last_month) * ONE_MONTH
         if not 1 <= back <= PREDECESSORS or last < panel.months[0]:
             continue
-        seen = _cut(panel, last, as_of=base.as_of, vintage=VINTAGE_DELAYED)
+        shorter = _cut(panel, last, as_of=base.as_of, vintage=VINTAGE_DELAYED)
         table = np.full(base.reported.shape, np.nan)
-        table[:, : seen.months.size] = _incomplete(seen, earlier.moved(last))
+        table[:, : shorter.months.size] = _incomplete(shorter, earlier.moved(last))
         releases.append(base.as_of - (donor.release - earlier.release))
         tables.append(table)
     return Triangle(tuple(releases), np.stack(tables)) if releases else None
