@@ -39,7 +39,10 @@ def default_block(origins: NDArray[np.datetime64]) -> int:
 def _in_a_year(origins: NDArray[np.datetime64]) -> int:
     """Neighboring origins within 12 months; 1 where there are no neighbors."""
     days = np.diff(origins) // np.timedelta64(1, "D")
-    return round(365.25 / max(1.0, float(np.median(days)))) if days.size else 1
+    if not days.size:
+        return 1
+    spacing = max(1.0, float(np.median(days)))
+    return round(365.25 / spacing)
 
 
 def origin_of(names: object) -> str:
@@ -75,10 +78,12 @@ class Cells:
         size = default_block(self.origins) if block is None else min(block, n)
         rng = np.random.default_rng(seed)
         rows = np.arange(samples)[:, None]
-        starts = rng.integers(0, n, size=(samples, -(-n // size)))
-        drawn = (starts[:, :, None] + np.arange(size)).reshape(samples, -1)[:, :n] % n
+        n_blocks = -(-n // size)
+        starts = rng.integers(0, n, size=(samples, n_blocks))
+        blocks = starts[:, :, None] + np.arange(size)
+        origins = blocks.reshape(samples, -1)[:, :n] % n
         often_at = np.zeros((samples, n))
-        np.add.at(often_at, (rows, drawn), 1.0)
+        np.add.at(often_at, (rows, origins), 1.0)
         # A cell without a donor is always in: its column is the last.
         often_by = np.zeros((samples, len(self.donors) + 1))
         often_by[:, -1] = 1.0
@@ -126,21 +131,27 @@ class Pairs:
         cells = self.cells
         groups = self.cells.groups()
 
-        def seen(index: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
+        def share(index: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
             """Whether a pair shares a unit of each origin, block or donor; -1 is none."""
             shares = np.zeros((n, *shared.shape[1:]), dtype=bool)
-            np.logical_or.at(shares, index[index >= 0], shared[index >= 0])
+            has_index = index >= 0
+            np.logical_or.at(shares, index[has_index], shared[has_index])
             return shares
 
-        donors = seen(cells.by, len(cells.donors))
+        origins = share(cells.at, cells.origins.size)
+        n_groups = int(groups[-1]) + 1
+        blocks = share(groups[cells.at], n_groups)
+        donors = share(cells.by, len(cells.donors))
         eras = np.array(cells.eras, dtype=object)
-        donors_of_eras = [donors[eras == era].sum(axis=0) for era in set(cells.eras)]
-        too_few = [(n_donors > 0) & (n_donors < MIN_DONORS) for n_donors in donors_of_eras]
+        few_donors = np.zeros(shared.shape[1:], dtype=bool)
+        for era in set(cells.eras):
+            n_donors = donors[eras == era].sum(axis=0)
+            few_donors |= (n_donors > 0) & (n_donors < MIN_DONORS)
         return Base(
-            seen(cells.at, cells.origins.size).sum(axis=0),
-            seen(groups[cells.at], int(groups[-1]) + 1).sum(axis=0),
+            origins.sum(axis=0),
+            blocks.sum(axis=0),
             n_donors=donors.sum(axis=0),
-            few_donors=np.logical_or.reduce([np.zeros(shared.shape[1:], dtype=bool), *too_few]),
+            few_donors=few_donors,
         )
 
     def related(
@@ -152,15 +163,17 @@ class Pairs:
         shared: bool = True,
     ) -> tuple[Floats, Floats, Floats]:
         """A statistic for each model, and its interval."""
-        estimates = []
-        for sums in (self.sums.sum(axis=0)[None], np.tensordot(often, self.sums, axes=1)):
-            values = statistic(sums, base)
-            if shared:
-                values[:, base] = 1.0
-            estimates.append(values)
-        lower, upper = percentile_interval(estimates[1], level)
+        total = self.sums.sum(axis=0)
+        estimate = statistic(total[None], base)
+        samples = statistic(np.tensordot(often, self.sums, axes=1), base)
+        if shared:
+            estimate[:, base] = 1.0
+            samples[:, base] = 1.0
+        lower, upper = percentile_interval(samples, level)
         too_few = self.base.few[:, base]
-        return estimates[0][0], np.where(too_few, np.nan, lower), np.where(too_few, np.nan, upper)
+        lower = np.where(too_few, np.nan, lower)
+        upper = np.where(too_few, np.nan, upper)
+        return estimate[0], lower, upper
 
 
 #: Of sums (B, M, M), and the baseline's position: a number per model, shape (B, M).
@@ -183,9 +196,11 @@ def scaled_theta(sums: Floats, base: int) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(ratios_of(sums))
         comparable = ~np.isnan(logs)
-        unpaired = comparable.sum(axis=-1) - comparable.diagonal(axis1=-2, axis2=-1) == 0
+        n_comparable = comparable.sum(axis=-1)
+        with_itself = comparable.diagonal(axis1=-2, axis2=-1)
+        unpaired = n_comparable - with_itself == 0
         total = np.where(comparable, logs, 0.0).sum(axis=-1)
-        theta = total / comparable.sum(axis=-1)
+        theta = total / n_comparable
         if theta.shape[1] > 1:  # a ratio to itself compares a model with nothing
             theta = np.where(unpaired, np.nan, theta)
         return np.asarray(np.exp(theta - theta[:, [base]]))
@@ -194,8 +209,10 @@ def scaled_theta(sums: Floats, base: int) -> Floats:
 def percentile_interval(samples: Floats, level: float) -> tuple[Floats, Floats]:
     """Percentile interval of each column; NaN where there are no samples."""
     proportion("level", level, error=ScoringError)
-    if samples.shape[0] == 0:
-        return np.full(samples.shape[1], np.nan), np.full(samples.shape[1], np.nan)
+    n_samples, n_columns = samples.shape
+    if n_samples == 0:
+        unknown = np.full(n_columns, np.nan)
+        return unknown, unknown.copy()
     tail = (1.0 - level) / 2.0
     # A sample without common units makes the interval unknown (NaN), not narrower; between two
     # infinite ones there is nothing to interpolate.
@@ -260,8 +277,10 @@ class Grid:
         origins, at = np.unique(days.to_numpy(), return_inverse=True)
         donors, eras, by = self._donors()
         places, cell = np.unique(np.stack([at, by], axis=1), axis=0, return_inverse=True)
-        order = np.argsort(cell.ravel(), kind="stable")
-        rows_of = np.split(order, np.cumsum(np.bincount(cell.ravel()))[:-1])
+        cell = cell.ravel()
+        order = np.argsort(cell, kind="stable")
+        ends = np.cumsum(np.bincount(cell))
+        rows_of = np.split(order, ends[:-1])
         values = self.values[metric]
         scored = ~np.isnan(values)
         filled = np.where(scored, values, 0.0)
@@ -283,10 +302,13 @@ class Grid:
         donors, first, by = np.unique(names.to_numpy(str), return_index=True, return_inverse=True)
         era = np.full(len(units), "", dtype=object)
         if {"as_of", "last_month"} <= set(units):
-            days = (pd.DatetimeIndex(units[k]).to_numpy() for k in ("as_of", "last_month"))
-            era = columns.eras(*days)
+            as_of = pd.DatetimeIndex(units["as_of"]).to_numpy()
+            last_month = pd.DatetimeIndex(units["last_month"]).to_numpy()
+            era = columns.eras(as_of, last_month)
         without = int(donors[0] == "")  # sorted first
-        return list(map(str, donors[without:])), list(map(str, era[first[without:]])), by - without
+        names_of_donors = [str(name) for name in donors[without:]]
+        eras = [str(name) for name in era[first[without:]]]
+        return names_of_donors, eras, by - without
 
 
 def _of_one_kind(scores: pd.DataFrame, keys: Sequence[str]) -> None:
@@ -486,8 +508,9 @@ def _relative(
         columns = labels | {"model": grid.models, "n_units": n_units, "n_common": n_common}
         for name in ("n_origins", "n_blocks", "n_donors"):
             columns[name] = getattr(rests_on, name)[:, base]
-        mean = np.divide(totals, n_units, out=np.full(totals.shape, np.nan), where=n_units > 0)
-        columns |= {metric: mean} | dict(zip((order, "lower", "upper"), estimates))
+        unknown = np.full(totals.shape, np.nan)
+        columns[metric] = np.divide(totals, n_units, out=unknown, where=n_units > 0)
+        columns |= {order: estimates[0], "lower": estimates[1], "upper": estimates[2]}
         return pd.DataFrame(columns).sort_values(order, kind="stable")
 
     return _compared(table, scores, baseline=baseline, metric=metric, by=by)
@@ -602,18 +625,27 @@ def _each_pair(
     with np.errstate(invalid="ignore"):
         better = (ratios_of(by_group) < 1).sum(axis=0)
     weights = pairs.cells.weights(bootstrap, block, seed)
-    samples = ratios_of(np.tensordot(weights, pairs.sums, axes=1)).reshape(len(weights), n * n)
+    samples = ratios_of(np.tensordot(weights, pairs.sums, axes=1))
+    samples = samples.reshape(len(weights), n * n)
+    lower, upper = percentile_interval(samples, level)
     too_few = (n_groups < MIN_GROUPS) | base.few_donors
-    lower, upper = (
-        np.where(too_few, np.nan, x.reshape(n, n)) for x in percentile_interval(samples, level)
-    )
+    total = pairs.sums.sum(axis=0)
+    tables = {
+        "n_common": pairs.common,
+        "n_origins": base.n_origins,
+        "n_groups": n_groups,
+        "n_donors": base.n_donors,
+        "ratio": ratios_of(total[None])[0],
+        "lower": np.where(too_few, np.nan, lower.reshape(n, n)),
+        "upper": np.where(too_few, np.nan, upper.reshape(n, n)),
+        "n_better": better,
+    }
     i, j = np.nonzero(~np.eye(n, dtype=bool))
     names = np.array(pairs.models, dtype=object)
-    ratio = ratios_of(pairs.sums.sum(axis=0)[None])[0]
-    columns = {"n_common": pairs.common}
-    columns |= {"n_origins": base.n_origins, "n_groups": n_groups, "n_donors": base.n_donors}
-    columns |= {"ratio": ratio, "lower": lower, "upper": upper, "n_better": better}
-    return {"model": names[i], "other": names[j]} | {k: v[i, j] for k, v in columns.items()}
+    columns: dict[str, Any] = {"model": names[i], "other": names[j]}
+    for name, table in tables.items():
+        columns[name] = table[i, j]
+    return columns
 
 
 #: How the variance of a mean difference is estimated.
@@ -685,9 +717,12 @@ def diebold_mariano(
         grid = grid.rows(~np.isnan(grid.values[metric]).any(axis=1))
         if grid.units.empty:
             continue
-        differences = pd.Series(grid.values[metric][:, 0] - grid.values[metric][:, 1])
-        gap = differences.groupby(grid.units[origin_of(grid.units)]).mean().sort_index()
-        months = pd.DatetimeIndex(gap.index).to_numpy().astype("datetime64[M]").astype(int)
+        values = grid.values[metric]
+        differences = pd.Series(values[:, 0] - values[:, 1])
+        origins = grid.units[origin_of(grid.units)]
+        gap = differences.groupby(origins).mean().sort_index()
+        days = pd.DatetimeIndex(gap.index).to_numpy()
+        months = days.astype("datetime64[M]").astype(int)
         horizon = max(1, int(part["horizon"].max()))
         result = _test(np.asarray(gap, dtype=np.float64), months, horizon=horizon, method=method)
         rows.append(labels | {"n_units": len(differences)} | result)
@@ -697,13 +732,16 @@ def diebold_mariano(
 
 
 class MeanTest(NamedTuple):
-    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5% critical value,
-    and what to note."""
+    """A test that a mean is 0."""
 
     statistic: float = float("nan")
+    #: Two-sided.
     p_value: float = float("nan")
+    #: Degrees of freedom.
     df: float = float("nan")
+    #: Value of the statistic that is significant at 5%.
     critical: float = float("nan")
+    #: Why there is no test, or what it needed.
     note: str = ""
 
 
@@ -726,15 +764,18 @@ def _test(gap: Floats, months: NDArray[np.int64], horizon: int, method: str) -> 
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
     overlap = 1 + int((horizon - 1) // max(_spacing(months), 1.0))
-    if reason := _too_few(months, overlap, horizon=horizon, method=method):
+    mean = float(gap.mean())
+    spread = np.abs(gap - gap.mean()).max()
+    reason = _too_few(months, overlap, horizon=horizon, method=method)
+    if reason:
         test = MeanTest(note=reason)
-    elif np.abs(gap - gap.mean()).max() <= 1e-12 * max(1.0, abs(float(gap.mean()))):
+    elif spread <= 1e-12 * max(1.0, abs(mean)):
         test = MeanTest(note="the difference is the same at every origin")
     elif method == "overlap":
         test = _overlapping(gap, months, horizon=horizon, overlap=overlap)
     else:
         test = cosine_test(gap, months, horizon=horizon)
-    head = {"n_origins": gap.size, "overlap": overlap, "difference": float(gap.mean())}
+    head = {"n_origins": gap.size, "overlap": overlap, "difference": mean}
     result = {"statistic": test.statistic, "p_value": test.p_value, "method": method}
     return head | result | test._asdict()
 
@@ -746,12 +787,15 @@ def _too_few(months: NDArray[np.int64], overlap: int, horizon: int, method: str)
     if method == "overlap":
         least = 2 * overlap + 1
         correction = n + 1 - 2 * overlap + overlap * (overlap - 1) / n
-        return f"{n} origins are too few: {least} needed" if n < least or correction <= 0 else ""
+        if n < least or correction <= 0:
+            return f"{n} origins are too few: {least} needed"
+        return ""
     needed = int(np.ceil(SHORTEST * horizon))
     if n < _FEWEST:
         return f"{n} origins are too few: {_FEWEST} needed"
-    short = f"{n} origins within {stretch} months are too few: {needed} months needed"
-    return short if stretch < needed else ""
+    if stretch < needed:
+        return f"{n} origins within {stretch} months are too few: {needed} months needed"
+    return ""
 
 
 def _overlapping(gap: Floats, months: NDArray[np.int64], horizon: int, overlap: int) -> MeanTest:
@@ -759,16 +803,19 @@ def _overlapping(gap: Floats, months: NDArray[np.int64], horizon: int, overlap: 
     n = gap.size
     mean = float(gap.mean())
     distances = np.abs(months[:, None] - months[None, :])
-    products = np.outer(gap - mean, gap - mean)
+    deviations = gap - mean
+    products = np.outer(deviations, deviations)
     variance = float(products[distances < horizon].sum()) / n**2
     note = ""
     if variance <= 0:
-        variance = float((products * np.maximum(1.0 - distances / horizon, 0.0)).sum()) / n**2
+        weights = np.maximum(1.0 - distances / horizon, 0.0)
+        variance = float((products * weights).sum()) / n**2
         note = "bartlett"
         if variance <= 0:
             return MeanTest(note="no positive variance")
     correction = (n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n
-    return _student(mean / np.sqrt(variance) * np.sqrt(correction), n - 1, note=note)
+    statistic = mean / np.sqrt(variance) * np.sqrt(correction)
+    return _student(statistic, n - 1, note=note)
 
 
 #: Months of the series, per month of the horizon, below which there is no test.
@@ -782,14 +829,19 @@ def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> M
     x = np.asarray(series, dtype=float)
     spacing = _spacing(months)
     stretch = float(months[-1] - months[0]) + spacing
-    most = min(int(_PER_HORIZON * stretch / horizon), int(0.4 * x.size ** (2 / 3)), x.size - 1)
-    df = max(2, most)
-    place = (months - months[0] + spacing / 2) / stretch
-    waves = np.cos(np.pi * np.outer(place, np.arange(1, df + 1)))
+    by_stretch = int(_PER_HORIZON * stretch / horizon)
+    by_size = int(0.4 * x.size ** (2 / 3))
+    df = max(2, min(by_stretch, by_size, x.size - 1))
+    position = (months - months[0] + spacing / 2) / stretch
+    waves = np.cos(np.pi * np.outer(position, np.arange(1, df + 1)))
     # Orthogonal to the mean and to each other also where months are missing.
-    basis = np.linalg.qr(np.column_stack([np.ones(x.size), waves]))[0][:, 1:]
+    orthogonal, _ = np.linalg.qr(np.column_stack([np.ones(x.size), waves]))
+    basis = orthogonal[:, 1:]
     variance = float(((x @ basis) ** 2).mean()) / x.size
-    return _student(float(x.mean() / np.sqrt(variance)) if variance > 0 else float("nan"), df)
+    statistic = float("nan")
+    if variance > 0:
+        statistic = float(x.mean() / np.sqrt(variance))
+    return _student(statistic, df)
 
 
 def _spacing(months: NDArray[np.int64]) -> float:
