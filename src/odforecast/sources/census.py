@@ -16,7 +16,7 @@ from odforecast.sources.read import AGAIN, Limits, RawFile, read_raw
 
 _ESTIMATE = re.compile(r"popestimate([0-9]{4})")
 #: No county has more people; beyond it lies the nation, or a slip.
-_PEOPLE = within(1, 50_000_000, why="is not a number of people", whole=True)
+_PEOPLE = within(1, 50_000_000, reason="is not a number of people", whole=True)
 
 
 def _fips(text: str) -> str | BadCell:

@@ -25,7 +25,7 @@ _WHOLE = "write the deaths of that month as a whole number; a suppressed month c
 
 def _deaths(text: str) -> float | BadCell:
     value = count(text)
-    return BadCell(value.why, _WHOLE) if isinstance(value, BadCell) else value
+    return BadCell(value.reason, _WHOLE) if isinstance(value, BadCell) else value
 
 
 _PLACE = needed(str, hint="name the place")
