@@ -50,19 +50,20 @@ class Limits:
     size: int = 200_000_000
     cells: int = 5_000_000
 
-    def check_size(self, name: str, size: float, what: str = "unpacks to") -> None:
+    def check_size(self, name: str, size: float, verb: str = "unpacks to") -> None:
         """Refuse a file that is too large."""
         if size > self.size:
-            said = f"{what} more than {self.size / 1e6:,.0f} MB, more than any release"
-            raise DataError(f"{name}: {said}", "is it the right file? Limits(size=...) allows more")
+            message = f"{verb} more than {self.size / 1e6:,.0f} MB, more than any release"
+            hint = "is it the right file? Limits(size=...) allows more"
+            raise DataError(f"{name}: {message}", hint)
 
     def check_cells(self, name: str, rows: int, width: int) -> None:
         """Refuse a table that is too large."""
         if width > _MOST_COLUMNS:
             raise DataError(f"{name}: {width:,} columns", hint="is it the right file?")
         if rows * width > self.cells:
-            said = f"{name}: more than {self.cells:,} cells, more than any release"
-            raise DataError(said, "is it the right file? Limits(cells=...) allows more")
+            message = f"{name}: more than {self.cells:,} cells, more than any release"
+            raise DataError(message, "is it the right file? Limits(cells=...) allows more")
 
 
 @dataclass
@@ -110,9 +111,11 @@ def read_raw(
         data = utf8(name, data, latin=latin)
         start = data[:_PEEK].decode("utf-8", errors="replace").lstrip()
         if start[:1] == "<":
+            kind = "a web page or XML"
             title = re.search(r"<title[^>]*>(.*?)</title>", start, re.IGNORECASE | re.DOTALL)
-            what = f" ({plain(' '.join(title[1].split()))})" if title else ""
-            raise DataError(f"{name}: a web page or XML{what}, not data", hint=AGAIN)
+            if title:
+                kind += f" ({plain(' '.join(title[1].split()))})"
+            raise DataError(f"{name}: {kind}, not data", hint=AGAIN)
         if start[:1] == "{":
             raise _refused_object(name, data)
         if start[:1] == "[":
@@ -124,8 +127,10 @@ def read_raw(
     if raw.cells.empty:
         raise DataError(f"{name}: a header but no rows", hint=AGAIN)
     if len(raw.cells) == 1000:
-        said = "exactly 1,000 rows, what data.cdc.gov answers by default: the file is probably cut"
-        raw.notes.append(f"{said}; ask for all rows ($limit=500000) or download the CSV")
+        raw.notes.append(
+            "exactly 1,000 rows, what data.cdc.gov answers by default: the file is probably cut; "
+            "ask for all rows ($limit=500000) or download the CSV"
+        )
     return raw
 
 
@@ -150,8 +155,8 @@ def read_content(path: str | Path, limits: Limits) -> Content:
         with path.open("rb") as handle:
             data = _up_to(handle, limits.size)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        why = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot read {of_path(path)}: {why}", hint="check the path") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {of_path(path)}: {reason}", hint="check the path") from error
     limits.check_size(name, len(data), "holds")
     digest = hashlib.sha256(data).hexdigest()
     packed = data[:2] == b"\x1f\x8b"
@@ -166,24 +171,27 @@ def read_content(path: str | Path, limits: Limits) -> Content:
 
 def _up_to(handle: io.BufferedIOBase, most: int) -> bytes:
     """What is in a file, or a little over the most: in pieces, for a read takes room for all."""
-    return b"".join(islice(iter(lambda: handle.read(_PIECE), b""), most // _PIECE + 1))
+    pieces = iter(lambda: handle.read(_PIECE), b"")
+    return b"".join(islice(pieces, most // _PIECE + 1))
 
 
 @contextmanager
-def _damaged(said: str, *kinds: type[Exception]) -> Iterator[None]:
+def _damaged(message: str, *kinds: type[Exception]) -> Iterator[None]:
     """Errors of a library, of the kinds that a damaged file gives, in one line."""
     try:
         yield
     except DataError:
         raise
     except kinds as error:
-        first = plain((str(error) or type(error).__name__).splitlines()[0], 160)
-        raise DataError(f"{said} ({first})", AGAIN) from error
+        text = str(error) or type(error).__name__
+        first = plain(text.splitlines()[0], 160)
+        raise DataError(f"{message} ({first})", AGAIN) from error
 
 
 def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
     """The same text as UTF-8 without a byte-order mark, proven to be text."""
     wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if wide else "utf-8"
     decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8-sig")()
     decoded = io.BytesIO()
     for start in range(0, len(data), _PIECE):  # a whole text may take four times its bytes
@@ -194,13 +202,14 @@ def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
             if latin and not wide:
                 return utf8(name, data.decode("latin-1").encode())
             byte = start + error.start - (len(error.object) - len(piece))
-            where = f"{name} line {data.count(b'\n', 0, byte) + 1}"
-            said = f"{where}: byte {byte} is not {'utf-16' if wide else 'utf-8'} text"
-            raise DataError(said, hint="save the file as UTF-8") from error
+            line = data.count(b"\n", 0, byte) + 1
+            message = f"{name} line {line}: byte {byte} is not {encoding} text"
+            raise DataError(message, hint="save the file as UTF-8") from error
         if wide:
             decoded.write(text.encode())
     data = decoded.getvalue() if wide else data.removeprefix(codecs.BOM_UTF8)
-    if (at := data.find(b"\0")) >= 0:
+    at = data.find(b"\0")
+    if at >= 0:
         line = data.count(b"\n", 0, at) + 1
         raise DataError(f"{name} line {line}: binary data, not text", AGAIN)
     return data
@@ -242,14 +251,15 @@ def filled(
     limits.check_cells(name, 0, len(header))
     columns: list[list[str]] = [[] for _ in header]
     numbers: list[int] = []
-    known = _Texts()
+    text_of = _Texts()
     for chunk in batched(rows, 4096):
         numbers += [number for number, _ in chunk]
         limits.check_cells(name, len(numbers), len(columns))
-        if len(known) > 200_000:
-            known.clear()
-        for column, texts in zip(columns, zip(*(row for _, row in chunk), strict=True)):
-            column += map(known.__getitem__, texts)
+        if len(text_of) > 200_000:
+            text_of.clear()
+        cells_by_column = zip(*(row for _, row in chunk), strict=True)
+        for column, cells in zip(columns, cells_by_column):
+            column += map(text_of.__getitem__, cells)
     return _laid(columns, header), np.array(numbers, dtype=int)
 
 
@@ -284,13 +294,13 @@ def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
             length += len(line)
             if length > _LONGEST:
                 hint = f"a quote is never closed, or it is not a table; {AGAIN}"
-                said = f"{name} row {number + 1}: more than {_LONGEST:,} characters"
-                raise DataError(said, hint)
+                message = f"{name} row {number + 1}: more than {_LONGEST:,} characters"
+                raise DataError(message, hint)
             yield line
 
     try:
         for row in csv.reader(lines(), delimiter=separator, strict=True):
-            number = number + 1
+            number += 1
             length = 0
             yield row
     except csv.Error as error:
@@ -314,8 +324,8 @@ def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, in
         raise DataError(f"{name}: columns separated by semicolons make numbers ambiguous", hint)
     if separator not in first:
         hint = "is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?"
-        said = f"its first line is {quoted(first.strip(), 60)}"
-        raise DataError(f"{name}: not a table: {said}", hint)
+        message = f"not a table: its first line is {quoted(first.strip(), 60)}"
+        raise DataError(f"{name}: {message}", hint)
     return separator, 1
 
 
@@ -328,7 +338,8 @@ def _csv(
     whole: bool,
 ) -> RawFile:
     separator, top = _separator(name, data, header=header)
-    lines = islice(enumerate(delimited(name, data, separator=separator), start=1), top - 1, None)
+    numbered_lines = enumerate(delimited(name, data, separator=separator), start=1)
+    lines = islice(numbered_lines, top - 1, None)
     _, names = next(lines)
     blank = 0
 
@@ -340,8 +351,9 @@ def _csv(
                 if blank > _MOST_BLANK:
                     raise DataError(f"{name}: more than {_MOST_BLANK:,} blank rows", hint=AGAIN)
             elif len(row) != len(names):
-                said = f"{name} row {number}: {len(row)} cells where the header has {len(names)}"
-                raise DataError(said, hint=f"the file is cut off or damaged; {AGAIN}")
+                widths = f"{len(row)} cells where the header has {len(names)}"
+                hint = f"the file is cut off or damaged; {AGAIN}"
+                raise DataError(f"{name} row {number}: {widths}", hint)
             else:
                 yield number, row
 
@@ -365,18 +377,20 @@ def _csv(
 def _check_end(raw: RawFile) -> None:
     """Refuse a last cell that may be the beginning of another, where no line end follows it."""
     *before, last = raw.cells.iloc[:, -1]
-    others = set(before)
-    raw.open_end = not last and any(others)
-    why = ""
+    texts = set(before)
+    raw.open_end = not last and any(texts)
+    reason = ""
     if re.fullmatch(r"[\d,.]+[+%]?", last):
         # 2,350 cut to 2,3 would be a wrong number.
-        why = f"ends in a number ({quoted(last)}), which may be cut off"
-    elif last and (last not in others or any(o != last and o.startswith(last) for o in others)):
-        why = f"ends in {quoted(last)}, which may be the beginning of a longer text"
-    if why:
+        reason = f"ends in a number ({quoted(last)}), which may be cut off"
+    elif last:
+        longer = any(text != last and text.startswith(last) for text in texts)
+        if longer or last not in texts:
+            reason = f"ends in {quoted(last)}, which may be the beginning of a longer text"
+    if reason:
         hint = f"{AGAIN}, or add a line end if the file is whole"
-        where = f"{raw.name} row {raw.rows[-1]}"
-        raise DataError(f"{where}: the last line has no line end and {why}", hint)
+        row = f"{raw.name} row {raw.rows[-1]}"
+        raise DataError(f"{row}: the last line has no line end and {reason}", hint)
 
 
 # JSON
@@ -403,18 +417,18 @@ def _parsed(name: str, data: bytes, limits: Limits, row: Callable[[Pairs], Any])
             parse_int=lambda text: int(text) if len(text) <= 18 else text,
         )
     except json.JSONDecodeError as error:
-        why = f"JSON that is cut off or damaged ({error.msg})"
-        raise NoRowsError(f"{name} line {error.lineno}: {why}", AGAIN) from error
+        reason = f"JSON that is cut off or damaged ({error.msg})"
+        raise NoRowsError(f"{name} line {error.lineno}: {reason}", AGAIN) from error
     except RecursionError as error:
         raise NoRowsError(f"{name}: JSON that is nested too deeply", AGAIN) from error
 
 
 def _once(name: str, pairs: Pairs) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    record = dict(pairs)
+    if len(record) != len(pairs):
         fields = listed([field for field, _ in pairs])
         raise NoRowsError(f"{name}: a JSON record repeats a field: {fields}")
-    return found
+    return record
 
 
 def _not_flat(name: str, number: int) -> NoRowsError:
@@ -427,11 +441,12 @@ def answered(name: str, data: bytes) -> Any:
     if not is_list and len(data) > _LONGEST:
         size = f"{len(data) / 1e6:,.1f} MB"
         raise NoRowsError(f"{name}: a JSON object of {size}, not a list of rows", AGAIN)
-    found = _parsed(name, data, limits=Limits(), row=lambda pairs: _once(name, pairs))
-    for number, row in enumerate(found if is_list else (), start=1):
+    answer = _parsed(name, data, limits=Limits(), row=lambda pairs: _once(name, pairs))
+    rows = answer if is_list else ()
+    for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise _not_flat(name, number)
-    return found
+    return answer
 
 
 def _refused_object(name: str, data: bytes) -> DataError:
@@ -439,18 +454,18 @@ def _refused_object(name: str, data: bytes) -> DataError:
     content = answered(name, data)
     hint = "download /resource/xkb8-kh2a.json?$limit=500000, or the CSV"
     if "columns" in content and "id" in content:
-        said = f"the catalogue entry of data set {plain(content['id'])} (metadata), not its rows"
+        message = f"the catalogue entry of data set {plain(content['id'])} (metadata), not its rows"
     elif "message" in content:
-        said = f"an error answer: {plain(content['message'])}"
+        message = f"an error answer: {plain(content['message'])}"
         hint = AGAIN
     else:
-        said = f"a JSON object with {listed(list(content), 5)}; expected a list of rows"
-    return DataError(f"{name}: {said}", hint)
+        message = f"a JSON object with {listed(list(content), 5)}; expected a list of rows"
+    return DataError(f"{name}: {message}", hint)
 
 
 def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
     columns: dict[str, list[str]] = {}
-    known: dict[str, str] = {}
+    texts: dict[str, str] = {}
     count = 0
 
     def fill(pairs: Pairs) -> dict[str, Any]:
@@ -466,17 +481,20 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
             column = columns.setdefault(key, [])
             column += [""] * (count - len(column))
             text = cell_text(value)
-            column.append(known.setdefault(text, text))
+            column.append(texts.setdefault(text, text))
         count += 1
         limits.check_cells(name, count, max(1, len(columns)))
         return _NONE
 
     rows = _parsed(name, data, limits=limits, row=fill)
-    if bad := [i for i, row in enumerate(rows, start=1) if row is not _NONE]:
-        raise _not_flat(name, bad[0])
+    for number, row in enumerate(rows, start=1):
+        if row is not _NONE:
+            raise _not_flat(name, number)
     if not count:
         raise DataError(f"{name}: an empty list of rows", hint=AGAIN)
-    return _laid([c + [""] * (count - len(c)) for c in columns.values()], list(columns))
+    for column in columns.values():
+        column += [""] * (count - len(column))
+    return _laid(columns.values(), list(columns))
 
 
 # Parquet
@@ -491,7 +509,8 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if data[-4:] != b"PAR1" or int.from_bytes(data[-8:-4], "little") > min(_FOOTER, len(data)):
+    footer = int.from_bytes(data[-8:-4], "little")
+    if data[-4:] != b"PAR1" or footer > min(_FOOTER, len(data)):
         raise DataError(f"{name}: a damaged Parquet file (its end is not a footer)", AGAIN)
     checks = {
         "page_checksum_verification": True,
@@ -509,7 +528,8 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         columns = []
         for column in arrow.columns:
             codes, unique = pd.factorize(column.to_pandas(), use_na_sentinel=False)
-            columns.append(np.array([cell_text(cell) for cell in unique], dtype=object)[codes])
+            distinct = np.array([cell_text(cell) for cell in unique], dtype=object)
+            columns.append(distinct[codes])
         if arrow.num_rows != file.metadata.num_rows:
             raise ValueError("rows are missing")
     # pandas stores its row labels as a column of this name; they mean nothing.
@@ -522,27 +542,28 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
     import pyarrow as pa
 
     meta = file.metadata
-    known = pa.types
+    types = pa.types
     limits.check_cells(name, meta.num_rows, max(meta.num_columns, 1))
     texts = []
     for column in file.schema_arrow:
-        kind = column.type.value_type if known.is_dictionary(column.type) else column.type
-        if known.is_string(kind) or known.is_large_string(kind):
+        kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+        if types.is_string(kind) or types.is_large_string(kind):
             texts.append(column.name)
-        elif not (known.is_primitive(kind) or known.is_decimal(kind) or known.is_null(kind)):
-            said = f"column {quoted(column.name)} holds {plain(column.type)}, where a cell is one"
+        elif not (types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind)):
+            content = f"column {quoted(column.name)} holds {plain(column.type)}"
             hint = "write the table with plain columns"
-            raise DataError(f"{name}: {said} text, number or day", hint)
+            raise DataError(f"{name}: {content}, where a cell is one text, number or day", hint)
     total = 0
     pages = io.BytesIO(data)
     for group in range(meta.num_row_groups):
         for j in range(meta.num_columns):
             chunk = meta.row_group(group).column(j)
             if _UNLIMITED in chunk.encodings:
-                said = f"column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}"
+                packing = f"column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}"
                 hint = "write it with the usual encodings (plain, dictionary)"
-                raise DataError(f"{name}: {said}, which can unpack to any size", hint)
-            at = min(o for o in (chunk.data_page_offset, chunk.dictionary_page_offset) if o)
+                raise DataError(f"{name}: {packing}, which can unpack to any size", hint)
+            offsets = (chunk.data_page_offset, chunk.dictionary_page_offset)
+            at = min(offset for offset in offsets if offset)
             end = at + chunk.total_compressed_size
             if not 4 <= at <= end <= len(data) - 8:
                 raise ValueError("a column lies outside")
@@ -612,24 +633,35 @@ def _workbook(
             sheets = {str(sheet.title): sheet for sheet in book.worksheets}
             if chosen is not None and chosen not in sheets:
                 raise DataError(f"{name}: no sheet {quoted(chosen)}", f"it has {listed(sheets)}")
-            wanted = [chosen] if chosen is not None else list(sheets)
-            held = {t: found for t in wanted if (found := _rows(name, sheets[t], limits=limits))[0]}
-    if chosen is not None and not held:
+            titles = [chosen] if chosen is not None else list(sheets)
+            contents = {}
+            for title in titles:
+                rows, last = _rows(name, sheets[title], limits=limits)
+                if rows:
+                    contents[title] = rows, last
+    if chosen is not None and not contents:
         raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}")
-    if len(held) != 1:
-        tops = {t: [row for _, row in rows[:_HEADER_WITHIN]] for t, (rows, _) in held.items()}
-        headed = [t for t, top in tops.items() if header and any(map(header, top))]
-        likely = next(iter([*headed, *held]), "")
-        choose = f"choose one: {name}:{plain(likely, 40)}" if held else "is it the file?"
-        hint = choose if header is not None else "keep the one sheet with the release"
-        raise DataError(f"{name}: {len(held)} sheets hold data ({listed(held)})", hint)
-    ((rows, last),) = held.values()
+    if len(contents) != 1:
+        hint = "keep the one sheet with the release"
+        if header is not None:
+            hint = "is it the file?"
+            headed = [
+                title
+                for title, (rows, _) in contents.items()
+                if any(header(row) for _, row in rows[:_HEADER_WITHIN])
+            ]
+            for likely in [*headed, *contents][:1]:
+                hint = f"choose one: {name}:{plain(likely, 40)}"
+        raise DataError(f"{name}: {len(contents)} sheets hold data ({listed(contents)})", hint)
+    ((rows, last),) = contents.values()
     width = max(len(row) for _, row in rows)
     rows = [(number, row + [""] * (width - len(row))) for number, row in rows]
     at = 0
     if header is not None:
-        at = next((i for i, (_, row) in enumerate(rows[:_HEADER_WITHIN]) if header(row)), 0)
-    (top, names), below = rows[at], rows[at + 1 :]
+        positions = (i for i, (_, row) in enumerate(rows[:_HEADER_WITHIN]) if header(row))
+        at = next(positions, 0)
+    top, names = rows[at]
+    below = rows[at + 1 :]
     cells, numbers = filled(name, names, rows=below, limits=limits)
     return RawFile(
         name,
@@ -703,13 +735,13 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
         # A formula that gives an empty text is stored as such; every other must have a value.
         empty_text = kind == "str" and VALUE_TAG in inside
         if FORMULA_TAG in inside and not empty_text and not element.findtext(VALUE_TAG):
-            where = f"{self.file} cell {place or '?'} of {self.sheet}"
+            cell = f"{self.file} cell {place or '?'} of {self.sheet}"
             hint = "open the workbook in Excel and save it, or save the sheet as .csv"
-            raise DataError(f"{where}: a formula without a stored value", hint)
+            raise DataError(f"{cell}: a formula without a stored value", hint)
 
-    def refuse(self, place: str | None, why: str) -> None:
-        shown = "" if place is None else f" {plain(place, 20)}"
-        raise ValueError(f"a cell{shown} in row {self.row_counter} {why}")
+    def refuse(self, place: str | None, reason: str) -> None:
+        cell = "a cell" if place is None else f"a cell {plain(place, 20)}"
+        raise ValueError(f"{cell} in row {self.row_counter} {reason}")
 
 
 def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[str]]], int]:
@@ -736,9 +768,13 @@ def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[s
             last = number
             texts = [""] * (row[-1]["column"] if row else 0)
             for cell in row:
-                if (value := cell["value"]) is not None:
-                    text = value if type(value) is str else cell_text(value)
-                    texts[cell["column"] - 1] = unescape(text) if "_x" in text else text
+                value = cell["value"]
+                if value is None:
+                    continue
+                text = value if type(value) is str else cell_text(value)
+                if "_x" in text:
+                    text = unescape(text)
+                texts[cell["column"] - 1] = text
             if any(texts):
                 rows.append((number, texts))
                 cells += len(texts)
