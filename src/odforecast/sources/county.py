@@ -187,7 +187,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     )
     table.refuse_open_end()
     day: dt.date = table.single("as_of")
-    date, notes = _released(raw, day, asked=release)
+    date, notes = _released(raw, day, release=release)
     state, fips = _places(table)
     month = _months(table, day)
     deaths, status = _counts(table)
@@ -206,47 +206,55 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
         }
     )
     exact = rows.duplicated()
-    kept, merged = _merged(table, rows, kept=~exact)
-    rows = rows[kept]
+    remaining, merged = _merged(table, rows, remaining=~exact)
+    rows = rows[remaining]
     second = rows.index[rows.duplicated(["fips", "month"])]
-    why = "is a second value for its county and month"
+    reason = "is a second value for its county and month"
     hint = "keep one release per file"
-    table.refuse(second, "deaths", why, hint)
+    table.refuse(second, "deaths", reason, hint)
     notes = [*raw.notes, *notes, *merged, *_geographies(raw.name, rows)]
     rows = canonical(rows)
     notes += [*_blanks(rows), *absent(rows)]
     if exact.any():
         notes.append(f"{int(exact.sum()):,} rows repeat an earlier row exactly: left out")
-    suppressed, missing = (int((rows["status"] == s).sum()) for s in ("suppressed", "missing"))
+    suppressed = int((rows["status"] == "suppressed").sum())
+    missing = int((rows["status"] == "missing").sum())
     return Counties(
         rows,
         date,
         data_as_of=day,
         suppressed=suppressed,
         missing=missing,
-        duplicates=int((~kept).sum()),
+        duplicates=int((~remaining).sum()),
         notes=tuple(notes),
         file=raw.file,
         sha256=raw.sha256,
     )
 
 
-def _released(raw: RawFile, day: dt.date, asked: str | dt.date | None) -> tuple[dt.date, list[str]]:
+def _released(
+    raw: RawFile, day: dt.date, release: str | dt.date | None
+) -> tuple[dt.date, list[str]]:
     """Day of publication, and what to know of it; nothing is published before it is drawn up."""
     date = day
-    whence = ""
-    if asked is not None:
-        date = to_date(asked)
-        whence = "given"
+    source = ""
+    if release is not None:
+        date = to_date(release)
+        source = "given"
     elif named := re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", raw.file):
         date = to_date(named[0])
-        whence = "in the file's name"
+        source = "in the file's name"
     if date < day:
         hint = "give the day CDC published it: --release DATE (release= in Python)"
-        said = f"the release date {whence} is {date}, and the data are as of {day}"
-        raise DataError(f"{raw.name}: {said}", hint)
-    note = f"{UNDATED}: taken to be known on {day}, the day the data are of; CDC publishes some "
-    return date, [] if whence else [f"{note}days later (--release DATE)"]
+        message = f"the release date {source} is {date}, and the data are as of {day}"
+        raise DataError(f"{raw.name}: {message}", hint)
+    if source:
+        return date, []
+    note = (
+        f"{UNDATED}: taken to be known on {day}, the day the data are of; CDC publishes some "
+        "days later (--release DATE)"
+    )
+    return date, [note]
 
 
 def _places(table: Table) -> tuple[Texts, Texts]:
@@ -263,9 +271,12 @@ def _places(table: Table) -> tuple[Texts, Texts]:
     hint = "counties of Connecticut are 09001-09015, its planning regions 09110-09190"
     table.refuse(~codes.isin(by_fips().keys()), "fips", "is not a county", hint)
     # A former city of Virginia stands under the FIPS code of the county that took it in.
-    known = {code: own_names(code) | cities for code, cities in _CITIES.items()}
-    strange = [f in known and folded(n) not in known[f] for f, n in zip(fips, names)]
-    doubled = names.mask(codes.isin(known.keys()), "").groupby(fips).transform("nunique") > 1
+    spellings = {code: own_names(code) | cities for code, cities in _CITIES.items()}
+    strange = []
+    for code, name in zip(fips, names):
+        strange.append(code in spellings and folded(name) not in spellings[code])
+    unmerged = names.mask(codes.isin(spellings.keys()), "")
+    doubled = unmerged.groupby(fips).transform("nunique") > 1
     for wrong in (strange, doubled):
         table.refuse(wrong, "county", "is one of two names for a FIPS code")
     state = table.cells["state"].where(~codes.isin(places.NEW_YORK_CITY), "YC")
@@ -296,9 +307,9 @@ def _counts(table: Table) -> tuple[Floats, Texts]:
     blank = np.isnan(deaths)
     table.refuse(hidden & ~blank, "deaths", "is filled in where the footnote says suppressed")
     # Elsewhere CDC suppresses for other reasons too, such as low data quality.
-    other = hidden & ~table.matches("footnote", _SMALL)
+    unexplained = hidden & ~table.matches("footnote", _SMALL)
     hint = "CDC's words have changed: what the blank counts are is not known"
-    table.refuse(other, "footnote", "says suppressed, and not that the count is 1 to 9", hint)
+    table.refuse(unexplained, "footnote", "says suppressed, and not that the count is 1 to 9", hint)
     status = np.where(hidden, "suppressed", np.where(blank, "missing", "ok"))
     return deaths, status.astype(object)
 
@@ -306,64 +317,75 @@ def _counts(table: Table) -> tuple[Floats, Texts]:
 def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
     """Codes of how urban; that of a county holds for all of its months."""
     codes = pd.Series(table.texts("urban"))
-    known = codes.mask(codes == "").groupby(fips)
-    table.refuse(known.transform("nunique") > 1, "urban", "is one of two codes for its county")
-    return known.transform("first").fillna("")
+    by_county = codes.mask(codes == "").groupby(fips)
+    several = by_county.transform("nunique") > 1
+    table.refuse(several, "urban", "is one of two codes for its county")
+    return by_county.transform("first").fillna("")
 
 
 # Rows beside each other: what is there twice, and what a blank means
 
 
-def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Series, list[str]]:
+def _merged(
+    table: Table, counts: pd.DataFrame, remaining: pd.Series
+) -> tuple[pd.Series, list[str]]:
     """Rows without those of former cities that repeat the county that took them in."""
-    kept = kept.copy()
+    remaining = remaining.copy()
     notes = []
     for fips in sorted(_CITIES):
-        rows = counts[kept & (counts["fips"] == fips)].assign(at=lambda r: r.index)
-        shown = rows["deaths"].map("{:,.0f}".format)
-        rows["said"] = rows["status"].where(rows["deaths"].isna(), shown)
-        own = rows["county"].map(folded).isin(own_names(fips))
-        pair = rows[own].merge(rows[~own], on="month", suffixes=("", "_city"))
+        rows = counts[remaining & (counts["fips"] == fips)].assign(at=lambda r: r.index)
+        deaths = rows["deaths"].map("{:,.0f}".format)
+        rows["cell"] = rows["status"].where(rows["deaths"].isna(), deaths)
+        of_county = rows["county"].map(folded).isin(own_names(fips))
+        pairs = rows[of_county].merge(rows[~of_county], on="month", suffixes=("", "_city"))
         counts.loc[rows.index, "county"] = by_fips()[fips].short
-        if (wrong := pair[pair["said"] != pair["said_city"]]).size:
-            row = wrong.iloc[0]
-            where = f"rows {table.rows[row['at']]} and {table.rows[row['at_city']]}"
-            said = f"{row['county']} and {row['county_city']} are one county now ({fips})"
-            said += f", and have {row['said']} and {row['said_city']} in {row['month']:%Y-%m}"
+        wrong = pairs[pairs["cell"] != pairs["cell_city"]]
+        if not wrong.empty:
+            pair = wrong.iloc[0]
+            numbers = f"rows {table.rows[pair['at']]} and {table.rows[pair['at_city']]}"
+            message = (
+                f"{pair['county']} and {pair['county_city']} are one county now ({fips}), and "
+                f"have {pair['cell']} and {pair['cell_city']} in {pair['month']:%Y-%m}"
+            )
             hint = "which one is right? Download the file again"
-            raise DataError(f"{table.name} {where}: {said}", hint)
-        if pair.empty:
+            raise DataError(f"{table.name} {numbers}: {message}", hint)
+        if pairs.empty:
             continue
-        kept[pair["at_city"]] = False
-        both = f"{pair['county'][0]} and as {pair['county_city'][0]}"
-        text = f"{fips} is listed twice, as {both}, with the same counts: one is kept"
-        differ = pair["percent_pending"].fillna(-1) != pair["percent_pending_city"].fillna(-1)
+        remaining[pairs["at_city"]] = False
+        names = f"{pairs['county'][0]} and as {pairs['county_city'][0]}"
+        text = f"{fips} is listed twice, as {names}, with the same counts: one is kept"
+        pending = pairs["percent_pending"].fillna(-1)
+        differ = pending != pairs["percent_pending_city"].fillna(-1)
         if differ.any():
             text += f" (percent pending differs in {int(differ.sum())} months: the county's)"
         notes.append(text)
-    return kept, notes
+    return remaining, notes
 
 
 def _geographies(name: str, table: pd.DataFrame) -> list[str]:
     """What Connecticut is made of; two geographies of one place in one month are refused."""
-    editions = [{c.fips for c in places.counties_of("CT", kind)} for kind in _KINDS]
-    twice = {"Connecticut has counties and planning regions": editions}
+    editions = []
+    for edition in _KINDS:
+        editions.append({county.fips for county in places.counties_of("CT", edition)})
+    alternatives = {"Connecticut has counties and planning regions": editions}
     for old, parts in places.SPLIT.items():
-        both = f"{by_fips()[old].label} and the parts it was split into are both there"
-        twice[both] = [{old}, set(parts)]
-    for said, codes in twice.items():
-        one, other = (set(table.loc[table["fips"].isin(some), "month"]) for some in codes)
-        if both_in := one & other:
-            said = f"{name}: {said} in {min(both_in):%Y-%m}: its deaths would count twice"
-            raise DataError(said, hint="keep one geography for each month")
-    there = set(table["fips"])
-    held = [kind for kind, codes in zip(_KINDS.values(), editions) if codes & there]
-    if len(held) > 1:
-        text = (
+        text = f"{by_fips()[old].label} and the parts it was split into are both there"
+        alternatives[text] = [{old}, set(parts)]
+    for text, (first, second) in alternatives.items():
+        months = set(table.loc[table["fips"].isin(first), "month"])
+        months &= set(table.loc[table["fips"].isin(second), "month"])
+        if months:
+            message = f"{name}: {text} in {min(months):%Y-%m}: its deaths would count twice"
+            raise DataError(message, hint="keep one geography for each month")
+    present = set(table["fips"])
+    kinds = [kind for kind, codes in zip(_KINDS.values(), editions) if codes & present]
+    if len(kinds) > 1:
+        note = (
             "Connecticut changes from 8 counties to 9 planning regions; they do not nest, so its "
+            "series break there"
         )
-        return [f"{text}series break there"]
-    return [f"Connecticut is given by {kind}" for kind in held]
+        return [note]
+    return [f"Connecticut is given by {kind}" for kind in kinds]
 
 
 def lost_counts(table: pd.DataFrame) -> pd.Series:
@@ -373,8 +395,9 @@ def lost_counts(table: pd.DataFrame) -> pd.Series:
     if not (missing.any() and _CAPPED[0] <= largest <= _CAPPED[1]):
         return missing & False
     # A hidden count is a small one.
-    shown = table["deaths"].mask(table["status"] == "suppressed", 5.0).groupby(table["fips"])
-    near = pd.concat([shown.ffill(), shown.bfill()], axis=1).min(axis=1)
+    deaths = table["deaths"].mask(table["status"] == "suppressed", 5.0)
+    by_county = deaths.groupby(table["fips"])
+    near = pd.concat([by_county.ffill(), by_county.bfill()], axis=1).min(axis=1)
     return missing & ~(near < _NEAR_LOST)
 
 
@@ -389,39 +412,44 @@ def _blanks(table: pd.DataFrame) -> list[str]:
         f"{len(missing):,} blank counts without a footnote: missing, not zero "
         f"({len(cells)} counties: {listed(names, 3)})"
     ]
-    if lost := int(lost_counts(table).sum()):
+    lost = int(lost_counts(table).sum())
+    if lost:
         largest = f"the largest count is {table['deaths'].max():,.0f}"
         notes.append(f"{largest}: the release lost every count of 1,000 and more ({lost:,} cells)")
     return notes
 
 
-def listed_with(there: Collection[str]) -> set[str]:
+def listed_with(codes: Collection[str]) -> set[str]:
     """Codes that a whole release has which has some: of one edition, and split where it is."""
-    wanted = {c.fips for c in places.counties_of(edition=places.edition_held(there))}
+    edition = places.edition_held(codes)
+    expected = {county.fips for county in places.counties_of(edition=edition)}
     for old, parts in places.SPLIT.items():
-        if not set(parts).isdisjoint(there):
-            wanted = (wanted - {old}) | set(parts)
-    return wanted
+        if not set(parts).isdisjoint(codes):
+            expected.discard(old)
+            expected.update(parts)
+    return expected
 
 
 def absent(table: pd.DataFrame) -> list[str]:
     """What a whole release has and this one has not, as one that was cut off."""
-    there = set(map(str, table["fips"]))
-    wanted = listed_with(there)
-    whole, lacking = (Counter(by_fips()[f].state for f in s) for s in (wanted, wanted - there))
+    present = set(map(str, table["fips"]))
+    expected = listed_with(present)
+    whole = Counter(by_fips()[fips].state for fips in expected)
+    lacking = Counter(by_fips()[fips].state for fips in expected - present)
     notes = []
     if lacking:
         # States that are partly there first: those look whole.
         order = sorted(lacking, key=lambda s: (lacking[s] == whole[s], s))
-        said = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
-        notes.append(f"no rows for {lacking.total():,} counties ({said}): is the file whole?")
+        shares = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
+        notes.append(f"no rows for {lacking.total():,} counties ({shares}): is the file whole?")
     # Connecticut's editions and a county that was split come and go.
     split = [code for old, parts in places.SPLIT.items() for code in (old, *parts)]
     rows = table[~table["fips"].isin(split) & (table["state"] != "CT")]
     short = rows["fips"].value_counts() < rows["month"].nunique()
     if short.any():
-        first = by_fips()[min(map(str, short.index[short]))].label
-        n = int(short.sum())
-        which = first if n == 1 else f"{n:,} counties, {first} among them,"
-        notes.append(f"no rows for {which} in months that others have: is the file whole?")
+        counties = by_fips()[min(map(str, short.index[short]))].label
+        number = int(short.sum())
+        if number > 1:
+            counties = f"{number:,} counties, {counties} among them,"
+        notes.append(f"no rows for {counties} in months that others have: is the file whole?")
     return notes

@@ -29,8 +29,8 @@ _HALF = 50.0
 
 def _indicator(text: str) -> str | BadCell:
     hint = f"it has {len(INDICATORS)}, such as {ALL_DRUGS!r}"
-    known = _INDICATORS.get(_squashed(text))
-    return known or BadCell("is not an indicator of this data set", hint)
+    indicator = _INDICATORS.get(_squashed(text))
+    return indicator or BadCell("is not an indicator of this data set", hint)
 
 
 def _squashed(text: str) -> str:
@@ -113,8 +113,9 @@ def check_sums(table: pd.DataFrame) -> SumCheck:
     keys = ["indicator", "month"]
     parts = rows[rows["state"].isin(JURISDICTIONS)].groupby(keys)["reported"].agg(["sum", "size"])
     nation = rows[rows["state"] == "US"].set_index(keys)["reported"]
-    both = parts[parts["size"] == len(JURISDICTIONS)].join(nation, how="inner")
-    wrong = both[both["sum"] != both["reported"]]
+    complete = parts[parts["size"] == len(JURISDICTIONS)]
+    sums = complete.join(nation, how="inner")
+    wrong = sums[sums["sum"] != sums["reported"]]
     example = None
     if not wrong.empty:
         indicator, month = wrong.index[0]
@@ -122,7 +123,7 @@ def check_sums(table: pd.DataFrame) -> SumCheck:
         us = wrong["reported"].iloc[0]
         example = f"{indicator}, {month:%Y-%m}: jurisdictions {total:,.0f}, US {us:,.0f}"
     return SumCheck(
-        checked=len(both),
+        checked=len(sums),
         failed=len(wrong),
         example=example,
     )
@@ -141,10 +142,11 @@ class Loaded:
         return self.report.release
 
     def __repr__(self) -> str:
-        found = self.report
+        report = self.report
         return (
-            f"<Loaded {found.file}: release {found.release}, {found.rows_kept:,} rows, "
-            f"{found.first_month}..{found.last_month}, {len(found.jurisdictions)} jurisdictions>"
+            f"<Loaded {report.file}: release {report.release}, {report.rows_kept:,} rows, "
+            f"{report.first_month}..{report.last_month}, "
+            f"{len(report.jurisdictions)} jurisdictions>"
         )
 
 
@@ -218,9 +220,9 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     status = _statuses(table, values["reported"], notes=notes)
     date = _release(table, release, notes=notes)
     late = (months + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(date, "D")
-    why = f"ends after the release date {date}"
+    reason = f"ends after the release date {date}"
     hint = "correct the release date or the month"
-    table.refuse(late, "month", why, hint)
+    table.refuse(late, "month", reason, hint)
     rows = pd.DataFrame(
         {"state": states, "month": months, "indicator": indicators, **values, "status": status}
     )
@@ -229,8 +231,8 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     _check_conflicts(table, rows, repeats=int(exact.sum()))
     rows["location"] = rows["state"].map({key: place.code for key, place in BY_KEY.items()})
     rows["release"] = np.datetime64(date, "ns")
-    kept = canonical(rows)
-    figures = summarise(kept)
+    canonical_rows = canonical(rows)
+    figures = summarise(canonical_rows)
     notes += _release_note(date, months.max())
     if exact.any():
         notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
@@ -244,17 +246,17 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
         exact_duplicates=int(exact.sum()),
         blank_rows=raw.blank_rows,
         lower_bounds=int(sum(bounds)),
-        notes=(*notes, *_table_notes(kept, figures)),
+        notes=(*notes, *_table_notes(canonical_rows, figures)),
         **figures,
     )
-    return Loaded(kept, report)
+    return Loaded(canonical_rows, report)
 
 
 def _check_headers(table: Table, values: dict[str, Floats]) -> None:
     """Refuse a release whose values show that two headers are swapped."""
     complete = values["percent_complete"]
     pending = values["percent_pending"]
-    for lower, upper, fewest, said, hint in (
+    for lower, upper, fewest, problem, hint in (
         (
             complete,
             pending,
@@ -281,10 +283,10 @@ def _check_headers(table: Table, values: dict[str, Floats]) -> None:
         above = int((lower > upper).sum())
         if below > max(above, fewest):
             rows = f"in most rows ({below:,} of {below + above:,} that differ)"
-            raise DataError(f"{table.name}: {said} {rows}", hint)
-    why = f"is above {_HALF:g}, as in no release"
+            raise DataError(f"{table.name}: {problem} {rows}", hint)
+    reason = f"is above {_HALF:g}, as in no release"
     hint = "a changed cell, or another header?"
-    table.refuse(pending > _HALF, "percent_pending", why, hint)
+    table.refuse(pending > _HALF, "percent_pending", reason, hint)
 
 
 def _check_open_end(
@@ -296,8 +298,8 @@ def _check_open_end(
     """Refuse a blank at the end of a file that may be a value cut off."""
     if table.raw.open_end:
         last = values.get(list(table.headers)[-1])
-        same = (states == states[-1]) & (indicators == indicators[-1])
-        if last is None or same.sum() < 2 or not np.isnan(last[same]).all():
+        series = (states == states[-1]) & (indicators == indicators[-1])
+        if last is None or series.sum() < 2 or not np.isnan(last[series]).all():
             table.refuse_open_end()
 
 
@@ -306,34 +308,35 @@ def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
     blank = np.isnan(reported)
     if "status" in table:
         status = table.texts("status")
-        why = "contradicts the reported value"
+        reason = "contradicts the reported value"
         hint = "ok exactly where there is one"
-        table.refuse(blank == (status == "ok"), "status", why, hint)
+        table.refuse(blank == (status == "ok"), "status", reason, hint)
         return status
     status = np.where(blank, "missing", "ok").astype(object)
     suppressed = table.matches("footnote", "suppressed")
     low = table.matches("footnote", "not shown due to low data quality")
-    why = "is filled in where the footnote says that CDC shows none"
-    table.refuse((suppressed | low) & ~blank, "reported", why, "leave suppressed cells blank")
+    reason = "is filled in where the footnote says that CDC shows none"
+    table.refuse((suppressed | low) & ~blank, "reported", reason, "leave suppressed cells blank")
     status[blank & low] = "low_quality"
     status[blank & suppressed] = "suppressed"
-    if both := int((blank & low & suppressed).sum()):
-        why = "are both suppressed and of low quality: kept as suppressed"
-        notes.append(f"{both:,} blank counts {why}")
+    ambiguous = int((blank & low & suppressed).sum())
+    if ambiguous:
+        text = "are both suppressed and of low quality: kept as suppressed"
+        notes.append(f"{ambiguous:,} blank counts {text}")
     return status
 
 
-def _release(table: Table, asked: str | dt.date | None, notes: list[str]) -> dt.date:
+def _release(table: Table, date: str | dt.date | None, notes: list[str]) -> dt.date:
     """Release date: as asked, else of an exported table, else of the file name."""
     inside = to_date(table.single("release")) if "release" in table else None
     named = _date_of_name(table.raw.file)
-    release = to_date(asked) if asked is not None else inside or named
+    release = to_date(date) if date is not None else inside or named
     if release is None:
         hint = "name the file with its date (2024-12-11.csv), or give the date (--release DATE)"
         raise DataError(f"{table.name}: no release date in the file name", hint)
     if inside not in (None, release):
-        said = f"asked to read it as release {release}, but its release column says {inside}"
-        raise DataError(f"{table.name}: {said}", hint="leave the release date out")
+        message = f"asked to read it as release {release}, but its release column says {inside}"
+        raise DataError(f"{table.name}: {message}", hint="leave the release date out")
     if named not in (None, release):
         notes.append(f"the file name says {named}; read as release {release}")
     return release
@@ -358,13 +361,15 @@ def _check_conflicts(table: Table, rows: pd.DataFrame, repeats: int) -> None:
     pair = rows[(rows[_KEY] == key).all(axis=1)].iloc[:2]
     texts = pair.drop(columns=_KEY).map(lambda cell: cell_text(cell) or "blank")
     differ = {str(name): cells for name, cells in texts.items() if len(set(cells)) > 1}
-    said = [f"{table.columns[n].title} {' and '.join(cells)}" for n, cells in differ.items()]
-    one, other = (table.rows[i] for i in pair.index)
+    values = []
+    for name, cells in differ.items():
+        values.append(f"{table.columns[name].title} {' and '.join(cells)}")
+    first, second = (table.rows[i] for i in pair.index)
     hint = "several releases in one file? Split it: one file per release"
     raise DataError(
         f"{table.name}: {len(conflict.drop_duplicates()):,} keys have two different values, e.g. "
-        f"{table.raw.row_word}s {one} and {other}: {key['state']}, {key['month']:%Y-%m}, "
-        f"{key['indicator']}: {'; '.join(said)} (besides {repeats:,} exact duplicates)",
+        f"{table.raw.row_word}s {first} and {second}: {key['state']}, {key['month']:%Y-%m}, "
+        f"{key['indicator']}: {'; '.join(values)} (besides {repeats:,} exact duplicates)",
         hint,
     )
 
@@ -376,9 +381,14 @@ def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:
     usual = 7 if published < np.datetime64("2022-02") else 5
     if abs(lag - usual) <= 1:
         return []
-    why = "is the release date right?" if lag < usual else "a subset, or a wrong release date?"
-    said = f"release {release} comes {lag} months after the last month, {last_month}"
-    return [f"{said}; CDC published {usual} months after it at that time: {why}"]
+    question = "a subset, or a wrong release date?"
+    if lag < usual:
+        question = "is the release date right?"
+    note = (
+        f"release {release} comes {lag} months after the last month, {last_month}; CDC published "
+        f"{usual} months after it at that time: {question}"
+    )
+    return [note]
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
@@ -403,7 +413,8 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
 def _table_notes(table: pd.DataFrame, report: dict[str, Any]) -> list[str]:
     """What a reader of a table should know: what is not there."""
     notes = []
-    if absent := [s for s in ("US", *JURISDICTIONS) if s not in report["jurisdictions"]]:
+    absent = [s for s in ("US", *JURISDICTIONS) if s not in report["jurisdictions"]]
+    if absent:
         notes.append(f"no rows for {', '.join(absent)}")
     drugs = table[table["indicator"] == ALL_DRUGS]
     if table["reported"].isna().all():
@@ -413,10 +424,13 @@ def _table_notes(table: pd.DataFrame, report: dict[str, Any]) -> list[str]:
     else:
         full = pd.MultiIndex.from_product([drugs["state"].unique(), drugs["month"].unique()])
         counts = drugs.set_index(["state", "month"])["reported"].reindex(full)
-        if gaps := [f"{state} {month:%Y-%m}" for state, month in full[counts.isna()]]:
+        gaps = [f"{state} {month:%Y-%m}" for state, month in full[counts.isna()]]
+        if gaps:
             notes.append(f"no reported overdose total for {listed(gaps, 5)}")
-    if (sums := report["sums"]).failed:
-        said = f"jurisdictions do NOT add up to the US in {sums.failed} of {sums.checked} sums"
-        why = "CDC's reported counts always do, so a cell has been changed"
-        notes.append(f"{said} ({sums.example}): {why}")
+    sums = report["sums"]
+    if sums.failed:
+        notes.append(
+            f"jurisdictions do NOT add up to the US in {sums.failed} of {sums.checked} sums "
+            f"({sums.example}): CDC's reported counts always do, so a cell has been changed"
+        )
     return notes
