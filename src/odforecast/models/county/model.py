@@ -69,53 +69,54 @@ class ModelPaths:
         """Paths of all states after ``last_month``: the draws of a forecast of the states alone."""
         key = (states.data_hash, self.key, str(last_month), horizon, draws, streams.seed)
 
-        def drawn() -> Mapping[str, StatePath]:
+        def draw_paths() -> Mapping[str, StatePath]:
             # The states' file is newer as a rule: then part of what is ahead is known.
             gap = int((last_month - states.last_month).astype(int))
             fitted = self.model.fit(states)
-            own = streams_of(states, streams.seed)
-            made = fitted.draw(max(horizon + gap, 1), draws, own)
-            said = str(getattr(fitted.inner, "delay_said", ""))
-            paths = _from_forecast(made, states, last_month=last_month, horizon=horizon)
-            return {s: replace(path, delay_said=said) for s, path in paths.items()}
+            states_streams = streams_of(states, streams.seed)
+            forecast = fitted.draw(max(horizon + gap, 1), draws, states_streams)
+            delay = str(getattr(fitted.inner, "delay_said", ""))
+            paths = _from_forecast(forecast, states, last_month=last_month, horizon=horizon)
+            return {state: replace(path, delay_said=delay) for state, path in paths.items()}
 
         if not self.model.spec.origin:
-            return drawn()  # code that no version tells: another function may have this key
-        return _paths.get(key, drawn)
+            return draw_paths()  # code that no version tells: another function may have this key
+        return _paths.get(key, draw_paths)
 
 
 def _from_forecast(
-    made: Forecast,
+    forecast: Forecast,
     states: Panel,
     last_month: np.datetime64,
     horizon: int,
 ) -> dict[str, StatePath]:
-    n_draws = len(made.draws)
-    sums = made.samples(TARGET_12MO)
-    months = made.draws if made.target == TARGET_MONTH else None
-    first = int((made.months[0] - states.month_grid[0]).astype(int))
+    n_draws = len(forecast.draws)
+    sums = forecast.samples(TARGET_12MO)
+    months = forecast.draws if forecast.target == TARGET_MONTH else None
+    first = int((forecast.months[0] - states.month_grid[0]).astype(int))
+    end = first + forecast.months.size
     stop = int((last_month - states.month_grid[0]).astype(int)) + 1
     out = {}
-    for i, state in enumerate(made.locations):
+    for i, state in enumerate(forecast.locations):
         row = states.index(state)
         reported = states.monthly[row]
-        path = np.full((n_draws, max(stop + horizon, first + made.months.size)), np.nan)
+        path = np.full((n_draws, max(stop + horizon, end)), np.nan)
         path[:, : reported.size] = reported
         year = np.full(path.shape, np.nan)
         year[:, 11 : reported.size] = states.reported[row]
-        year[:, first : first + made.months.size] = sums[:, i]
+        year[:, first:end] = sums[:, i]
         if months is not None:
-            path[:, first - 11 : first] = made.known[..., i, :]
-            path[:, first : first + months.shape[2]] = months[:, i]
+            path[:, first - 11 : first] = forecast.known[..., i, :]
+            path[:, first:end] = months[:, i]
         else:
-            for t in range(first, first + made.months.size):
+            for t in range(first, end):
                 before = sums[:, i, t - first - 1] if t > first else path[:, t - 12 : t].sum(axis=1)
                 path[:, t] = np.maximum(sums[:, i, t - first] - before + path[:, t - 12], 0.0)
         window = slice(stop - WINDOW, stop)
-        known = np.zeros(WINDOW)
+        counts = np.zeros(WINDOW)
         inside = reported[stop - WINDOW : stop]
-        known[: inside.size] = inside
-        late = np.where(known > 0, path[:, window] - known, 0.0)
+        counts[: inside.size] = inside
+        late = np.where(counts > 0, path[:, window] - counts, 0.0)
         late[:, inside.size :] = 0.0
         ahead = slice(stop, stop + horizon)
         # Copies: what is kept would hold on to all of the history otherwise.
@@ -158,13 +159,13 @@ class Delay:
         if np.isnan(self.total):
             return np.ones(draws), np.zeros((0, WINDOW))
         rng = streams.generator("completeness", state)
-        own = np.exp(-self.behind + self.spread * rng.standard_normal(draws))
-        factor = own * path.last / max(self.total, 1.0)
+        ratio = np.exp(-self.behind + self.spread * rng.standard_normal(draws))
+        factor = ratio * path.last / max(self.total, 1.0)
         late = path.late.mean(axis=0)
         if not late.sum() > 0.0:
             late = (np.arange(1.0, WINDOW + 1.0) / WINDOW) ** 2
-        more = np.maximum(factor - 1.0, 0.0) * known / max(level, 1e-6)
-        return factor, more[:, None] * (late / late.sum())
+        missing = np.maximum(factor - 1.0, 0.0) * known / max(level, 1e-6)
+        return factor, missing[:, None] * (late / late.sum())
 
 
 def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
@@ -174,9 +175,9 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
     if np.isnan(total[-1]):
         return Delay()
     # Counts that are not known at both ends tell nothing of what changed between them.
-    told = ~np.isnan(low[:, ends]).any(axis=1) & np.isfinite(high[:, ends]).all(axis=1)
-    hidden = (low < high)[told][:, ends]
-    counts = np.where(hidden, HIDDEN, low[told][:, ends]).sum(axis=0)
+    usable = ~np.isnan(low[:, ends]).any(axis=1) & np.isfinite(high[:, ends]).all(axis=1)
+    hidden = (low < high)[usable][:, ends]
+    counts = np.where(hidden, HIDDEN, low[usable][:, ends]).sum(axis=0)
     years = (ends[1] - ends[0]) / 12.0
     # Nor does a state whose count of a year before is unknown: then they are as complete as it is.
     if not (counts > 0).all() or not (total[ends] > 0).all() or not years:
@@ -184,12 +185,12 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
     fell = float(np.diff(np.log(counts / total[ends]))[0])
     noise = float((HIDDEN_VAR * hidden.sum(axis=0) / counts**2).sum())
     drift = RESIDENCE_STEP**2 * years
-    other = COMPLETENESS_SD**2 + noise
-    kept = COMPLETENESS_SD**2 / (drift + other)
+    error = COMPLETENESS_SD**2 + noise
+    weight = COMPLETENESS_SD**2 / (drift + error)
     return Delay(
         float(total[-1]),
-        float(kept * fell),
-        spread=float(np.sqrt(COMPLETENESS_SD**2 * (1.0 - kept))),
+        float(weight * fell),
+        spread=float(np.sqrt(COMPLETENESS_SD**2 * (1.0 - weight))),
     )
 
 
@@ -249,17 +250,18 @@ class County:
         for row, fips in sorted(enumerate(panel.locations), key=lambda x: x[1]):
             members.setdefault(by_fips()[fips].state, []).append(row)
         needed = states.model.spec.min_months if isinstance(states, ModelPaths) else WINDOW
-        usable, why = beside.usable(needed)
-        found: dict[str, FittedState] = {}
+        usable, reasons = beside.usable(needed)
+        fitted: dict[str, FittedState] = {}
         skipped: dict[str, str] = {}
         for state, rows in members.items():
             if state in usable:
-                found[state] = self._state(panel, beside, state=state, rows=rows)
+                fitted[state] = self._state(panel, beside, state=state, rows=rows)
             else:
-                reason = why.get(state, "it is not in the states' panel")
-                skipped |= {panel.locations[r]: f"its state {state}: {reason}" for r in rows}
-        require_some(list(found), skipped, panel=panel, model=self.name)
-        return FittedCounty(panel, states, states=found, skipped=skipped, step=self.step)
+                reason = reasons.get(state, "it is not in the states' panel")
+                for row in rows:
+                    skipped[panel.locations[row]] = f"its state {state}: {reason}"
+        require_some(list(fitted), skipped, panel=panel, model=self.name)
+        return FittedCounty(panel, states, states=fitted, skipped=skipped, step=self.step)
 
     def _state(self, panel: Panel, beside: Panel, state: str, rows: list[int]) -> FittedState:
         names = [panel.locations[r] for r in rows]
@@ -322,8 +324,8 @@ class FittedCounty:
     def described(self) -> list[tuple[str, object, str]]:
         """What was learned, for a table."""
         counted = sum(s in self.panel.residents for s in self.panel.locations)
-        how = f"rates of residents ({counted} counties)" if counted else "counts alone"
-        out: list[tuple[str, object, str]] = [("level before any count, from", how, "fit")]
+        source = f"rates of residents ({counted} counties)" if counted else "counts alone"
+        out: list[tuple[str, object, str]] = [("level before any count, from", source, "fit")]
         for state, fitted in self.states.items():
             out.append((f"residence over occurrence, {state}", fitted.known.rho[0], "fit"))
             out.append((f"factor of the levels, {state}", fitted.factor, "fit"))
@@ -334,17 +336,18 @@ class FittedCounty:
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Joint sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
         panel = self.panel
-        kept = tuple(s for s in panel.locations if s not in self.skipped)
-        row_of = {s: i for i, s in enumerate(kept)}
+        counties = tuple(s for s in panel.locations if s not in self.skipped)
+        row_of = {fips: row for row, fips in enumerate(counties)}
         # Where counts are not final, the last one is drawn as well, as it will be once complete: a
         # count a year later is compared with that, and not with the part that is in.
         first = 0 if panel.final_through < panel.last_month else 1
-        out = np.zeros((draws, len(kept), 1 - first + horizon), dtype=np.int32)
+        out = np.zeros((draws, len(counties), 1 - first + horizon), dtype=np.int32)
         paths = self.paths.draw(panel.beside[STATES], panel.last_month, horizon, draws, streams)
-        if gone := [state for state in self.states if state not in paths]:
+        lacking = [state for state in self.states if state not in paths]
+        if lacking:
             raise PanelError(
                 f"counties follow their states, and {self.paths.key} does not forecast "
-                f"{', '.join(gone)}",
+                f"{', '.join(lacking)}",
                 hint="take a later date, or other paths",
             )
         for state, fitted in self.states.items():
@@ -358,26 +361,26 @@ class FittedCounty:
                 target=total[:, first:],
                 at=at,
             )
-        said = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
-        far = [
-            f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f}%"
-            for state, fitted in self.states.items()
-            if fitted.delay.as_complete < 1.0 - BEHIND
-        ]
-        behind = (
+        delays = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
+        behind = []
+        for state, fitted in self.states.items():
+            as_complete = fitted.delay.as_complete
+            if as_complete < 1.0 - BEHIND:
+                behind.append(f"{state} about {100 * (1.0 - as_complete):.0f}%")
+        warning = (
             "the last counts of counties lack deaths that their state's count has already, and are "
-            f"completed: {', '.join(far)}"
+            f"completed: {', '.join(behind)}"
         )
         return Forecast.from_panel(
             panel,
             cast("Floats", out),
-            locations=kept,
+            locations=counties,
             first_month=panel.last_month + first * ONE_MONTH,
-            known=np.full((len(kept), WINDOW - 1), np.nan),
+            known=np.full((len(counties), WINDOW - 1), np.nan),
             target=TARGET_12MO,
             skipped=self.skipped,
-            warnings=(behind,) if far else (),
-            provenance={"delay": "; ".join(said)} if said else {},
+            warnings=(warning,) if behind else (),
+            provenance={"delay": "; ".join(delays)} if delays else {},
         )
 
     def _drawn(self, state: str, path: StatePath, streams: Streams) -> tuple[Floats, Floats]:
