@@ -134,13 +134,16 @@ class ContractError(AssertionError):
         self.label = label
         self.breaches = tuple(breaches)
         panels: dict[str, dict[str, list[str]]] = {}
-        for b in breaches:
-            panels.setdefault(b.rule, {}).setdefault(b.what, []).append(b.panel)
-        hints = {b.rule: b.hint for b in breaches}
+        for breach in breaches:
+            panels_of_rule = panels.setdefault(breach.rule, {})
+            panels_of_rule.setdefault(breach.what, []).append(breach.panel)
+        hints = {breach.rule: breach.hint for breach in breaches}
         lines = [f"{label} breaks {number_of(len(panels), 'rule')}:"]
-        for rule, places_of in panels.items():
-            lines += [f"  {rule} ({', '.join(on)}): {what}" for what, on in places_of.items()]
-            lines += [f"    hint: {hints[rule]}"] if hints[rule] else []
+        for rule, panels_of_rule in panels.items():
+            for message, names in panels_of_rule.items():
+                lines.append(f"  {rule} ({', '.join(names)}): {message}")
+            if hints[rule]:
+                lines.append(f"    hint: {hints[rule]}")
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[type[ContractError], tuple[str, tuple[Breach, ...]]]:
@@ -229,9 +232,11 @@ class Case:
         """Whether another forecast has the draws of the first, bit for bit."""
         return np.array_equal(self.first.draws, forecast.draws)
 
-    def again(self, panel: Panel | None = None) -> Forecast:
+    def refit(self, panel: Panel | None = None) -> Forecast:
         """The same from a new fit, to this panel or another."""
-        return self.forecast(self.model.fit(self.panel if panel is None else panel))
+        if panel is None:
+            panel = self.panel
+        return self.forecast(self.model.fit(panel))
 
     @cached_property
     def raw(self) -> Forecast:
@@ -278,7 +283,9 @@ def _answered(case: Case) -> Iterator[tuple[str, str]]:
     contradictory = sorted(set(answer.locations) & set(answer.skipped))
     if contradictory:
         yield "places", f"{', '.join(contradictory)} is forecast and skipped"
-    yield from (("joint", what) for what in _not_joint(case) if LOCATION in spec.joint)
+    if LOCATION in spec.joint:
+        for message in _not_joint(case):
+            yield "joint", message
     months = panel.months.size + 11
     unusable = {}
     if panel.dataset != COUNTIES:
@@ -365,7 +372,7 @@ def _seed(case: Case) -> Iterator[str]:
 @_rule(ONCE)
 def _refit(case: Case) -> Iterator[str]:
     """The same panel gives the same forecast, whatever was fitted before."""
-    if not case.same(case.again()):
+    if not case.same(case.refit()):
         yield "a second fit gives other draws"
 
 
@@ -379,7 +386,7 @@ def _global_random(case: Case) -> Iterator[str]:
             np.random.seed(number)  # noqa: NPY002
             random.seed(number)
             before = pickle.dumps(_global_state())
-            draws.append(case.again().draws)
+            draws.append(case.refit().draws)
             if before != pickle.dumps(_global_state()):
                 yield "takes numbers from the process's random state, or sets it"
                 return
@@ -398,7 +405,7 @@ def _global_state() -> tuple[Any, Any]:
 @_rule(ONCE)
 def _order(case: Case) -> Iterator[str]:
     """The order of places does not matter."""
-    reordered = case.again(rows(case.panel, case.panel.locations[::-1]))
+    reordered = case.refit(rows(case.panel, case.panel.locations[::-1]))
     yield from _differs(
         case,
         reordered,
@@ -416,7 +423,7 @@ def _alone(case: Case) -> Iterator[str]:
     if case.model.spec.by == "state" and case.panel.dataset == COUNTIES:
         state = by_fips()[places[0]].state
         places = tuple(s for s in case.panel.locations if by_fips()[s].state == state)
-    lone = case.again(rows(case.panel, places))
+    lone = case.refit(rows(case.panel, places))
     yield from _differs(case, lone, places=places, when="when it is asked for alone")
 
 
@@ -441,7 +448,7 @@ def _future(case: Case) -> Iterator[str]:
     draws = []
     for whole in (case.panel, scrambled(case.panel, month)):
         case.model.fit(whole)
-        draws.append(case.again(until(whole, month)).draws)
+        draws.append(case.refit(until(whole, month)).draws)
     if not np.array_equal(draws[0], draws[1]):
         yield "counts after the panel's last month change the draws"
     from odforecast.vintage import Archive, Vintage
@@ -452,7 +459,7 @@ def _future(case: Case) -> Iterator[str]:
         mock.patch.object(Vintage, "panel", **closed) as read,
         contextlib.suppress(PermissionError),
     ):
-        case.again()
+        case.refit()
     if opened.called or read.called:
         yield "opens an archive: a model is given its panel alone"
 
@@ -536,18 +543,22 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     panels = dict(all_panels(checked.spec.dataset or STATES) if zoo is None else zoo)
     ordinary = ORDINARY if ORDINARY in panels else next(iter(panels), ORDINARY)
     hints = HINTS | (OF_FUNCTIONS if is_function(checked) else {})
-    breaches = [("declares", ordinary, what) for what in _declared(checked)]
+    breaches = [
+        Breach("declares", ordinary, what=message, hint=hints["declares"])
+        for message in _declared(checked)
+    ]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
-        for rule, what in _found(checked, panel, once=ONCE if name == ordinary else {}):
-            if rule == "refuses" and name != ordinary and what:
-                refused[name] = what
+        once = ONCE if name == ordinary else {}
+        for rule, message in _broken_rules(checked, panel, once=once):
+            if rule == "refuses" and name != ordinary and message:
+                refused[name] = message
                 continue
             if rule == "refuses":
-                what = f"may not be refused so: {what or 'no reason given'}"
-            breaches.append((rule, name, what))
+                message = f"may not be refused so: {message or 'no reason given'}"
+            breaches.append(Breach(rule, name, what=message, hint=hints[rule]))
     if breaches:
-        raise ContractError(checked.label, [Breach(*each, hints[each[0]]) for each in breaches])
+        raise ContractError(checked.label, breaches)
     return Kept(checked.label, RULES, panels=tuple(panels), refused=refused)
 
 
@@ -575,7 +586,9 @@ def _as_model(model: object) -> Model:
     return Model(inner, name if LABEL.fullmatch(name) else type(inner).__name__)
 
 
-def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+def _broken_rules(
+    model: Model, panel: Panel, once: Mapping[str, Rule]
+) -> Iterator[tuple[str, str]]:
     """Rules broken on a panel, and what was found."""
     panel = replace(panel)  # nothing a model does to it reaches another panel's check
     _ = panel.data_hash, panel.monthly
@@ -585,7 +598,7 @@ def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tup
         yield "refuses", error.message
         return
     except Exception as error:
-        yield "fits", _said(error)
+        yield "fits", _first_line(error)
         return
     try:
         answer: object = case.raw
@@ -593,7 +606,8 @@ def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tup
         is_forecast = isinstance(answer, Forecast)
         answers = list(_answered(case)) if is_forecast else [("forecasts", message)]
     except Exception as error:
-        answers = [("finite" if "not finite" in str(error) else "forecasts", _said(error))]
+        rule = "finite" if "not finite" in str(error) else "forecasts"
+        answers = [(rule, _first_line(error))]
     yield from answers
     if answers:  # the wrapper refuses what is not the answer, and so would every other rule
         return
@@ -609,11 +623,12 @@ def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tup
 def _broken(case: Case, rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
     for name, rule in rules.items():
         try:
-            for what in rule(case):
-                yield name, what
+            for message in rule(case):
+                yield name, message
         except Exception as error:
-            yield name, _said(error)
+            yield name, _first_line(error)
 
 
-def _said(error: Exception) -> str:
-    return f"raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+def _first_line(error: Exception) -> str:
+    line, _, _ = str(error).partition("\n")
+    return f"raised {type(error).__name__}: {line}"

@@ -173,14 +173,14 @@ def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
         all_deaths=all_deaths,
     )
     everyone = replace(_with_reported(true, np.round(35 * reported)), final_through=FINAL)
-    beside = {"all-deaths": replace(everyone, indicator=ALL_DEATHS)}
+    panels = {"all-deaths": replace(everyone, indicator=ALL_DEATHS)}
     complete = 100.0 - lacking * 100 + np.zeros(sums.shape)
     return replace(
         _with_reported(true, reported),
         predicted=predicted,
         pending=pending,
         complete=complete,
-        beside=beside,
+        beside=panels,
         triangle=triangle,
         final_through=FINAL,
     )
@@ -231,20 +231,21 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
 def rows(panel: Panel, places: Sequence[str]) -> Panel:
     """A panel of these places, as if there were no others: not a selection."""
     selection = panel.select(list(places))
-    beside = {name: replace(other, selected=False) for name, other in selection.beside.items()}
-    return replace(selection, selected=False, beside=beside)
+    panels = {name: replace(table, selected=False) for name, table in selection.beside.items()}
+    return replace(selection, selected=False, beside=panels)
 
 
 def until(panel: Panel, month: np.datetime64) -> Panel:
     """A panel as far as ``month``, with all it says about the months kept, predicted counts too."""
     day = publication_date(month)
-    beside = {name: until(other, month) for name, other in panel.beside.items()}
-    layers = _months(panel, slice(int((month - panel.months[0]).astype(int)) + 1))
+    panels = {name: until(table, month) for name, table in panel.beside.items()}
+    position = int((month - panel.months[0]).astype(int))
+    layers = _months(panel, slice(position + 1))
     return replace(
         panel,
         as_of=day,
         release=day,
-        beside=beside,
+        beside=panels,
         triangle=None,
         final_through=month - 6 * ONE_MONTH,
         **layers,
@@ -255,9 +256,13 @@ def scrambled(panel: Panel, month: np.datetime64) -> Panel:
     """A panel with other counts after ``month``, in all that it says."""
     # A slope, not a jump: it must be a history that a model can be fitted to.
     slope = 1.0 + 0.03 * np.maximum((panel.months - month).astype(int), 0)
-    beside = {name: scrambled(other, month) for name, other in panel.beside.items()}
-    counts = {name: np.round(getattr(panel, name) * slope) for name in ("reported", "predicted")}
-    return replace(panel, beside=beside, **counts)
+    panels = {name: scrambled(table, month) for name, table in panel.beside.items()}
+    return replace(
+        panel,
+        beside=panels,
+        reported=np.round(panel.reported * slope),
+        predicted=np.round(panel.predicted * slope),
+    )
 
 
 def _shortened(panel: Panel, n_sums: int) -> Panel:
