@@ -35,7 +35,9 @@ def _rate(text: str) -> float | BadCell:
     if text.lower() in _RATE_WORDS:
         return math.nan
     value = number(text)
-    return BadCell("is not a number", _AGAIN) if isinstance(value, BadCell) or value < 0 else value
+    if isinstance(value, BadCell) or value < 0:
+        return BadCell("is not a number", _AGAIN)
+    return value
 
 
 def _count(text: str) -> float | BadCell:
@@ -47,8 +49,8 @@ def _count(text: str) -> float | BadCell:
 
 
 def _month(text: str) -> np.datetime64 | BadCell:
-    found = _MONTH.fullmatch(text)
-    months = readings(f"{found[1]} {found[2]}") if found else ()
+    match = _MONTH.fullmatch(text)
+    months = readings(f"{match[1]} {match[2]}") if match else ()
     return months[0] if months else BadCell("is not a month", _AGAIN)
 
 
@@ -115,18 +117,18 @@ def us_months(export: Wonder) -> pd.DataFrame:
     """US deaths by month, with the range that hidden and suppressed cells leave open."""
     table = export.table
     if export.report.places == ("US",):
-        seen = table.set_index("month")["deaths"]
-        return pd.DataFrame({"deaths": seen, "low": seen, "high": seen})
+        deaths = table.set_index("month")["deaths"]
+        return pd.DataFrame({"deaths": deaths, "low": deaths, "high": deaths})
     if len(export.report.places) != 51 and export.totals.empty:
-        said = f"{len(export.report.places)} places do not make up the US"
-        raise DataError(f"{export.report.file}: {said}", hint="export all 50 states and DC")
+        message = f"{len(export.report.places)} places do not make up the US"
+        raise DataError(f"{export.report.file}: {message}", hint="export all 50 states and DC")
     by_month = table.groupby("month")
-    known = by_month["deaths"].sum()
+    counted = by_month["deaths"].sum()
     suppressed = (table["status"] == "suppressed").groupby(table["month"]).sum()
     absent = 51 - by_month.size()
-    low = known + suppressed
-    high = known + 9.0 * (suppressed + absent)
-    exact = export.totals.reindex(known.index)
+    low = counted + suppressed
+    high = counted + 9.0 * (suppressed + absent)
+    exact = export.totals.reindex(counted.index)
     low = exact.fillna(low)
     high = exact.fillna(high)
     return pd.DataFrame({"deaths": (low + high) / 2.0, "low": low, "high": high})
@@ -134,27 +136,33 @@ def us_months(export: Wonder) -> pd.DataFrame:
 
 def _read_footer(name: str, lines: list[list[str]]) -> Footer:
     """Footer of an export, from its lines after the data."""
-    text = "\n".join(" ".join(c for c in row if c) for row in lines)
-    said = re.findall(r"^(Dataset|Group By|Query Date): (.+)$", text, re.MULTILINE)
-    fields = dict(reversed(said))  # of two lines the first
+    text = "\n".join(" ".join(cell for cell in row if cell) for row in lines)
+    pairs = re.findall(r"^(Dataset|Group By|Query Date): (.+)$", text, re.MULTILINE)
+    fields = dict(reversed(pairs))  # of two lines the first
     if len(fields) < 3:
-        why = "the footer is incomplete (no data set, grouping or query date)"
-        raise DataError(f"{name}: {why}", f"the file is cut off or damaged; {_AGAIN}")
-    asked = text[text.index("Dataset: ") : text.index("Group By: ")].replace("\n", " ")
+        message = "the footer is incomplete (no data set, grouping or query date)"
+        raise DataError(f"{name}: {message}", f"the file is cut off or damaged; {_AGAIN}")
+    query = text[text.index("Dataset: ") : text.index("Group By: ")].replace("\n", " ")
     causes = {"UCD": "underlying", "MCD": "multiple"}
-    basis = " and ".join(word for code, word in causes.items() if code in asked) or "unknown"
-    codes = [found for part in asked.split("Codes: AND") if (found := _codes(part))]
+    basis = " and ".join(word for code, word in causes.items() if code in query) or "unknown"
+    conditions = [_codes(part) for part in query.split("Codes: AND")]
+    codes = [condition for condition in conditions if condition]
     words = f" {' and '.join(map(_ranges, codes))}" if codes else ", codes unknown"
-    official = basis == "underlying" and codes == [OVERDOSE_CODES]
+    query_date = _day(name, fields["Query Date"])
     as_of = re.search(f"as of ({_DAY})", text)
-    days = _day(name, fields["Query Date"]), _day(name, as_of[1]) if as_of else None
-    return Footer(f"{basis} cause{words}", official, fields["Group By"], *days)
+    return Footer(
+        definition=f"{basis} cause{words}",
+        official=basis == "underlying" and codes == [OVERDOSE_CODES],
+        group_by=fields["Group By"],
+        query_date=query_date,
+        data_as_of=_day(name, as_of[1]) if as_of else None,
+    )
 
 
 def _day(name: str, text: str) -> dt.date:
     """A day of a footer: ``Apr 21, 2025 4:56:10 PM``, ``April 21, 2025``."""
-    found = re.match(_DAY, text)
-    days = readings(found[0]) if found else ()
+    match = re.match(_DAY, text)
+    days = readings(match[0]) if match else ()
     if not days:
         raise DataError(f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN)
     return days[0].item()  # type: ignore[no-any-return]
@@ -162,11 +170,14 @@ def _day(name: str, text: str) -> dt.date:
 
 def _codes(text: str) -> set[str]:
     """ICD-10 codes of a text, ranges in full."""
-    found = set()
-    for letter, two, digit, last_letter, last in _RANGE.findall(text):
-        end = int(last) if last and last_letter == letter and not digit else int(two)
-        found |= {f"{letter}{n:02d}{digit}" for n in range(int(two), end + 1)}
-    return found
+    codes = set()
+    for letter, first, digit, last_letter, last in _RANGE.findall(text):
+        start = int(first)
+        end = start
+        if last and last_letter == letter and not digit:
+            end = int(last)
+        codes |= {f"{letter}{n:02d}{digit}" for n in range(start, end + 1)}
+    return codes
 
 
 #: Underlying causes of the official definition of a drug-overdose death.
@@ -233,8 +244,9 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     if by_state != ("code" in table):
         table.require("place", "code")
     if footer is not None and by_state != ("state" in footer.group_by.lower()):
-        said = f"the footer says it is grouped by {plain(footer.group_by)}, the header has"
-        raise DataError(f"{raw.name}: {said} {'a' if by_state else 'no'} state column", _AGAIN)
+        column = "a state column" if by_state else "no state column"
+        message = f"the footer says it is grouped by {plain(footer.group_by)}, the header has"
+        raise DataError(f"{raw.name}: {message} {column}", _AGAIN)
     for name in ("population", "rate", "adjusted"):
         table.values(name)
     total = table.texts("notes") == "Total"
@@ -247,8 +259,11 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     table.refuse(total & suppressed, "deaths", "is not a count of deaths", _AGAIN)
     small = ~total & (state != "US") & (deaths > 0) & (deaths < 10)
     table.refuse(small, "deaths", "is 1 to 9, which WONDER never shows", _AGAIN)
-    cause = _cause(table, total)
-    definition, official = (footer.definition, footer.official) if footer else (cause, False)
+    definition = _cause(table, total)
+    official = False
+    if footer is not None:
+        definition = footer.definition
+        official = footer.official
     rows = pd.DataFrame(
         {
             "location": [_code(code) for code in state],
@@ -302,27 +317,31 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
     if next(lines, None) is not None:
         hint = "is it an export of CDC WONDER?"
         raise DataError(f"{name}: more than {_MOST_ROWS:,} rows, or an endless footer", hint)
-    end = next((i for i, row in enumerate(cells) if row[:1] == ["---"]), len(cells))
+    ends = (i for i, row in enumerate(cells) if row[:1] == ["---"])
+    end = next(ends, len(cells))
     header = cells[0]
     rows = [(i, row) for i, row in enumerate(cells[1:end], start=2) if any(row)]
     footer = _read_footer(name, cells[end:]) if end < len(cells) else None
     if footer is None and tab:
         raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
     if footer is None and not data.endswith((b"\n", b"\r")):
-        where = f"{name} row {len(rows) + 1}"
-        raise DataError(f"{where}: the last line has no line end: cut off?", _AGAIN)
+        row_name = f"{name} row {len(rows) + 1}"
+        raise DataError(f"{row_name}: the last line has no line end: cut off?", _AGAIN)
     for i, row in rows:
         if len(row) != len(header):
-            said = f"{name} row {i}: {len(row)} cells where the header has {len(header)}"
-            raise DataError(said, f"the file is cut off or damaged; {_AGAIN}")
+            message = f"{name} row {i}: {len(row)} cells where the header has {len(header)}"
+            raise DataError(message, f"the file is cut off or damaged; {_AGAIN}")
     if not rows:
         raise DataError(f"{name}: a header but no rows", _AGAIN)
-    return RawFile(name, *filled(name, header, rows=rows, limits=LIMITS), "row", "csv"), footer
+    table, numbers = filled(name, header, rows=rows, limits=LIMITS)
+    return RawFile(name, table, rows=numbers, row_word="row", kind="csv"), footer
 
 
 def _code(state: str) -> str:
     """Hub code of a CDC code, or of New York State."""
-    return NEW_YORK[1] if state == NEW_YORK[0] else BY_KEY[state].code if state else ""
+    if state == NEW_YORK[0]:
+        return NEW_YORK[1]
+    return BY_KEY[state].code if state else ""
 
 
 def _states(table: Table, total: Bools, *, by_occurrence: bool) -> Texts:
@@ -330,22 +349,22 @@ def _states(table: Table, total: Bools, *, by_occurrence: bool) -> Texts:
     if "place" not in table:
         return np.full(len(table), "US", dtype=object)
     pairs = list(zip(table.cells["place"], table.cells["code"], strict=True))
-    found: dict[tuple[str, str], str] = {("", ""): ""}
+    states: dict[tuple[str, str], str] = {("", ""): ""}
     for name, code in set(pairs):
         place = BY_KEY.get(name.upper())
         if place is not None and place.name == name and code.zfill(2) == place.code:
             whole = place.state == "NY" and not by_occurrence
-            found[name, code] = NEW_YORK[0] if whole else place.state
-    known = pd.Series(pairs).map(found.get)
-    bad = known.isna() | ((known == "") & ~total)
+            states[name, code] = NEW_YORK[0] if whole else place.state
+    codes = pd.Series(pairs).map(states.get)
+    bad = codes.isna() | ((codes == "") & ~total)
     table.refuse(bad, "place", "is not a state with its code beside it", _AGAIN)
-    return known.to_numpy(dtype=object)
+    return codes.to_numpy(dtype=object)
 
 
 def _months(table: Table, total: Bools) -> NDArray[np.datetime64]:
     """Months; NaT for a total of all months. Month, its code and the year must agree."""
-    none = (table.cells["month"] == "") & (table.cells["month_code"] == "")
-    counted = ~(total & none.to_numpy())
+    blank = (table.cells["month"] == "") & (table.cells["month_code"] == "")
+    counted = ~(total & blank.to_numpy())
     months = table.values("month", dtype="datetime64[M]", only=counted)
     code = np.where(counted, table.cells["month_code"].str.replace("/", "-"), "NaT")
     differ = code != months.astype(str)
@@ -360,16 +379,17 @@ def _months(table: Table, total: Bools) -> NDArray[np.datetime64]:
 
 def _cause(table: Table, total: Bools) -> str:
     """Cause of death in words, from its columns, which are the same in all rows."""
-    found = []
+    values = []
     hint = "export one cause at a time: causes overlap and must not be added"
     for name in ("cause", "cause_code"):
         texts = table.texts(name)
-        found.append(texts[~total][0])
-        other = ~total & (texts != found[-1])
-        table.refuse(other, name, "is a second cause of death", hint)
-    cause, code = found
-    known = f"multiple cause {code} ({cause}), underlying cause unknown"
-    return known if cause or code else "unknown cause"
+        first = texts[~total][0]
+        table.refuse(~total & (texts != first), name, "is a second cause of death", hint)
+        values.append(first)
+    cause, code = values
+    if not cause and not code:
+        return "unknown cause"
+    return f"multiple cause {code} ({cause}), underlying cause unknown"
 
 
 def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.Series:
@@ -384,12 +404,14 @@ def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.
         of_month = not pd.isna(month)
         part = rows[rows["state"] == state] if of_state else rows
         part = part[part["month"] == month] if of_month else part
-        cells = (51 if by_state and not of_state else 1) * (1 if of_month else months)
-        known = part["deaths"].sum()
+        cells = 51 if by_state and not of_state else 1
+        if not of_month:
+            cells *= months
+        counted = part["deaths"].sum()
         blank = cells - part["deaths"].notna().sum()
-        if not known <= deaths <= known + 9 * blank:
-            why = f"is a total that its rows do not give ({known:g}, {blank} cells not shown)"
-            table.refuse([i], "deaths", why, _AGAIN)
+        if not counted <= deaths <= counted + 9 * blank:
+            reason = f"is a total that its rows do not give ({counted:g}, {blank} cells not shown)"
+            table.refuse([i], "deaths", reason, _AGAIN)
     whole = totals[totals["month"].notna() & ((totals["state"] == "") | (not by_state))]
     by_month = whole.drop_duplicates("month").set_index("month")["deaths"]
     by_month.index = pd.DatetimeIndex(by_month.index, name="month")
