@@ -511,7 +511,7 @@ def of_place(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, ob
     return {
         "baseline": f"{baseline_text(projection, chosen)} {text(baseline, code, errors=False)}",
         "skill_text": sentence,
-        "skill_table": table if table is None else Table.of(table),
+        "skill_table": table if table is None else Table.from_frame(table),
         "own": bool(own_of(baseline)),
         "code": code,
         "mind": mind(projection, chosen),

@@ -53,24 +53,28 @@ class Numbers:
     whole: Forecast
 
     @classmethod
-    def of(cls, forecast: Forecast, locations: str | Iterable[str] | None = None) -> Numbers:
+    def from_forecast(
+        cls, forecast: Forecast, locations: str | Iterable[str] | None = None
+    ) -> Numbers:
         """All tables of a forecast; places are chosen last, so that New York has its rate."""
-        of = locations if locations is None or isinstance(locations, str) else list(locations)
-        made = whole = forecast if of is None else forecast.select(of)
-        years, trend = (
-            _or_none(partial(table, locations=of)) for table in (forecast.years, forecast.trend)
-        )
-        if set(NEW_YORK) <= set(made.locations) and LOCATION in made.joint:
-            state = made.total(NEW_YORK, WHOLE_STATE)
+        if locations is not None and not isinstance(locations, str):
+            locations = list(locations)
+        selected = forecast if locations is None else forecast.select(locations)
+        summary = forecast.summary(locations=locations)
+        years = _or_none(partial(forecast.years, locations=locations))
+        trend = _or_none(partial(forecast.trend, locations=locations))
+        whole = selected
+        if set(NEW_YORK) <= set(selected.locations) and LOCATION in selected.joint:
+            state = selected.total(NEW_YORK, WHOLE_STATE)
             whole = replace(
-                made,
-                draws=np.concatenate([made.draws, state.draws], axis=1),
-                known=np.concatenate([made.known, state.known], axis=-2),
-                locations=(*made.locations, WHOLE_STATE),
-                parts={**made.parts, **state.parts},
+                selected,
+                draws=np.concatenate([selected.draws, state.draws], axis=1),
+                known=np.concatenate([selected.known, state.known], axis=-2),
+                locations=(*selected.locations, WHOLE_STATE),
+                parts={**selected.parts, **state.parts},
                 beside={},
             )
-        return cls(made, forecast.summary(locations=of), years=years, trend=trend, whole=whole)
+        return cls(selected, summary, years=years, trend=trend, whole=whole)
 
     @property
     def first(self) -> str:
@@ -120,37 +124,41 @@ class Numbers:
     @cached_property
     def ahead(self) -> dict[str, dict[Any, Any]]:
         """The summary at that month by place, with the count a year earlier."""
-        found = self.at_month(self.summary)
+        rows = self.at_month(self.summary)
         if self.new_york:
-            found |= self.at_month(self.whole.select(WHOLE_STATE).summary())
+            rows |= self.at_month(self.whole.select(WHOLE_STATE).summary())
         column = int(np.flatnonzero(self.whole.months == self.month)[0])
-        before = np.quantile(year_before(self.whole, [column])[:, :, 0], [0.05, 0.5, 0.95], axis=0)
-        for place, sides in zip(self.whole.locations, before.T):
-            found[place] |= dict(zip(("before_low", "before", "before_high"), map(float, sides)))
-        return found
+        draws = year_before(self.whole, [column])[:, :, 0]
+        quantiles = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
+        for place, (low, median, high) in zip(self.whole.locations, quantiles.T):
+            row = rows[place]
+            row["before_low"] = float(low)
+            row["before"] = float(median)
+            row["before_high"] = float(high)
+        return rows
 
     @cached_property
     def final(self) -> dict[str, dict[Any, Any]]:
         """The last counts by place: reported, predicted by CDC, and the final count if known."""
-        made = self.whole
-        found: dict[str, dict[Any, Any]] = {s: {} for s in made.locations}
-        if made.panel is not None:
-            column = int((made.last_month - made.panel.months[0]).astype(int))
+        forecast = self.whole
+        rows: dict[str, dict[Any, Any]] = {place: {} for place in forecast.locations}
+        if forecast.panel is not None:
+            column = int((forecast.last_month - forecast.panel.months[0]).astype(int))
             for layer, counts in self.layers.items():
-                for place, value in zip(made.locations, counts[:, column]):
-                    found[place][layer] = float(value)
-        table = _or_none(made.nowcast)
-        if table is not None:
-            for r in table[table["horizon"] == 0].to_dict("records"):
-                found[str(r["location"])] |= r
-        return found
+                for place, value in zip(forecast.locations, counts[:, column]):
+                    rows[place][layer] = float(value)
+        nowcast = _or_none(forecast.nowcast)
+        if nowcast is not None:
+            for row in nowcast[nowcast["horizon"] == 0].to_dict("records"):
+                rows[str(row["location"])] |= row
+        return rows
 
     @cached_property
     def paths(self) -> tuple[Months, Floats]:
         """Months up to that one, and quantiles of each place there, shape (5, L, M)."""
-        kept = self.whole.months <= self.month
-        values = self.whole.quantiles((0.05, 0.25, 0.5, 0.75, 0.95))
-        return self.whole.months[kept], values[:, :, kept]
+        near = self.whole.months <= self.month
+        quantiles = self.whole.quantiles((0.05, 0.25, 0.5, 0.75, 0.95))
+        return self.whole.months[near], quantiles[:, :, near]
 
     def path(self, place: str) -> Floats:
         """Those quantiles of one place, shape (5, M)."""
@@ -189,8 +197,12 @@ def row_key(code: str) -> str:
 
 def direction(fall: float) -> int:
     """−1 where a fall is likely, 1 where a rise is: by the chance that is written."""
-    near = 5 * round(20 * fall) if np.isfinite(fall) else 50
-    return -1 if near >= 75 else 1 if near <= 25 else 0
+    if not np.isfinite(fall):
+        return 0
+    percent_written = 5 * round(20 * fall)
+    if percent_written >= 75:
+        return -1
+    return 1 if percent_written <= 25 else 0
 
 
 # Sentences
@@ -198,13 +210,13 @@ def direction(fall: float) -> int:
 
 def title_of(numbers: Numbers, place: str | None = None) -> str:
     """The heading of a page: which deaths, where, to when."""
-    made = numbers.forecast
-    what = numbers.deaths
-    if place is None and len(made.locations) > 1 and NATION not in made.locations:
-        where = f"{len(made.locations)} states"
-        return f"{capital(what)} in {where}: forecast to {numbers.end}"
+    locations = numbers.forecast.locations
+    deaths = numbers.deaths
+    if place is None and len(locations) > 1 and NATION not in locations:
+        return f"{capital(deaths)} in {len(locations)} states: forecast to {numbers.end}"
     code = place or numbers.first
-    return f"{'US' if code == NATION else called(code)} {what}: forecast to {numbers.end}"
+    name = "US" if code == NATION else called(code)
+    return f"{name} {deaths}: forecast to {numbers.end}"
 
 
 def subtitle_of(forecast: Forecast) -> str:
@@ -244,39 +256,43 @@ def lead(
 
     What has no such sentences (hidden counts, own counts of a state) has those of a screen.
     """
-    made = numbers.forecast
+    forecast = numbers.forecast
     row = numbers.ahead[code]
-    said = numbers.final[code]
-    if own_counts(made) or not (known(row, *SIDES, "change", "fall") and known(said, "reported")):
-        return made.text(code, record)
+    latest = numbers.final[code]
+    complete = known(row, *SIDES, "change", "fall") and known(latest, "reported")
+    if own_counts(forecast) or not complete:
+        return forecast.text(code, record)
     middle, interval = rounded_sides(row)
     answer = (
         f"We forecast about {middle} {numbers.deaths} in {place_name(code)} in the 12 months "
         f"ending {numbers.end} (90% interval: {interval})."
     )
-    moved = float(np.median(made.select(code).change(numbers.month)))
-    size = rounded(abs(moved), step_of(row["low"], row["high"]))
-    than = f"{size} {'fewer' if moved < 0 else 'more'} than" if size != "0" else "as many as"
+    change = float(np.median(forecast.select(code).change(numbers.month)))
+    size = rounded(abs(change), step_of(row["low"], row["high"]))
+    than = "as many as"
+    if size != "0":
+        than = f"{size} fewer than" if change < 0 else f"{size} more than"
     rest = [
         f"That is about {than} a year earlier ({percent(row['change'])}), and the chance of a "
         f"fall is {about_likely(row['fall'])}."
     ]
-    rows = past_errors(made, code, record=record) if error or record is not None else None
+    rows = past_errors(forecast, code, record=record) if error or record is not None else None
     if error and rows is not None:
-        ahead = int((numbers.month - made.last_month).astype(int))
-        for r in rows[(rows["horizon"] == ahead) & np.isfinite(rows["error"])].to_dict("records"):
+        ahead = int((numbers.month - forecast.last_month).astype(int))
+        tested = rows[(rows["horizon"] == ahead) & np.isfinite(rows["error"])]
+        for test in tested.to_dict("records"):
             rest.append(
-                f"In {r['forecasts']:,} past tests, the typical (median) error of forecasts this "
-                f"far ahead was {r['error']:.0f}%, and the 90% interval contained the final count "
-                f"in {r['held']:.0%}."
+                f"In {test['forecasts']:,} past tests, the typical (median) error of forecasts "
+                f"this far ahead was {test['error']:.0f}%, and the 90% interval contained the "
+                f"final count in {test['held']:.0%}."
             )
     if len(rest) == 1:
         counted = (
-            f"CDC has reported {said['reported']:,.0f} deaths for the 12 months ending "
-            f"{month_name(made.last_month)}"
+            f"CDC has reported {latest['reported']:,.0f} deaths for the 12 months ending "
+            f"{month_name(forecast.last_month)}"
         )
-        if "median" in said:
-            final = rounded_sides(said)[0]
+        if "median" in latest:
+            final, _ = rounded_sides(latest)
             rest.append(f"{counted}, and we expect about {final} when the count is final.")
         else:
             rest.append(f"{counted}, and late reports may still raise that count.")
@@ -285,8 +301,8 @@ def lead(
 
 def about_likely(share: float) -> str:
     """A probability within a sentence."""
-    said = likely(share)
-    return said if said[0] in "ou" else f"about {said}"
+    words = likely(share)
+    return words if words[0] in "ou" else f"about {words}"
 
 
 def past_record(
@@ -304,23 +320,21 @@ def past_record(
         return None
     first = month_name(rows["first"].min())
     last = month_name(rows["last"].max())
-    said = (
+    sentence = (
         "We reran the model as of past dates with the data available then, and compared its "
         f"forecasts with the final counts of {first} to {last}. The developers had already seen "
         "these years."
     )
     rows = rows[rows["horizon"].isin((3, 6, 12))]
-    error, held = (
-        [f"{x:.{digits}f}%" if np.isfinite(x) else "–" for x in values]
-        for values, digits in ((rows["error"], 1), (100 * rows["held"], 0))
-    )
+    errors = [f"{x:.1f}%" if np.isfinite(x) else "–" for x in rows["error"]]
+    coverage = [f"{x:.0f}%" if np.isfinite(x) else "–" for x in 100 * rows["held"]]
     medians = dict(zip(forecast.horizons, forecast.select(location).quantiles([0.5])[0, 0]))
     deaths = rows["error"] / 100 * rows["horizon"].map(medians)
-    shown = {
+    columns = {
         "Ahead": [f"{h} months" for h in rows["horizon"]],
-        "Typical (median) error": error,
+        "Typical (median) error": errors,
         "For this forecast": [f"{two_digits(x)} deaths" if x >= 0 else "–" for x in deaths],
-        "90% interval contained the final count": held,
+        "90% interval contained the final count": coverage,
         "Tests": rows["forecasts"].map("{:,}".format).to_numpy(),
     }
-    return said, pd.DataFrame(shown)
+    return sentence, pd.DataFrame(columns)

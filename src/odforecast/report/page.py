@@ -63,7 +63,7 @@ class Table:
     caption: str = ""
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> Table:
+    def from_frame(cls, frame: pd.DataFrame) -> Table:
         """A frame of texts, with its first column as the names of rows."""
         return cls(list(frame.columns), frame.to_numpy().tolist(), numbers=len(frame.columns) - 1)
 

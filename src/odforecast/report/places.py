@@ -714,7 +714,7 @@ def _accuracy(
         own = own_of(numbers.forecast.select(code))
         return Block("accuracy", title, figures=() if own else drawn, folded=folded)
     said = found[0]
-    table = Table.of(found[1])
+    table = Table.from_frame(found[1])
     about = "typical error {1} at {0}".format(*table.rows[-1]) if table.rows else ""
     return Block(
         "accuracy",

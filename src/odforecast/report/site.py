@@ -140,7 +140,7 @@ def write_report(
         refuse_counties(forecast, "reports")
         keep_local(forecast, "a page", own=own)
         _check_deaths(forecast, later, results=results)
-        numbers = Numbers.of(forecast, locations)
+        numbers = Numbers.from_forecast(forecast, locations)
         context = _national(numbers, {}, later=later, scored=_scored(numbers.forecast, results))
     if results is not None and is_of_counties(results.scores):
         context["blocks"] += county_skill_blocks(results)
@@ -215,7 +215,7 @@ def write_site(
     keep_local(forecast, "a page", own=own)
     check_folder(out, replace)
     _check_deaths(forecast, later, results=results)
-    numbers = Numbers.of(forecast, locations)
+    numbers = Numbers.from_forecast(forecast, locations)
     links = file_names(numbers.forecast.locations)
     scored = _scored(numbers.forecast, results)
     bars = [("United States", INDEX), *([("Accuracy", BOARD)] if results is not None else [])]

@@ -44,41 +44,43 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Scenari
     differs; so is a file that was edited.
     """
     path = out / FOLDER / scenario.name / FROZEN
-    held = _read(path)
-    if held is not None:
-        onset = next(
-            (
-                held["onset"].get(x.name, (onset,))[0]
-                for x in scenario.interventions
-                if x.onset is None
-            ),
-            onset,
-        )
+    frozen = _read(path)
+    if frozen is not None:
+        open_parts = [x for x in scenario.interventions if x.onset is None]
+        if open_parts:
+            onset = frozen["onset"].get(open_parts[0].name, (onset,))[0]
     closed = scenario.at(onset)
     stated = closed.to_dict()
-    if held is None:
-        plain = {
+    if frozen is None:
+        onsets = {}
+        chances = {}
+        for x in closed.interventions:
+            onsets[x.name] = [str(month) for month in x.onset]
+            chances[x.name] = dict(zip(THREE, (round(p, 4) for p in x.chances())))
+        content = {
             "on": str(on),
             "hash": closed.hash,
-            "onset": {x.name: [str(m) for m in x.onset] for x in closed.interventions},
-            "chances": {
-                x.name: dict(zip(THREE, (round(p, 4) for p in x.chances())))
-                for x in closed.interventions
-            },
+            "onset": onsets,
+            "chances": chances,
             "scenario": stated,
             "check": _check(str(on), closed.hash, stated=stated),
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+                file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-    elif closed.hash != held["hash"] and (differs := list(_differences(held["scenario"], stated))):
-        more = f"; and {len(differs) - 5} more" if len(differs) > 5 else ""
+        return closed
+    if closed.hash == frozen["hash"]:
+        return closed
+    differences = list(_differences(frozen["scenario"], stated))
+    if differences:
+        changes = "; ".join(differences[:5])
+        if len(differences) > 5:
+            changes += f"; and {len(differences) - 5} more"
         raise ScenarioError(
-            f"{scenario.name} was frozen on {held['on']}, and has changed since: "
-            f"{'; '.join(differs[:5])}{more}",
+            f"{scenario.name} was frozen on {frozen['on']}, and has changed since: {changes}",
             hint="give the new one another name: what was assumed before the counts must not move",
         )
     return closed
@@ -93,36 +95,38 @@ def tracked(
     location: str,
     model: Model | None = None,
     series: Sequence[Series] = (),
-    **how: Any,
+    **options: Any,
 ) -> list[Track]:
     """The clocks of scenarios, frozen where they are not yet, and written.
 
-    Each scenario has one intervention; the status quo is passed over. ``how`` goes to
+    Each scenario has one intervention; the status quo is passed over. ``options`` go to
     :func:`odforecast.scenario.track`.
     """
     from odforecast import plot
 
     newest = archive.as_of(archive.last_seen).date
-    given = [s for s in scenarios if not s.is_null]
-    for scenario in given:
+    supply = [scenario for scenario in scenarios if not scenario.is_null]
+    for scenario in supply:
         only(scenario)
-    made = []
-    for closed in [freeze(s, out, on=on, onset=str(to_month(newest) + ONE_MONTH)) for s in given]:
-        found = track(closed, archive, location=location, model=model, series=series, **how)
+    onset = str(to_month(newest) + ONE_MONTH)
+    frozen = [freeze(scenario, out, on=on, onset=onset) for scenario in supply]
+    tracks = []
+    for closed in frozen:
+        clock = track(closed, archive, location=location, model=model, series=series, **options)
         folder = out / FOLDER / closed.name
         try:
-            (folder / f"{newest}.json").write_text(found.to_json(), encoding="utf-8")
-            found.to_frame().to_csv(
+            (folder / f"{newest}.json").write_text(clock.to_json(), encoding="utf-8")
+            clock.to_frame().to_csv(
                 folder / f"{newest}.csv",
                 index=False,
                 float_format="%.4f",
                 lineterminator="\n",
             )
-            plot.save(plot.chances(found), folder / f"{newest}.svg")
+            plot.save(plot.chances(clock), folder / f"{newest}.svg")
         except OSError as error:
             raise DataError(f"cannot write into {folder}: {error.strerror or error}") from error
-        made.append(found)
-    return made
+        tracks.append(clock)
+    return tracks
 
 
 def lacking(scenarios: Sequence[Scenario], out: Path, release: dt.date) -> bool:
@@ -137,37 +141,40 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
     from odforecast.report.page import picture
     from odforecast.report.site import Section
 
-    made = []
-    for found in tracks:
-        title = f"Has it worked? {found.scenario}"
-        drawn = picture(plot.chances(found), title)
-        days = [
-            "before any counts" if pd.isna(day) else f"{day:%Y-%m-%d}"
-            for day in found.chances["release"]
-        ]
-        worlds = found.expected["world"].map({"works": "it works"}).fillna("it does not")
-        tables = [
-            _table(found.chances, "Release", names=days, first=True, caption="The chances so far"),
-            _table(
-                found.expected,
-                "If",
-                names=list(worlds),
-                first=False,
-                caption="Where the chances should go",
-            ),
-        ]
-        made.append(Section(title, found.text().split("\n"), tables=tables, pictures=(drawn,)))
-    return made
+    pages = []
+    for clock in tracks:
+        title = f"Has it worked? {clock.scenario}"
+        figure = picture(plot.chances(clock), title)
+        days = []
+        for day in clock.chances["release"]:
+            days.append("before any counts" if pd.isna(day) else f"{day:%Y-%m-%d}")
+        worlds = clock.expected["world"].map({"works": "it works"}).fillna("it does not")
+        past = _table(
+            clock.chances,
+            "Release",
+            names=days,
+            first=True,
+            caption="The chances so far",
+        )
+        future = _table(
+            clock.expected,
+            "If",
+            names=list(worlds),
+            first=False,
+            caption="Where the chances should go",
+        )
+        paragraphs = clock.text().split("\n")
+        pages.append(Section(title, paragraphs, tables=[past, future], pictures=(figure,)))
+    return pages
 
 
 def _table(rows: pd.DataFrame, head: str, names: list[str], first: bool, caption: str) -> Table:
     """The three chances by month, with a column of names before the months, or behind them."""
     cells = []
     for name, row in zip(names, rows.to_dict("records")):
-        pair = [name, str(row["month"])]
-        cells.append(
-            [*(pair if first else pair[::-1]), *(chance(row[key], short=True) for key in THREE)]
-        )
+        month = str(row["month"])
+        start = [name, month] if first else [month, name]
+        cells.append([*start, *(chance(row[key], short=True) for key in THREE)])
     heads = (head, "Counts through") if first else ("Counts through", head)
     return Table((*heads, "Works", "Does nothing", "Backfires"), cells, numbers=3, caption=caption)
 
@@ -175,16 +182,16 @@ def _table(rows: pd.DataFrame, head: str, names: list[str], first: bool, caption
 def _read(path: Path) -> dict[str, Any] | None:
     """A frozen scenario's file; None if there is none."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot read {path}: {error}", hint=_DAMAGED) from error
-    if not isinstance(held, dict) or not all(key in held for key in _KEYS):
+    if not isinstance(content, dict) or not all(key in content for key in _KEYS):
         raise DataError(f"{path} is not a frozen scenario", hint=_DAMAGED)
-    if _check(held["on"], held["hash"], stated=held["scenario"]) != held["check"]:
+    if _check(content["on"], content["hash"], stated=content["scenario"]) != content["check"]:
         raise DataError(f"{path} was edited: its check does not fit", hint=_DAMAGED)
-    return held
+    return content
 
 
 def _check(on: str, digits: str, stated: dict[str, Any]) -> str:
@@ -192,19 +199,19 @@ def _check(on: str, digits: str, stated: dict[str, Any]) -> str:
     return content_hash(on, digits, json.dumps(stated, sort_keys=True))
 
 
-def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
+def _differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
     """Keys whose values differ, with both; titles and questions do not count."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for name in dict.fromkeys((*before, *now)):
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in dict.fromkeys((*before, *after)):
             # Regions had lags of their own once, which no clock read.
             if name != "lag_spread" and (key or name not in ("title", "question")):
                 inner = f"{key}.{name}" if key else name
-                yield from _differences(before.get(name), now.get(name), key=inner)
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for i, (a, b) in enumerate(zip(before, now), 1):
+                yield from _differences(before.get(name), after.get(name), key=inner)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for i, (a, b) in enumerate(zip(before, after), 1):
             yield from _differences(a, b, key=f"{key} {i}")
-    elif before != now:
-        yield f"{key} was {_short(before)}, and is {_short(now)}"
+    elif before != after:
+        yield f"{key} was {_short(before)}, and is {_short(after)}"
 
 
 def _short(value: Any) -> str:
