@@ -235,12 +235,9 @@ def county_leaderboard(
         }
 
     groups = [name for name in columns_of(by) if name != "model"]
+    table = _by_model(scores, groups, lines=lines)
     order = [*groups, "twcrps", "model"]
-    return _by_model(scores, groups, lines=lines).sort_values(
-        order,
-        kind="stable",
-        ignore_index=True,
-    )
+    return table.sort_values(order, kind="stable", ignore_index=True)
 
 
 def county_coverage(
@@ -342,12 +339,8 @@ def _by_model(
     keys = [k for k in UNIT_KEYS if k in scores]
     columns.refuse_twice(scores, keys)
     for labels, part in groups_of(scores, by):
-        unit = part.groupby(
-            keys,
-            observed=True,
-            dropna=False,
-            sort=False,
-        ).ngroup()
+        units = part.groupby(keys, observed=True, dropna=False, sort=False)
+        unit = units.ngroup()
         names = part["model"].astype(str).to_numpy()
         whole = {str(model): rows for model, rows in part.set_index(unit).groupby(names)}
         for model, rows in whole.items():
@@ -375,12 +368,14 @@ def _related(
     ratio = np.nan
     error = np.nan
     if base is not None:
-        other = base[column].reindex(rows.index)
-        both = (rows[column].notna() & other.notna()).to_numpy()
-        mine = rows[column].to_numpy(float)[both]
-        theirs = other.to_numpy(float)[both]
-        ratio, error = ratio_error(mine, theirs, clusters=_states(rows[both]))
-    return {name: rows[column].mean(), f"rel_{name}": ratio, f"se_{name}": error}
+        baseline = base[column].reindex(rows.index)
+        common = (rows[column].notna() & baseline.notna()).to_numpy()
+        scores = rows[column].to_numpy(float)[common]
+        baseline_scores = baseline.to_numpy(float)[common]
+        states = _states(rows[common])
+        ratio, error = ratio_error(scores, baseline_scores, clusters=states)
+    mean = rows[column].mean()
+    return {name: mean, f"rel_{name}": ratio, f"se_{name}": error}
 
 
 def ratio_error(
@@ -418,25 +413,30 @@ def mark_plausible(scores: pd.DataFrame, assumptions: pd.DataFrame) -> pd.DataFr
     """Say of every row whether its scenario's assumptions held for it."""
     need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
-    first, last = (_numbers(assumptions[c]) for c in ("first_month", "last_month"))
-    for name, start, stop in zip(assumptions[SCENARIO_ID].astype(str), first, last):
-        spans.setdefault(name, set()).update(range(start, stop + 1))
+    ids = assumptions[SCENARIO_ID].astype(str)
+    first = _numbers(assumptions["first_month"])
+    last = _numbers(assumptions["last_month"])
+    for name, start, stop in zip(ids, first, last):
+        span = spans.setdefault(name, set())
+        span.update(range(start, stop + 1))
     sums = scores["target"].astype(str) == TARGET_12MO
     months = _numbers(scores["month"])
     names = scores[SCENARIO_ID].astype(str)
     horizons = scores["horizon"].astype(int)
     keys: list[Any] = [names, sums, months, horizons]
     codes, different = pd.factorize(pd.MultiIndex.from_arrays(keys))
-    answers = [
-        None
-        if horizon <= 0
-        else spans.get(name, set()).issuperset(
-            # The last `horizon` months follow the last known one.
-            range(month - (min(horizon, 12) - 1 if of_year else 0), month + 1)
-        )
-        for name, of_year, month, horizon in different
-    ]
-    return scores.assign(**{PLAUSIBLE: pd.array(answers, dtype="boolean").take(codes)})
+    answers: list[bool | None] = []
+    for name, of_year, month, horizon in different:
+        if horizon <= 0:
+            answers.append(None)
+            continue
+        # The last `horizon` months follow the last known one.
+        first_month = month - (min(horizon, 12) - 1) if of_year else month
+        months_ahead = range(first_month, month + 1)
+        span = spans.get(name, set())
+        answers.append(span.issuperset(months_ahead))
+    plausible = pd.array(answers, dtype="boolean").take(codes)
+    return scores.assign(**{PLAUSIBLE: plausible})
 
 
 def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
@@ -448,10 +448,8 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
     out = units.groupby(keys, sort=True).size().to_frame("months")
     out[PLAUSIBLE] = fulfilled.size().reindex(out.index, fill_value=0)
     out["share"] = out[PLAUSIBLE] / out["months"]
-    out["first"], out["last"] = (
-        fulfilled.min().reindex(out.index),
-        fulfilled.max().reindex(out.index),
-    )
+    out["first"] = fulfilled.min().reindex(out.index)
+    out["last"] = fulfilled.max().reindex(out.index)
     return out.reset_index()
 
 
@@ -490,7 +488,9 @@ def nearest(scores: pd.DataFrame) -> pd.DataFrame:
         }
         parts.append(pd.DataFrame(columns).sort_values(["wis", SCENARIO_ID], kind="stable"))
     names = [*groups, SCENARIO_ID, "wis", "n_common", "nearest"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+    if not parts:
+        return pd.DataFrame(columns=names)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _numbers(months: pd.Series) -> np.ndarray:
