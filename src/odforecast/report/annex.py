@@ -142,7 +142,7 @@ def _places(
     tested = list(locations)[:MOST_SENSITIVITIES]
     # On all places, as the answer was: cut to one, states that differ would move the nation.
     source = projection.source or projection.baseline
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "location": tested,
         "exposures": projection.tables,
         "seed": projection.seed,
@@ -154,40 +154,39 @@ def _places(
         for s in projection.scenarios
         if not s.is_null and all(x.onset[0] > last for x in s.interventions)
     ]
-    swings = {s.name: tornado(source, s, **given) for s in fresh}
+    swings = {s.name: tornado(source, s, **options) for s in fresh}
     onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
     shares = pd.DataFrame()
     unknown = ""
     try:
-        shares = attribution(source, onset, **given)
+        shares = attribution(source, onset, **options)
     except ValueError as error:
         unknown = str(error)
     for code in locations:
-        one = projection.select([code])
+        local = projection.select([code])
         place = place_name(code)
-        here = code in tested
-        found = {name: t[t["location"] == code] for name, t in swings.items() if here and len(t)}
+        tornados = []
+        saved = []
+        if code in tested:
+            for name, table in swings.items():
+                if len(table):
+                    tornados.append(_tornado(table[table["location"] == code], name, place=place))
+            if len(shares):
+                for row in shares[shares["location"] == code].to_dict("records"):
+                    saved.append([str(row["share"]), *_saved(row)])
         late = None if waiting is None or waiting.empty else waiting[waiting["location"] == code]
+        figure = plot.averted(local, code, titles=short_titles(local))
         yield {
             "place": place,
-            "averted": _averted(one.averted()),
-            "figure": picture(
-                plot.averted(one, code, titles=short_titles(one)), f"Deaths averted in {place}"
-            ),
+            "averted": _averted(local.averted()),
+            "figure": picture(figure, f"Deaths averted in {place}"),
             "waiting": None if late is None else _waiting(late),
             "until": "" if late is None else month_name(late["until"].iloc[0]),
-            "tested": here,
+            "tested": code in tested,
             "unknown": unknown,
             "onset": onset,
-            "tornados": [_tornado(t, name, place=place) for name, t in found.items()],
-            "shares": [
-                [str(r["share"]), *_saved(r)]
-                for r in (
-                    shares[shares["location"] == code].to_dict("records")
-                    if here and len(shares)
-                    else ()
-                )
-            ],
+            "tornados": tornados,
+            "shares": saved,
         }
 
 
@@ -206,19 +205,17 @@ def _saved(row: Mapping[Any, Any]) -> list[str]:
 
 
 def _averted(table: pd.DataFrame) -> list[list[str]]:
-    return [
-        [
-            r["scenario_id"],
-            r["period"],
-            f"{r['first_month']} – {r['last_month']}",
-            f"{r['baseline']:,.0f}",
-            *_saved(r),
-            "a what-if"
-            if pd.isna(r["fewer"])
-            else " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more")),
-        ]
-        for r in table.to_dict("records")
-    ]
+    cells = []
+    for row in table.to_dict("records"):
+        chances = "a what-if"
+        if not pd.isna(row["fewer"]):
+            chances = " / ".join(chance(row[key], short=True) for key in ("fewer", "same", "more"))
+        months = f"{row['first_month']} – {row['last_month']}"
+        baseline = f"{row['baseline']:,.0f}"
+        cells.append(
+            [row["scenario_id"], row["period"], months, baseline, *_saved(row), chances],
+        )
+    return cells
 
 
 # Figures
@@ -263,10 +260,10 @@ def _size(axes: Any, x: Intervention) -> None:
     else:
         axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    nothing = "a what-if" if x.is_what_if else f"P(no effect) = {x.p_null:.2f}"
+    null = "a what-if" if x.is_what_if else f"P(no effect) = {x.p_null:.2f}"
     low, middle, high = np.quantile(size, [0.05, 0.5, 0.95])
-    describe(axes, f"{x.name}, {nothing}: full effect {middle:.0f}% ({low:.0f}% to {high:.0f}%).")
-    axes.set_title(f"{literal(x.name)}: {nothing}", fontsize=SMALL, loc="left")
+    describe(axes, f"{x.name}, {null}: full effect {middle:.0f}% ({low:.0f}% to {high:.0f}%).")
+    axes.set_title(f"{literal(x.name)}: {null}", fontsize=SMALL, loc="left")
     axes.set_xlabel("full effect where there is one, %", fontsize=SMALL)
     axes.set_yticks([])
 
@@ -274,8 +271,8 @@ def _size(axes: Any, x: Intervention) -> None:
 def _course(axes: Any, x: Intervention) -> None:
     months = np.arange(x.onset[0], x.onset[0] + np.timedelta64(61, "M"))
     seed = seed_from("prior figure", x.name)
-    drawn = x.draw(months, [NATION], np.ones(1), PRIOR_DRAWS, seed)[:, 0]
-    low, first, _, third, high = 100 * np.expm1(np.quantile(drawn, _LEVELS, axis=0))
+    draws = x.draw(months, [NATION], np.ones(1), PRIOR_DRAWS, seed)[:, 0]
+    low, first, _, third, high = 100 * np.expm1(np.quantile(draws, _LEVELS, axis=0))
     since = np.arange(months.size)
     axes.fill_between(
         since,
@@ -293,7 +290,7 @@ def _course(axes: Any, x: Intervention) -> None:
         alpha=0.30,
         linewidth=0,
     )
-    axes.plot(since, 100 * np.expm1(drawn).mean(axis=0), color=BLUE)
+    axes.plot(since, 100 * np.expm1(draws).mean(axis=0), color=BLUE)
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set_xlabel(f"months after {x.onset[0]} (mean, 50 and 90%)", fontsize=SMALL)
     axes.set_ylabel("change of deaths, %", fontsize=SMALL)
@@ -313,17 +310,17 @@ def _tornado_figure(table: pd.DataFrame) -> Figure:
         bars = axes.barh(rows, table[f"averted_{end}"] - base, 0.6, left=base, color=color)
         axes.bar_label(bars, table[f"{end}_value"].astype(str), padding=3, fontsize=SMALL)
     axes.axvline(base, color="black", linewidth=0.8)
-    many = len(set(table["intervention"])) > 1
-    names = zip(table["intervention"], table["assumption"])
-    labels = [literal(f"{i}: {a}" if many else a) for i, a in names]
+    several = len(set(table["intervention"])) > 1
+    labels = []
+    for intervention, assumption in zip(table["intervention"], table["assumption"]):
+        labels.append(literal(f"{intervention}: {assumption}" if several else assumption))
     axes.set_yticks(rows, labels, fontsize=SMALL)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     thousands(axes.xaxis)
     axes.set_xlabel("mean deaths averted (orange: low end, blue: high end)", fontsize=SMALL)
-    said = [
-        f"{n} {a:,.0f} to {b:,.0f}"
-        for n, a, b in zip(labels, table["averted_low"], table["averted_high"])
-    ]
-    describe(axes, f"Mean deaths averted at the low and the high end: {'; '.join(said)}.")
+    ranges = []
+    for name, low, high in zip(labels, table["averted_low"], table["averted_high"]):
+        ranges.append(f"{name} {low:,.0f} to {high:,.0f}")
+    describe(axes, f"Mean deaths averted at the low and the high end: {'; '.join(ranges)}.")
     return figure

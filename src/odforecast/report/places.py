@@ -92,12 +92,12 @@ def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence
     """Known counts and the forecast; ``later``: the same counts as they are known now, in gray."""
     from odforecast.plot.style import MUTED, days
 
-    made = numbers.forecast.select(code)
-    near = made.months <= numbers.month
-    made = replace(
-        made,
-        draws=made.draws[:, :, near],
-        months=made.months[near],
+    forecast = numbers.forecast.select(code)
+    near = forecast.months <= numbers.month
+    forecast = replace(
+        forecast,
+        draws=forecast.draws[:, :, near],
+        months=forecast.months[near],
         beside={},
     )
     caption = "Line: reported deaths. Blue: forecast, with its 50% and 90% intervals."
@@ -108,9 +108,9 @@ def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence
         """The fan, and the later counts on it."""
         wide = len(sizes) < 2 or axes.figure.get_size_inches()[0] > 6
         months = history_of(code) if wide else 60
-        axes = plot.fan(made, code, axes=axes, months=months)
+        axes = plot.fan(forecast, code, axes=axes, months=months)
         if later is not None and code in later.locations:
-            since = later.months >= made.last_month - months * ONE_MONTH
+            since = later.months >= forecast.last_month - months * ONE_MONTH
             counts = later.reported[later.index(code)]
             axes.plot(
                 days(later.months[since]),
@@ -130,7 +130,7 @@ def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence
         f"{stem}-forecast",
         draw,
         sizes=sizes,
-        source=source_of(made),
+        source=source_of(forecast),
         months="table-months",
         caption=caption,
         files=files,
@@ -165,30 +165,33 @@ def tiles(numbers: Numbers, links: Mapping[str, str]) -> Figure | None:
     rows = [r for s, r in numbers.ahead.items() if s in GRID and s != NATION]
     if len(rows) < 4:
         return None
-    to = {s: links.get(s) or f"#{row_key(s)}" for s in (str(r["location"]) for r in rows)}
-    usual = [r for r in rows if known(r, "fall", "change")]
-    found = {d: [r for r in usual if direction(r["fall"]) == d] for d in (-1, 1)}
+    codes = [str(row["location"]) for row in rows]
+    addresses = {code: links.get(code) or f"#{row_key(code)}" for code in codes}
+    complete = [row for row in rows if known(row, "fall", "change")]
+    falls = [row for row in complete if direction(row["fall"]) == -1]
+    rises = [row for row in complete if direction(row["fall"]) == 1]
+    likely = []
+    if falls:
+        likely.append(("Most likely to fall", _named(falls, -1)))
+    if rises:
+        likely.append(("Most likely to rise", _named(rises, 1)))
     table = pd.DataFrame(rows)
-    title = f"Deaths are likely to fall in {len(found[-1])} of {len(rows)} jurisdictions"
-    title += f" and to rise in {len(found[1])}" if found[1] else ""
-    others = "and New York City (NYC)"
-    if any(r["location"] == "PR" for r in rows):
-        others = "New York City (NYC), and Puerto Rico"
+    title = f"Deaths are likely to fall in {len(falls)} of {len(rows)} jurisdictions"
+    title += f" and to rise in {len(rises)}" if rises else ""
+    cities = "and New York City (NYC)"
+    if "PR" in codes:
+        cities = "New York City (NYC), and Puerto Rico"
     return figure_of(
         "us-map",
-        lambda axes: plot.tile_map(table, axes=axes, links=to),
+        lambda axes: plot.tile_map(table, axes=axes, links=addresses),
         sizes=((472.0, 400.0), (358.0, 330.0)),
-        source=f"Jurisdictions are the 50 states, the District of Columbia, {others}. NY is the "
+        source=f"Jurisdictions are the 50 states, the District of Columbia, {cities}. NY is the "
         "rest of New York State. Select one for its numbers.",
         title=title,
         caption=f"Color: chance of a fall. Number: expected change, 12 months to {numbers.end} "
         "against the 12 months before",
         files=(File("", "Data (table)", href="#forecast"),),
-        likely=[
-            (name, _named(found[d], d))
-            for name, d in (("Most likely to fall", -1), ("Most likely to rise", 1))
-            if found[d]
-        ],
+        likely=likely,
     )
 
 
@@ -200,16 +203,16 @@ def _named(rows: Sequence[Row], way: int) -> str:
 
 def nowcast_figures(numbers: Numbers, code: str) -> list[Figure]:
     """The last counts, published and expected final; none where the model has no nowcast."""
-    made = numbers.forecast.select(code)
-    late = (made.horizons <= 0) & (made.horizons > -12)
-    if not late.any() or not np.isfinite(made.quantiles([0.05, 0.95])[:, 0, late]).any():
+    forecast = numbers.forecast.select(code)
+    late = (forecast.horizons <= 0) & (forecast.horizons > -12)
+    if not late.any() or not np.isfinite(forecast.quantiles([0.05, 0.95])[:, 0, late]).any():
         return []
     return [
         figure_of(
             f"{_stem(code)}-last-counts",
-            lambda axes: plot.nowcast(made, code, axes=axes),
+            lambda axes: plot.nowcast(forecast, code, axes=axes),
             sizes=[(760.0, 340.0), PHONE],
-            source=source_of(made),
+            source=source_of(forecast),
         )
     ]
 
@@ -444,11 +447,11 @@ def _spark(numbers: Numbers, row: Row) -> Cell:
         out = ""
         last = None
         for month, height in zip(when, heights):
-            here = at(month, height) if np.isfinite(height) else None
-            if here is not None:
-                x, y = here
+            point = at(month, height) if np.isfinite(height) else None
+            if point is not None:
+                x, y = point
                 out += f"M{x} {y}" if last is None else f"l{x - last[0]} {y - last[1]}"
-            last = here
+            last = point
         return out
 
     band = points([*months, *months[::-1]], [*high, *low[::-1]])
@@ -468,8 +471,8 @@ def _spark(numbers: Numbers, row: Row) -> Cell:
 def _scale_of_changes(rows: Iterable[Row]) -> Scale:
     """The common scale of changes: whole tens around all intervals, −60% to +100% at most."""
     sides = np.array([[r["change_low"], r["change_high"]] for r in rows], dtype=float)
-    found = sides[np.isfinite(sides)]
-    low, high = (found.min(), found.max()) if found.size else (-10.0, 10.0)
+    finite = sides[np.isfinite(sides)]
+    low, high = (finite.min(), finite.max()) if finite.size else (-10.0, 10.0)
     low = 10 * np.floor(min(low, -5.0) / 10)
     high = 10 * np.ceil(max(high, 5.0) / 10)
     return Scale(max(-60.0, float(low)), min(100.0, float(high)), start=5, end=_RANGE - 5)
@@ -477,16 +480,17 @@ def _scale_of_changes(rows: Iterable[Row]) -> Scale:
 
 def _range(scale: Scale, row: Row) -> Cell:
     """The interval of a change and its median: blue for a likely fall, orange for a rise."""
-    said = change_ends(row)
-    if not said:
+    interval = change_ends(row)
+    if not interval:
         return Cell(NONE)
     low, high = (scale.at(row[k]) for k in ("change_low", "change_high"))
     cuts = [(scale.start, -1)] if row["change_low"] < scale.low else []
     cuts += [(scale.end, 1)] if row["change_high"] > scale.high else []
-    said += ", beyond the scale" * bool(cuts)
+    if cuts:
+        interval += ", beyond the scale"
     look = {-1: "fall", 0: "none", 1: "rise"}[direction(row["fall"])]
     return Cell(
-        said,
+        interval,
         range={
             "grid": (),
             "zero": scale.at(0),
@@ -579,8 +583,8 @@ def untested(numbers: Numbers) -> list[str]:
 
 def _untested(numbers: Numbers) -> str:
     """What to say of months beyond those ever scored; empty if the forecast has none."""
-    said = beyond_validated(numbers.forecast)
-    return said and f"{capital(said)}."
+    sentence = beyond_validated(numbers.forecast)
+    return f"{capital(sentence)}." if sentence else ""
 
 
 def _counts_block(numbers: Numbers, links: Links) -> Block:
@@ -659,8 +663,8 @@ def _rates_block(numbers: Numbers, links: Links) -> Block:
 
 def _trend_block(numbers: Numbers, links: Links) -> Block:
     """Chances of the five kinds of change."""
-    end, found = numbers.kinds
-    rows = found.values()
+    end, row_by_place = numbers.kinds
+    rows = row_by_place.values()
     if not rows:
         return Block("trend", "Kinds of change")
     columns = [
@@ -709,17 +713,17 @@ def _accuracy(
 ) -> Block:
     """Past errors of the model in one place, and its past forecasts if they were kept."""
     title = "How accurate past forecasts were"
-    found = past_record(numbers.forecast, code, record=record)
-    if found is None:
+    past = past_record(numbers.forecast, code, record=record)
+    if past is None:
         own = own_of(numbers.forecast.select(code))
         return Block("accuracy", title, figures=() if own else drawn, folded=folded)
-    said = found[0]
-    table = Table.from_frame(found[1])
+    sentence, errors = past
+    table = Table.from_frame(errors)
     about = "typical error {1} at {0}".format(*table.rows[-1]) if table.rows else ""
     return Block(
         "accuracy",
         title,
-        paragraphs=(said,),
+        paragraphs=(sentence,),
         figures=drawn,
         tables=(),
         plain=(table,),
@@ -814,10 +818,10 @@ def _years_of(numbers: Numbers, code: str) -> Block:
         Column("Change", "", show=number("change", percent), first=""),
         Column("Rate", "per 100,000", show=number("rate", _rate_text), first="", look="rate"),
     ]
-    said = _YEARS
-    far = _untested(numbers)
-    if far:
-        said += f" Dashed bars: {far[:1].lower()}{far[1:]}"
+    paragraph = _YEARS
+    warning = _untested(numbers)
+    if warning:
+        paragraph += f" Dashed bars: {warning[:1].lower()}{warning[1:]}"
     table = table_of(
         "years",
         "Calendar years, with 90% intervals",
@@ -826,7 +830,7 @@ def _years_of(numbers: Numbers, code: str) -> Block:
         sorted_by=-1,
         look="year-table",
     )
-    return Block("years", title, paragraphs=(said,), tables=(table,))
+    return Block("years", title, paragraphs=(paragraph,), tables=(table,))
 
 
 def known_of(row: Row, tested: np.datetime64) -> str:
@@ -836,35 +840,40 @@ def known_of(row: Row, tested: np.datetime64) -> str:
     if months == 12:
         return "Reported in full"
     rest = int((np.datetime64(f"{year}-12", "M") - tested).astype(int))
-    far = "; December not tested" if rest == 1 else "; not tested" if rest >= 12 else ""
-    if 1 < rest < 12:
-        far = f"; {month_name(tested + ONE_MONTH).split()[0]} to December not tested"
+    warning = ""
+    if rest >= 12:
+        warning = "; not tested"
+    elif rest == 1:
+        warning = "; December not tested"
+    elif rest > 1:
+        warning = f"; {month_name(tested + ONE_MONTH).split()[0]} to December not tested"
     if not months:
-        return f"Forecast{far}"
+        return f"Forecast{warning}"
     month = month_name(np.datetime64(f"{year}-{months:02d}", "M")).split()[0]
-    said = "January" if months == 1 else f"January to {month}"
-    return f"{said} reported, the rest forecast{far}"
+    span = "January" if months == 1 else f"January to {month}"
+    return f"{span} reported, the rest forecast{warning}"
 
 
 def _trend_of(numbers: Numbers, code: str) -> Block:
     """Chances of the five kinds of change, and what they are."""
-    title, (end, found) = "Kind of change", numbers.kinds
-    r = found.get(code)
-    if r is None:
+    title = "Kind of change"
+    end, row_by_place = numbers.kinds
+    row = row_by_place.get(code)
+    if row is None:
         return Block("trend", title)
-    if not known(r, "before"):
+    if not known(row, "before"):
         return Block(
             "trend",
             title,
             paragraphs=("The count a year earlier is not shown.",),
             folded=True,
         )
-    cells = [[_kind_name(c), _of_five(r[c])] for c in CATEGORIES]
+    cells = [[_kind_name(c), _of_five(row[c])] for c in CATEGORIES]
     return Block(
         "trend",
         title,
         plain=(Table(["Kind of change", "Chance"], cells, numbers=1),),
         folded=True,
         words="trend-of",
-        of={**r, "end": end},
+        of={**row, "end": end},
     )
