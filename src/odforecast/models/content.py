@@ -8,8 +8,12 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib import metadata
-from importlib.metadata import Distribution, PackageNotFoundError, packages_distributions
+from importlib.metadata import (
+    Distribution,
+    PackageNotFoundError,
+    distribution,
+    packages_distributions,
+)
 from importlib.metadata import version as installed_version
 from threading import Lock
 from types import FunctionType
@@ -51,9 +55,9 @@ def distribution_of(module: str) -> str:
     return installed(names[0]) if names else ""
 
 
-def is_edited(distribution: Distribution | None) -> bool:
+def is_edited(package: Distribution | None) -> bool:
     """Whether a package is installed for editing, as far as is known: its version says nothing."""
-    text = distribution.read_text("direct_url.json") if distribution is not None else None
+    text = package.read_text("direct_url.json") if package is not None else None
     try:
         address = json.loads(text) if text else {}
     except ValueError:
@@ -66,15 +70,15 @@ def origin_of(module: str) -> str:
     origin = distribution_of(module)
     name = origin.partition("==")[0]
     # Our own checkout is told by a digest of its files.
-    if origin and name != "odforecast" and is_edited(metadata.distribution(name)):
+    if origin and name != "odforecast" and is_edited(distribution(name)):
         return ""
     return origin
 
 
-def installed(distribution: str) -> str:
+def installed(name: str) -> str:
     """A distribution with its version, ``"NAME==VERSION"``; empty if it is not installed."""
     try:
-        return f"{distribution}=={installed_version(distribution)}"
+        return f"{name}=={installed_version(name)}"
     except PackageNotFoundError:
         return ""
 
