@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from odforecast.cli import main
-from odforecast.models.hierarchy.model import _told
+from odforecast.models.hierarchy.model import _progress
 from odforecast.models.model import watching
 from odforecast.names import ALL_DRUGS
 
@@ -134,12 +134,12 @@ def test_the_sampler_is_asked_only_where_somebody_watches():
     def older():
         pass
 
-    assert _told(sample) == {}
+    assert _progress(sample) == {}
     seen = []
     with watching(lambda *step: seen.append(step)):
-        assert _told(older) == {}
-        told = _told(sample)
+        assert _progress(older) == {}
+        progress = _progress(sample)
         chain = SimpleNamespace(finished_draws=30, total_draws=100)
-        told["progress_callback"]([chain, chain])
+        progress["progress_callback"]([chain, chain])
     assert seen == [("sampling 2 chains", 60, 200)]
-    assert _told(sample) == {}
+    assert _progress(sample) == {}

@@ -102,10 +102,10 @@ def contradictions(
             cells += _predicted(name, grid)
         elif states is not None and not states.empty:
             cells += _beyond_state(grid, states)
-    for part, whole in WITHIN:
-        if part in grids and whole in grids:
-            total = grids[whole].on(grids[part].places, grids[part].months)
-            cells += _within(part, grids[part], whole=whole, total=total)
+    pairs = [(part, whole) for part, whole in WITHIN if part in grids and whole in grids]
+    totals = [grids[whole].on(grids[part].places, grids[part].months) for part, whole in pairs]
+    for (part, whole), total in zip(pairs, totals):
+        cells += _within(part, grids[part], whole=whole, total=total)
     for name in grids.keys() & earlier.keys():
         cells += _revised(name, grids[name], before=earlier[name])
         if counties:
