@@ -92,7 +92,11 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'odforecast' has no attribute {name!r}")
     home = _HOME[name]
-    value = getattr(import_module(home), name) if home else import_module(f"odforecast.{name}")
+    value = (
+        getattr(import_module(home), name)
+        if home
+        else import_module(f"odforecast.{name}")
+    )
     globals()[name] = value  # the next look-up does not come here
     return value
 

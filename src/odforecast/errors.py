@@ -173,11 +173,15 @@ def whole(
     """
     integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not integral or (number := operator.index(value)) < least:  # type: ignore[arg-type]
-        raise error(f"{name} is {short(value)}, allowed: a whole number of at least {least}")
+        raise error(
+            f"{name} is {short(value)}, allowed: a whole number of at least {least}"
+        )
     return number
 
 
-def proportion(name: str, value: object, error: type[OdforecastError] = ForecastError) -> float:
+def proportion(
+    name: str, value: object, error: type[OdforecastError] = ForecastError
+) -> float:
     """A number above 0 and below 1: the level of an interval or a quantile.
 
     Examples

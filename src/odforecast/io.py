@@ -42,7 +42,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A hidden folder beside ``path`` that takes its place, with all that was in it, once whole."""
     token = secrets.token_hex(4)
-    part, old = (path.with_name(f".{path.name}.{token}.{end}") for end in ("part", "old"))
+    part, old = (
+        path.with_name(f".{path.name}.{token}.{end}") for end in ("part", "old")
+    )
     try:
         part.mkdir(parents=True)
         yield part

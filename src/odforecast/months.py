@@ -20,7 +20,20 @@ ONE_MONTH = np.timedelta64(1, "M")
 #: Days of the mean month.
 MEAN_DAYS = 365.2425 / 12
 
-_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMES = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+)
 _TIME = re.compile(
     r"[T ] ?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M|Z)?$", re.I | re.A
 )

@@ -134,7 +134,9 @@ INDICATOR_NAMES: Final = {
 #: What people call a class, and the short name it has here: for a "did you mean", never taken.
 INDICATOR_SAID: Final = {
     **dict.fromkeys(("fentanyl", "synthetic-opioids"), "T40.4"),
-    **dict.fromkeys(("meth", "methamphetamine", "stimulants", "T43.6"), "psychostimulants"),
+    **dict.fromkeys(
+        ("meth", "methamphetamine", "stimulants", "T43.6"), "psychostimulants"
+    ),
     "overdoses": "all-drugs",
     "T40.1": "heroin",
     "T40.2": "natural-opioids",

@@ -65,7 +65,9 @@ def forecast(
     dataset = forecaster.spec.dataset or STATES
     panel = releases.as_of(as_of, dataset).panel(dataset=dataset)
     # A model of the whole panel is fitted to all of it; of one place at a time, to those asked for.
-    fitted = forecaster.fit(panel.select(places) if forecaster.spec.by == "location" else panel)
+    fitted = forecaster.fit(
+        panel.select(places) if forecaster.spec.by == "location" else panel
+    )
     return fitted.forecast(
         horizon,
         until=until,

@@ -122,7 +122,9 @@ def shown_warnings(warnings: Iterable[str]) -> list[str]:
     for text in warnings:
         match = _BELOW_ZERO.match(text)
         if match is not None:
-            n_below, n_draws = (int(number.replace(",", "")) for number in match.groups())
+            n_below, n_draws = (
+                int(number.replace(",", "")) for number in match.groups()
+            )
             if n_below < 0.01 * n_draws:
                 continue
         texts.append(text)
@@ -304,7 +306,9 @@ def published_count(low: float, high: float) -> str:
     return f"{low:,.0f}" if low == high else f"{low:,.0f}–{high:,.0f}"
 
 
-def plain(value: object, most: int = LONGEST, show: Callable[[str], str] | None = None) -> str:
+def plain(
+    value: object, most: int = LONGEST, show: Callable[[str], str] | None = None
+) -> str:
     r"""Text for a message: control characters and markup escaped, cut at ``most`` characters.
 
     >>> print(plain("2024-12-11.csv"), plain("a\x1b[2J"), plain("[red]"), plain("x" * 5000, 10))
@@ -405,7 +409,11 @@ def steady[T](method: Callable[[T], str]) -> Callable[[T], str]:
             message = f"{type(error).__name__}: {error}"
             reason = " ".join(message.split())[:200]
             text = f"{type(self).__name__}: cannot be shown ({reason})"
-            return f"<{text}>" if method.__name__ == "__repr__" else f"<p>{escape(text)}</p>"
+            return (
+                f"<{text}>"
+                if method.__name__ == "__repr__"
+                else f"<p>{escape(text)}</p>"
+            )
 
     return show
 
@@ -427,7 +435,9 @@ def html_facts(facts: Mapping[str, object], caption: str = "", note: str = "") -
     return _table(f"<tbody>{rows}</tbody>", caption, note=note)
 
 
-def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int = 12) -> str:
+def html_table(
+    frame: pd.DataFrame, caption: str = "", note: str = "", rows: int = 12
+) -> str:
     """An HTML fragment with a table for a notebook, between a caption and a note; all is escaped.
 
     The index is not shown; floats have three significant decimals at most; how many rows are left
@@ -455,7 +465,9 @@ def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int
     if rest > 0:
         ending = f"… and {number_of(rest, 'more row')}."
         note = f"{ending} {note}" if note else ending
-    return _table(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", caption, note=note)
+    return _table(
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", caption, note=note
+    )
 
 
 def shown_cell(value: object) -> str:
@@ -494,7 +506,9 @@ def _numbers(column: list[Any]) -> bool:
     """Whether a column is one of numbers: those stand to the right."""
     known = [x for x in column if x is not None]
     kinds = (int, float, np.integer, np.floating)
-    return bool(known) and all(isinstance(x, kinds) and not isinstance(x, bool) for x in known)
+    return bool(known) and all(
+        isinstance(x, kinds) and not isinstance(x, bool) for x in known
+    )
 
 
 def _table(inside: str, caption: str, note: str) -> str:

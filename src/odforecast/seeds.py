@@ -23,7 +23,9 @@ def content_hash(*parts: object) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             if part.dtype.hasobject:
-                raise TypeError("an array of objects cannot be hashed; give a list of its values")
+                raise TypeError(
+                    "an array of objects cannot be hashed; give a list of its values"
+                )
             head = f"{part.dtype.str}{part.shape}".encode()
             body = head + np.ascontiguousarray(part).tobytes()
         elif isinstance(part, bytes):
@@ -84,7 +86,9 @@ class Streams:
 
     def number(self, stream: str, location: str = "") -> int:
         """A 63-bit seed for a stream of a location."""
-        return _number(self.seed, self.dataset, self.indicator, self.last_month, stream, location)
+        return _number(
+            self.seed, self.dataset, self.indicator, self.last_month, stream, location
+        )
 
     def generator(self, stream: str, location: str = "") -> np.random.Generator:
         """A fresh generator at the start of a stream: the same name, the same numbers.

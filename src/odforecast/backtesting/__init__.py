@@ -60,7 +60,9 @@ _HOME = {
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
-        raise AttributeError(f"module 'odforecast.backtesting' has no attribute {name!r}")
+        raise AttributeError(
+            f"module 'odforecast.backtesting' has no attribute {name!r}"
+        )
     value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     return value
 

@@ -62,7 +62,16 @@ KEPT = (
     "last_reported",
 )
 #: Columns that make two score tables the same forecasts with the same scores.
-_SAME = ("as_of", "last_month", "donor", "location", "target", "horizon", "median", "wis")
+_SAME = (
+    "as_of",
+    "last_month",
+    "donor",
+    "location",
+    "target",
+    "horizon",
+    "median",
+    "wis",
+)
 
 
 #: Scores that are kept in the grid.
@@ -298,7 +307,8 @@ def _mismatch(first: Entry, second: Entry) -> str:
     if len(first.scores) != len(second.scores):
         return f"{len(first.scores):,} and {len(second.scores):,} scores"
     tables = [
-        e.scores[columns].sort_values(columns[:6]).reset_index(drop=True) for e in (first, second)
+        e.scores[columns].sort_values(columns[:6]).reset_index(drop=True)
+        for e in (first, second)
     ]
     try:
         pd.testing.assert_frame_equal(
@@ -331,18 +341,24 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
             validate="many_to_one",
         )
     keys = list(_KEYS)
-    at = pd.MultiIndex.from_frame(units[keys]).get_indexer(pd.MultiIndex.from_frame(rows[keys]))
+    at = pd.MultiIndex.from_frame(units[keys]).get_indexer(
+        pd.MultiIndex.from_frame(rows[keys])
+    )
     model_index = pd.Index(models).get_indexer(pd.Index(rows["model"]))
     if (bad := (at < 0) | rows.duplicated([*keys, "model"]).to_numpy()).any():
         entry = entries[model_index[bad][0]]
         first = at[bad][0]
-        problem = "a forecast that its task does not ask for" if first < 0 else "two rows"
+        problem = (
+            "a forecast that its task does not ask for" if first < 0 else "two rows"
+        )
         raise BacktestError(
             f"{entry.where}: model {entry.model} has {problem} of one unit",
             hint="run the task again into a folder of its own",
         )
     scorable = rows["scorable"].to_numpy(dtype=bool)
-    values = {name: np.full((len(units), len(models)), np.nan) for name in ("made", *METRICS)}
+    values = {
+        name: np.full((len(units), len(models)), np.nan) for name in ("made", *METRICS)
+    }
     values["made"][at, model_index] = 1.0
     for name in METRICS:
         if name in rows:
@@ -394,9 +410,13 @@ def leaderboard(
     >>> board.entries[["model", "n_missing", "n_failures"]].values.tolist()
     [['hub-baseline', 0, 0], ['naive+delay', 0, 0], ['drift+delay', 0, 0]]
     """
-    items = [results] if isinstance(results, Results | str | PathLike) else list(results)
+    items = (
+        [results] if isinstance(results, Results | str | PathLike) else list(results)
+    )
     if not items:
-        raise BacktestError("no results to compare", hint="give results, or their folders")
+        raise BacktestError(
+            "no results to compare", hint="give results, or their folders"
+        )
     entries: list[Entry] = []
     for i, item in enumerate(items, 1):
         where = f"results {i}" if isinstance(item, Results) else fspath(item)
@@ -410,7 +430,9 @@ def _read(folder: Path) -> Results:
     if not (folder / "manifest.json").exists():
         name = quoted(str(folder))
         raise BacktestError(
-            f"{name} holds no results" if folder.exists() else f"no such folder of results: {name}",
+            f"{name} holds no results"
+            if folder.exists()
+            else f"no such folder of results: {name}",
             hint="give folders of odforecast backtest --task NAME --out DIR, or of odforecast task "
             "submit --out DIR",
         )
@@ -479,7 +501,9 @@ class Board:
         table = self.entries.drop(columns=["spec_hash", "code", "where"])
         name = self.task["name"]
         short = self.task["fingerprint"][:SHORT]
-        return html_table(table, f"Task {name} ({short})", note="next: .to_frame(), .entries")
+        return html_table(
+            table, f"Task {name} ({short})", note="next: .to_frame(), .entries"
+        )
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -510,7 +534,9 @@ class Board:
                     "n_missing": n_asked - len(p.made()),
                     "n_failures": len(p.failures),
                     "failure": str(reasons.index[0]) if len(reasons) else "",
-                    "seconds_per_origin": np.nan if seconds is None or not n else seconds / n,
+                    "seconds_per_origin": np.nan
+                    if seconds is None or not n
+                    else seconds / n,
                     "spec_hash": made_by["spec"],
                     "code": made_by["code"],
                     "where": p.where,
@@ -575,19 +601,27 @@ class Board:
         for name, value in conditions.items():
             chosen &= (units[name].astype(str) == str(value)).to_numpy()
         if since is not None:
-            chosen &= units["last_month"].to_numpy().astype("datetime64[M]") >= to_month(since)
+            chosen &= units["last_month"].to_numpy().astype(
+                "datetime64[M]"
+            ) >= to_month(since)
         for labels, part in replace(grid, units=units).rows(chosen).groups(keys):
             if part.scored().any():
-                groups.append(self._group(part, level, bootstrap=bootstrap).assign(**labels))
+                groups.append(
+                    self._group(part, level, bootstrap=bootstrap).assign(**labels)
+                )
         if not groups:
             return pd.DataFrame(columns=[*keys, *COLUMNS])
         out = pd.concat(groups, ignore_index=True)[[*keys, *COLUMNS]]
         for key in keys:  # in the order of the groups, not of the alphabet
             if isinstance(units[key].dtype, pd.CategoricalDtype):
-                out[key] = pd.Categorical(out[key], units[key].cat.categories, ordered=True)
+                out[key] = pd.Categorical(
+                    out[key], units[key].cat.categories, ordered=True
+                )
         out["last"] = ~out["in_all"].to_numpy(dtype=bool)
         order = [*keys, "last", "wis_all", "rel_wis"]
-        return out.sort_values(order, kind="stable", ignore_index=True).drop(columns="last")
+        return out.sort_values(order, kind="stable", ignore_index=True).drop(
+            columns="last"
+        )
 
     def _group(self, grid: Grid, level: float, bootstrap: int) -> pd.DataFrame:
         """A row per model of one group of units."""
@@ -611,9 +645,15 @@ class Board:
         weights = pairs.cells.weights(bootstrap)
         baselines = [b for b in (BASELINE, self.second) if b in grid.models]
         # On which the interval rests: of the counts in common with the first of these there is.
-        other = grid.models.index(baselines[0]) if baselines else np.arange(len(grid.models))
+        other = (
+            grid.models.index(baselines[0])
+            if baselines
+            else np.arange(len(grid.models))
+        )
         for name in ("n_origins", "n_blocks", "n_donors"):
-            columns[name] = getattr(pairs.base, name)[np.arange(len(grid.models)), other]
+            columns[name] = getattr(pairs.base, name)[
+                np.arange(len(grid.models)), other
+            ]
         for name, n, base in (
             ("rel_wis", "n_common", BASELINE),
             ("rel_naive", "n_common_naive", self.second),
@@ -623,7 +663,12 @@ class Board:
             if base in baselines:
                 at = grid.models.index(base)
                 columns |= dict(
-                    zip(ends, pairs.related(to_base, at, weights, level, pairs.common[at, at] > 0))
+                    zip(
+                        ends,
+                        pairs.related(
+                            to_base, at, weights, level, pairs.common[at, at] > 0
+                        ),
+                    )
                 )
                 columns[n] = pairs.common[:, at]
         logs = grid.rows(grid.scored("log_wis").any(axis=1))

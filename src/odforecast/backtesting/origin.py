@@ -92,7 +92,11 @@ def labels_of(origin: Origin) -> dict[str, Any]:
     """What every row of its tables is labelled with."""
     panel = origin.panel
     distance = origin.distance
-    month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+    month = (
+        None
+        if panel is None
+        else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+    )
     return {
         "as_of": pd.Timestamp(origin.as_of),
         "last_month": month,
@@ -154,8 +158,12 @@ def origins(
     if kind == VINTAGE_REAL:
         return _real(archive, start, end=end, indicator=indicator, dataset=dataset)
     if kind not in KINDS:
-        raise BacktestError(f"unknown kind of origins {kind!r}", hint=one_of(kind, KINDS))
-    if kind == VINTAGE_DELAYED and (indicator_name(indicator) != ALL_DRUGS or dataset != STATES):
+        raise BacktestError(
+            f"unknown kind of origins {kind!r}", hint=one_of(kind, KINDS)
+        )
+    if kind == VINTAGE_DELAYED and (
+        indicator_name(indicator) != ALL_DRUGS or dataset != STATES
+    ):
         raise BacktestError(
             f"the delay of {indicator!r} ({dataset}) is not known: donor releases show it for "
             "overdose deaths of all drugs in the states only",
@@ -165,7 +173,9 @@ def origins(
     settled = np.datetime64(panel.last_month - 12 * ONE_MONTH, "M")
     if counties:
         start = start or panel.months[0] + (COUNTY_KNOWN - 1) * ONE_MONTH
-        end = end or min(panel.last_month - COUNTY_AHEAD * ONE_MONTH, panel.settled_through)
+        end = end or min(
+            panel.last_month - COUNTY_AHEAD * ONE_MONTH, panel.settled_through
+        )
     last = settled if end is None else to_month(end, 12)
     if kind == VINTAGE_DELAYED and last > settled:
         # On counts that are incomplete themselves, the donor's delay would come on top.
@@ -302,7 +312,9 @@ def _months(panel: Panel, start: object, end: object, step: int) -> Months:
 FAR = 3
 
 
-def drawn(month: np.datetime64, available: Sequence[Donor], n: int = DEFAULT_DONORS) -> list[Donor]:
+def drawn(
+    month: np.datetime64, available: Sequence[Donor], n: int = DEFAULT_DONORS
+) -> list[Donor]:
     """The donors of an origin: eras alternate, within an era the nearest in the calendar."""
     if n < 1:
         raise BacktestError(f"donors must be at least 1, got {n}")
@@ -317,12 +329,16 @@ def drawn(month: np.datetime64, available: Sequence[Donor], n: int = DEFAULT_DON
         era = ERAS[(first + number) % len(ERAS)]
         unused = [d for d in ordered if d not in out]
         of_era = [d for d in unused if d.era == era]
-        nearby = [[d for d in pool if d.distance(month) <= FAR] for pool in (of_era, unused)]
+        nearby = [
+            [d for d in pool if d.distance(month) <= FAR] for pool in (of_era, unused)
+        ]
         pools = (*nearby, of_era, unused, ordered)
         pool = next(p for p in pools if p)
         least = min(d.distance(month) for d in pool)
         nearest = [d for d in pool if d.distance(month) == least]
-        out.append(nearest[int(streams.generator(f"donor-{number}").integers(len(nearest)))])
+        out.append(
+            nearest[int(streams.generator(f"donor-{number}").integers(len(nearest)))]
+        )
     return out
 
 

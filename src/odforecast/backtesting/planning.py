@@ -106,24 +106,33 @@ def plan(
         targets = (targets,)
     if isinstance(models, str | Model) or not isinstance(models, Iterable):
         models = [models]
-    chosen = [get_model(model) if isinstance(model, str) else _model(model) for model in models]
+    chosen = [
+        get_model(model) if isinstance(model, str) else _model(model)
+        for model in models
+    ]
     _check_kinds(truth, locations, targets=targets)
     horizon = whole("horizon", horizon, least=1, error=BacktestError)
     draws = whole("draws", draws, least=2, error=BacktestError)
     seed = whole("seed", seed, least=0, error=BacktestError)
     if not chosen or not origins:
-        raise BacktestError("nothing to do", hint="give at least one model and one origin")
+        raise BacktestError(
+            "nothing to do", hint="give at least one model and one origin"
+        )
     _check_labels(chosen)
     unknown = [target for target in targets if target not in TARGETS]
     if unknown:
-        raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
+        raise BacktestError(
+            f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS)
+        )
     _check_origins(origins, truth)
     panels = [origin.panel for origin in origins if origin.panel is not None]
     every_place = isinstance(locations, str) and locations.strip().lower() == "all"
     if locations is None or every_place:
         places = usual_places(panels)
     else:
-        panel_places = dict.fromkeys(place for panel in panels for place in panel.locations)
+        panel_places = dict.fromkeys(
+            place for panel in panels for place in panel.locations
+        )
         places = resolve(locations, tuple(panel_places) or truth.panel.locations)
     counties = truth.panel.dataset == COUNTIES
     by_state: dict[str, list[str]] = {}
@@ -200,7 +209,8 @@ def _check_origins(origins: Sequence[Origin], truth: Truth) -> None:
         key = (data, origin.donor, origin.distance)
         if key in keys:
             raise BacktestError(
-                f"the origin of {origin.as_of} is given twice", hint="give each origin once"
+                f"the origin of {origin.as_of} is given twice",
+                hint="give each origin once",
             )
         keys.add(key)
 
@@ -238,7 +248,9 @@ def _check_kinds(truth: object, locations: object, targets: object) -> None:
             hint="a FIPS code is a text: locations='39'",
         )
     if not isinstance(targets, Iterable):
-        raise BacktestError(f"targets is {targets!r}, allowed: targets", hint=one_of("", TARGETS))
+        raise BacktestError(
+            f"targets is {targets!r}, allowed: targets", hint=one_of("", TARGETS)
+        )
 
 
 def _horizons(horizons: object, longest: int, counties: bool) -> tuple[int, ...]:

@@ -103,7 +103,10 @@ def written(folder: Path, manifest: Mapping[str, object]) -> Iterator[dict[str, 
         # full disk leaves an earlier run's files as they were.
         with contextlib.ExitStack() as stack:
             last = stack.enter_context(replacing(folder / "manifest.json"))
-            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in TABLES}
+            paths = {
+                n: stack.enter_context(replacing(folder / f"{n}.parquet"))
+                for n in TABLES
+            }
             yield paths
             files = {}
             for name, part in paths.items():
@@ -146,7 +149,9 @@ def manifest_of(
         "dataset": truth.panel.dataset,
         "basis": truth.panel.basis,
         "notes": list(notes),
-        "data_notes": list(dict.fromkeys(n for p in (*panels, truth.panel) for n in p.notes)),
+        "data_notes": list(
+            dict.fromkeys(n for p in (*panels, truth.panel) for n in p.notes)
+        ),
         **({"publication": SMALL_COUNTS} if truth.panel.dataset == COUNTIES else {}),
     }
 
@@ -256,7 +261,9 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     order = present[np.argsort(values[present])]
     place = np.zeros(values.size, dtype=np.int32)
     place[order] = np.arange(order.size, dtype=np.int32)
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(place[codes], values[order])]
+    )
 
 
 def _manifest(
@@ -309,7 +316,9 @@ def _arrow(rows: pd.DataFrame) -> pa.Table:
 
 def _in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
     """Rows of states, put together, in the order that an undivided unit has them."""
-    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
+    place = pc.index_in(
+        rows.column("target").cast(pa.string()), pa.array(list(targets))
+    )
     keys = [place.to_numpy()]
     if "level" in rows.column_names:
         keys.insert(0, rows.column("level").to_numpy())
@@ -377,7 +386,9 @@ class Results:
         path = self._folder / f"{name}.parquet"
         try:
             data = path.read_bytes()
-            if self._files and hashlib.sha256(data).hexdigest() != self._files.get(name):
+            if self._files and hashlib.sha256(data).hexdigest() != self._files.get(
+                name
+            ):
                 raise BacktestError(
                     f"{path} was changed after the run: its SHA-256 differs from the manifest's",
                     hint="run the backtest again into the folder; finished units are kept",
@@ -395,7 +406,9 @@ class Results:
             return set(self._table("scores")["model"].astype(str))
         try:
             path = self._folder / "scores.parquet"
-            names = pq.read_table(path, columns=["model"], read_dictionary=["model"])["model"]
+            names = pq.read_table(path, columns=["model"], read_dictionary=["model"])[
+                "model"
+            ]
         except (OSError, pa.ArrowException) as error:
             raise _broken(self._folder, error) from error
         return {str(name) for name in names.unique().to_pylist()}
@@ -446,7 +459,9 @@ class Results:
     @steady
     def __repr__(self) -> str:
         says = self.manifest
-        models, found, truth = (says.get(key, {}) for key in ("models", "origins", "truth"))
+        models, found, truth = (
+            says.get(key, {}) for key in ("models", "origins", "truth")
+        )
         days = sorted(str(o["as_of"]) for o in found)
         kinds = dict.fromkeys(str(o["vintage"]) for o in found)
         return card(
@@ -533,11 +548,19 @@ class Results:
         results = self if location is None else self.select(location)
         if kind is None:
             several = len(self.manifest.get("models", ())) > 1
-            kind = "skill" if several and BASELINE in set(results.scores["model"]) else "coverage"
+            kind = (
+                "skill"
+                if several and BASELINE in set(results.scores["model"])
+                else "coverage"
+            )
             kind = "said" if len(set(results.scores["location"])) == 1 else kind
         if kind not in KINDS:
-            raise BacktestError(f"kind is {kind!r}, an unknown figure", hint=one_of(kind, KINDS))
-        draw: Callable[..., Axes] = getattr(plots, "said_and_came" if kind == "said" else kind)
+            raise BacktestError(
+                f"kind is {kind!r}, an unknown figure", hint=one_of(kind, KINDS)
+            )
+        draw: Callable[..., Axes] = getattr(
+            plots, "said_and_came" if kind == "said" else kind
+        )
         return draw(results, axes=axes, **style)
 
     def leaderboard(
@@ -570,20 +593,28 @@ class Results:
             by = "horizon" if tuple(by) == ("level", "horizon_group") else by
             baseline = default if baseline == BASELINE else baseline
         by = [by] if isinstance(by, str) else list(by)
-        by = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by] + by
+        by = [
+            k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by
+        ] + by
         ahead = scores["horizon"] >= 1
         if {"horizon", "horizon_group"}.isdisjoint(by) and ahead.any():
             scores = scores[ahead]
         models = sorted(set(scores["model"].astype(str)))
         if baseline not in (None, default, *models):
             raise BacktestError(
-                f"baseline is {baseline!r}, which was not run", hint=one_of(baseline, models)
+                f"baseline is {baseline!r}, which was not run",
+                hint=one_of(baseline, models),
             )
         if of_counties:
             board = county_leaderboard(scores, by, baseline=baseline)
         else:
-            board = summarise(scores, by, baseline=baseline if baseline in models else None)
-            if baseline not in (None, *models):  # nothing to relate to; the columns stay
+            board = summarise(
+                scores, by, baseline=baseline if baseline in models else None
+            )
+            if baseline not in (
+                None,
+                *models,
+            ):  # nothing to relate to; the columns stay
                 board = board.assign(rel_wis=float("nan"), n_common=0)
         return self._with_failed(board, by)
 
@@ -596,10 +627,14 @@ class Results:
         board = board.assign(model=board["model"].astype(object))
         heads = board[groups].drop_duplicates() if groups else pd.DataFrame(index=[0])
         names = [str(name) for name in board if name not in (*groups, "model")]
-        blank: dict[str, Any] = {name: 0 if name.startswith("n_") else np.nan for name in names}
+        blank: dict[str, Any] = {
+            name: 0 if name.startswith("n_") else np.nan for name in names
+        }
         rows = [heads.assign(**blank, model=model)[list(board)] for model in lost]
         rows_of_all = pd.concat([board, *rows], ignore_index=True)
-        if groups:  # in the order of the groups; within one, the rows without scores are last
+        if (
+            groups
+        ):  # in the order of the groups; within one, the rows without scores are last
             at = rows_of_all.groupby(
                 groups,
                 sort=False,
@@ -645,8 +680,12 @@ class Results:
             files = manifest.pop("files", None)
             if isinstance(files, dict):
                 files.pop(JOINT, None)
-            if files is not None and (not isinstance(files, dict) or set(files) != set(TABLES)):
-                raise ValueError("its manifest does not name the checksums of its tables")
+            if files is not None and (
+                not isinstance(files, dict) or set(files) != set(TABLES)
+            ):
+                raise ValueError(
+                    "its manifest does not name the checksums of its tables"
+                )
         except (OSError, ValueError, TypeError) as error:
             names = ("units", *(f"{t}.parquet" for t in TABLES))
             begun = any((folder / n).exists() for n in names)
@@ -664,7 +703,11 @@ class Results:
 def failed_everywhere(results: Results) -> dict[str, str]:
     """Models that were run and have no score, with the commonest reason of each."""
     scored = results._scored()
-    unscored = [str(name) for name in results.manifest.get("models", {}) if str(name) not in scored]
+    unscored = [
+        str(name)
+        for name in results.manifest.get("models", {})
+        if str(name) not in scored
+    ]
     if not unscored or (results._folder is None and "failures" not in results._tables):
         return {}
     failures = results.failures

@@ -43,7 +43,9 @@ def run_plan(
     # Without a terminal there is no bar.
     shows_bar = callback is None and progress and sys.stderr.isatty()
     with bar(len(units)) if shows_bar else nullcontext(callback) as report:
-        results = run_units(units, out=out, executor=executor, progress=report, more=more)
+        results = run_units(
+            units, out=out, executor=executor, progress=report, more=more
+        )
     for note in results.notes:
         warnings.warn(note, skip_file_prefixes=(_PACKAGE,))
     # A callback has been told of each failure.
@@ -78,7 +80,9 @@ def run_units(
     notes: list[str] = []
     outcomes: dict[int, Outcome] = {}
 
-    def finish(indices: Sequence[int], finished: Sequence[Outcome], reused: bool = False) -> None:
+    def finish(
+        indices: Sequence[int], finished: Sequence[Outcome], reused: bool = False
+    ) -> None:
         """Keep the outcomes of some units, and report them."""
         for index, outcome in zip(indices, finished, strict=True):
             outcomes[index] = outcome
@@ -95,7 +99,9 @@ def run_units(
 
     with ExitStack() as stack:
         if out is None:
-            temporary = TemporaryDirectory(prefix="odforecast-", ignore_cleanup_errors=True)
+            temporary = TemporaryDirectory(
+                prefix="odforecast-", ignore_cleanup_errors=True
+            )
             directory = stack.enter_context(temporary)
         else:
             directory = str(out)
@@ -112,7 +118,9 @@ def run_units(
             computed: Iterator[tuple[list[int], BlockResult]]
             planned = blocks(units, missing)
             if executor is None:
-                computed = ((block, run_block([units[i] for i in block])) for block in planned)
+                computed = (
+                    (block, run_block([units[i] for i in block])) for block in planned
+                )
             else:
                 from odforecast.backtesting.workers import dispatched
 
@@ -198,7 +206,12 @@ def bar(
     ``said`` already.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bar
 
     text = TextColumn("{task.description}", markup=False)

@@ -57,7 +57,10 @@ def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
     with locked(folder):
         _same_task(folder, more)
         for pattern in (".*.parquet.*.tmp", ".*.json.*.tmp", ".*.csv.*.tmp"):
-            for part in (*folder.glob(pattern), *folder.glob(f"units/model=*/{pattern}")):
+            for part in (
+                *folder.glob(pattern),
+                *folder.glob(f"units/model=*/{pattern}"),
+            ):
                 part.unlink(missing_ok=True)
         for leftover in folder.glob(f"{_SCRATCH}*/"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -79,12 +82,19 @@ def _same_task(folder: Path, more: Mapping[str, object]) -> None:
         return
     if not isinstance(manifest, dict):
         return
-    tasks = [t if isinstance(t := says.get("task"), Mapping) else {} for says in (manifest, more)]
+    tasks = [
+        t if isinstance(t := says.get("task"), Mapping) else {}
+        for says in (manifest, more)
+    ]
     # A name and a title say nothing.
-    stored_fingerprint, new_fingerprint = (str(t.get("fingerprint")) if t else "" for t in tasks)
+    stored_fingerprint, new_fingerprint = (
+        str(t.get("fingerprint")) if t else "" for t in tasks
+    )
     if stored_fingerprint != new_fingerprint:
         names = [
-            f"task {t.get('name')} ({str(t.get('fingerprint'))[:12]})" if t else "no task"
+            f"task {t.get('name')} ({str(t.get('fingerprint'))[:12]})"
+            if t
+            else "no task"
             for t in tasks
         ]
         raise BacktestError(
@@ -106,7 +116,9 @@ def locked(folder: Path, activity: str = "backtest") -> Iterator[None]:
             stack.callback(os.close, descriptor)
         if descriptor is None or (holder := _holder(descriptor)) is not None:
             holder = _named(path.read_bytes()) if descriptor is None else holder
-            holder_text = f" (process {holder['pid']} on {holder['host']})" if holder else ""
+            holder_text = (
+                f" (process {holder['pid']} on {holder['host']})" if holder else ""
+            )
             raise BacktestError(
                 f"another {activity} is running into {folder}{holder_text}",
                 hint=f"wait for it, or use another folder; if it is over, delete {path}",
@@ -140,7 +152,10 @@ def _opened(path: Path) -> int | None:
         except BlockingIOError:
             os.close(descriptor)
             return None
-        except (ImportError, OSError):  # Windows, or a file system without locks: the names must do
+        except (
+            ImportError,
+            OSError,
+        ):  # Windows, or a file system without locks: the names must do
             return descriptor
         with contextlib.suppress(OSError):
             if os.fstat(descriptor).st_ino == path.stat().st_ino:
@@ -171,7 +186,9 @@ def _holder(descriptor: int) -> dict[str, Any] | None:
 
 def _alive(pid: int) -> bool:
     if sys.platform == "win32":
-        return False  # asking would end it; there, a lock is only as good as its removal
+        return (
+            False  # asking would end it; there, a lock is only as good as its removal
+        )
     try:
         os.kill(pid, 0)
     except OSError as error:
@@ -265,7 +282,9 @@ class UnitStore:
             return ()
         (path, reason), n = next(iter(self._damaged.items())), len(self._damaged)
         blocks, first = (
-            ("1 stored block was", "") if n == 1 else (f"{n} stored blocks were", "first: ")
+            ("1 stored block was", "")
+            if n == 1
+            else (f"{n} stored blocks were", "first: ")
         )
         return (
             f"{blocks} damaged and not used, so that what is missing was computed again "
@@ -281,10 +300,14 @@ class UnitStore:
 
     def save(self, units: Sequence[Unit], made: BlockResult) -> None:
         """Store the units of a block, of one model, that did not fail; the marker comes last."""
-        finished = [(u, o) for u, o in zip(units, made.outcomes, strict=True) if not o.failed]
+        finished = [
+            (u, o) for u, o in zip(units, made.outcomes, strict=True) if not o.failed
+        ]
         if not finished:
             return
-        texts = {stored_as(u): StoredUnit(o.seconds, list(o.warnings)) for u, o in finished}
+        texts = {
+            stored_as(u): StoredUnit(o.seconds, list(o.warnings)) for u, o in finished
+        }
         marker = Marker(FORMAT, units[0].model.label, texts, dict.fromkeys(UNIT_TABLES))
         directory = self.directory if units[0].reusable else self._scratch
         assert directory is not None
@@ -325,15 +348,21 @@ class UnitStore:
         """Rows of a finished unit, under the label it has now; none if it has none."""
         block = self[unit]
         try:
-            table_rows = self._table(block, table).filter(pc.field("unit") == stored_as(unit))
+            table_rows = self._table(block, table).filter(
+                pc.field("unit") == stored_as(unit)
+            )
         except (OSError, ValueError) as error:
-            raise BacktestError(f"stored block {block.path} changed: {error}") from error
+            raise BacktestError(
+                f"stored block {block.path} changed: {error}"
+            ) from error
         if not len(table_rows):
             return []
         table_rows = table_rows.drop_columns("unit")
         at = table_rows.column_names.index("model")
         categorical = pa.types.is_dictionary(table_rows.schema.field(at).type)
-        label = (same_text if categorical else pa.repeat)(unit.model.label, len(table_rows))
+        label = (same_text if categorical else pa.repeat)(
+            unit.model.label, len(table_rows)
+        )
         return [table_rows.set_column(at, "model", label)]
 
     def _block(self, unit: Unit) -> _Block | None:
@@ -398,7 +427,9 @@ def _read_marker(path: Path) -> Marker:
     marker.files.pop("joint", None)  # earlier versions stored joint scores, too
     if set(marker.files) != set(UNIT_TABLES):
         raise ValueError("the marker lacks the checksums of tables")
-    if not all(math.isfinite(u.seconds) and u.seconds >= 0 for u in marker.units.values()):
+    if not all(
+        math.isfinite(u.seconds) and u.seconds >= 0 for u in marker.units.values()
+    ):
         raise ValueError("the marker has impossible times")
     if path.stem != f"block-{content_hash(*marker.units)}":
         raise ValueError("the marker names other units than its file name")

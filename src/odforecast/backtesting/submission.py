@@ -105,7 +105,9 @@ def score_submission(
     """
     definition = task.definition
     if definition["dataset"] == COUNTIES:
-        raise BacktestError(f"task {task.name} is of counties, and hub files hold jurisdictions")
+        raise BacktestError(
+            f"task {task.name} is of counties, and hub files hold jurisdictions"
+        )
     origins = dict(zip(task.origin_ids, task.origins))
     for key in forecasts:
         if key not in origins:
@@ -134,13 +136,17 @@ def score_submission(
         n_unasked += n_left_out
         failures += _missing(task, origin, rows=rows, labels=labels)
         if not rows.empty:
-            scores.append(_scores(task, origin.panel, rows=rows, labels=labels, spec=spec))
+            scores.append(
+                _scores(task, origin.panel, rows=rows, labels=labels, spec=spec)
+            )
             quantiles.append(_quantiles(origin.panel, rows, labels=labels))
     if not scores:
         raise BacktestError("no forecast that the task asks for was submitted")
     notes = []
     if n_unasked:
-        notes.append(f"{n_unasked:,} forecasts that the task does not ask for were left out")
+        notes.append(
+            f"{n_unasked:,} forecasts that the task does not ask for were left out"
+        )
     if n_chances:
         notes.append(
             f"{n_chances:,} rows of chances of a trend (pmf) were left out: not scored here"
@@ -159,7 +165,9 @@ def score_submission(
         code=None,
         warnings={},
         model_seconds={},
-        locations=list(places(task, [o.panel for o in task.origins if o.panel is not None])),
+        locations=list(
+            places(task, [o.panel for o in task.origins if o.panel is not None])
+        ),
         targets=list(definition["targets"]),
         horizon=definition["horizon"],
         horizons=definition["horizons"],
@@ -173,14 +181,18 @@ def score_submission(
     return Results(
         {
             "scores": pd.concat(scores, ignore_index=True),
-            "quantiles": quantile_table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category")),
+            "quantiles": quantile_table.astype(
+                dict.fromkeys(QUANTILE_CATEGORIES, "category")
+            ),
             "failures": failure_table(failures),
         },
         manifest,
     )
 
 
-def _read(forecast: str | Path | pd.DataFrame, key: str, origin: Origin) -> pd.DataFrame:
+def _read(
+    forecast: str | Path | pd.DataFrame, key: str, origin: Origin
+) -> pd.DataFrame:
     """Hub rows of a file or table, checked."""
     if isinstance(forecast, pd.DataFrame):
         return check_hub(forecast, source=_source(forecast, key))
@@ -199,7 +211,9 @@ def _hash_of(tables: Mapping[str, pd.DataFrame], label: str, version: str) -> st
     hashes = []
     for key in sorted(tables):
         names = sorted(map(str, tables[key]))
-        row_hashes = pd.util.hash_pandas_object(tables[key][names], index=False).to_numpy()
+        row_hashes = pd.util.hash_pandas_object(
+            tables[key][names], index=False
+        ).to_numpy()
         hashes.append(content_hash(*names, np.sort(row_hashes)))
     return content_hash("submitted", label, version, *hashes)
 
@@ -318,7 +332,9 @@ def _scores(
     return table[[*first, *rest]]
 
 
-def _quantiles(panel: Panel, rows: pd.DataFrame, labels: Mapping[str, Any]) -> pd.DataFrame:
+def _quantiles(
+    panel: Panel, rows: pd.DataFrame, labels: Mapping[str, Any]
+) -> pd.DataFrame:
     """Rows of the table of quantiles."""
     rows = rows[rows["output_type"] == "quantile"]
     months = rows["target_end_date"].to_numpy().astype("datetime64[M]")

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NoReturn,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 import pandas as pd
@@ -100,7 +108,9 @@ Name = Annotated[
         description=_A_NAME,
     ),
 ]
-Text = Annotated[str, Meta(max_length=200, description="a text of at most 200 characters")]
+Text = Annotated[
+    str, Meta(max_length=200, description="a text of at most 200 characters")
+]
 Day = Annotated[str, Meta(pattern=rf"^{_DAY.pattern}\Z", description=_A_DAY)]
 Ahead = Annotated[int, Meta(ge=1, le=LONGEST_HORIZON)]
 Vintages = Literal["pseudo-delayed", "pseudo-clean", "real"]
@@ -166,7 +176,9 @@ class Definition(msgspec.Struct, kw_only=True):
 def shipped() -> tuple[str, ...]:
     """Names of the tasks that ship with the package."""
     folder = resources.files("odforecast") / "tasks"
-    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
+    return tuple(
+        sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml"))
+    )
 
 
 def read(task: str | Path) -> dict[str, Any]:
@@ -200,7 +212,9 @@ def read(task: str | Path) -> dict[str, Any]:
 def parse(data: bytes, source: str) -> dict[str, Any]:
     """A checked definition from the bytes of a YAML file."""
     if len(data) > _MAX_BYTES:
-        raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, too many for a task")
+        raise BacktestError(
+            f"{source}: more than {_MAX_BYTES:,} bytes, too many for a task"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -218,7 +232,9 @@ class _Words(Loader):
         """A value by how it is written."""
         text = node.value
         if not text.isprintable():
-            raise BadYamlError(node, f"{quoted(text)} has control characters; leave them out")
+            raise BadYamlError(
+                node, f"{quoted(text)} has control characters; leave them out"
+            )
         if node.style in ("'", '"'):
             return text
         if text in ("", "~", "null"):
@@ -239,7 +255,9 @@ class _File:
         except BadYamlError as error:
             self.refuse(error.line, error.why)
         if self.values is None:
-            self.refuse(1, "is empty", hint="see a task that ships: odforecast task show NAME")
+            self.refuse(
+                1, "is empty", hint="see a task that ships: odforecast task show NAME"
+            )
 
     def refuse(self, at: At | int, why: str, hint: str | None = None) -> NoReturn:
         line = at if isinstance(at, int) else line_of(self.text, at)
@@ -248,7 +266,10 @@ class _File:
     def definition(self) -> Definition:
         """The definition that it holds, checked."""
         keys = self._mapping("the file", (), value=self.values, kind=Definition)
-        for key, hint in (("name", _A_NAME), ("vintages", f"{', '.join(KINDS)}: one of them")):
+        for key, hint in (
+            ("name", _A_NAME),
+            ("vintages", f"{', '.join(KINDS)}: one of them"),
+        ):
             if key not in self.values:
                 self.refuse(1, f"no key {key!r}", hint=hint)
             if key not in keys:
@@ -273,7 +294,9 @@ class _File:
                     hint="leave it out",
                 )
         if definition.start and definition.end and definition.start > definition.end:
-            self.refuse(("start",), f"start {definition.start} lies after end {definition.end}")
+            self.refuse(
+                ("start",), f"start {definition.start} lies after end {definition.end}"
+            )
         if isinstance(definition.horizons, list):
             for i, ahead in enumerate(definition.horizons):
                 if ahead > definition.horizon:
@@ -301,7 +324,9 @@ class _File:
         definition.indicator = indicator_name(definition.indicator)
         return definition
 
-    def _mapping(self, what: str, at: At, value: Any, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    def _mapping(
+        self, what: str, at: At, value: Any, kind: type[msgspec.Struct]
+    ) -> dict[str, Any]:
         """The keys of a mapping that say something; one that is not known is refused."""
         keys = kind.__struct_fields__
         if not isinstance(value, dict):
@@ -340,7 +365,9 @@ class _File:
         if key == "archive" and isinstance(value, dict):
             for day, held in value.items():
                 if not _DAY.fullmatch(day):
-                    self.refuse((*at, day), f"a release of {key} is {quoted(day)}", hint=_A_DAY)
+                    self.refuse(
+                        (*at, day), f"a release of {key} is {quoted(day)}", hint=_A_DAY
+                    )
                 if not _HASH.fullmatch(str(held)):
                     self.refuse(
                         (*at, day),
@@ -350,7 +377,9 @@ class _File:
             if not value:
                 self.refuse(at, f"{key} names no release")
             return {day: str(value[day]) for day in sorted(value)}
-        if key in ("targets", "metrics") or (key in ("horizons", "locations") and value != ALL):
+        if key in ("targets", "metrics") or (
+            key in ("horizons", "locations") and value != ALL
+        ):
             return self._list(at, value if isinstance(value, list) else [value])
         return value.strip() if isinstance(value, str) else value
 
@@ -396,7 +425,9 @@ def _allowed(kind: Any, value: object) -> str:
     if kind in (bool, str):
         return "true or false" if kind is bool else "a text"
     if meta := getattr(kind, "__metadata__", ()):
-        return meta[0].description or f"a whole number from {meta[0].ge} to {meta[0].le:,}"
+        return (
+            meta[0].description or f"a whole number from {meta[0].ge} to {meta[0].le:,}"
+        )
     # Of a list its members', else of what may be left out.
     several = [k for k in get_args(kind) if get_origin(k) is list]
     return _allowed((several or get_args(kind))[0], value)
@@ -412,7 +443,11 @@ def _repeated(value: object) -> str:
 def months_ahead(says: Mapping[str, Any]) -> list[int]:
     """Months ahead that a task scores, by its definition, or by the manifest of a run."""
     horizons = says["horizons"]
-    return list(range(1, int(says["horizon"]) + 1)) if horizons in (None, ALL) else list(horizons)
+    return (
+        list(range(1, int(says["horizon"]) + 1))
+        if horizons in (None, ALL)
+        else list(horizons)
+    )
 
 
 def forecasts_of(
@@ -423,9 +458,15 @@ def forecasts_of(
 ) -> pd.DataFrame:
     """The forecasts that are asked for at origins, as these are listed; months fastest."""
     out = pd.DataFrame(found, columns=["as_of", "last_month", "vintage", "donor"])
-    out["last_month"] = out["last_month"].to_numpy().astype("datetime64[M]").astype("M8[s]")
+    out["last_month"] = (
+        out["last_month"].to_numpy().astype("datetime64[M]").astype("M8[s]")
+    )
     out["as_of"] = out["as_of"].to_numpy().astype("datetime64[s]")
-    for name, values in (("location", locations), ("target", targets), ("horizon", ahead)):
+    for name, values in (
+        ("location", locations),
+        ("target", targets),
+        ("horizon", ahead),
+    ):
         out = out.merge(pd.Series(values, name=name), how="cross")
     months = out["last_month"].to_numpy().astype("datetime64[M]")
     months = months + out["horizon"].to_numpy() * ONE_MONTH
@@ -593,7 +634,9 @@ class Task:
 
         Origins with delay have several donors on nearly the same day.
         """
-        return [f"{o.as_of}-by-{o.donor}" if o.donor else str(o.as_of) for o in self.origins]
+        return [
+            f"{o.as_of}-by-{o.donor}" if o.donor else str(o.as_of) for o in self.origins
+        ]
 
     @property
     def origins_listed(self) -> list[dict[str, Any]]:
@@ -608,7 +651,9 @@ class Task:
         and of every origin's panel (its as-of date, donor and distance with it): so another
         archive, or another set of donors, gives another fingerprint.
         """
-        return fingerprint_of(self.definition, self.truth.data_hash, found=self.origins_listed)
+        return fingerprint_of(
+            self.definition, self.truth.data_hash, found=self.origins_listed
+        )
 
     @property
     def short(self) -> str:
@@ -642,14 +687,18 @@ class Task:
             "dataset": says["dataset"],
             "locations": None if says["locations"] == ALL else list(says["locations"]),
             "horizon": says["horizon"],
-            "horizons": None if says["horizons"] in (None, ALL) else list(says["horizons"]),
+            "horizons": None
+            if says["horizons"] in (None, ALL)
+            else list(says["horizons"]),
             "draws": says["draws"],
             "seed": says["seed"],
             "targets": tuple(says["targets"]),
             "metrics": tuple(says["scores"]["metrics"]),
         }
 
-    def run(self, models: str | Model | Sequence[str | Model] | None = None, **how: Any) -> Results:
+    def run(
+        self, models: str | Model | Sequence[str | Model] | None = None, **how: Any
+    ) -> Results:
         """Run models on the task: :func:`odforecast.backtest` with ``task=`` this one.
 
         Parameters
@@ -697,7 +746,8 @@ def fingerprint_of(
         "truth": truth,
         # That an origin has no panel counts; how a version of ours words it does not.
         "origins": [
-            [*(each[key] for key in keys), "no panel" if each["reason"] else ""] for each in found
+            [*(each[key] for key in keys), "no panel" if each["reason"] else ""]
+            for each in found
         ],
     }
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

@@ -87,7 +87,11 @@ def hashed_files() -> list[Path]:
     files = []
     for name in _CODE:
         path = _ROOT / name
-        files += sorted(f for kind in _KINDS for f in path.rglob(kind)) if path.is_dir() else [path]
+        files += (
+            sorted(f for kind in _KINDS for f in path.rglob(kind))
+            if path.is_dir()
+            else [path]
+        )
     return files
 
 
@@ -174,7 +178,11 @@ class Unit:
             # Named only where they are not as always: the others keep the key they had.
             *(() if not self.horizons else ("horizons", self.horizons)),
             *(() if self.levels == HUB_QUANTILES else ("levels", self.levels)),
-            *(() if not self.metrics else ("metrics", tuple(m.key for m in self.metrics))),
+            *(
+                ()
+                if not self.metrics
+                else ("metrics", tuple(m.key for m in self.metrics))
+            ),
         )
 
     @property
@@ -205,7 +213,9 @@ class Unit:
     @property
     def _available(self) -> tuple[str, ...]:
         """The locations asked for that the origin has."""
-        available = set() if self.origin.panel is None else set(self.origin.panel.locations)
+        available = (
+            set() if self.origin.panel is None else set(self.origin.panel.locations)
+        )
         return tuple(s for s in self.locations if s in available)
 
     @property
@@ -290,7 +300,10 @@ def failure_row(
 ) -> dict[str, object]:
     """One row of the failures table; texts made such that any file can hold them."""
     # A lone surrogate is not UTF-8, and no Parquet file can hold it.
-    texts = [t.encode("utf-8", "backslashreplace").decode() for t in (reason, detail[-_DETAIL:])]
+    texts = [
+        t.encode("utf-8", "backslashreplace").decode()
+        for t in (reason, detail[-_DETAIL:])
+    ]
     return {**labels, **dict(zip(FAILURE_COLUMNS[-4:], (location, target, *texts)))}
 
 
@@ -299,7 +312,9 @@ def failure_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     if not rows:
         return _no_failures().copy()
     table = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
-    return table.astype(dict.fromkeys(table.select_dtypes("datetime"), "datetime64[ms]"))
+    return table.astype(
+        dict.fromkeys(table.select_dtypes("datetime"), "datetime64[ms]")
+    )
 
 
 @cache
@@ -314,7 +329,9 @@ def reason_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = "(its message cannot be shown)"
-    name = NO_MEMORY if isinstance(error, MemoryError) else type(error).__name__  # numpy's, too
+    name = (
+        NO_MEMORY if isinstance(error, MemoryError) else type(error).__name__
+    )  # numpy's, too
     return f"{name}: {text}" if text else name
 
 
@@ -334,13 +351,17 @@ def run_unit(unit: Unit) -> Outcome:
     def stopped(reason: str | Mapping[str, str], detail: str = "") -> Outcome:
         """A unit without any forecast."""
         seconds = perf_counter() - started
-        return failed_unit(unit, reason, seconds=seconds, warned=messages.warnings, detail=detail)
+        return failed_unit(
+            unit, reason, seconds=seconds, warned=messages.warnings, detail=detail
+        )
 
     if panel is None:
         return stopped(unit.origin.reason)
     available = set(unit._available)
     absent = {
-        s: f"release {panel.release} has no {s}" for s in unit.locations if s not in available
+        s: f"release {panel.release} has no {s}"
+        for s in unit.locations
+        if s not in available
     }
     if not available:
         return stopped(_nowhere(unit, absent))
@@ -369,7 +390,11 @@ def run_unit(unit: Unit) -> Outcome:
         skipped = absent | {s: str(r) for s, r in forecast.skipped.items()}
         silent = f"{unit.model.label} left it out and does not say why"
         # In the order asked for, as units of single states would have them.
-        skipped = {s: skipped.get(s, silent) for s in unit.locations if s not in forecast_places}
+        skipped = {
+            s: skipped.get(s, silent)
+            for s in unit.locations
+            if s not in forecast_places
+        }
         scored_places = [s for s in unit.locations if s in forecast_places]
         if not scored_places:
             return stopped(_nowhere(unit, skipped))
@@ -377,10 +402,14 @@ def run_unit(unit: Unit) -> Outcome:
         gaps = [(s, "*", r) for s, r in skipped.items()]
         gaps += [("*", t, f"does not forecast {t}") for t in lacking]
         if 2 * len(scored_places) < len(forecast.locations):
-            forecast = forecast.select(scored_places)  # else the draws would be copied for little
+            forecast = forecast.select(
+                scored_places
+            )  # else the draws would be copied for little
         tables = _tables(unit, forecast, locations=scored_places, targets=targets)
         failures = failure_table([failure_row(unit._labels, *gap) for gap in gaps])
-        return Outcome(failures=failures, seconds=seconds, warnings=messages.warnings, **tables)
+        return Outcome(
+            failures=failures, seconds=seconds, warnings=messages.warnings, **tables
+        )
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
         if _must_stop(error):
@@ -417,20 +446,31 @@ def run_block(units: Sequence[Unit]) -> BlockResult:
     good = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
     tables = {}
     for name in UNIT_TABLES:
-        parts = [_rows(t, stored_as(u)) for u, o in good if not (t := getattr(o, name)).empty]
+        parts = [
+            _rows(t, stored_as(u)) for u, o in good if not (t := getattr(o, name)).empty
+        ]
         if parts:
-            joined = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+            joined = pa.concat_tables(
+                parts, promote_options="permissive"
+            ).unify_dictionaries()
             categorical = with_few_values(joined.schema)
             buffer = io.BytesIO()
-            pq.write_table(joined, buffer, use_dictionary=categorical, write_statistics=False)
+            pq.write_table(
+                joined, buffer, use_dictionary=categorical, write_statistics=False
+            )
             tables[name] = buffer.getvalue()
-    light = [o if o.failed else Outcome(seconds=o.seconds, warnings=o.warnings) for o in outcomes]
+    light = [
+        o if o.failed else Outcome(seconds=o.seconds, warnings=o.warnings)
+        for o in outcomes
+    ]
     return BlockResult(light, tables, code=code_digest())
 
 
 def with_few_values(schema: pa.Schema) -> list[str]:
     """Columns that a Parquet file keeps as a list of distinct values: all but real numbers."""
-    real = [f.name for f in schema if pa.types.is_floating(f.type) and f.name != "level"]
+    real = [
+        f.name for f in schema if pa.types.is_floating(f.type) and f.name != "level"
+    ]
     return [name for name in schema.names if name not in real]
 
 
@@ -485,16 +525,28 @@ def _tables(
             locations=locations,
         )
         own_metrics = {m.name: columns.pop(m.name) for m in unit.metrics}
-        parts_of["scores"].append(pd.DataFrame(columns | labels | own_metrics, copy=False))
+        parts_of["scores"].append(
+            pd.DataFrame(columns | labels | own_metrics, copy=False)
+        )
         parts_of["quantiles"].append(
             _quantiles(
-                unit, forecast, locations=locations, values=values, target=target, donor=donor
+                unit,
+                forecast,
+                locations=locations,
+                values=values,
+                target=target,
+                donor=donor,
             )
         )
     tables = {}
-    for name, parts in parts_of.items():  # an empty table would change the types of the others
+    for (
+        name,
+        parts,
+    ) in parts_of.items():  # an empty table would change the types of the others
         filled = [part for part in parts if len(part)] or [*parts, pd.DataFrame()][:1]
-        tables[name] = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
+        tables[name] = (
+            pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
+        )
     if len(targets) > 1:  # whose categories differ
         tables["quantiles"] = tables["quantiles"].astype(
             dict.fromkeys(QUANTILE_CATEGORIES, "category")
@@ -523,7 +575,9 @@ def _quantiles(
             "donor": _categories(zeros, [donor]),
             "target": _categories(zeros, [target]),
             "location": _categories(place, locations),
-            "month": np.tile(forecast.months[picked].astype("datetime64[ms]"), n_levels * n_loc),
+            "month": np.tile(
+                forecast.months[picked].astype("datetime64[ms]"), n_levels * n_loc
+            ),
             "horizon": np.tile(forecast.horizons[picked], n_levels * n_loc),
             "level": np.repeat(unit.levels, n_loc * n_months),
             "value": values.ravel(),
@@ -572,7 +626,9 @@ class Messages:
         rest = len(self.counts) - _WARNINGS
         return (*lines, f"and {rest} other warnings") if rest > 0 else tuple(lines)
 
-    def count(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    def count(
+        self, message: Warning | str, category: type[Warning], *_: Any, **__: Any
+    ) -> None:
         """Take the place of :func:`warnings.showwarning`."""
         text = f"{category.__name__}: {' '.join(str(message).split())}"[:_LENGTH]
         # Ten thousand different texts would be as bad as ten thousand lines.
@@ -587,7 +643,9 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Messages]:
     with ExitStack() as stack:
         # One BLAS thread: sums in another order differ in their last digits, and a unit must
         # give the same numbers in a process of its own as in this one.
-        stack.enter_context(_libraries(len(sys.modules)).limit(limits=1, user_api="blas"))
+        stack.enter_context(
+            _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+        )
         stack.enter_context(np.errstate())
         if threading.current_thread() is threading.main_thread() or _SOLE.get():
             sink = stack.enter_context(open(os.devnull, "w", errors="ignore"))
@@ -639,7 +697,10 @@ def bound_threads() -> None:
 
 def _must_stop(error: BaseException) -> bool:
     """Whether an error is the user's Ctrl-C in this process, not the model's doing."""
-    return isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None
+    return (
+        isinstance(error, KeyboardInterrupt)
+        and multiprocessing.parent_process() is None
+    )
 
 
 def _parts(panel: Panel, months: bool = True) -> Iterator[Panel | Triangle]:
@@ -671,17 +732,22 @@ class _Kept:
         self.part = part
         self.attributes = dict(vars(part))
         # Not by ``data_hash``, which the panel remembers.
-        self.contents = [(c, _copy(c)) for v in self.attributes.values() for c in _contents(v)]
+        self.contents = [
+            (c, _copy(c)) for v in self.attributes.values() for c in _contents(v)
+        ]
 
     def put_back(self) -> bool:
         """Undo what was changed; whether anything was."""
         attributes = vars(self.part)
         changed = False
         # Worked out within: compared, below, with what comes of the panel as it was.
-        recovered = None if _RECOVERED in self.attributes else attributes.pop(_RECOVERED, None)
+        recovered = (
+            None if _RECOVERED in self.attributes else attributes.pop(_RECOVERED, None)
+        )
         if attributes.keys() != self.attributes.keys() or not all(
             # A hash may have been worked out by two threads.
-            attributes[name] is value or (isinstance(value, str) and attributes[name] == value)
+            attributes[name] is value
+            or (isinstance(value, str) and attributes[name] == value)
             for name, value in self.attributes.items()
         ):
             changed = True
@@ -722,6 +788,9 @@ def _equal(recovered: Any, expected: tuple[Any, dict[str, str]]) -> bool:
     """Whether months and what is wrong with them are the same, bit for bit."""
     try:
         (months, problems), (expected_months, expected_problems) = recovered, expected
-        return bool(months.tobytes() == expected_months.tobytes() and problems == expected_problems)
+        return bool(
+            months.tobytes() == expected_months.tobytes()
+            and problems == expected_problems
+        )
     except (AttributeError, TypeError, ValueError):  # put there by the model
         return False

@@ -107,7 +107,9 @@ class Workers(Executor):
         self._live: set[_Worker] = set()
         atexit.register(_kill, self._live)  # no process is left behind
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Future[Any]:
         """Run a call in a worker; its future raises :class:`WorkerDiedError` if that dies."""
         return self._threads.submit(self._run, partial(fn, *args, **kwargs))
 
@@ -221,7 +223,9 @@ class _Worker:
             self.process.join()
 
 
-def _serve(connection: Any, initializer: Callable[..., object] | None, arguments: Any) -> None:
+def _serve(
+    connection: Any, initializer: Callable[..., object] | None, arguments: Any
+) -> None:
     """What a worker does: answer calls until the pipe is closed."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -344,7 +348,9 @@ class Way:
     #: run again.
     processes = False
 
-    def __init__(self, executor: Any, put: Callable[[str, bytes], Any] | None = None) -> None:
+    def __init__(
+        self, executor: Any, put: Callable[[str, bytes], Any] | None = None
+    ) -> None:
         self.executor = executor
         self._put = put
         #: By its id, which is a panel's own only while that lives: the panel, and its key.
@@ -406,7 +412,9 @@ class Local(Way):
 
     processes = True
 
-    def __init__(self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None) -> None:
+    def __init__(
+        self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None
+    ) -> None:
         self._own = None
         if isinstance(executor, ProcessPoolExecutor):
             # One process that dies would take all others with it: these are as those, and do not.
@@ -454,7 +462,9 @@ def way_to(executor: Any, folder: Path | None = None) -> Way:
     """The way to an executor; panels for processes of this machine are in the folder."""
     # Dask is recognised by what its client does, and so never imported where there is none.
     client = getattr(executor, "_client", executor)
-    if all(hasattr(client, name) for name in ("scatter", "submit", "nthreads", "scheduler")):
+    if all(
+        hasattr(client, name) for name in ("scatter", "submit", "nthreads", "scheduler")
+    ):
         if getattr(client, "asynchronous", False):
             raise BacktestError(
                 "the Dask client is asynchronous, and a backtest waits for its units",
@@ -503,7 +513,9 @@ def dispatched(
                 except CancelledError as lost:
                     losses[block[0]] += 1
                     if losses[block[0]] > _LOST:
-                        raise BrokenExecutor(f"Dask gave a block back: {lost}") from lost
+                        raise BrokenExecutor(
+                            f"Dask gave a block back: {lost}"
+                        ) from lost
                     way.forget()
                     waiting.appendleft(block)
                 except BrokenExecutor:
@@ -543,14 +555,23 @@ def _alone(way: Any, unit: Unit, first: Outcome) -> BlockResult:
         answer: BlockResult = way.alone(unit)
     except WorkerDiedError as error:
         reason = str(error)
-        text = f"{reason}, twice" if reason == first.failed else f"{first.failed}, then {reason}"
+        text = (
+            f"{reason}, twice"
+            if reason == first.failed
+            else f"{first.failed}, then {reason}"
+        )
         return BlockResult([failed_unit(unit, text)])
     except Exception as error:
         return _unsendable([unit], error)
     (outcome,) = answer.outcomes
     if outcome.starved:
         detail = str(outcome.failures["detail"].iloc[0])
-        details = (f"{outcome.failed}, twice", outcome.seconds, outcome.warnings, detail)
+        details = (
+            f"{outcome.failed}, twice",
+            outcome.seconds,
+            outcome.warnings,
+            detail,
+        )
         return BlockResult([failed_unit(unit, *details)])
     return answer
 

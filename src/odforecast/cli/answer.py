@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 #: Columns of months, beside those whose names end in ``_month``; every other date is a day.
 MONTHS = ("month", "first", "last")
 #: What a workbook says of how its table was made.
-_ABOUT = ("indicator", "release", "as_of", "last_month", "model", "seed", "draws", "odforecast")
+_ABOUT = (
+    "indicator",
+    "release",
+    "as_of",
+    "last_month",
+    "model",
+    "seed",
+    "draws",
+    "odforecast",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,9 @@ class Answer:
         if self.failure is not None:
             raise self.failure
 
-    def _asked_files(self, output: Output) -> Iterator[tuple[Callable[[], object], str]]:
+    def _asked_files(
+        self, output: Output
+    ) -> Iterator[tuple[Callable[[], object], str]]:
         """Table, figure and page, where the command has them and somebody asked."""
         frame = self.frame
         table = output.table
@@ -105,7 +116,11 @@ def _jsonable(value: Any) -> Any:
     """A value whose tables are lists of rows."""
     if isinstance(value, Mapping):
         return {key: _jsonable(item) for key, item in value.items()}
-    return records(value) if hasattr(value, "to_json") and hasattr(value, "columns") else value
+    return (
+        records(value)
+        if hasattr(value, "to_json") and hasattr(value, "columns")
+        else value
+    )
 
 
 def plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +135,9 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
     [{'as_of': '2025-10-01', 'last_month': '2025-10'}]
     """
     dates = table.select_dtypes("datetime").columns
-    return table.assign(**{str(x): table[x].dt.strftime(form_of(str(x))) for x in dates})
+    return table.assign(
+        **{str(x): table[x].dt.strftime(form_of(str(x))) for x in dates}
+    )
 
 
 def form_of(name: str) -> str:
@@ -144,7 +161,9 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def write_table(table: pd.DataFrame, path: Path, meta: Mapping[str, Any] | None = None) -> None:
+def write_table(
+    table: pd.DataFrame, path: Path, meta: Mapping[str, Any] | None = None
+) -> None:
     """Write a table by the ending of its name: CSV (packed, too), JSON, Parquet or a workbook."""
     from odforecast.report.page import for_spreadsheets
 
@@ -169,7 +188,9 @@ def write_table(table: pd.DataFrame, path: Path, meta: Mapping[str, Any] | None 
                 lineterminator="\n",
             )
             data = text.encode()
-            part.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+            part.write_bytes(
+                gzip.compress(data, mtime=0) if name.endswith(".gz") else data
+            )
 
 
 def _write_workbook(table: pd.DataFrame, path: Path, meta: Mapping[str, Any]) -> None:

@@ -24,9 +24,18 @@ from odforecast.version import __version__
 COMMANDS = {
     "forecast": ("forecast:forecast", "Forecast deaths in states or counties."),
     "nowcast": ("forecast:nowcast", "Estimate the final value of recent counts."),
-    "update": ("update:update", "Fetch the newest release, forecast, and report what changed."),
-    "report": ("report:report", "Write a web page, or a site with a page for each state."),
-    "scenario": ("scenario:scenario", "What could cooperation, or a supply shock, change?"),
+    "update": (
+        "update:update",
+        "Fetch the newest release, forecast, and report what changed.",
+    ),
+    "report": (
+        "report:report",
+        "Write a web page, or a site with a page for each state.",
+    ),
+    "scenario": (
+        "scenario:scenario",
+        "What could cooperation, or a supply shock, change?",
+    ),
     "backtest": ("backtest:backtest", "Forecast past dates again, and score."),
     "score": ("score:score", "Score forecasts against a later release."),
     "task": ("task:task", "List, show, enter and run benchmark tasks."),
@@ -73,7 +82,11 @@ class _Main(Group):
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])

@@ -195,7 +195,9 @@ def backtest(
         task = open_task(task_name, data.archive)
         dataset = task.definition["dataset"]
         groups = [task.origins]
-        arguments = {key: value for key, value in task.arguments().items() if key in _PLANNED}
+        arguments = {
+            key: value for key, value in task.arguments().items() if key in _PLANNED
+        }
         truth = arguments.pop("truth")
     else:
         releases = data.open()
@@ -296,7 +298,9 @@ def _origins(
             unknown = repr(indicator)
         if unknown:
             vintages = "clean"
-            note(f"the reporting delay of {unknown} is not known: clean pseudo-vintages only")
+            note(
+                f"the reporting delay of {unknown} is not known: clean pseudo-vintages only"
+            )
     step = dates.step
     if step is None and dataset != COUNTIES:
         step = DEFAULT_STEP
@@ -317,7 +321,9 @@ def _origins(
     return groups
 
 
-def _find_models(models: str | None, origins: list[Origin], dataset: str) -> list[Model]:
+def _find_models(
+    models: str | None, origins: list[Origin], dataset: str
+) -> list[Model]:
     """The models that are named; by default those for such origins."""
     from odforecast.backtesting import default_models
     from odforecast.models import model_names
@@ -406,7 +412,10 @@ def _run(
         processes = connected(dask, jobs)
     elif jobs > 1:
         processes = Workers(jobs)
-    with processes as executor, bar(len(units), not sys.stderr.isatty(), reasons) as report:
+    with (
+        processes as executor,
+        bar(len(units), not sys.stderr.isatty(), reasons) as report,
+    ):
         return run_units(
             units,
             out=folder,
@@ -424,7 +433,9 @@ def _manifest(folder: Path | None) -> Mapping[str, Any]:
     return {}
 
 
-def _say_notes(results: od.Results, folder: Path | None, earlier: Mapping[str, Any]) -> None:
+def _say_notes(
+    results: od.Results, folder: Path | None, earlier: Mapping[str, Any]
+) -> None:
     """Notes of the run, and what an earlier one in its folder had that this one lacks."""
     from odforecast.backtesting.unit import on_screen
 

@@ -37,7 +37,10 @@ def models(every: bool) -> Answer:
     for name in model_names():
         try:
             model = get_model(name)
-        except (OdforecastError, ImportError):  # a plug-in that cannot be loaded: said above
+        except (
+            OdforecastError,
+            ImportError,
+        ):  # a plug-in that cannot be loaded: said above
             continue
         spec = model.spec
         rows.append(
@@ -71,7 +74,12 @@ def _models_screen(rows: list[dict[str, Any]], every: bool) -> str:
     counties = [row for row in shown if row["dataset"] == COUNTIES]
     lines = [listing(states, _MODELS)]
     if counties:
-        lines += ["", "For counties, with --dataset counties:", listing(counties, _MODELS), ""]
+        lines += [
+            "",
+            "For counties, with --dataset counties:",
+            listing(counties, _MODELS),
+            "",
+        ]
     notes = [
         "*: the default. delay: whether the model completes the recent months, which are too "
         "low when published; NAME+delay does so for any other model."
@@ -115,7 +123,9 @@ def _line(name: str, forecaster: object) -> str:
 
 @opt.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@opt.out("Folder to copy the files into.  [default: this folder, if names are given]", ())
+@opt.out(
+    "Folder to copy the files into.  [default: this folder, if names are given]", ()
+)
 @opt.JSON
 def examples(names: tuple[str, ...], out: Path | None) -> Answer:
     """List the example scenario files, or copy them.
@@ -129,11 +139,16 @@ def examples(names: tuple[str, ...], out: Path | None) -> Answer:
             hint = one_of(name, files, also=stems)
             raise UnknownNameError(f"no example {name!r}", hint=hint)
     if not names and out is None:
-        rows = [[name, about(file.read_text(encoding="utf-8"))] for name, file in files.items()]
+        rows = [
+            [name, about(file.read_text(encoding="utf-8"))]
+            for name, file in files.items()
+        ]
         hint = wrapped("To copy one here: odforecast examples NAME. All: --out DIR")
         text = f"{columns(rows, '')}\n\n{hint}"
         return Answer(text, [{"name": name, "what": text} for name, text in rows])
-    chosen = [name if name in files else f"{name}.yaml" for name in names] or list(files)
+    chosen = [name if name in files else f"{name}.yaml" for name in names] or list(
+        files
+    )
     folder = out or Path()
     for name in chosen:
         if (folder / name).exists():
@@ -146,7 +161,9 @@ def examples(names: tuple[str, ...], out: Path | None) -> Answer:
         with replacing(folder / name) as part:
             part.write_text(text, encoding="utf-8")
     lines = [f"copied: {folder / name}" for name in dict.fromkeys(chosen)]
-    return Answer("\n".join(lines), [{"name": x, "copied": str(folder / x)} for x in chosen])
+    return Answer(
+        "\n".join(lines), [{"name": x, "copied": str(folder / x)} for x in chosen]
+    )
 
 
 def example_files() -> dict[str, Traversable]:

@@ -161,7 +161,9 @@ def _of_counties(dataset: str) -> str:
         help="Only this year and later; with --out.",
     ),
     opt.what_option("--past", help="Past releases, from public copies. See --list."),
-    opt.what_option("--list", "only_list", help="With --past: list the copies and stop."),
+    opt.what_option(
+        "--list", "only_list", help="With --past: list the copies and stop."
+    ),
     opt.RELEASE,
     opt.data_option(
         "--copies FILE",
@@ -184,7 +186,9 @@ def _of_counties(dataset: str) -> str:
     out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",)),
     opt.JSON,
     opt.URL,
-    opt.detail_option("--soda3", advanced=True, help="Use CDC's newer API, with a token."),
+    opt.detail_option(
+        "--soda3", advanced=True, help="Use CDC's newer API, with a token."
+    ),
 )
 def fetch(
     dataset: str = STATES,
@@ -220,7 +224,16 @@ def fetch(
     """
     if not past:
         reason = "goes with --past"
-        refuse(typed, reason, "--list", "--release", "--copies", "--json", "--git", "--file")
+        refuse(
+            typed,
+            reason,
+            "--list",
+            "--release",
+            "--copies",
+            "--json",
+            "--git",
+            "--file",
+        )
         return fetch_latest(
             dataset,
             archive,
@@ -271,7 +284,10 @@ def fetch_latest(
     folder = archive or default_folder()
     if out is None:
         opt.check_outputs(("--archive", folder, ()))
-    with Socrata(url, notify=note, soda3=soda3) as client, working("downloading") as progress:
+    with (
+        Socrata(url, notify=note, soda3=soda3) as client,
+        working("downloading") as progress,
+    ):
         if out is not None:
             partial_folder = out.parent / f".{out.name}.partial"
             loaded = download(
@@ -372,13 +388,17 @@ def fetch_history(
 def _say_outcome(outcome: Outcome, commit: str = "") -> None:
     """What became of a copy, or of a version in a commit."""
     kind = _KINDS.get(outcome.status, "")
-    text = " ".join(str(outcome).split()).removeprefix("None: ")  # a date that is not known
+    text = " ".join(str(outcome).split()).removeprefix(
+        "None: "
+    )  # a date that is not known
     click.echo(f"{kind}{commit}{text}", err=bool(kind))
 
 
 def _counted(statuses: Counter[str]) -> str:
     """How many copies were added, refused and so on."""
-    return ", ".join(f"{statuses[key]} {text}" for key, text in _COUNTED.items() if statuses[key])
+    return ", ".join(
+        f"{statuses[key]} {text}" for key, text in _COUNTED.items() if statuses[key]
+    )
 
 
 def _copies(folder: Path, listed: Sequence[Copy]) -> Answer:
@@ -390,7 +410,10 @@ def _copies(folder: Path, listed: Sequence[Copy]) -> Answer:
             "last_month": copy.last_month,
             "check": copy.check or "structure",
             "here": state,
-            **{key: getattr(copy, key) for key in ("repository", "commit", "path", "note")},
+            **{
+                key: getattr(copy, key)
+                for key in ("repository", "commit", "path", "note")
+            },
         }
         for copy, state in zip(listed, states(folder, listed), strict=True)
     ]
@@ -507,10 +530,14 @@ def releases(
     if delays:
         return _delays(store)
     if dataset == STATES and (dates := store.releases(COUNTIES)):
-        note(f"{number_of(len(dates), 'release')} of counties: --dataset counties lists them")
+        note(
+            f"{number_of(len(dates), 'release')} of counties: --dataset counties lists them"
+        )
     if dataset == COUNTIES and not as_json:
         _newest_counties(store)
-    rows = [_release_row(store, date, dataset=dataset) for date in store.releases(dataset)]
+    rows = [
+        _release_row(store, date, dataset=dataset) for date in store.releases(dataset)
+    ]
     return _listed(rows, _RELEASES[dataset])
 
 
@@ -521,7 +548,9 @@ def _delays(store: od.Archive) -> Answer:
     bundled = [donor for donor in shipped() if donor.release not in dates]
     rows = []
     for donor in linked([*donors, *bundled]):
-        rows.append(_donor_row(donor, "archive" if donor.release in dates else "shipped"))
+        rows.append(
+            _donor_row(donor, "archive" if donor.release in dates else "shipped")
+        )
     lines = [lay(rows, _DONORS)]
     for release, reason in left_out.items():
         lines.append(wrapped(f"left out: {release}: {reason}", indent="  "))
@@ -592,11 +621,20 @@ _STARTS = (
     text_of("release"),
     text_of("months", lambda row: f"{row['first_month']}..{row['last_month']}"),
 )
-_ENDS = (text_of("date", "basis"), text_of("checked", _checked), text_of("from", _came_from))
+_ENDS = (
+    text_of("date", "basis"),
+    text_of("checked", _checked),
+    text_of("from", _came_from),
+)
 #: Columns of the releases of each data set.
 _RELEASES = {
     STATES: (*_STARTS, Column("US, last", "us_last"), *_ENDS),
-    COUNTIES: (*_STARTS, Column("counties", "counties"), Column("hidden", "hidden_last"), *_ENDS),
+    COUNTIES: (
+        *_STARTS,
+        Column("counties", "counties"),
+        Column("hidden", "hidden_last"),
+        *_ENDS,
+    ),
 }
 
 
@@ -661,7 +699,9 @@ def _donor_row(donor: Donor, origin: str) -> Row:
         "missing": None if late is None else round(float(late.mean()), 5),
         "missing_last_month": None if late is None else round(float(late[0]), 5),
         "says": [name for name, values in layers.items() if np.isfinite(values).any()],
-        "predecessors": [str(predecessor.release) for predecessor in donor.predecessors],
+        "predecessors": [
+            str(predecessor.release) for predecessor in donor.predecessors
+        ],
         "data_hash": donor.data_hash,
         "from": origin,
     }
@@ -803,11 +843,17 @@ def _files(files: Sequence[Path], release: str | None) -> Answer:
             rows.append({"file": file.name, "error": message, "hint": error.hint})
             lines = facts({"REFUSED": message, "what to do": error.hint})
         else:
-            row = _county_facts(loaded) if isinstance(loaded, Counties) else loaded.report.to_dict()
+            row = (
+                _county_facts(loaded)
+                if isinstance(loaded, Counties)
+                else loaded.report.to_dict()
+            )
             rows.append(row)
             lines = facts(_shown_facts(row))
         texts.append(f"{file.name}\n{lines}")
-    failure = DataError(f"{n_refused} of {len(files)} files refused") if n_refused else None
+    failure = (
+        DataError(f"{n_refused} of {len(files)} files refused") if n_refused else None
+    )
     return Answer("\n\n".join(texts), rows, failure=failure)
 
 
@@ -868,7 +914,10 @@ def _flags(release: Release, flags: Sequence[Flag]) -> str:
     opt.what_option("--between A B", nargs=2, help="Compare two releases: 2024-12-11."),
     opt.JSON,
     opt.PLOT,
-    out("A row for each release and a column for each month, or all differences: .csv.", (".csv",)),
+    out(
+        "A row for each release and a column for each month, or all differences: .csv.",
+        (".csv",),
+    ),
 )
 def revisions(
     location: str | None,
@@ -890,9 +939,13 @@ def revisions(
     store = data.open()
     if between:
         refuse(typed, "does not go with --between", "--plot")
-        return _differences_answer(store, location, indicator=indicator, between=between, out=out)
+        return _differences_answer(
+            store, location, indicator=indicator, between=between, out=out
+        )
     place = lookup(location or "US")
-    revisions = revisions_of(store, location or "US", indicator=indicator_name(indicator))
+    revisions = revisions_of(
+        store, location or "US", indicator=indicator_name(indicator)
+    )
     for date, reason in revisions.skipped.items():
         note(f"release {date} left out: {reason}")
     table = revisions.triangle(place.state).dropna(axis=1, how="all")
@@ -921,7 +974,9 @@ def revisions(
         """A row per month, and one per age."""
         days = revisions.releases
         lines = [
-            wrapped(f"{place.name}, {revisions.indicator}, 12 months ending, as reported"),
+            wrapped(
+                f"{place.name}, {revisions.indicator}, 12 months ending, as reported"
+            ),
             wrapped(f"{len(days)} releases, {days[0]} to {days[-1]}"),
         ]
         if len(months):
@@ -942,7 +997,9 @@ def revisions(
     return Answer(
         text,
         {"meta": meta, "months": months, "completeness": curve},
-        figure=lambda: od.plot.revision_triangle(revisions, place.state, settled=SETTLED),
+        figure=lambda: od.plot.revision_triangle(
+            revisions, place.state, settled=SETTLED
+        ),
         files=files,
     )
 
@@ -999,7 +1056,9 @@ def _differences_answer(
     out: Path | None,
 ) -> Answer:
     """What the second of two releases reports differently from the first."""
-    changes = compare(store, *between, None if indicator == "all" else indicator_name(indicator))
+    changes = compare(
+        store, *between, None if indicator == "all" else indicator_name(indicator)
+    )
     if location is not None:
         changes = changes[changes["state"].isin(resolve(location))]
     files: Files = []
@@ -1034,7 +1093,9 @@ def _differences(changes: pd.DataFrame, a: str, b: str) -> str:
         lines.append(f"{shown['indicator'].iloc[0]}\n")
     lines.append(lay(shown, cells))
     if len(shown) < len(changed):
-        lines.append(f"... and {len(changed) - len(shown):,} more (--out and --json have all)")
+        lines.append(
+            f"... and {len(changed) - len(shown):,} more (--out and --json have all)"
+        )
     return "\n".join(lines)
 
 
@@ -1089,7 +1150,9 @@ def export(
     """
     stdout = str(out) == "-"
     if monthly is None:
-        refuse(typed, "goes with --monthly", "--indicator", "--wonder", "--draws", "--seed")
+        refuse(
+            typed, "goes with --monthly", "--indicator", "--wonder", "--draws", "--seed"
+        )
         release = _find_release(data, dataset)
         date = release.date
         table = release.table

@@ -15,7 +15,16 @@ from odforecast.cli import options as opt
 from odforecast.cli import screen
 from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer, Output
-from odforecast.cli.screen import Column, code, lay, more_places, note, share, text_of, wrapped
+from odforecast.cli.screen import (
+    Column,
+    code,
+    lay,
+    more_places,
+    note,
+    share,
+    text_of,
+    wrapped,
+)
 from odforecast.cli.source import Data, OwnCounts, Request, Simulation
 from odforecast.errors import DataError
 from odforecast.names import COUNTIES, STATES, TARGET_12MO, TARGET_MONTH, TARGETS
@@ -59,7 +68,9 @@ _SAVE_HINT = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
     opt.HTML,
     opt.JSON,
     opt.ROWS_SHOWN,
-    opt.out(f"Write a hub file: {', '.join(opt.HUB_FILES)}.", opt.HUB_FILES, advanced=True),
+    opt.out(
+        f"Write a hub file: {', '.join(opt.HUB_FILES)}.", opt.HUB_FILES, advanced=True
+    ),
     opt.output_option(
         "--output-type",
         type=click.Choice(["quantile", "sample", "pmf"]),
@@ -118,7 +129,12 @@ def forecast(
             output_type=output_type,
             level=level,
         )
-    files = {"--out": out, "--table": output.table, "--plot": output.plot, "--html": output.html}
+    files = {
+        "--out": out,
+        "--table": output.table,
+        "--plot": output.plot,
+        "--html": output.html,
+    }
     if save is not None:
         from odforecast.forecasts import file
 
@@ -160,7 +176,9 @@ def forecast(
     if out is not None:
         hub_rows = od.to_hub(
             selected,
-            targets=[x for x in TARGETS if x in selected.targets and target in (x, "both")],
+            targets=[
+                x for x in TARGETS if x in selected.targets and target in (x, "both")
+            ],
             output_type=output_type,
             own=True,
         )
@@ -235,7 +253,9 @@ def _check_states(
             "write the page in another run"
         )
     if model.spec.dataset == COUNTIES:
-        raise click.UsageError(f"--model {model.label} is about counties: add --dataset counties")
+        raise click.UsageError(
+            f"--model {model.label} is about counties: add --dataset counties"
+        )
 
 
 # States
@@ -294,7 +314,9 @@ def _state_answer(
         """The screen: 12-month counts, or single months."""
         if "summary" not in content:
             return _months_screen(selected, panel, table=content["months"], rows=rows)
-        return "\n\n".join(_screen(whole, selected, panel=panel, content=content, rows=rows))
+        return "\n\n".join(
+            _screen(whole, selected, panel=panel, content=content, rows=rows)
+        )
 
     def page(path: Path) -> None:
         """The page of the places asked for."""
@@ -434,7 +456,9 @@ _MONTH = text_of("12 months\nto", lambda row: f"{row['month']:%Y-%m}")
 _FORECAST = (
     Column(
         "change on a\nyear before, %",
-        lambda row: screen.change(row["change_low"], row["change"], high=row["change_high"]),
+        lambda row: screen.change(
+            row["change_low"], row["change"], high=row["change_high"]
+        ),
     ),
     Column("fall\n%", "fall", form=share),
     Column("per\n100,000", _rate),
@@ -487,7 +511,9 @@ def _wide(table: pd.DataFrame, by: str, heads: Mapping[Any, str], rows: int) -> 
     for place, part in _first(table, rows).groupby("location", sort=False):
         cells = dict(zip(part[by].astype(str), part.to_dict("records")))
         lines.append({"location": place, **cells})
-    columns = [Column(head, str(value), form=_interval) for value, head in heads.items()]
+    columns = [
+        Column(head, str(value), form=_interval) for value, head in heads.items()
+    ]
     return lay(lines, [_PLACE, *columns])
 
 
@@ -496,12 +522,16 @@ def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
     words = {0: "all forecast", 12: "all published"}
     heads = []
     for year, months in dict(zip(table["year"], table["known"])).items():
-        heads.append((year, f"{year}\n{words.get(months, f'{months} months published')}"))
+        heads.append(
+            (year, f"{year}\n{words.get(months, f'{months} months published')}")
+        )
     for start in range(0, len(heads), YEARS):
         yield _wide(table, "year", heads=dict(heads[start : start + YEARS]), rows=rows)
 
 
-def _months_screen(selected: od.Forecast, panel: od.Panel, table: pd.DataFrame, rows: int) -> str:
+def _months_screen(
+    selected: od.Forecast, panel: od.Panel, table: pd.DataFrame, rows: int
+) -> str:
     """Two single months beside one another: the middle of the months ahead, and the last."""
     from odforecast.forecasts.text import own_of
 
@@ -516,7 +546,9 @@ def _months_screen(selected: od.Forecast, panel: od.Panel, table: pd.DataFrame, 
         f"{100 * table['level'].iloc[0]:g}% interval{_with(own_of(selected))}"
     )
     wide = _wide(table, "horizon", heads=heads, rows=rows)
-    return _ended(f"{title}\n\n{wide}", more_places(len(selected.locations), rows), text="")
+    return _ended(
+        f"{title}\n\n{wide}", more_places(len(selected.locations), rows), text=""
+    )
 
 
 # Counties
@@ -574,7 +606,11 @@ def _county_answer(
 
     def figure() -> Any:
         """Several counties in the month that the table shows, however far ahead; one over time."""
-        return selected.plot(month=last) if len(selected.locations) > 1 else selected.plot()
+        return (
+            selected.plot(month=last)
+            if len(selected.locations) > 1
+            else selected.plot()
+        )
 
     def page(path: Path) -> None:
         """The page of these counties."""
@@ -589,7 +625,9 @@ def _county_answer(
         )
 
     answer = Answer(
-        text=lambda: "\n\n".join(_county_screen(selected, panel, content=content, rows=rows)),
+        text=lambda: "\n\n".join(
+            _county_screen(selected, panel, content=content, rows=rows)
+        ),
         data=content,
         frame=table,
         figure=figure,
@@ -609,7 +647,9 @@ def _county_panel(data: Data) -> od.Panel:
 
     if data.source in (None, sources.BUNDLED):
         panel = data.open().as_of(data.as_of, COUNTIES).panel(dataset=COUNTIES)
-        click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
+        click.echo(
+            f"release {panel.release} of counties, through {panel.last_month}", err=True
+        )
         sources.say_age(panel.release, data.as_of, dataset=COUNTIES)
         for text in panel.notes:
             note(text)
@@ -670,7 +710,9 @@ def _county_screen(
         if head["few"].any():
             notes.append("*: a rate of fewer than 20 deaths, mostly chance.")
     yield _ended(
-        county_table(head, panel, level=meta["level"], rates=rates, exact=meta["exact"]),
+        county_table(
+            head, panel, level=meta["level"], rates=rates, exact=meta["exact"]
+        ),
         more_places(len(table), rows, kind="counties"),
         text=" ".join(notes),
     )
@@ -735,11 +777,15 @@ def county_table(
 
     def interval(low: str, high: str) -> Callable[[Any], str]:
         """Both ends; once, where they are the same."""
-        return lambda row: "–".join(dict.fromkeys([number(row, low), number(row, high)]))
+        return lambda row: "–".join(
+            dict.fromkeys([number(row, low), number(row, high)])
+        )
 
     columns = [
         Column(f"reported\n{panel.last_month}", lambda row: str(row["last"]) or "–"),
-        Column(f"{table['month'].max():%Y-%m}\nmedian", lambda row: number(row, "median")),
+        Column(
+            f"{table['month'].max():%Y-%m}\nmedian", lambda row: number(row, "median")
+        ),
     ]
     if not rates:
         columns.append(Column("50%", interval("low_50", "high_50")))
@@ -865,7 +911,9 @@ def _number(row: Any, name: str) -> str:
     """A number no finer than its interval, as in the forecast; a dash where there is none."""
     if row[name] != row[name]:
         return "–"
-    step = 1.0 if name in ("reported", "predicted") else step_of(row["low"], row["high"])
+    step = (
+        1.0 if name in ("reported", "predicted") else step_of(row["low"], row["high"])
+    )
     return rounded(row[name], step)
 
 

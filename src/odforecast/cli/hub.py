@@ -25,7 +25,12 @@ from odforecast.cli.screen import (
 )
 from odforecast.cli.source import Data, Request, Simulation, forecast_places, to_fit
 from odforecast.errors import BacktestError, ScoringError
-from odforecast.names import DEFAULT_HORIZON, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
+from odforecast.names import (
+    DEFAULT_HORIZON,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_REAL,
+)
 from odforecast.say import number_of
 
 if TYPE_CHECKING:
@@ -34,7 +39,11 @@ if TYPE_CHECKING:
     from odforecast.hub import Hub
 
 #: Rounds of a hub, as they are called here.
-_KINDS: Final = {"real": VINTAGE_REAL, "clean": VINTAGE_CLEAN, "delayed": VINTAGE_DELAYED}
+_KINDS: Final = {
+    "real": VINTAGE_REAL,
+    "clean": VINTAGE_CLEAN,
+    "delayed": VINTAGE_DELAYED,
+}
 
 
 @click.group(cls=Group)
@@ -101,7 +110,10 @@ def init(
         )
     except BacktestError as error:
         hint = error.hint or ""
-        for name, kind in _KINDS.items():  # rounds have other names here than in the library
+        for (
+            name,
+            kind,
+        ) in _KINDS.items():  # rounds have other names here than in the library
             hint = re.sub(f"{kind!r} (origins|ones)", f"--rounds {name}", hint)
         raise BacktestError(error.message, hint or None) from error
     names = _rounds(created)
@@ -121,7 +133,9 @@ def init(
     if not repository:
         lacking.append("--repository")
     if lacking:
-        note(f"{' and '.join(lacking)} not given: add your own to hub-config/admin.json")
+        note(
+            f"{' and '.join(lacking)} not given: add your own to hub-config/admin.json"
+        )
     span = "; last ".join(dict.fromkeys((names[0], names[-1])))
     text = (
         f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
@@ -218,7 +232,9 @@ def submit(
                 draws=simulation.draws,
                 seed=simulation.seed,
             )
-        path = put(whole.select(forecast_places(whole, places)), target_hub, format=ending)
+        path = put(
+            whole.select(forecast_places(whole, places)), target_hub, format=ending
+        )
         files.append(target_hub.relative(path))
         if not as_json:
             click.echo(folder / files[-1])
@@ -263,7 +279,9 @@ def update(folder: Path, data: Data) -> Answer:
 @hub.command()
 @click.argument("path", metavar="DIR|FILE", type=opt.PATH)
 @opt.add_options(
-    opt.what_option("--submission-time", help="Also check that the submission window is open now."),
+    opt.what_option(
+        "--submission-time", help="Also check that the submission window is open now."
+    ),
     opt.what_option(
         "--at DATE",
         type=opt.Date("day", passes=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
@@ -276,7 +294,8 @@ def update(folder: Path, data: Data) -> Answer:
         "tasks-schema.json, target-data-schema.json.",
     ),
     opt.what_option(
-        "--no-extra-dates", help="Refuse a time series with days that no round asks for."
+        "--no-extra-dates",
+        help="Refuse a time series with days that no round asks for.",
     ),
     opt.output_option("--all", "every", help="List all 52 checks, not only failures."),
     opt.JSON,
@@ -321,7 +340,9 @@ def number(value: float) -> str:
     """
     places = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     text = f"{value:#.3g}" if abs(value) < 1 else f"{value:,.{places}f}"
-    return text.replace("inf", "infinite").removeprefix("-" * (abs(value) == float("inf")))
+    return text.replace("inf", "infinite").removeprefix(
+        "-" * (abs(value) == float("inf"))
+    )
 
 
 def _ratio(value: float) -> str:
@@ -348,8 +369,13 @@ _SCORES: Final = {
     "pmf": (_LOG, _RPS),
     "cdf": (_RPS, _LOG),
 }
-_COVERED: Final = tuple(Column(f"{p}%", f"interval_coverage_{p}", form="{:.0%}") for p in (50, 90))
-_RELATED: Final = (Column("ratio", "relative", form=_ratio), Column("in common", "n_common"))
+_COVERED: Final = tuple(
+    Column(f"{p}%", f"interval_coverage_{p}", form="{:.0%}") for p in (50, 90)
+)
+_RELATED: Final = (
+    Column("ratio", "relative", form=_ratio),
+    Column("in common", "n_common"),
+)
 _ENERGY: Final = (
     text_of("model", "model_id"),
     text_of("scale"),
@@ -423,7 +449,9 @@ def score(
     units = scores.units
     scorable = units["scorable"].astype(bool)
     if common and compared.units.empty and scorable.any():
-        note("no unit is forecast by every model with the same levels, so nothing is compared")
+        note(
+            "no unit is forecast by every model with the same levels, so nothing is compared"
+        )
     names = [name.strip() for name in by.split(",")]
     names = [name for name in names if name not in ("", "none")]
     if by == "horizon" and "horizon" not in compared.units:
@@ -440,7 +468,9 @@ def score(
         version = "without a known version"
         if span:
             version = f"as of {' to '.join(dict.fromkeys(span))}"
-        say(f"{len(units):,} units of {number_of(units['model_id'].nunique(), 'model')}")
+        say(
+            f"{len(units):,} units of {number_of(units['model_id'].nunique(), 'model')}"
+        )
         say(f"Final counts: {' and '.join(kinds)} of the hub, {version}")
         if reasons.sum():
             say(f"{reasons.sum():,} of {len(units):,} units cannot be scored:")
@@ -466,15 +496,23 @@ def score(
         note(row["reason"], "not read")
     failure = None
     if not scorable.any():
-        failure = ScoringError("no unit can be scored", hint="the reasons are in --out FILE")
+        failure = ScoringError(
+            "no unit can be scored", hint="the reasons are in --out FILE"
+        )
     answer = Answer(
         text=show,
-        data={"meta": meta, "summary": table.replace({float("inf"): "infinite"}), "energy": energy},
+        data={
+            "meta": meta,
+            "summary": table.replace({float("inf"): "infinite"}),
+            "energy": energy,
+        },
         failure=failure,
     )
     for path, rows in ((out, units), (joint, scores.joint)):
         if path is not None:
-            answer.files.append((partial(write_table, rows, path), f"{len(rows):,} rows: {path}"))
+            answer.files.append(
+                (partial(write_table, rows, path), f"{len(rows):,} rows: {path}")
+            )
     return answer
 
 
@@ -490,7 +528,9 @@ def _print(
     names = [text_of(name) for name in by]
     if len(models) > 1:
         names.append(text_of("model", "model_id"))
-    for key, part in table.groupby([name for name in groups if name in table], sort=True):
+    for key, part in table.groupby(
+        [name for name in groups if name in table], sort=True
+    ):
         if not part["n_scorable"].sum():
             continue
         scale = key[-1]
@@ -515,7 +555,9 @@ def _print(
     if set(table["output_type"]) & {"cdf", "pmf"}:
         legend += "; RPS: the sum over categories or thresholds"
     if baseline is not None:
-        legend += f"; ratio: the first score divided by {baseline}'s, on the units in common"
+        legend += (
+            f"; ratio: the first score divided by {baseline}'s, on the units in common"
+        )
     say(f"{legend}.")
 
 

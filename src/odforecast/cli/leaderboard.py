@@ -68,7 +68,12 @@ _ENTRIES = (
     Column("seconds", "seconds_per_origin", form="{:.2f}"),
     Column("made", "made", form="{}"),
 )
-_TASK = (Column("WIS", "wis_all"), RATIO, Column("naive", "rel_naive", form="{:.2f}"), COVERED_90)
+_TASK = (
+    Column("WIS", "wis_all"),
+    RATIO,
+    Column("naive", "rel_naive", form="{:.2f}"),
+    COVERED_90,
+)
 
 
 def print_leaderboard(results: od.Results, every: bool = False) -> None:
@@ -89,8 +94,12 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
     kinds = [kind for kind in DECIDING if kind in set(board["vintage"])]
     for kind in kinds if every else [deciding_kind(board["vintage"])]:
         part = ahead[ahead["vintage"] == kind]
-        n_units = part.groupby([*keys, "horizon_group"], observed=True)["n_units"].max().sum()
-        title(f"Leaderboard on {words(kind)} ({kind}); {n_units:,.0f} forecasts per model")
+        n_units = (
+            part.groupby([*keys, "horizon_group"], observed=True)["n_units"].max().sum()
+        )
+        title(
+            f"Leaderboard on {words(kind)} ({kind}); {n_units:,.0f} forecasts per model"
+        )
         table = "Nothing can be scored yet."
         if part["wis"].notna().any():
             columns = (WIS, RATIO, COVERED_90)
@@ -98,7 +107,9 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
         click.echo(table)
     if every:
         _print_blocks(skill_blocks(results, drawn=False)[1:])
-    ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better"
+    ratio = (
+        f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better"
+    )
     if BASELINE not in set(board["model"]):
         ratio = f"no ratio without {BASELINE} among the models"
     say(f"{WHAT_WIS_IS}; {ratio}; {WHAT_90_IS}.", before="\n")
@@ -126,11 +137,15 @@ def _block_table(table: SortTable) -> str:
     for i in np.argsort(values, kind="stable"):
         row = []
         for cell in table.rows[i]:
-            row.append(f"{cell.text} ({cell.small})" if cell.small else cell.text.rstrip())
+            row.append(
+                f"{cell.text} ({cell.small})" if cell.small else cell.text.rstrip()
+            )
         cells.append(row)
     heads = [textwrap.fill(column.title, 10) for column in table.columns]
     text = f"{wrapped(table.caption)}\n\n{grid(heads, cells)}"
-    notes = [f"{column.title}: {column.note}" for column in table.columns if column.note]
+    notes = [
+        f"{column.title}: {column.note}" for column in table.columns if column.note
+    ]
     notes += _WORDS[table.words]
     if notes:
         sentence = "; ".join(notes)
@@ -149,9 +164,13 @@ def _sections(board: pd.DataFrame, keys: list[str]) -> Sections:
     sections = []
     for head, part in board.groupby(keys, sort=False, observed=True):
         rows = _by_model(part)
-        means = {model: table["wis"].fillna(math.inf).mean() for model, table in rows.items()}
+        means = {
+            model: table["wis"].fillna(math.inf).mean() for model, table in rows.items()
+        }
         models = sorted(rows, key=means.__getitem__)
-        sections.append((", ".join(map(words, head)), [(model, rows[model]) for model in models]))
+        sections.append(
+            (", ".join(map(words, head)), [(model, rows[model]) for model in models])
+        )
     return sections
 
 
@@ -187,7 +206,9 @@ def lacking(results: od.Results) -> pd.DataFrame:
     horizons = manifest["horizons"]
     n_ahead = int(manifest["horizon"]) if isinstance(horizons, str) else len(horizons)
     per_origin = len(manifest["locations"]) * len(manifest["targets"]) * n_ahead
-    usable = [origin for origin in manifest["origins"] if origin["data_hash"] is not None]
+    usable = [
+        origin for origin in manifest["origins"] if origin["data_hash"] is not None
+    ]
     origins = Counter(origin["vintage"] for origin in usable)
     ahead = results.scores[results.scores["horizon"] >= 1]
     counts = ahead[keys].astype(str).value_counts(sort=False)
@@ -200,7 +221,9 @@ def lacking(results: od.Results) -> pd.DataFrame:
     table["missing"] = (table["asked"] - table["forecasts"]).clip(lower=0).astype(int)
     table["failures"] = table["failures"].astype(int)
     order = [*origins]
-    table = table.sort_values("vintage", key=lambda kinds: kinds.map(order.index), kind="stable")
+    table = table.sort_values(
+        "vintage", key=lambda kinds: kinds.map(order.index), kind="stable"
+    )
     return table[[*keys, "asked", "missing", "failures", "reason"]]
 
 
@@ -231,7 +254,9 @@ def print_board(board: Board) -> None:
         rows = _by_model(part)
         # Without a mean over what all have there is no place in an order.
         incomplete = {model for model in rows if not rows[model]["in_all"].all()}
-        means = {model: rows[model]["wis_all"].fillna(math.inf).mean() for model in rows}
+        means = {
+            model: rows[model]["wis_all"].fillna(math.inf).mean() for model in rows
+        }
         models = sorted(rows, key=lambda model: (model in incomplete, means[model]))
         sections.append((words(level), [(model, rows[model]) for model in models]))
         for text in _on_level(part, groups, incomplete=sorted(incomplete)):
@@ -259,7 +284,11 @@ def _on_level(
     yield f"{counts} counts that all models forecast"
     empty = part[part["n_all"] == 0]
     if len(empty):
-        months = f" {' and '.join(_groups(empty))} months ahead" if part["n_all"].any() else ""
+        months = (
+            f" {' and '.join(_groups(empty))} months ahead"
+            if part["n_all"].any()
+            else ""
+        )
         reason = "no model has half of the counts"
         if empty["in_all"].any():
             reason = "each was forecast by some models and not by others"

@@ -77,7 +77,9 @@ class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
         self.of_year = of_year
         self.passes = passes
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
         """The date as files have it."""
         from odforecast.errors import PanelError
         from odforecast.months import to_day, to_month
@@ -167,13 +169,17 @@ def refuse(typed: Collection[str], reason: str, *options: str) -> None:
             raise click.UsageError(f"{name} {reason}")
 
 
-def arguments_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def arguments_of(
+    function: Callable[..., Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
     """The arguments of a command's function, from the values of its options.
 
     A parameter whose type is a dataclass is built of the options with the names of its fields.
     """
     arguments = {}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+    for name, parameter in inspect.signature(
+        function, eval_str=True
+    ).parameters.items():
         kind = parameter.annotation
         arguments[name] = part_of(kind, values) if is_dataclass(kind) else values[name]
     return arguments
@@ -206,13 +212,19 @@ class Command(click.Command):
             params.append(help_all)
         return params
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
         """List the options under their groups; those for special cases with ``--help-all``."""
-        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in (*GROUPS, NO_GROUP)}
+        groups: dict[str, list[tuple[str, str]]] = {
+            title: [] for title in (*GROUPS, NO_GROUP)
+        }
         for param in self.get_params(ctx):
             if getattr(param, "advanced", False) and _SHOW_ALL not in ctx.meta:
                 continue
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            record = (
+                param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            )
             if record:
                 groups[getattr(param, "group", NO_GROUP)].append(record)
         for title, records in groups.items():
@@ -229,7 +241,9 @@ class Command(click.Command):
         from odforecast.cli.answer import Answer, Output
 
         source = ParameterSource.COMMANDLINE
-        typed = [p for p in self.params if ctx.get_parameter_source(p.name or "") == source]
+        typed = [
+            p for p in self.params if ctx.get_parameter_source(p.name or "") == source
+        ]
         for param in typed:
             self._check_about(ctx, param)
         self._check_files(ctx.params)
@@ -246,7 +260,11 @@ class Command(click.Command):
         if not about or ctx.params[about]:
             return
         needed = next(p for p in self.params if p.name == about)
-        names = param.secondary_opts if ctx.params[param.name or ""] is False else param.opts
+        names = (
+            param.secondary_opts
+            if ctx.params[param.name or ""] is False
+            else param.opts
+        )
         words = f"{needed.opts[0]} {needed.make_metavar(ctx)}"
         raise click.UsageError(f"{names[0]} is about {words}")
 
@@ -336,10 +354,14 @@ def check_folder(
         reason = f"contains other files{listed}; give a folder of its own"
         raise click.UsageError(f"{name} {folder} {reason}")
     if files and not replace:
-        raise click.UsageError(f"{name} {folder} contains {content}; replace it with --replace")
+        raise click.UsageError(
+            f"{name} {folder} contains {content}; replace it with --replace"
+        )
 
 
-def check_outside(name: str, folder: Path | None, *files: tuple[str, Path | None]) -> None:
+def check_outside(
+    name: str, folder: Path | None, *files: tuple[str, Path | None]
+) -> None:
     """Refuse files inside a folder that is replaced as a whole."""
     if folder is None:
         return
@@ -360,7 +382,9 @@ def check_room(path: Path, name: str, folder: bool) -> None:
     parents = [whole, *whole.parents] if folder else whole.parents
     above = next(parent for parent in parents if parent.exists())
     if not above.is_dir():
-        raise DataError(f"{name} {path}: {above} is a file, so nothing can be put into it")
+        raise DataError(
+            f"{name} {path}: {above} is a file, so nothing can be put into it"
+        )
     if not os.access(above, os.W_OK | os.X_OK):
         raise DataError(f"{name} {path}: nothing can be written into {above}")
 
@@ -368,7 +392,9 @@ def check_room(path: Path, name: str, folder: bool) -> None:
 # What is forecast
 
 
-def _join_words(_ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+def _join_words(
+    _ctx: click.Context, _: click.Parameter, words: tuple[str, ...]
+) -> tuple[str, ...]:
     """The places among some words; New York needs no quotes."""
     from odforecast.geography.places import check_names
 
@@ -400,7 +426,9 @@ def _locations(default: str, text: str, advanced: bool = False) -> Decorator:
             check_names(name)
         places = ctx.params.pop("places", ())
         if places and value:
-            raise click.UsageError(f"give places as words or with {param.opts[0]}, not both")
+            raise click.UsageError(
+                f"give places as words or with {param.opts[0]}, not both"
+            )
         return ",".join(places or value or (default,))
 
     return what_option(
@@ -413,7 +441,9 @@ def _locations(default: str, text: str, advanced: bool = False) -> Decorator:
     )
 
 
-def _no_county_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+def _no_county_option(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> None:
     """Say how to ask for a county."""
     if value is not None:
         raise click.UsageError(
@@ -424,7 +454,8 @@ def _no_county_option(ctx: click.Context, param: click.Parameter, value: str | N
 
 
 LOCATIONS = _locations(
-    "all", "Places by any of their names, with commas: US,Ohio,NYC. Ohio/* means its counties."
+    "all",
+    "Places by any of their names, with commas: US,Ohio,NYC. Ohio/* means its counties.",
 )
 #: Places as words, or with --locations: words are eager, and so there when these are read.
 PLACES = add_options(
@@ -437,7 +468,9 @@ PLACES = add_options(
     ),
     _locations("all", "Places, as an option: US,Ohio,NYC.", advanced=True),
 )
-PLACES_BESIDE_US = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
+PLACES_BESIDE_US = _locations(
+    "US", "Places shown beside the US, with commas: Ohio,NYC. Or all."
+)
 DATASET = add_options(
     what_option(
         "--dataset",
@@ -576,7 +609,9 @@ POPULATION = data_option(
 JSON = output_option(
     "--json", "as_json", help="Print JSON. Everything else goes to standard error."
 )
-PLOT = output_option("--plot FILE", writes=FIGURES, help=f"Write a figure: {', '.join(FIGURES)}.")
+PLOT = output_option(
+    "--plot FILE", writes=FIGURES, help=f"Write a figure: {', '.join(FIGURES)}."
+)
 HTML = output_option("--html FILE", writes=PAGES, help="Write a web page in one file.")
 TABLE = output_option(
     "--table FILE", writes=TABLES, help=f"Write the whole table: {', '.join(TABLES)}."

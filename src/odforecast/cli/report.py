@@ -73,7 +73,9 @@ def report(
     from odforecast.report.site import write_report, write_site
 
     if out is not None and site is not None:
-        raise click.UsageError("give --out FILE for a page, or --site DIR for a site of pages")
+        raise click.UsageError(
+            "give --out FILE for a page, or --site DIR for a site of pages"
+        )
     page = out or Path("report.html")
     if site is None:
         sources.check_private(own_counts, publish, ("--out", page))
@@ -138,13 +140,20 @@ def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | Non
     backtest = None
     for folder in folders:
         if not folder.is_dir():
-            reason = "is a file; give the folder" if folder.exists() else "is not a folder"
-            raise click.UsageError(f"{folder} {reason}. For a page of one place: --state PLACE")
+            reason = (
+                "is a file; give the folder" if folder.exists() else "is not a folder"
+            )
+            raise click.UsageError(
+                f"{folder} {reason}. For a page of one place: --state PLACE"
+            )
         if (folder / INDEX).is_file():
             _check_single("forecast", forecast, folder)
             forecast = folder
         # A backtest that did not end says so when it is opened.
-        elif any((folder / name).exists() for name in ("manifest.json", "units", "scores.parquet")):
+        elif any(
+            (folder / name).exists()
+            for name in ("manifest.json", "units", "scores.parquet")
+        ):
             _check_single("backtest", backtest, folder)
             backtest = folder
         else:

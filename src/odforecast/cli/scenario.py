@@ -178,7 +178,9 @@ def _scenario_rows() -> list[list[str]]:
     widths = [max(map(len, cells)) for cells in zip(*rows)]
     room = width() - sum(2 + most for most in widths[:3])
     if room >= 20 and fitted():  # `show` has the whole title
-        rows = [[*cells, shorten(title, room, placeholder="…")] for *cells, title in rows]
+        rows = [
+            [*cells, shorten(title, room, placeholder="…")] for *cells, title in rows
+        ]
     return rows
 
 
@@ -194,7 +196,9 @@ def show(name: str) -> None:
     elif name == lib.NULL.name:
         _show_scenario(lib.NULL, "Status quo: the baseline forecast, draw for draw.")
     elif name in catalogue.prior_names():
-        text = f"{catalogue.prior_title(name)}. The onset is an example: choose your own."
+        text = (
+            f"{catalogue.prior_title(name)}. The onset is an example: choose your own."
+        )
         _show_scenario(lib.named(name, onset="2026-03"), text)
         say(f"# {CAVEAT}", indent="# ")
         if events:
@@ -203,7 +207,9 @@ def show(name: str) -> None:
     elif events:
         _show_event(events[0])
     else:
-        known_names = dict.fromkeys([lib.NULL.name, *catalogue.prior_names(), *table["id"]])
+        known_names = dict.fromkeys(
+            [lib.NULL.name, *catalogue.prior_names(), *table["id"]]
+        )
         raise UnknownNameError(
             f"no scenario, event or scenario file {name!r}",
             hint=one_of(name, list(known_names)),
@@ -273,7 +279,10 @@ def make_projection(
                 f"{intervention.name} may raise deaths (probability {harms:.2f}) and names no "
                 "mechanism: describe one under backfire, or write direction: fall"
             )
-    say(f"{model.label} as of {panel.as_of}, last known month {panel.last_month}", err=as_json)
+    say(
+        f"{model.label} as of {panel.as_of}, last known month {panel.last_month}",
+        err=as_json,
+    )
     with working(f"fitting {model.label}"):
         projection = lib.project(
             model.fit(sources.to_fit(model, panel, places=places)),
@@ -284,7 +293,11 @@ def make_projection(
             until=request.until,
             exposures=exposures,
         )
-    if "US" in places and "US" not in projection.baseline.locations and projection.can_add:
+    if (
+        "US" in places
+        and "US" not in projection.baseline.locations
+        and projection.can_add
+    ):
         projection = projection.with_nation()
     # Places are chosen last, so that one question has one answer wherever it is asked.
     projection = projection.select(sources.forecast_places(projection.baseline, places))
@@ -483,7 +496,9 @@ def run(
 
     notes = list(_CAVEAT)
     started = [
-        item.name for item in _changes_of(projection) if min(_onsets(item)) <= panel.last_month
+        item.name
+        for item in _changes_of(projection)
+        if min(_onsets(item)) <= panel.last_month
     ]
     if started:
         notes.append(
@@ -502,7 +517,9 @@ def run(
 def _show_answer(projection: od.Projection) -> None:
     """The answer in words, and by calendar year, of the first places."""
     if not _changes_of(projection):
-        say("The status quo alone: its forecast is in data/quantiles.csv. There is no brief.")
+        say(
+            "The status quo alone: its forecast is in data/quantiles.csv. There is no brief."
+        )
         return
     places = projection.baseline.locations
     years = projection.averted()
@@ -522,7 +539,9 @@ def _show_answer(projection: od.Projection) -> None:
 
 def _onsets(item: od.Scenario) -> list[np.datetime64]:
     """When its parts may begin."""
-    return [month for intervention in item.interventions for month in intervention.onset]
+    return [
+        month for intervention in item.interventions for month in intervention.onset
+    ]
 
 
 def waiting_costs(projection: od.Projection) -> pd.DataFrame:
@@ -549,14 +568,18 @@ def _shared(projection: od.Projection) -> dict[str, Any]:
     }
 
 
-def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFrame | None:
+def _write(
+    projection: od.Projection, panel: od.Panel, out: Path
+) -> pd.DataFrame | None:
     """Tables, draws and figures of a run; what waiting costs, but of the status quo alone."""
     out.mkdir()
     base = projection.baseline
     targets = [TARGET_12MO]
     quantiles = scenarios_to_hub(projection.forecasts, targets=targets)
     od.write_hub(quantiles, out / "quantiles.csv")
-    paths = {name: forecast.first(SAMPLES) for name, forecast in projection.forecasts.items()}
+    paths = {
+        name: forecast.first(SAMPLES) for name, forecast in projection.forecasts.items()
+    }
     samples = scenarios_to_hub(paths, targets=targets, output_type="sample")
     od.write_hub(samples, out / "samples.parquet")
     tasks = scenario_tasks(
@@ -585,7 +608,9 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
         (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     place = base.locations[0]
     titles = short_titles(projection)
-    figures: dict[str, Any] = {f"prior_{item.name}": prior_figure(item) for item in scenarios}
+    figures: dict[str, Any] = {
+        f"prior_{item.name}": prior_figure(item) for item in scenarios
+    }
     figures["options"] = od.plot.prevented(projection, place, titles=titles)
     figures["fan"] = od.plot.overlay(projection, place, history=panel, titles=titles)
     figures["averted"] = od.plot.averted(projection, place, titles=titles)
@@ -635,8 +660,12 @@ def compare(
         """Print a table for each place."""
         # What it is there for: it works; of several, all of them do; or it raises deaths.
         keys = ["location", "scenario_id"]
-        best = projection.outcomes().drop_duplicates(keys).set_index(keys).to_dict("index")
-        outcomes: Any = [best[key] for key in zip(answer["location"], answer["scenario_id"])]
+        best = (
+            projection.outcomes().drop_duplicates(keys).set_index(keys).to_dict("index")
+        )
+        outcomes: Any = [
+            best[key] for key in zip(answer["location"], answer["scenario_id"])
+        ]
         last = projection.baseline.months[-1]
         head = f"deaths prevented by {last}, compared with no new measure"
         _print_places(answer.assign(best=outcomes), head, columns=_OPTIONS)
@@ -700,7 +729,9 @@ def sensitivity(
 
     def show() -> None:
         """Print two tables for each scenario and place."""
-        for (name, place), part in sizes.groupby(["scenario_id", "location"], sort=False):
+        for (name, place), part in sizes.groupby(
+            ["scenario_id", "location"], sort=False
+        ):
             title(
                 f"{place}, {name}: deaths prevented by {base.months[-1]}, mean "
                 f"{part['averted'].iloc[0]:z,.0f}, with one assumption low or high"
@@ -708,7 +739,9 @@ def sensitivity(
             several = len(set(part["intervention"])) > 1
             names = [text_of("", "intervention")] if several else []
             click.echo(lay(part, [*names, *_TORNADO]))
-            costs = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == place)]
+            costs = waiting[
+                (waiting["scenario_id"] == name) & (waiting["location"] == place)
+            ]
             if not costs.empty:
                 head = f"not prevented\nby {costs['until'].iloc[0]}"
                 lost = Column(head, "not_prevented", form="{:z,.0f}")
@@ -728,7 +761,9 @@ _TORNADO = (
 )
 _DELAY = text_of("months of\nwaiting", "delay")
 _ONSET = Column("onset", "onset", form="{:>}")
-_RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", form="{:z,.0f}")
+_RUN_OUT = Column(
+    "not prevented\nover 40 years", "not_prevented_run_out", form="{:z,.0f}"
+)
 
 
 @scenario.command()
@@ -768,7 +803,11 @@ def attribution(
     )
 
 
-_SHARE = (text_of("share credited", "share"), Column("deaths prevented", ranged), _CHANGE)
+_SHARE = (
+    text_of("share credited", "share"),
+    Column("deaths prevented", ranged),
+    _CHANGE,
+)
 
 
 # A past event
@@ -785,7 +824,9 @@ _SHARE = (text_of("share credited", "share"), Column("deaths prevented", ranged)
     opt.JSON,
     opt.TABLE,
 )
-def past_command(event: str, request: Request, data: Data, simulation: Simulation) -> Answer:
+def past_command(
+    event: str, request: Request, data: Data, simulation: Simulation
+) -> Answer:
     """Estimate deaths if a past event had not happened.
 
     EVENT is a name from odforecast scenario list --events. There are two estimates.
@@ -816,7 +857,9 @@ def past_command(event: str, request: Request, data: Data, simulation: Simulatio
             )
             neutral = lib.past(neutral_event, releases, **settings)
             estimates[place] = {"named": named, "neutral": neutral}
-    changes = pd.DataFrame(row for pair in estimates.values() for row in _changes(**pair))
+    changes = pd.DataFrame(
+        row for pair in estimates.values() for row in _changes(**pair)
+    )
     sizes = []
     for place, pair in estimates.items():
         for prior, estimate in pair.items():

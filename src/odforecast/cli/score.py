@@ -17,7 +17,16 @@ from odforecast.cli import options as opt
 from odforecast.cli import screen
 from odforecast.cli.answer import Answer, records
 from odforecast.cli.score_files import Forecasts, Levels, read_any
-from odforecast.cli.screen import COVERED_90, Column, lay, note, say, text_of, title, words
+from odforecast.cli.screen import (
+    COVERED_90,
+    Column,
+    lay,
+    note,
+    say,
+    text_of,
+    title,
+    words,
+)
 from odforecast.cli.source import Data, say_age
 from odforecast.errors import ScoringError, one_of
 from odforecast.hub import read_held
@@ -26,7 +35,13 @@ from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_MONTH, TARGET_TREN
 from odforecast.report.page import for_spreadsheets
 from odforecast.scoring import summarise
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
-from odforecast.scoring.summary import PLAUSIBLE, calibration, mark_plausible, nearest, plausibility
+from odforecast.scoring.summary import (
+    PLAUSIBLE,
+    calibration,
+    mark_plausible,
+    nearest,
+    plausibility,
+)
 
 #: Places on the screen (those with the highest WIS), and models side by side there.
 MAX_ROWS = 10
@@ -156,7 +171,11 @@ def score(
     if spans is not None:
         trend = scores["target"] == TARGET_TREND
         marked = mark_plausible(scores[~trend].reset_index(drop=True), spans)
-        scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
+        scores = (
+            pd.concat([marked, scores[trend]], ignore_index=True)
+            if trend.any()
+            else marked
+        )
     if data.source is None:  # a file that was named need not be the newest
         say_age(vintage.date, truth_as_of)
     failure = None
@@ -169,7 +188,9 @@ def score(
         text=lambda: _print(scores, truth, baseline=baseline, scenarios=scenarios),
         data=lambda: _content(scores, truth, baseline=baseline, scenarios=scenarios),
         figure=lambda: od.plot.coverage(scores[scores["target"] != TARGET_TREND]),
-        files=[(partial(_write, scores, out), f"{len(scores):,} rows: {out}")] if out else [],
+        files=[(partial(_write, scores, out), f"{len(scores):,} rows: {out}")]
+        if out
+        else [],
         failure=failure,
     )
 
@@ -186,7 +207,9 @@ def _scenarios(files: list[Forecasts], held: Path | None) -> list[str]:
             f"{ordinary[0].path} has no column {SCENARIO_ID}, {reason}",
             hint="score files of scenarios separately",
         )
-    return list(dict.fromkeys(name for file in with_scenarios for name in file.scenarios))
+    return list(
+        dict.fromkeys(name for file in with_scenarios for name in file.scenarios)
+    )
 
 
 def _score_files(
@@ -205,7 +228,9 @@ def _score_files(
         part = pd.concat(file.scores(truth, panel_of_day), ignore_index=True)
         part.insert(0, "model", file.model)
         part.insert(1, "file", str(file.path))
-        parts.append(part.assign(truth=truth.kind, truth_release=pd.Timestamp(truth.release)))
+        parts.append(
+            part.assign(truth=truth.kind, truth_release=pd.Timestamp(truth.release))
+        )
     scores = pd.concat(parts, ignore_index=True)
     keys = [key for key in UNIT_KEYS if key in scores]
     repeated = scores.duplicated(["model", *keys])
@@ -244,7 +269,9 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
         f"{_levels_text(most, least)}"
     )
     if baseline is not None:
-        raise ScoringError(text, hint="only scores over the same levels can be compared")
+        raise ScoringError(
+            text, hint="only scores over the same levels can be compared"
+        )
     note(f"{text}: these are different scores")
 
 
@@ -265,7 +292,9 @@ def _origins(scores: pd.DataFrame) -> list[str]:
 
 def _reasons(scores: pd.DataFrame) -> dict[str, int]:
     """Why forecasts cannot be scored, and how many."""
-    counts = scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
+    counts = (
+        scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
+    )
     return {str(reason): int(n) for reason, n in counts.items()}
 
 
@@ -311,7 +340,9 @@ def _content(
     content["locations"] = []
     for target, part in with_groups(scores, ["level"]).groupby("target", sort=True):
         related = _related(part, baseline)
-        groups = summarise(part, by=["target", "level", "horizon_group"], baseline=related)
+        groups = summarise(
+            part, by=["target", "level", "horizon_group"], baseline=related
+        )
         content["horizons"] += records(groups)
         if target != TARGET_TREND:
             places = summarise(part, by=["target", "location"], baseline=related)
@@ -362,14 +393,20 @@ def _print(
     if baseline is not None:
         legend += f"; ratio: WIS divided by {baseline}'s, same forecasts"
     if not scenarios:
-        legend += "; error: mean absolute error in percent; bias: -1 too low to +1 too high"
+        legend += (
+            "; error: mean absolute error in percent; bias: -1 too low to +1 too high"
+        )
     click.echo()
     say(f"{legend}; {screen.WHAT_90_IS}.")
 
 
 def _say_no_ratio(part: pd.DataFrame, target: object, baseline: str | None) -> None:
     """Say that the baseline does not forecast a target."""
-    if baseline is not None and _related(part, baseline) is None and target != TARGET_TREND:
+    if (
+        baseline is not None
+        and _related(part, baseline) is None
+        and target != TARGET_TREND
+    ):
         say(f"{baseline} does not forecast {words(target)}: no ratio there")
 
 
@@ -414,13 +451,19 @@ def _print_states(table: pd.DataFrame, target: str) -> None:
         head += f", best {MAX_MODELS} models"
     title(head)
     columns = [Column(str(model), str(model), form=deaths) for model in models]
-    click.echo(lay(wide.loc[highest].reset_index(), [text_of("", "location"), *columns]))
+    click.echo(
+        lay(wide.loc[highest].reset_index(), [text_of("", "location"), *columns])
+    )
 
 
 def _say_trend(part: pd.DataFrame) -> None:
     """What the scores of the trend mean, and by which releases it was judged."""
     dates = sorted(set(part["known_release"].dropna()))
-    release = dates[0] if len(dates) == 1 else f"{len(dates)} releases, {dates[0]} to {dates[-1]}"
+    release = (
+        dates[0]
+        if len(dates) == 1
+        else f"{len(dates)} releases, {dates[0]} to {dates[-1]}"
+    )
     say(
         "RPS: ranked probability score of the five kinds of change, 0 is best, 1 is worst; ratio: "
         "divided by the RPS of their past frequencies. Whether a count is stable depends on the "
@@ -429,7 +472,9 @@ def _say_trend(part: pd.DataFrame) -> None:
     )
 
 
-def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[str]) -> None:
+def _print_scenarios(
+    ahead: pd.DataFrame, baseline: str | None, scenarios: list[str]
+) -> None:
     """Plausibility first, calibration second, then which scenario came nearest."""
 
     def in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -460,7 +505,9 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
         for level, rows in table.groupby("level", observed=True):
             title(f"Calibration: {name}, {words(level)}")
             click.echo(lay(rows, [*names, *_CALIBRATION]))
-            for model, ranking in pool[pool["level"] == level].groupby("model", sort=True):
+            for model, ranking in pool[pool["level"] == level].groupby(
+                "model", sort=True
+            ):
                 _say_nearest(ranking, f" ({model})" if several else "")
         if judged:
             true = part[part["scorable"] & part[PLAUSIBLE].astype(bool)]
@@ -487,12 +534,16 @@ def _print_plausibility(table: pd.DataFrame) -> None:
     for target, part in table.groupby("target", sort=True):
         true = part[PLAUSIBLE].mean()
         months = part["months"].mean()
-        say(f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months on average")
+        say(
+            f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months on average"
+        )
 
 
 def _say_nearest(ranking: pd.DataFrame, model: str) -> None:
     """Which scenario of a model came nearest to the counts, and which followed."""
-    names = [f"{n} {deaths(wis)}" for n, wis in zip(ranking[SCENARIO_ID], ranking["wis"])]
+    names = [
+        f"{n} {deaths(wis)}" for n, wis in zip(ranking[SCENARIO_ID], ranking["wis"])
+    ]
     text = names[0]
     if len(names) > 1:
         text += f"; then {', '.join(names[1:4])}"

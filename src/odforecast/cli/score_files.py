@@ -17,11 +17,24 @@ from odforecast.forecasts import load_forecast
 from odforecast.hub import label_of
 from odforecast.hub.tables import PanelOfDay, score_levels, score_trend
 from odforecast.months import ONE_MONTH
-from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
+from odforecast.names import (
+    ALL_DRUGS,
+    COUNTIES,
+    HUB_QUANTILES,
+    SCENARIO_ID,
+    TARGET_12MO,
+    TARGETS,
+)
 from odforecast.say import quoted
 from odforecast.scoring import Truth, score_hub
 from odforecast.scoring import score as score_forecast
-from odforecast.scoring.files import DAY_IN_NAME, SIMPLE_COLUMNS, header_of, read_hub, read_simple
+from odforecast.scoring.files import (
+    DAY_IN_NAME,
+    SIMPLE_COLUMNS,
+    header_of,
+    read_hub,
+    read_simple,
+)
 from odforecast.updating import record
 
 #: Levels of quantiles, rising.
@@ -53,7 +66,15 @@ _PARTS: Final = {
     ),
 }
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet|json)$", re.IGNORECASE)
-_BACKTEST_KEYS: Final = ("as_of", "last_month", "donor", "target", "location", "month", "horizon")
+_BACKTEST_KEYS: Final = (
+    "as_of",
+    "last_month",
+    "donor",
+    "target",
+    "location",
+    "month",
+    "horizon",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +148,9 @@ def _read(path: Path) -> list[Forecasts]:
     columns = header_of(path)
     if "median" in columns:
         simple = read_simple(path)
-        return [_quantiles(model_name(path), path, table=simple.table, levels=simple.levels)]
+        return [
+            _quantiles(model_name(path), path, table=simple.table, levels=simple.levels)
+        ]
     if {"draw", "location", "month"} <= columns:
         raise DataError(
             f"{path}: contains draws without the date they were made",
@@ -159,7 +182,9 @@ def _hub(path: Path, *files: Path) -> Forecasts:
             n_levels = rows["output_type_id"].nunique() or len(HUB_QUANTILES)
             yield score_hub(table, truth.observed).assign(n_levels=n_levels)
         if chances.any():
-            yield score_trend(table, truth, panel_of_day=panel_of_day).assign(n_levels=0)
+            yield score_trend(table, truth, panel_of_day=panel_of_day).assign(
+                n_levels=0
+            )
 
     names = list(dict.fromkeys(table[SCENARIO_ID])) if SCENARIO_ID in table else []
     return Forecasts(
@@ -229,7 +254,11 @@ def _is_forecasts(path: Path) -> bool:
     if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
         return False
     columns = header_of(path)
-    return columns >= SIMPLE_COLUMNS or columns >= {"origin_date", "output_type", "value"}
+    return columns >= SIMPLE_COLUMNS or columns >= {
+        "origin_date",
+        "output_type",
+        "value",
+    }
 
 
 def _saved(path: Path) -> Forecasts:
@@ -269,8 +298,12 @@ def _results(path: Path) -> list[Forecasts]:
         reason = "the run did not keep its quantiles"
     if reason:
         raise DataError(f"{path}: {reason}", hint="its scores are in scores.parquet")
-    table = results.quantiles.astype(dict.fromkeys(("donor", "target", "location"), str))
-    columns = {level: f"q{level:g}" for level in sorted(set(table["level"].astype(float)))}
+    table = results.quantiles.astype(
+        dict.fromkeys(("donor", "target", "location"), str)
+    )
+    columns = {
+        level: f"q{level:g}" for level in sorted(set(table["level"].astype(float)))
+    }
     indicator = str(results.manifest.get("indicator") or "")
     files = []
     for model, rows in table.groupby("model", observed=True, sort=False):
@@ -281,7 +314,9 @@ def _results(path: Path) -> list[Forecasts]:
         )
         wide = wide.reset_index().rename(columns=columns)
         levels = {level: name for level, name in columns.items() if name in wide}
-        files.append(_quantiles(str(model), path, table=wide, levels=levels, indicator=indicator))
+        files.append(
+            _quantiles(str(model), path, table=wide, levels=levels, indicator=indicator)
+        )
     return files
 
 
@@ -290,7 +325,9 @@ def _record(path: Path) -> list[Forecasts]:
     lines = record.standing(record.read(path))
     lines = lines[lines["kind"] == record.FORECAST]
     if lines.empty:
-        raise DataError(f"{path}: contains no forecast", hint="odforecast update writes them")
+        raise DataError(
+            f"{path}: contains no forecast", hint="odforecast update writes them"
+        )
     month = lines["month"].to_numpy().astype("datetime64[M]")
     last = month - lines["horizon"].to_numpy().astype(int) * ONE_MONTH
     repeated = lines.duplicated(["model", "release", "location", "month"], keep=False)
@@ -299,7 +336,9 @@ def _record(path: Path) -> list[Forecasts]:
         as_of=lines["release"],
         target=TARGET_12MO,
         last_month=last.astype("datetime64[s]"),
-        model=name.where(~repeated, name + " (update " + lines["batch"].astype(str) + ")"),
+        model=name.where(
+            ~repeated, name + " (update " + lines["batch"].astype(str) + ")"
+        ),
     )
     levels = {level: column for column, level in record.LEVELS.items()}
     return [

@@ -51,7 +51,9 @@ def fitted() -> bool:
     return "COLUMNS" in os.environ or sys.stdout.isatty()
 
 
-def wrapped(text: str, columns: int | None = None, indent: str = "", start: str = "") -> str:
+def wrapped(
+    text: str, columns: int | None = None, indent: str = "", start: str = ""
+) -> str:
     """Text in lines of a width, after a start; a word longer than that, such as a path, stays
     whole.
 
@@ -79,7 +81,9 @@ def note(text: str, kind: str = "note") -> None:
     click.echo(wrapped(f"{kind}: {text}", indent="  "), err=True)
 
 
-def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = False) -> str:
+def columns(
+    rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = False
+) -> str:
     """Rows of words in columns; the last cell is broken between words and goes on under itself.
 
     ``whole`` keeps a row in one line where nobody looks at a screen. Where the other columns leave
@@ -100,7 +104,9 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = Fal
             lines.append(wrapped(text, None, indent="    ", start="    "))
         else:
             most = len(head) + max(room, 20)
-            lines.append(wrapped(text, most, indent=" " * len(head), start=head) or head)
+            lines.append(
+                wrapped(text, most, indent=" " * len(head), start=head) or head
+            )
     return "\n".join(line.rstrip() for line in lines if line)
 
 
@@ -115,7 +121,9 @@ def _fact(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, Mapping):
-        text = ", ".join(f"{key} {_fact(item)}" for key, item in list(value.items())[:4])
+        text = ", ".join(
+            f"{key} {_fact(item)}" for key, item in list(value.items())[:4]
+        )
         return f"{text}, … ({len(value)})" if len(value) > 4 else text
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
@@ -288,7 +296,9 @@ def lay_groups(
 
     def in_group(column: Column, group: str) -> Column:
         """The column in a group of months ahead."""
-        return Column(f"{column.head}\n{group}", lambda row: column.cell(row.get(group, {})))
+        return Column(
+            f"{column.head}\n{group}", lambda row: column.cell(row.get(group, {}))
+        )
 
     columns = [in_group(column, group) for column in columns for group in groups]
     return lay(rows, [text_of("months ahead", "name"), *columns])
@@ -320,7 +330,9 @@ def change(low: float, middle: float, high: float) -> str:
     >>> change(-21.8, -8.2, 9.4)
     '−8 (−22 to +9)'
     """
-    low_text, text, high_text = (percent(x).removesuffix("%") for x in (low, middle, high))
+    low_text, text, high_text = (
+        percent(x).removesuffix("%") for x in (low, middle, high)
+    )
     return f"{text} ({low_text} to {high_text})" if low <= high else "–"
 
 
@@ -369,7 +381,9 @@ def _compiling() -> Iterator[None]:
             """A function is compiled, for none was stored."""
             if not self.announced:
                 self.announced = True
-                note("compiling the model for this machine; it happens once, and takes seconds")
+                note(
+                    "compiling the model for this machine; it happens once, and takes seconds"
+                )
 
         def on_end(self, _: object) -> None:
             """Nothing is said."""
@@ -379,7 +393,9 @@ def _compiling() -> Iterator[None]:
 
 
 @contextmanager
-def working(task: str, patience: float = PATIENCE) -> Iterator[Callable[[int, int], None] | None]:
+def working(
+    task: str, patience: float = PATIENCE
+) -> Iterator[Callable[[int, int], None] | None]:
     """Say on a terminal's standard error what is being done, if it takes longer than a moment.
 
     A model that counts its steps (PyMC's sampler does), or a caller that does, has a bar; any other

@@ -108,7 +108,9 @@ class Simulation:
 
     def find_model(self, dataset: str = STATES) -> Model:
         """The model of that name, or the default one of a data set."""
-        default = names.DEFAULT_COUNTY_MODEL if dataset == COUNTIES else names.DEFAULT_MODEL
+        default = (
+            names.DEFAULT_COUNTY_MODEL if dataset == COUNTIES else names.DEFAULT_MODEL
+        )
         return od.get_model(default if self.model is None else self.model)
 
 
@@ -165,9 +167,13 @@ def find_scenarios(words: Iterable[str]) -> list[od.Scenario]:
 class _CountsFile(click.Path):
     """A file that is there, or ``FILE.xlsx:Sheet``: a sheet of a workbook."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
         """The path, its sheet with it."""
-        super().convert(value if Path(value).exists() else opt.file_of(value), param, ctx)
+        super().convert(
+            value if Path(value).exists() else opt.file_of(value), param, ctx
+        )
         return Path(value)
 
 
@@ -197,7 +203,9 @@ PUBLISH = opt.output_option(
 )
 
 
-def check_private(own_counts: OwnCounts, publish: bool, *files: tuple[str, Path | None]) -> None:
+def check_private(
+    own_counts: OwnCounts, publish: bool, *files: tuple[str, Path | None]
+) -> None:
     """Refuse, before the work, a file for others that would use own counts unasked."""
     if own_counts.counts is None or publish:
         return
@@ -294,7 +302,9 @@ def to_fit(model: Model, panel: od.Panel, places: Sequence[str]) -> od.Panel:
         return panel
     if model.spec.by == "state" and panel.dataset == COUNTIES:
         states = {by_fips()[place].state for place in places}
-        places = [place for place in panel.locations if by_fips()[place].state in states]
+        places = [
+            place for place in panel.locations if by_fips()[place].state in states
+        ]
     return panel.select(places)
 
 

@@ -100,7 +100,11 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     )
     size = number_of(n_origins, "origin")
     text = f"task {opened.name} ({opened.short}): {size}\nwritten: {written}"
-    data = {"folder": str(written), "origins": n_origins, "fingerprint": opened.fingerprint}
+    data = {
+        "folder": str(written),
+        "origins": n_origins,
+        "fingerprint": opened.fingerprint,
+    }
     return Answer(text, data, notes=[next_])
 
 
@@ -114,7 +118,9 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     type=opt.PATH,
 )
 @opt.add_options(
-    opt.what_option("--label LABEL", required=True, help="Name of the model on a leaderboard."),
+    opt.what_option(
+        "--label LABEL", required=True, help="Name of the model on a leaderboard."
+    ),
     opt.ARCHIVE,
     opt.out("Folder of results.", (), required=True),
     opt.replace(),
@@ -188,15 +194,20 @@ def _by_origin(task: od.Task, paths: tuple[Path, ...]) -> dict[str, Path]:
     for path in paths:
         if not path.exists():
             raise BacktestError(
-                f"no such file or folder: {quoted(str(path))}", hint="give your forecast files"
+                f"no such file or folder: {quoted(str(path))}",
+                hint="give your forecast files",
             )
         if not path.is_dir():
             files.append(path)
             continue
         names = [file.name for file in path.iterdir()]
-        forecasts = [name for name in sorted(names) if name.lower().endswith(opt.HUB_FILES)]
+        forecasts = [
+            name for name in sorted(names) if name.lower().endswith(opt.HUB_FILES)
+        ]
         if not forecasts:
-            raise BacktestError(f"{path} contains no forecasts", hint=", ".join(opt.HUB_FILES))
+            raise BacktestError(
+                f"{path} contains no forecasts", hint=", ".join(opt.HUB_FILES)
+            )
         files += [path / name for name in forecasts]
     file_of: dict[str, Path] = {}
     for path in files:
@@ -208,7 +219,8 @@ def _by_origin(task: od.Task, paths: tuple[Path, ...]) -> dict[str, Path]:
             )
         if key in file_of:
             raise BacktestError(
-                f"{file_of[key].name} and {path.name} are both of origin {key}", hint="give one"
+                f"{file_of[key].name} and {path.name} are both of origin {key}",
+                hint="give one",
             )
         file_of[key] = path
     return {key: file_of[key] for key in task.origin_ids if key in file_of}

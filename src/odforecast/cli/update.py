@@ -82,11 +82,16 @@ def update(
     from odforecast.vintage.fetch import Socrata
 
     if no_fetch and url is not None:
-        raise click.UsageError("--url is a server to download from: leave it out with --no-fetch")
+        raise click.UsageError(
+            "--url is a server to download from: leave it out with --no-fetch"
+        )
     model = DEFAULT_MODEL if simulation.model is None else simulation.model
     chosen = find_scenarios(scenarios)
     tables = [read_series(path) for path in series]
-    with Socrata(url or opt.CDC, notify=note) as client, working(f"updating with {model}"):
+    with (
+        Socrata(url or opt.CDC, notify=note) as client,
+        working(f"updating with {model}"),
+    ):
         result = run(
             archive,
             out,

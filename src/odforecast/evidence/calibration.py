@@ -23,7 +23,13 @@ from odforecast.panel import Floats
 from odforecast.plot import checks
 from odforecast.scenario.distributions import Fixed, LogNormal, Normal, Uniform
 from odforecast.scenario.drawing import rise_and_fade
-from odforecast.scenario.effects import Estimator, Grid, geometric, random_timing, rotation
+from odforecast.scenario.effects import (
+    Estimator,
+    Grid,
+    geometric,
+    random_timing,
+    rotation,
+)
 from odforecast.scenario.intervention import Intervention
 from odforecast.seeds import seed_from
 
@@ -45,7 +51,9 @@ class Bands:
     def outside(self, transforms: Floats) -> float:
         """How far the transforms leave the bands, at the worst point; 0 if they do not."""
         reached = shares(transforms, self.points)
-        return float(np.maximum(np.maximum(self.low - reached, reached - self.high), 0.0).max())
+        return float(
+            np.maximum(np.maximum(self.low - reached, reached - self.high), 0.0).max()
+        )
 
 
 def shares(transforms: Floats, points: Floats) -> Floats:
@@ -62,7 +70,9 @@ def bands(n: int, level: float = 0.95, simulations: int = 4000, seed: int = 1) -
     at every point.
     """
     if n < 20:
-        raise ScenarioError(f"{n} transforms are too few for bands, allowed: 20 or more")
+        raise ScenarioError(
+            f"{n} transforms are too few for bands, allowed: 20 or more"
+        )
     points = np.arange(1, POINTS) / POINTS
     rng = np.random.default_rng(seed_from("bands", seed, n))
     cells = np.full(POINTS, 1.0 / POINTS)
@@ -142,7 +152,9 @@ def simulate_own(
     shape = timing.shape(months)[0]
     roots = _roots()
     rows = np.empty((n_loc, SPAN))
-    rows[0] = roots[rng.choice(len(roots), p=np.exp(GRID.log_prior))] @ rng.standard_normal(SPAN)
+    rows[0] = roots[
+        rng.choice(len(roots), p=np.exp(GRID.log_prior))
+    ] @ rng.standard_normal(SPAN)
     rows[0] *= np.sqrt(n_loc)
     own_walk, own_noise = np.exp(rng.uniform(np.log(0.005), np.log(0.05), 2))
     rows[1:] = np.cumsum(rng.normal(0.0, own_walk, (n_loc - 1, SPAN)), axis=1)
@@ -220,19 +232,36 @@ def check_calibration(
         values = simulated[name].dropna().to_numpy(dtype=float)
         limits = bands(values.size, LEVEL)
         inside = float(((values >= 0.05) & (values <= 0.95)).mean())
-        rows.append((name, values.size, limits.outside(values), inside, float(values.mean())))
-        curves[name] = (limits.points, shares(values, limits.points), limits.low, limits.high)
-    gap = simulated["p_null"].to_numpy() - 1.0 + simulated["works"].to_numpy(dtype=float)
+        rows.append(
+            (name, values.size, limits.outside(values), inside, float(values.mean()))
+        )
+        curves[name] = (
+            limits.points,
+            shares(values, limits.points),
+            limits.low,
+            limits.high,
+        )
+    gap = (
+        simulated["p_null"].to_numpy() - 1.0 + simulated["works"].to_numpy(dtype=float)
+    )
     error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
     off = max(abs(float(gap.mean())) - 3.0 * error, 0.0)
     rows.append(("p_null", len(gap), off, np.nan, float(simulated["p_null"].mean())))
-    columns = ["quantity", "simulations", "outside_bands", "coverage_90", "mean_transform"]
+    columns = [
+        "quantity",
+        "simulations",
+        "outside_bands",
+        "coverage_90",
+        "mean_transform",
+    ]
     table = pd.DataFrame(rows, columns=columns)
     outside = table.loc[table["outside_bands"] > 0, "quantity"].tolist()
     factors = ", states skewed as they are meant" if skewed else ""
     bands_text = f"within simultaneous {100 * LEVEL:g}% bands"
     if outside:
-        bands_text = f"outside simultaneous {100 * LEVEL:g}% bands for {', '.join(outside)}"
+        bands_text = (
+            f"outside simultaneous {100 * LEVEL:g}% bands for {', '.join(outside)}"
+        )
     text = (
         f"{simulations:,} panels of {LOCATIONS} locations drawn from the estimator's own prior"
         f"{factors}: transforms {bands_text}; 90% intervals of the size hold "
@@ -240,7 +269,9 @@ def check_calibration(
         f"{simulated['p_null'].mean():.3f}, simulated {1 - simulated['works'].mean():.3f}."
     )
     figures = {"calibration": partial(checks.transforms, curves)}
-    return CheckResult("calibration", not outside, table=table, text=text, figures=figures)
+    return CheckResult(
+        "calibration", not outside, table=table, text=text, figures=figures
+    )
 
 
 # ------------------------------------------------------------------------------------- recovery
@@ -269,11 +300,17 @@ def simulate_panel(
     n_time = shape.size
     start = rng.uniform(*np.log((30.0, 400.0)), size=(INJECTED, 1))
     drift = rng.normal(0.0, 0.004, size=(INJECTED, 1)) * np.arange(n_time)
-    slope = np.cumsum(rng.normal(0.0, slope_change, n_time)) if slope_change else np.zeros(n_time)
+    slope = (
+        np.cumsum(rng.normal(0.0, slope_change, n_time))
+        if slope_change
+        else np.zeros(n_time)
+    )
     common = np.cumsum(rng.normal(0.0, 0.02, n_time) + slope)
     local = np.cumsum(rng.normal(0.0, 0.02, (INJECTED, n_time)), axis=1)
     sizes = rng.normal(beta, SPREAD, size=(INJECTED, 1))
-    return rng.poisson(np.exp(start + drift + common + local + sizes * shape)).astype(float)
+    return rng.poisson(np.exp(start + drift + common + local + sizes * shape)).astype(
+        float
+    )
 
 
 def check_recovery(
@@ -300,7 +337,9 @@ def check_recovery(
         plateau=np.zeros(1),
         half_life=np.array([half_life]),
     )[0]
-    months = np.datetime64("2015-01") + np.arange(BEFORE + AFTER).astype("timedelta64[M]")
+    months = np.datetime64("2015-01") + np.arange(BEFORE + AFTER).astype(
+        "timedelta64[M]"
+    )
     event = Intervention(
         "injected",
         WIDE,
@@ -311,11 +350,15 @@ def check_recovery(
     estimator = Estimator(months, event, locations=INJECTED, draws=16)
     rows = []
     for i in range(simulations):
-        rng = np.random.default_rng(seed_from("recovery", seed, i, percent, slope_change))
+        rng = np.random.default_rng(
+            seed_from("recovery", seed, i, percent, slope_change)
+        )
         posterior = estimator.posterior(
             simulate_panel(rng, shape, beta=beta, slope_change=slope_change)
         )
-        rows.append((i, beta, posterior.mean(), posterior.sd(), *posterior.interval(0.9)))
+        rows.append(
+            (i, beta, posterior.mean(), posterior.sd(), *posterior.interval(0.9))
+        )
     columns = ["simulation", "injected", "estimate", "sd", "low", "high"]
     table = pd.DataFrame(rows, columns=columns)
     table["covered"] = (table["low"] <= beta) & (beta <= table["high"])

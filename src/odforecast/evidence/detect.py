@@ -52,7 +52,9 @@ def check_detectable(panel: Panel, after: Sequence[int] = AFTER) -> CheckResult:
                 message = f"{k} months after an onset show no effect"
             raise ScenarioError(message)
         onset = str(months[-k])
-        event = Intervention("known", WIDE, onset=onset, ramp=Fixed(6), half_life=Fixed(12))
+        event = Intervention(
+            "known", WIDE, onset=onset, ramp=Fixed(6), half_life=Fixed(12)
+        )
         estimator = Estimator(months, event, locations=len(counts), draws=16)
         precision = 1.0 / estimator.posterior(counts).sd() ** 2 - 1.0 / WIDE.sd_**2
         sd = precision**-0.5 if precision > 0 else float("inf")
@@ -134,7 +136,8 @@ def power_text(projection: Projection, after: int = 18, location: str = NATION) 
     parts = []
     for deaths, watching in watched.items():
         chances = [
-            round(100 * power(watching, name, after=after, location=location)) for name in names
+            round(100 * power(watching, name, after=after, location=location))
+            for name in names
         ]
         ends = " to ".join(f"{p}%" for p in dict.fromkeys((min(chances), max(chances))))
         parts.append(f"{ends} on {deaths}")
@@ -155,7 +158,9 @@ def past_effect(
 ) -> tuple[EventPosterior, EventSummary]:
     """Posterior against prior for an intervention in the past."""
     felt = felt_by(intervention, panel, tables=exposures or {})
-    _, posterior = posterior_of(panel, intervention, felt=felt, timings=timings, seed=seed)
+    _, posterior = posterior_of(
+        panel, intervention, felt=felt, timings=timings, seed=seed
+    )
     return posterior, posterior.summary()
 
 
@@ -178,7 +183,9 @@ def check_identifiability(
         exposures = {}
         if isinstance(x.exposure, str):
             exposures = {"fentanyl-share": shares(x.onset[0] - ONE_MONTH)}
-        _, summary = past_effect(panel, x, exposures=exposures, timings=timings, seed=seed)
+        _, summary = past_effect(
+            panel, x, exposures=exposures, timings=timings, seed=seed
+        )
         rows.append(
             {
                 "event": event,

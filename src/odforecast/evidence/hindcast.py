@@ -68,7 +68,9 @@ def check_leave_this_out(
         half_life=LogNormal(12, 0.7),
         source=f"episodes of the catalogue before 2023: {', '.join(names)}",
     )
-    table, by_seed = _project(panel, model, shock=shock, draws=draws, seed=seed, seeds=seeds)
+    table, by_seed = _project(
+        panel, model, shock=shock, draws=draws, seed=seed, seeds=seeds
+    )
     last = table[(table["location"] == NATION) & (table["month"] == SCORED[1])]
     inside = last.loc[last["scenario_id"] == EARLIER, "covered"]
     text = (
@@ -79,7 +81,9 @@ def check_leave_this_out(
         "not."
     )
     passed = bool(inside.item()) if inside.size else None
-    return _result("leave-this-episode-out", passed, table=table, text=text, panel=panel)
+    return _result(
+        "leave-this-episode-out", passed, table=table, text=text, panel=panel
+    )
 
 
 def check_hindcast(
@@ -97,7 +101,9 @@ def check_hindcast(
     ``draws`` are those of each seed, and ``seeds`` are put together.
     """
     shock = named_intervention(SHOCK, onset="2023-07")
-    table, by_seed = _project(panel, model, shock=shock, draws=draws, seed=seed, seeds=seeds)
+    table, by_seed = _project(
+        panel, model, shock=shock, draws=draws, seed=seed, seeds=seeds
+    )
     text = (
         f"Plumbing, not evidence: the prior has the size of what it explains. {model.label}, last "
         f"known month {ORIGIN}, shock from 2023-07. "
@@ -162,9 +168,12 @@ def _project(
             inside = ((observed >= low) & (observed <= high))[us]
             rows.append((s, name, inside.mean() if us.any() else np.nan))
     keys = pd.MultiIndex.from_product(
-        [pooled, locations, months[span].astype(str)], names=["scenario_id", "location", "month"]
+        [pooled, locations, months[span].astype(str)],
+        names=["scenario_id", "location", "month"],
     )
-    bounds = [np.quantile(np.concatenate(parts), probs, axis=0) for parts in pooled.values()]
+    bounds = [
+        np.quantile(np.concatenate(parts), probs, axis=0) for parts in pooled.values()
+    ]
     low, median, high = np.stack(bounds, axis=1).reshape(3, -1)
     observed_twice = np.tile(observed.ravel(), 2)
     cells = {"observed": observed_twice, "low": low, "median": median, "high": high}
@@ -188,9 +197,12 @@ def _coverage_text(table: pd.DataFrame) -> str:
     if last.empty:
         return sentence
     wide = "; ".join(
-        f"{r['scenario_id']} {r['low']:,.0f} to {r['high']:,.0f}" for r in last.to_dict("records")
+        f"{r['scenario_id']} {r['low']:,.0f} to {r['high']:,.0f}"
+        for r in last.to_dict("records")
     )
-    return f"{sentence} Observed to {SCORED[1]}: {last['observed'].iloc[0]:,.0f}; {wide}."
+    return (
+        f"{sentence} Observed to {SCORED[1]}: {last['observed'].iloc[0]:,.0f}; {wide}."
+    )
 
 
 def _range(by_seed: pd.DataFrame, name: str) -> str:
@@ -261,7 +273,11 @@ def _own_counts_text(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) ->
     """What the data at hand say of the last episode."""
     rows = np.flatnonzero(chosen["id"] == OWN)
     months = panel.months.astype(str).tolist()
-    if not rows.size or NATION not in panel.locations or not set(OWN_YEARS) <= set(months):
+    if (
+        not rows.size
+        or NATION not in panel.locations
+        or not set(OWN_YEARS) <= set(months)
+    ):
         return ""
     counts = panel.reported[panel.index(NATION)]
     first, last = (float(counts[months.index(m)]) for m in OWN_YEARS)
@@ -279,7 +295,9 @@ def prior_from_episodes(before: str = "2023-01") -> tuple[float, float, list[str
     old = library["episode"] & (library["last_month"] < np.datetime64(before, "s"))
     chosen = library[old & library["log_rr"].notna()]
     if len(chosen) < 4:
-        raise ScenarioError(f"{len(chosen)} episodes ended before {before}, allowed: 4 or more")
+        raise ScenarioError(
+            f"{len(chosen)} episodes ended before {before}, allowed: 4 or more"
+        )
     effects = chosen["log_rr"].to_numpy(dtype=float)
     sd = float(effects.std(ddof=1) * np.sqrt(1.0 + 1.0 / effects.size))
     return float(effects.mean()), sd, chosen["event"].tolist()

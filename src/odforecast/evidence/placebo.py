@@ -63,7 +63,9 @@ def state_spreads(panel: Panel) -> pd.DataFrame:
         if to_month(until) > last or to_month(since) < panel.months[0]:
             continue
         with np.errstate(divide="ignore", invalid="ignore"):
-            changes = np.log(_at(panel, states, month=until) / _at(panel, states, month=since))
+            changes = np.log(
+                _at(panel, states, month=until) / _at(panel, states, month=since)
+            )
         is_counted = np.isfinite(changes)
         if is_counted.sum() < 2:
             continue
@@ -119,7 +121,9 @@ def regional_peaks(panel: Panel) -> pd.DataFrame:
 def effect_spread(spreads: pd.DataFrame) -> float:
     """Sd across jurisdictions that the year of the fall has beyond an ordinary one; 0 at least."""
     variance = spreads["sd"] ** 2
-    fall, ordinary = (variance[spreads["year"] == name].mean() for name in ("fall", "ordinary"))
+    fall, ordinary = (
+        variance[spreads["year"] == name].mean() for name in ("fall", "ordinary")
+    )
     return float(np.sqrt(np.maximum(fall - ordinary, 0.0)))
 
 
@@ -143,7 +147,9 @@ def spreads_text(panel: Panel) -> str:
             f"The first is the year of the fall, the others are ordinary: beyond their spread its "
             f"own has an sd of {excess:.3f}, on a mean of {mean:+.3f}."
         )
-    peaks = ", ".join(f"{r.region} {r.month}" for r in regional_peaks(panel).itertuples())
+    peaks = ", ".join(
+        f"{r.region} {r.month}" for r in regional_peaks(panel).itertuples()
+    )
     return "\n".join([*lines, f"Peak of the 12-month-ending count: {peaks}."])
 
 
@@ -153,7 +159,9 @@ def _jurisdictions(panel: Panel) -> list[str]:
 
 def _at(panel: Panel, states: list[str], month: str) -> Floats:
     rows = [panel.index(s) for s in states]
-    values: Floats = panel.reported[rows, int((to_month(month) - panel.months[0]).astype(int))]
+    values: Floats = panel.reported[
+        rows, int((to_month(month) - panel.months[0]).astype(int))
+    ]
     return values
 
 
@@ -224,7 +232,9 @@ def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
     number = _numbers(changes["month"])
     values = changes["change"].to_numpy()
     rows = []
-    for event, name, month in calendar[["id", "event", "placebo_month"]].itertuples(index=False):
+    for event, name, month in calendar[["id", "event", "placebo_month"]].itertuples(
+        index=False
+    ):
         row = {"id": event, "event": name, "month": month, "chosen": event in CHOSEN}
         for i in np.flatnonzero(changes["month"] == month):
             row["change"] = values[i]
@@ -305,7 +315,9 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
         except ScenarioError as error:
             text.append(f"Spread between jurisdictions: {error}.")
     figures = {"placebo-time": partial(checks.ranks, changes, table, paragraphs[0])}
-    return CheckResult("placebo-time", None, table=table, text="\n".join(text), figures=figures)
+    return CheckResult(
+        "placebo-time", None, table=table, text="\n".join(text), figures=figures
+    )
 
 
 def _line(row: Mapping[Any, Any]) -> str:
@@ -351,7 +363,9 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
     )
     table["placebo"] = placebo.indicator
     ranked = table.dropna(subset=["percentile", "percentile_placebo"])
-    unspecific = ranked[(ranked["percentile"] <= 10) & (ranked["percentile_placebo"] <= 10)]
+    unspecific = ranked[
+        (ranked["percentile"] <= 10) & (ranked["percentile_placebo"] <= 10)
+    ]
     names = ", ".join(unspecific["event"]) or "none"
     lines = [
         f"Change in 12-month growth after each event, all drugs and {placebo.indicator}, release "
@@ -374,7 +388,9 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
         "fentanyl supply alone does not explain it, though many deaths involve both."
     )
     figures = {"placebo-outcome": partial(checks.rank_pairs, table)}
-    return CheckResult("placebo-outcome", None, table=table, text="\n".join(lines), figures=figures)
+    return CheckResult(
+        "placebo-outcome", None, table=table, text="\n".join(lines), figures=figures
+    )
 
 
 def check_placebo_units(
@@ -398,7 +414,13 @@ def check_placebo_units(
         changes = growth_changes(panel, state)
         change_there = changes.loc[changes["month"] == stamp, "change"].to_numpy()
         if change_there.size:
-            rows.append({"location": state, "exposure": shares[state], "change": change_there[0]})
+            rows.append(
+                {
+                    "location": state,
+                    "exposure": shares[state],
+                    "change": change_there[0],
+                }
+            )
     if len(rows) < 6:
         raise ScenarioError(
             f"{len(rows)} locations have counts around {stamp} and an exposure, allowed: 6 or more"

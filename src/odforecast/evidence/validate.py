@@ -10,7 +10,11 @@ from odforecast.errors import PanelError, ScenarioError
 from odforecast.evidence.calibration import check_calibration, check_recovery
 from odforecast.evidence.check import Check, CheckResult, Rung, Setting
 from odforecast.evidence.detect import check_detectable, check_identifiability
-from odforecast.evidence.hindcast import check_hindcast, check_leave_one_out, check_leave_this_out
+from odforecast.evidence.hindcast import (
+    check_hindcast,
+    check_leave_one_out,
+    check_leave_this_out,
+)
 from odforecast.evidence.placebo import (
     check_placebo_outcome,
     check_placebo_time,
@@ -94,9 +98,12 @@ CHECKS: dict[str, Check] = {
     for check in (
         Rung("null", check_null),
         Rung(
-            "calibration", lambda s: check_calibration(simulations=5 * s.simulations, seed=s.seed)
+            "calibration",
+            lambda s: check_calibration(simulations=5 * s.simulations, seed=s.seed),
         ),
-        Rung("recovery", lambda s: check_recovery(simulations=s.simulations, seed=s.seed)),
+        Rung(
+            "recovery", lambda s: check_recovery(simulations=s.simulations, seed=s.seed)
+        ),
         Rung("recovery-wandering-slope", check_wandering),
         Rung("placebo-time", lambda s: check_placebo_time(s.panel())),
         Rung("placebo-outcome", _outcome),
@@ -109,9 +116,15 @@ CHECKS: dict[str, Check] = {
             lambda s: check_leave_this_out(s.panel(), s.model, seed=s.seed),
         ),
         Rung("leave-one-episode-out", lambda s: check_leave_one_out(panel=s.panel())),
-        Rung("identifiability", lambda s: check_identifiability(s.panel, s.shares, seed=s.seed)),
+        Rung(
+            "identifiability",
+            lambda s: check_identifiability(s.panel, s.shares, seed=s.seed),
+        ),
         Rung("detectable", _detectable),
-        Rung("hindcast-plumbing", lambda s: check_hindcast(s.panel(), s.model, seed=s.seed)),
+        Rung(
+            "hindcast-plumbing",
+            lambda s: check_hindcast(s.panel(), s.model, seed=s.seed),
+        ),
     )
 }
 
@@ -136,7 +149,9 @@ def run_checks(
     ladder = dict(CHECKS)
     for check in extra:
         if check.name in ladder:
-            raise ScenarioError(f"check {check.name!r} is there already, allowed: another name")
+            raise ScenarioError(
+                f"check {check.name!r} is there already, allowed: another name"
+            )
         ladder[check.name] = check
     if unknown := [n for n in names if n not in ladder]:
         raise ScenarioError(

@@ -97,7 +97,9 @@ def quantile_levels(
         raise error_class(f"quantile levels are {short(levels)}", hint=hint) from error
     if not numbers:
         raise error_class("no quantile level is named", hint="name one, such as 0.5")
-    checked = [proportion("a quantile level", number, error=error_class) for number in numbers]
+    checked = [
+        proportion("a quantile level", number, error=error_class) for number in numbers
+    ]
     return np.array(checked)
 
 
@@ -135,13 +137,18 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
         )
     if isinstance(locations, str) or not isinstance(locations, Iterable):
         raise ForecastError(
-            f"locations is {short(locations)}, not a list of places", hint='write ["OH", "MI"]'
+            f"locations is {short(locations)}, not a list of places",
+            hint='write ["OH", "MI"]',
         )
     if not isinstance(name, str) or not name.strip():
-        raise ForecastError(f"name is {short(name)}, not a name", hint='write total([...], "name")')
+        raise ForecastError(
+            f"name is {short(name)}, not a name", hint='write total([...], "name")'
+        )
     rows = [forecast.index(s) for s in locations]
     if not rows:
-        raise ForecastError(f"no location to add up to {name!r}", hint="name one or more")
+        raise ForecastError(
+            f"no location to add up to {name!r}", hint="name one or more"
+        )
     if len(rows) > 1 and LOCATION not in forecast.joint:
         raise ForecastError(
             "these draws are not joint over locations, so they cannot be added",
@@ -154,10 +161,14 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
         addends.update(forecast.parts.get(place, (place,)))
     place, times = addends.most_common(1)[0]
     if times > 1:
-        raise ForecastError(f"{listed(places)} would count {place} twice", hint="leave one out")
+        raise ForecastError(
+            f"{listed(places)} would count {place} twice", hint="leave one out"
+        )
     # Puerto Rico is no part of the US total.
     if NATION in addends and not addends.keys() <= {NATION, "PR"}:
-        raise ForecastError("US already holds the other locations; adding it counts twice")
+        raise ForecastError(
+            "US already holds the other locations; adding it counts twice"
+        )
     namesake = _parts_of_name(forecast, name)
     if namesake and namesake != addends.keys():
         raise ForecastError(
@@ -291,7 +302,9 @@ class Later(Mapping[str, "Forecast"]):
         return dict, (dict(self),)
 
 
-def with_later_parts(forecast: Forecast, make: Callable[[], Mapping[str, Forecast]]) -> Forecast:
+def with_later_parts(
+    forecast: Forecast, make: Callable[[], Mapping[str, Forecast]]
+) -> Forecast:
     """:func:`with_parts`, of parts that are drawn once one of them is asked for."""
     later = Later(_mark(forecast), lambda: with_parts(forecast, make()).beside)
     return forecast._replace(beside=later)

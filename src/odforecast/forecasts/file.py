@@ -34,7 +34,9 @@ KIND = "odforecast forecast"
 #: which older readers know.
 VERSION = 3
 #: Names of its files with numbers.
-DATA = re.compile(r"(part-\d+-)?(draws|known|panel|(beside-\d+)+)-[0-9a-f]{16}\.parquet")
+DATA = re.compile(
+    r"(part-\d+-)?(draws|known|panel|(beside-\d+)+)-[0-9a-f]{16}\.parquet"
+)
 #: The months before the first one that is drawn, which are known, from the first.
 _BACK = np.arange(11, 0, -1) * ONE_MONTH
 #: Columns that say which row it is; all others are numbers.
@@ -75,18 +77,22 @@ def save_forecast(
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
-        raise ForecastError(f"{folder} is a file", hint="a forecast is saved as a folder")
+        raise ForecastError(
+            f"{folder} is a file", hint="a forecast is saved as a folder"
+        )
     existing = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if INDEX in existing and not overwrite:
         raise ForecastError(
-            f"{folder} holds a forecast already", hint="save elsewhere, or with overwrite=True"
+            f"{folder} holds a forecast already",
+            hint="save elsewhere, or with overwrite=True",
         )
     # Hidden files are those of a writer that was killed, or of the file system.
     allowed = re.compile(rf"{re.escape(INDEX)}|\..*|{DATA.pattern}")
     foreign = sorted(name for name in existing if not allowed.fullmatch(name))
     if foreign:
         raise ForecastError(
-            f"{folder} holds other things ({foreign[0]})", hint="give a folder of its own"
+            f"{folder} holds other things ({foreign[0]})",
+            hint="give a folder of its own",
         )
     tables: dict[str, pa.Table] = {}
     record = _record(forecast, tables)
@@ -104,7 +110,9 @@ def save_forecast(
             with replacing(folder / file) as part:
                 part.write_bytes(content)
     except OSError as error:
-        raise ForecastError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise ForecastError(
+            f"{folder} cannot be written: {error.strerror or error}"
+        ) from error
     # Only now is what stood here before not needed any more.
     for name in existing - contents.keys():
         if DATA.fullmatch(name):
@@ -118,7 +126,11 @@ def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
     version = 2 if forecast.beside else 1
     if panel is not None and (panel.own is not None or panel.dataset == COUNTIES):
         version = 3
-    record = {"kind": KIND, "version": version, "odforecast": installed_version("odforecast")}
+    record = {
+        "kind": KIND,
+        "version": version,
+        "odforecast": installed_version("odforecast"),
+    }
     record |= _paths(forecast, tables)
     class_panels = {} if panel is None else panel.beside
     parts = []
@@ -175,14 +187,18 @@ def read_forecast(folder: Path, make: Callable[..., Forecast]) -> Forecast:
     """What :func:`save_forecast` wrote; ``make`` is the class, which this module may not import."""
     record = _index(folder)
     try:
-        tables = {name: _table(folder, entry) for name, entry in record["files"].items()}
+        tables = {
+            name: _table(folder, entry) for name, entry in record["files"].items()
+        }
         values = _fields(record, tables)
         panel = values["panel"]
         class_panels = {} if panel is None else panel.beside
         parts = {}
         for i, (name, part) in enumerate(record.get("parts", [])):
             saved = class_panels.get(name)
-            parts[name] = make(**_fields(part, tables, prefix=f"part-{i}-", saved=saved))
+            parts[name] = make(
+                **_fields(part, tables, prefix=f"part-{i}-", saved=saved)
+            )
         return make(**values, beside=parts)
     except ForecastError:
         raise
@@ -221,11 +237,15 @@ def _index(folder: Path) -> dict[str, Any]:
     index = folder / INDEX
     damaged = "the file is damaged; take another copy, or make the forecast again"
     hint = "give the folder that forecast.save wrote"
-    content = _read(index, f"no saved forecast at {folder}: there is no {INDEX}", hint=hint)
+    content = _read(
+        index, f"no saved forecast at {folder}: there is no {INDEX}", hint=hint
+    )
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ForecastError(f"{index} is not valid JSON ({error})", hint=damaged) from error
+        raise ForecastError(
+            f"{index} is not valid JSON ({error})", hint=damaged
+        ) from error
     if not isinstance(record, dict) or record.get("kind") != KIND:
         raise ForecastError(f"{index} is not a saved forecast", hint=hint)
     version = record.get("version")
@@ -236,7 +256,9 @@ def _index(folder: Path) -> dict[str, Any]:
             hint="update odforecast",
         )
     if record.get("checksum") != checksum(record):
-        raise ForecastError(f"{index} is not what was saved: its checksum differs", hint=damaged)
+        raise ForecastError(
+            f"{index} is not what was saved: its checksum differs", hint=damaged
+        )
     return record
 
 
@@ -249,10 +271,14 @@ def _table(folder: Path, entry: dict[str, str]) -> pa.Table:
     name = entry["file"]
     missing = "copy the whole folder, or make the forecast again"
     if not DATA.fullmatch(name):
-        raise ForecastError(f"{folder / INDEX} names {name!r}, which is not one of its files")
+        raise ForecastError(
+            f"{folder / INDEX} names {name!r}, which is not one of its files"
+        )
     content = _read(path, f"{path} is missing", hint=missing)
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise ForecastError(f"{path} is not what was saved: its checksum differs", hint=missing)
+        raise ForecastError(
+            f"{path} is not what was saved: its checksum differs", hint=missing
+        )
     return pq.read_table(pa.BufferReader(content))
 
 
@@ -263,7 +289,9 @@ def _read(path: Path, absent: str, hint: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         raise ForecastError(absent, hint=hint) from None
     except OSError as error:
-        raise ForecastError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise ForecastError(
+            f"{path} cannot be read: {error.strerror or error}"
+        ) from error
 
 
 def checksum(record: dict[str, Any]) -> str:
@@ -287,7 +315,9 @@ def _encode(value: object, name: str) -> Any:
     if isinstance(value, frozenset):
         return {"set": sorted(_encode(item, name) for item in value)}
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        pairs = [[key, _encode(item, f"{name}[{key!r}]")] for key, item in value.items()]
+        pairs = [
+            [key, _encode(item, f"{name}[{key!r}]")] for key, item in value.items()
+        ]
         return {"map": pairs}
     raise ForecastError(
         f"{name} is a {type(value).__name__}, which a saved forecast cannot hold",
@@ -347,12 +377,16 @@ def _numbers(table: pa.Table, names: Iterable[object]) -> Floats:
     return np.array(columns).reshape(len(columns), table.num_rows).T
 
 
-def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[str, Any]:
+def _panel_record(
+    panel: Panel, tables: dict[str, pa.Table], name: str
+) -> dict[str, Any]:
     """A panel as JSON; its numbers, and those of panels beside it, go into ``tables``."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {
-        "location": np.repeat(np.array(panel.locations, dtype=object), panel.months.size),
+        "location": np.repeat(
+            np.array(panel.locations, dtype=object), panel.months.size
+        ),
         "month": np.tile(panel.months.astype("datetime64[ms]"), len(panel.locations)),
     }
     columns |= {layer: getattr(panel, layer).ravel() for layer in LAYERS}
@@ -368,13 +402,17 @@ def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[
     prefix = name.removesuffix("panel")
     class_panels = []
     for i, (key, class_panel) in enumerate(panel.beside.items()):
-        class_panels.append([key, _panel_record(class_panel, tables, name=f"{prefix}beside-{i}")])
+        class_panels.append(
+            [key, _panel_record(class_panel, tables, name=f"{prefix}beside-{i}")]
+        )
     record = {
         "table": name,
         "fields": _plain(panel, _GIVEN),
         "months": [str(panel.months[0]), panel.months.size],
         "layers": list(LAYERS),
-        "triangle": None if triangle is None else _encode(triangle.releases, "triangle"),
+        "triangle": None
+        if triangle is None
+        else _encode(triangle.releases, "triangle"),
         "beside": class_panels,
         "data_hash": panel.data_hash,
     }
@@ -403,7 +441,9 @@ def _panel_from(record: dict[str, Any], tables: Mapping[str, pa.Table]) -> Panel
         if "all_deaths" in layers:
             layers["all_deaths"] = layers["all_deaths"][:, :, 0]
         triangle = Triangle(releases, **layers)
-    numbers = {layer: table[layer].to_numpy().reshape(shape) for layer in record["layers"]}
+    numbers = {
+        layer: table[layer].to_numpy().reshape(shape) for layer in record["layers"]
+    }
     class_panels = {key: _panel_from(entry, tables) for key, entry in record["beside"]}
     panel = Panel(
         months=months,

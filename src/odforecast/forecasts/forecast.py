@@ -164,15 +164,21 @@ class Forecast(Frozen):
         months = np.array(self.months, dtype="datetime64[M]")
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
-            raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
+            raise ForecastError(
+                f"draws have shape {draws.shape}, expected (D, {shape})"
+            )
         if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
-            raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
+            raise ForecastError(
+                f"known has shape {known.shape}, expected {(shape[0], 11)}"
+            )
         if len(draws) == 1:
             known = known.reshape(shape[0], 11)
         if (np.diff(months).astype(int) != 1).any():
             raise ForecastError("months must be consecutive")
         if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
-            raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
+            raise ForecastError(
+                f"unknown axis in {self.joint} or target {self.target!r}"
+            )
         if len(set(self.locations)) != len(self.locations):
             raise ForecastError("locations must be distinct")
         for name, array in (("draws", draws), ("months", months), ("known", known)):
@@ -216,7 +222,9 @@ class Forecast(Frozen):
         if counties:
             more = ".counties(), .ranking()"
             hidden = "; numbers below 10 left out"
-        shown = table.loc[table["horizon"] == min(12, int(self.horizons[-1])), list(titles)]
+        shown = table.loc[
+            table["horizon"] == min(12, int(self.horizons[-1])), list(titles)
+        ]
         names = {**titles, "last": f"reported {self.last_month}"}
         return html_table(
             shown.round(_DECIMALS).rename(columns=names),
@@ -266,7 +274,11 @@ class Forecast(Frozen):
     @property
     def targets(self) -> frozenset[str]:
         """What can be asked for: a model of months has both targets, one of sums only those."""
-        return frozenset(TARGETS) if self.target == TARGET_MONTH else frozenset({TARGET_12MO})
+        return (
+            frozenset(TARGETS)
+            if self.target == TARGET_MONTH
+            else frozenset({TARGET_12MO})
+        )
 
     @property
     def horizons(self) -> NDArray[np.int64]:
@@ -288,7 +300,9 @@ class Forecast(Frozen):
             that are not joint.
         """
         if target not in TARGETS:
-            raise ForecastError(f"unknown target {target!r}", hint=one_of(target, TARGETS))
+            raise ForecastError(
+                f"unknown target {target!r}", hint=one_of(target, TARGETS)
+            )
         if target not in self.targets:
             raise ForecastError(
                 f"{self.provenance.get('model', 'this model')} does not forecast {target}",
@@ -313,13 +327,17 @@ class Forecast(Frozen):
         when = to_month(month)
         position = int((when - self.months[0]).astype(int))
         if position >= self.months.size:
-            raise ForecastError(f"{when} lies after the forecast, which ends {self.months[-1]}")
+            raise ForecastError(
+                f"{when} lies after the forecast, which ends {self.months[-1]}"
+            )
         if position >= 0:
             return np.asarray(self.samples()[:, :, position])
         panel = self.panel
         if panel is None or not panel.months[0] <= when <= panel.last_month:
             raise ForecastError(f"no count is known for {when}")
-        counts = layer_of(self, "reported")[:, int((when - panel.months[0]).astype(int))]
+        counts = layer_of(self, "reported")[
+            :, int((when - panel.months[0]).astype(int))
+        ]
         return np.broadcast_to(counts, (len(self.draws), counts.size))
 
     def change(self, month: object) -> Floats:
@@ -363,7 +381,9 @@ class Forecast(Frozen):
         """Quantiles of a target, shape (Q, L, M), in the order of ``levels``."""
         return between(in_order(self.samples(target)), quantile_levels(levels))
 
-    def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
+    def probability_below(
+        self, value: float | Floats, target: str = TARGET_12MO
+    ) -> Floats:
         """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
         samples = self.samples(target)
         hint = "give a number of deaths, or an array of locations × months"
@@ -392,7 +412,9 @@ class Forecast(Frozen):
 
     def select(self, locations: str | Iterable[str]) -> Forecast:
         """Only these locations, by any of their names, in this order; one may be given bare."""
-        places = pick(locations, self.locations, "the forecast", ForecastError, self.skipped)
+        places = pick(
+            locations, self.locations, "the forecast", ForecastError, self.skipped
+        )
         if tuple(places) == self.locations:
             return self
         rows = [self.locations.index(s) for s in places]
@@ -507,7 +529,9 @@ class Forecast(Frozen):
         return (fan if len(self.locations) == 1 else many)(self, axes=axes, **options)
 
     def to_frame(
-        self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO
+        self,
+        levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
+        target: str = TARGET_12MO,
     ) -> pd.DataFrame:
         """Quantiles of a target, tidy.
 

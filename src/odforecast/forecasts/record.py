@@ -61,9 +61,15 @@ def table_of(scores: pd.DataFrame) -> pd.DataFrame:
         spec_hash=("spec_hash", "first"),
     )
     table = table.reset_index()
-    for key, form in (("first", "%Y-%m"), ("last", "%Y-%m"), ("truth_release", "%Y-%m-%d")):
+    for key, form in (
+        ("first", "%Y-%m"),
+        ("last", "%Y-%m"),
+        ("truth_release", "%Y-%m-%d"),
+    ):
         table[key] = table[key].dt.strftime(form)
-    made: pd.DataFrame = table.assign(error=table["error"].round(1), held=table["held"].round(2))
+    made: pd.DataFrame = table.assign(
+        error=table["error"].round(1), held=table["held"].round(2)
+    )
     return made
 
 
@@ -119,14 +125,18 @@ def past_errors(
     mine = scores[scores["spec_hash"] == spec]
     if mine.empty:
         model = forecast.provenance.get("label", "this model")
-        there = sorted({f"{m} ({s})" for m, s in zip(scores["model"], scores["spec_hash"])})
+        there = sorted(
+            {f"{m} ({s})" for m, s in zip(scores["model"], scores["spec_hash"])}
+        )
         raise ForecastError(
-            f"record: no scores of {model} (spec {spec})", hint=f"it holds {', '.join(there[:5])}"
+            f"record: no scores of {model} (spec {spec})",
+            hint=f"it holds {', '.join(there[:5])}",
         )
     # What was known of them on the day of the forecast: a release of before, or a settled count.
     settled = np.datetime64(forecast.as_of, "M") - SETTLED * ONE_MONTH
     seen = (mine["month"].to_numpy().astype("datetime64[M]") <= settled) | (
-        mine["truth_release"].to_numpy().astype("datetime64[D]") <= np.datetime64(forecast.as_of)
+        mine["truth_release"].to_numpy().astype("datetime64[D]")
+        <= np.datetime64(forecast.as_of)
     )
     rows = table_of(mine[seen & (mine["location"] == location).to_numpy()])
     return None if rows.empty else rows

@@ -92,7 +92,9 @@ def last_counts(forecast: Forecast) -> list[str]:
     """The last count of each location as its release shows it: ``594``, ``0``, ``1–9``."""
     lowest = layer_of(forecast, "low")[:, -1]
     highest = layer_of(forecast, "high")[:, -1]
-    return [published_count(float(low), float(high)) for low, high in zip(lowest, highest)]
+    return [
+        published_count(float(low), float(high)) for low, high in zip(lowest, highest)
+    ]
 
 
 def chosen(forecast: Forecast, locations: Places) -> Forecast:
@@ -122,7 +124,9 @@ def frame_of(
         **columns,
     }
     shape = (len(places), forecast.months[months].size)
-    flat = {name: np.broadcast_to(array, shape).ravel() for name, array in arrays.items()}
+    flat = {
+        name: np.broadcast_to(array, shape).ravel() for name, array in arrays.items()
+    }
     return pd.DataFrame(flat)
 
 
@@ -162,31 +166,43 @@ def residents_of(forecast: Forecast, pair_new_york: bool = False) -> Floats:
     if panel is not None and panel.dataset == COUNTIES:
         people = []
         for codes in parts.values():
-            people.append(sum(panel.residents.get(code, float("nan")) for code in codes))
+            people.append(
+                sum(panel.residents.get(code, float("nan")) for code in codes)
+            )
         column = np.array(people, dtype=float)[:, None]
         return np.repeat(column, forecast.months.size, axis=1)
     if pair_new_york:
         parts.update((place, NEW_YORK) for place in NEW_YORK if place in parts)
-    years, positions = np.unique(forecast.months.astype("datetime64[Y]"), return_inverse=True)
+    years, positions = np.unique(
+        forecast.months.astype("datetime64[Y]"), return_inverse=True
+    )
     numbers = [int(str(year)) for year in years]
-    table = [[residents(codes, number) for number in numbers] for codes in parts.values()]
+    table = [
+        [residents(codes, number) for number in numbers] for codes in parts.values()
+    ]
     return np.array(table)[:, positions]
 
 
 def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
     """Final 12-month-ending deaths a year before each month of a forecast."""
     positions = np.arange(forecast.months.size)[months]
-    reported = at_months(forecast, layer_of(forecast, "reported"), shift=-12)[:, positions]
+    reported = at_months(forecast, layer_of(forecast, "reported"), shift=-12)[
+        :, positions
+    ]
     out = np.broadcast_to(reported, (len(forecast.draws), *reported.shape)).copy()
     forecasted = positions >= 12
     if forecasted.any():
         sums = forecast.samples()
         joint = MONTH in forecast.joint
-        out[:, :, forecasted] = sums[:, :, positions[forecasted] - 12] if joint else np.nan
+        out[:, :, forecasted] = (
+            sums[:, :, positions[forecasted] - 12] if joint else np.nan
+        )
     return out
 
 
-def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
+def summary(
+    forecast: Forecast, locations: Places = None, level: float = 0.9
+) -> pd.DataFrame:
     """12-month-ending counts, their change on a year earlier and their rate, as final counts.
 
     Parameters
@@ -251,7 +267,9 @@ def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
     return frame_of(selected, columns).head(len(places) * selected.months.size)
 
 
-def years(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
+def years(
+    forecast: Forecast, locations: Places = None, level: float = 0.9
+) -> pd.DataFrame:
     """Calendar years: the 12-month-ending counts of December.
 
     Returns
@@ -360,7 +378,9 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
     return np.asarray(predicted / usual_ratio(reported, predicted)[:, None])
 
 
-def nowcast(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
+def nowcast(
+    forecast: Forecast, locations: Places = None, level: float = 0.9
+) -> pd.DataFrame:
     """Estimates of the final counts of published months.
 
     Parameters
@@ -428,7 +448,9 @@ def _no_nowcast(forecast: Forecast) -> tuple[str, str]:
         reason = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
         return reason, "they are in panel.reported"
     if of_counties(forecast):
-        hint = "of states there is a nowcast: get_model().fit(panel).forecast().nowcast()"
+        hint = (
+            "of states there is a nowcast: get_model().fit(panel).forecast().nowcast()"
+        )
         return (
             f"{model} forecasts counts of counties after the last published one, and does not "
             "complete those"
@@ -590,9 +612,15 @@ def ranking(
         )
     column = _column(forecast, month)
     # The nation and sums of places hold the others: who is highest is asked of single places.
-    rows = [i for i, s in enumerate(forecast.locations) if s != NATION and s not in forecast.parts]
+    rows = [
+        i
+        for i, s in enumerate(forecast.locations)
+        if s != NATION and s not in forecast.parts
+    ]
     if len(rows) < 2:
-        raise ForecastError(f"the forecast has {len(rows)} single places: a ranking needs two")
+        raise ForecastError(
+            f"the forecast has {len(rows)} single places: a ranking needs two"
+        )
     sums = forecast.samples()[:, rows, column]
     people = residents_of(forecast)[rows, column]
     ranked = sums / people if by == "rate" else sums
@@ -607,9 +635,12 @@ def ranking(
         hint = "rank by deaths"
         if of_counties(forecast):
             hint = (
-                "give a population file: panel.with_population(FILE) before the fit; or by='deaths'"
+                "give a population file: panel.with_population(FILE) before the fit; "
+                "or by='deaths'"
             )
-        raise ForecastError("no place has a population, so there are no rates to rank", hint=hint)
+        raise ForecastError(
+            "no place has a population, so there are no rates to rank", hint=hint
+        )
     among = np.full(len(rows), np.nan)
     among[rankable] = among_highest(ranked[:, rankable], k)
     before = year_before(forecast, [column])[:, rows, 0]

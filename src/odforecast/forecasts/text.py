@@ -10,7 +10,13 @@ from odforecast import say
 from odforecast.errors import ForecastError
 from odforecast.forecasts.adding import OWN_COUNTS
 from odforecast.forecasts.record import past_errors
-from odforecast.forecasts.tables import FEW, hidden_before, last_counts, of_counties, published_on
+from odforecast.forecasts.tables import (
+    FEW,
+    hidden_before,
+    last_counts,
+    of_counties,
+    published_on,
+)
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import ALL_DRUGS, LOCATION
@@ -233,7 +239,9 @@ def _last_count(forecast: Forecast, with_counts: str) -> str:
     place = place_name(forecast.locations[0])
     month = say.month_name(forecast.last_month)
     day = say.day_name(published_on(forecast))
-    sentence = f"In {place}, {clause} for the 12 months ending in {month}, {by} {day}{reason}"
+    sentence = (
+        f"In {place}, {clause} for the 12 months ending in {month}, {by} {day}{reason}"
+    )
     if 0 in forecast.horizons and not counties:
         draws = forecast.count_at(forecast.last_month)[:, 0]
         low_end, middle, high_end = np.quantile(draws, _SIDES)
@@ -285,6 +293,10 @@ def _change(forecast: Forecast, month: np.datetime64, step: float) -> str:
         comparison = f"about {size} {direction} than {year}"
         in_percent = fewest >= FEW if counties else (before > 0).all()
         if in_percent:
-            share = np.divide(100 * change, before, out=np.zeros_like(change), where=before > 0)
+            share = np.divide(
+                100 * change, before, out=np.zeros_like(change), where=before > 0
+            )
             comparison += f" ({say.percent(float(np.median(share)))})"
-    return f"That is {comparison}; the probability of a fall is {say.chance(fall)}{tie}."
+    return (
+        f"That is {comparison}; the probability of a fall is {say.chance(fall)}{tie}."
+    )

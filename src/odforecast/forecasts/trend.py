@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from odforecast.forecasts.forecast import Forecast
 
 #: The categories, from the largest fall to the largest rise.
-CATEGORIES: Final = ("large_decrease", "decrease", "stable", "increase", "large_increase")
+CATEGORIES: Final = (
+    "large_decrease",
+    "decrease",
+    "stable",
+    "increase",
+    "large_increase",
+)
 
 #: The smallest change, in percent, that is not called stable, whatever the size of the place.
 SMALLEST: Final = 5.0
@@ -61,7 +67,9 @@ def thresholds(before: ArrayLike) -> tuple[Floats, Floats]:
     return first, LARGE * first
 
 
-def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[np.int8]:
+def category(
+    change: ArrayLike, before: ArrayLike, first: ArrayLike
+) -> NDArray[np.int8]:
     """Positions in :data:`CATEGORIES`: 0 for a large fall, 2 for stable, 4 for a large rise.
 
     Parameters

@@ -109,7 +109,9 @@ LOCATIONS: tuple[Location, ...] = tuple(
 NATION = "US"
 
 #: The 50 states, DC and New York City: they add up to the US row.
-JURISDICTIONS: tuple[str, ...] = tuple(x.state for x in LOCATIONS if x.state not in ("US", "PR"))
+JURISDICTIONS: tuple[str, ...] = tuple(
+    x.state for x in LOCATIONS if x.state not in ("US", "PR")
+)
 
 #: Every key of a jurisdiction, in capitals: name, hub code and CDC code.
 BY_KEY = {key.upper(): x for x in LOCATIONS for key in (x.name, x.code, x.state)}
@@ -117,10 +119,15 @@ BY_KEY = {key.upper(): x for x in LOCATIONS for key in (x.name, x.code, x.state)
 #: The same, and what else people write for the nation and the capital, or read on our pages.
 SPELLED = BY_KEY | {"NEW YORK OUTSIDE NYC": BY_KEY["NY"]}
 SPELLED |= dict.fromkeys(
-    ("USA", "U.S.", "U.S.A.", "UNITED STATES OF AMERICA", "AMERICA", "NATION"), BY_KEY["US"]
+    ("USA", "U.S.", "U.S.A.", "UNITED STATES OF AMERICA", "AMERICA", "NATION"),
+    BY_KEY["US"],
 )
 SPELLED |= dict.fromkeys(
-    ("D.C.", "D.C", *(f"WASHINGTON{c} {dc}" for c in ("", ",") for dc in ("DC", "D.C.", "D.C"))),
+    (
+        "D.C.",
+        "D.C",
+        *(f"WASHINGTON{c} {dc}" for c in ("", ",") for dc in ("DC", "D.C.", "D.C")),
+    ),
     BY_KEY["DC"],
 )
 _STATE_NAMES = {x.state: x.name for x in LOCATIONS}
@@ -217,7 +224,9 @@ def _bundled() -> tuple[County, ...]:
     )
 
 
-def counties_of(state: str | None = None, edition: Edition = "counties") -> tuple[County, ...]:
+def counties_of(
+    state: str | None = None, edition: Edition = "counties"
+) -> tuple[County, ...]:
     """Counties of the nation or of a jurisdiction, in FIPS order.
 
     Parameters
@@ -237,7 +246,9 @@ def counties_of(state: str | None = None, edition: Edition = "counties") -> tupl
     'Capitol Planning Region, Connecticut'
     """
     if edition not in EDITIONS:
-        raise UnknownNameError(f"unknown edition {edition!r}", hint=one_of(edition, EDITIONS))
+        raise UnknownNameError(
+            f"unknown edition {edition!r}", hint=one_of(edition, EDITIONS)
+        )
     counties = _bundled()
     if edition == "planning-regions":
         elsewhere = [county for county in counties if county.state != "CT"]
@@ -443,7 +454,8 @@ def _no_county(text: str) -> UnknownNameError:
     state = BY_KEY.get(text[:2]) if len(text) == 5 and text.isdigit() else None
     if state is not None and counties_of(state.state):
         return UnknownNameError(
-            f"{text} is not a county of {state.name}", hint=f"{state.name}/* are its counties"
+            f"{text} is not a county of {state.name}",
+            hint=f"{state.name}/* are its counties",
         )
     name, comma, state_name = text.rpartition(",")
     if not comma:
@@ -494,7 +506,8 @@ def population(state: str, year: int) -> float:
     first, *_, last = table["US"]
     if year < first:
         raise UnknownNameError(
-            f"no population before {first} (asked for {year})", hint="rates start in 2014"
+            f"no population before {first} (asked for {year})",
+            hint="rates start in 2014",
         )
     if state in ("NY", "YC"):
         return float("nan")
@@ -503,7 +516,9 @@ def population(state: str, year: int) -> float:
 
 
 def parts_of(
-    whole: str, level: Literal["states", "counties"] = "states", edition: Edition = "counties"
+    whole: str,
+    level: Literal["states", "counties"] = "states",
+    edition: Edition = "counties",
 ) -> tuple[str, ...]:
     """Codes of the parts of the nation, a census region or a jurisdiction.
 
@@ -585,7 +600,9 @@ def closed(values: Floats, locations: Sequence[str], axis: int = 0) -> Floats:
     return np.moveaxis(out, 0, axis)
 
 
-def resolve(keys: str | Iterable[str], available: Sequence[str] | None = None) -> tuple[str, ...]:
+def resolve(
+    keys: str | Iterable[str], available: Sequence[str] | None = None
+) -> tuple[str, ...]:
     """Codes of places as a person typed them: ``"US,WV"``, ``"Ohio/*"``, ``"all"``.
 
     Commas separate places; ``"Hamilton, Ohio"`` is one county, because the first is not a state.
@@ -621,7 +638,9 @@ def resolve(keys: str | Iterable[str], available: Sequence[str] | None = None) -
         keys = _split(keys)
     keys = list(keys)
     if not keys:
-        raise UnknownNameError("no location is named", hint="name one, such as US, or all")
+        raise UnknownNameError(
+            "no location is named", hint="name one, such as US, or all"
+        )
     unique: dict[str, None] = {}
     for key in keys:
         unique |= dict.fromkeys(_codes(str(key), available))
@@ -694,7 +713,8 @@ def pick(
         locations = [whole] if whole in available else _split(whole)
     if not isinstance(locations, Iterable):
         raise UnknownNameError(
-            f"locations is {locations!r}, allowed: a name or a list of names", hint="such as 'OH'"
+            f"locations is {locations!r}, allowed: a name or a list of names",
+            hint="such as 'OH'",
         )
     keys: dict[str, str] = {}
     for key in map(str, locations):
@@ -703,11 +723,14 @@ def pick(
             if code in keys:
                 doubled = " and ".join(dict.fromkeys([repr(keys[code]), repr(key)]))
                 raise UnknownNameError(
-                    f"locations names {code} twice ({doubled})", hint="name each place once"
+                    f"locations names {code} twice ({doubled})",
+                    hint="name each place once",
                 )
             keys[code] = key
     if not keys:
-        raise UnknownNameError("locations is empty: no location is named", hint="name one, or all")
+        raise UnknownNameError(
+            "locations is empty: no location is named", hint="name one, or all"
+        )
     places = tuple(keys)
     absent(places, available, of=of, error=error, reasons=reasons)
     return places
@@ -777,7 +800,9 @@ def _instead(code: str, available: Sequence[str]) -> str:
         message = f"Connecticut is given by {available_name} here, not by {name}"
         return f"{message}: Connecticut/* are those there are"
     if county is not None and available and not of_counties:
-        return f"{county.label} is a county, and these are states: ask for {county.state}"
+        return (
+            f"{county.label} is a county, and these are states: ask for {county.state}"
+        )
     if county is None and of_counties:
         return f"{code} is a state, and these are counties: its counties are {code}/*"
     return ""

@@ -13,7 +13,12 @@ from odforecast.hub.files import to_hub, write_hub
 from odforecast.hub.files import write_hub as write
 from odforecast.hub.layout import Hub, label_of, model_id
 from odforecast.hub.making import init, update
-from odforecast.hub.scenarios import read_held, scenario_tasks, scenarios_to_hub, write_tasks
+from odforecast.hub.scenarios import (
+    read_held,
+    scenario_tasks,
+    scenarios_to_hub,
+    write_tasks,
+)
 from odforecast.hub.scores import HubScores, score
 from odforecast.hub.submission import submit
 from odforecast.scoring.files import OUTPUT_TYPES, check_hub, read_hub

@@ -86,20 +86,23 @@ def to_hub(
     keep_local(forecast, "a hub file", own=own)
     if output_type not in OUTPUT_TYPES:
         raise ForecastError(
-            f"unknown output type {output_type!r}", hint=f"one of {', '.join(OUTPUT_TYPES)}"
+            f"unknown output type {output_type!r}",
+            hint=f"one of {', '.join(OUTPUT_TYPES)}",
         )
     states = {place.state for place in LOCATIONS}
     for state in forecast.locations:
         if state not in states:
             raise ForecastError(
-                f"{state!r} has no hub code", hint="hub files hold jurisdictions, not regions"
+                f"{state!r} has no hub code",
+                hint="hub files hold jurisdictions, not regions",
             )
     if output_type == "pmf":
         return _trend_rows(forecast)
     if targets is None:
         targets = [target for target in TARGETS if target in forecast.targets]
     parts = [
-        _target_rows(forecast, target, levels=levels, output_type=output_type) for target in targets
+        _target_rows(forecast, target, levels=levels, output_type=output_type)
+        for target in targets
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -115,7 +118,9 @@ def _target_rows(
     n_months = forecast.months.size
     if output_type == "quantile":
         values = forecast.quantiles(levels, target)
-        ids = np.broadcast_to(np.asarray(levels, dtype=float)[:, None, None], values.shape)
+        ids = np.broadcast_to(
+            np.asarray(levels, dtype=float)[:, None, None], values.shape
+        )
     else:
         values = forecast.samples(target)
         draw = np.arange(values.shape[0], dtype=float)[:, None, None]
@@ -162,7 +167,9 @@ def _trend_rows(forecast: Forecast) -> pd.DataFrame:
     # A hub takes no 0.999999: each is rounded down, and what is left goes to those that lost most.
     parts = np.floor(chances * _MILLION + 1e-6)
     missing = (_MILLION - parts.sum(axis=1)).astype(int)
-    rank = np.argsort(np.argsort(parts - chances * _MILLION, axis=1, kind="stable"), axis=1)
+    rank = np.argsort(
+        np.argsort(parts - chances * _MILLION, axis=1, kind="stable"), axis=1
+    )
     parts = parts + (rank < missing[:, None])
     return _frame(
         forecast,
@@ -185,12 +192,16 @@ def _frame(
     """Rows of units, each with as many ids as there are values of it."""
     n = len(values) // len(units)
     codes = {state: lookup(state).code for state in forecast.locations}
-    end_of = {month: month_end(np.datetime64(month, "M")) for month in units["month"].unique()}
+    end_of = {
+        month: month_end(np.datetime64(month, "M")) for month in units["month"].unique()
+    }
     days = np.array([end_of[month] for month in units["month"]], dtype="datetime64[s]")
     return pd.DataFrame(
         {
             "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
-            "location": np.repeat([codes[str(state)] for state in units["location"]], n),
+            "location": np.repeat(
+                [codes[str(state)] for state in units["location"]], n
+            ),
             "target": target,
             "horizon": np.repeat(units["horizon"].to_numpy(), n),
             "target_end_date": np.repeat(days, n),
@@ -245,9 +256,13 @@ def write_hub(
     552
     """
     if not path:
-        raise DataError("path is missing", hint="od.write_hub(forecast, 'forecast.csv')")
+        raise DataError(
+            "path is missing", hint="od.write_hub(forecast, 'forecast.csv')"
+        )
     if not isinstance(forecast, pd.DataFrame):
-        forecast = to_hub(forecast, levels, targets=targets, output_type=output_type, own=own)
+        forecast = to_hub(
+            forecast, levels, targets=targets, output_type=output_type, own=own
+        )
     target = Path(path)
     kind = file_kind(target)
     checked = check_hub(forecast, levels=None, source=str(target))
@@ -267,7 +282,8 @@ def write_hub(
 def csv_lines(table: pd.DataFrame) -> bytes:
     """A checked table as a CSV file."""
     days = {
-        name: table[name].dt.strftime("%Y-%m-%d") for name in ("origin_date", "target_end_date")
+        name: table[name].dt.strftime("%Y-%m-%d")
+        for name in ("origin_date", "target_end_date")
     }
     text = table.assign(**days, output_type_id=id_texts(table))
     return text.to_csv(index=False, lineterminator="\n").encode()

@@ -42,7 +42,8 @@ TARGET_TYPES: Final = ("time-series", "oracle-output")
 
 #: What to do about a target month of another horizon.
 HORIZON_HINT: Final = (
-    "horizons count from the last month known on the origin date (last_data_dates in tasks.json)"
+    "horizons count from the last month known on the origin date "
+    "(last_data_dates in tasks.json)"
 )
 _STEPS: Final = {"day": 1, "week": 7}
 #: Endings of files; a folder that has one was meant as a file.
@@ -92,7 +93,9 @@ class Samples(msgspec.Struct):
     max_samples_per_task: Any = None
 
 
-class OutputType(msgspec.Struct, rename={"id_choice": "output_type_id", "kind": "output_type"}):
+class OutputType(
+    msgspec.Struct, rename={"id_choice": "output_type_id", "kind": "output_type"}
+):
     """One output type of a model task."""
 
     kind: str = ""
@@ -117,7 +120,9 @@ class Target(msgspec.Struct):
     is_step_ahead: Any = False
 
 
-class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "target_metadata"}):
+class ModelTask(
+    msgspec.Struct, rename={"outputs": "output_type", "targets": "target_metadata"}
+):
     """One model task of a round."""
 
     task_ids: dict[str, Choice] = {}
@@ -148,7 +153,9 @@ class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "ta
     @property
     def keys(self) -> list[str]:
         """Task ids that name the target."""
-        return list(dict.fromkeys(key for target in self.targets for key in target.target_keys))
+        return list(
+            dict.fromkeys(key for target in self.targets for key in target.target_keys)
+        )
 
     @property
     def compound(self) -> list[str] | None:
@@ -161,7 +168,9 @@ class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "ta
     def day(self, unit: Mapping[Any, Any]) -> str:
         """Day of a unit's observation by origin and horizon; empty where it does not follow."""
         try:
-            units = [target.time_unit for target in self.targets if target.is_step_ahead]
+            units = [
+                target.time_unit for target in self.targets if target.is_step_ahead
+            ]
             (step,) = {_STEPS[str(time_unit)] for time_unit in units}
             start = dt.date.fromisoformat(str(unit[self.column]))
             return str(start + dt.timedelta(step * int(unit["horizon"])))
@@ -175,7 +184,9 @@ class _Facts(msgspec.Struct):
     last_data_dates: dict[str, str] = {}
 
 
-class Round(msgspec.Struct, rename={"tasks": "model_tasks", "derived": "derived_task_ids"}):
+class Round(
+    msgspec.Struct, rename={"tasks": "model_tasks", "derived": "derived_task_ids"}
+):
     """One entry of ``rounds``; where round ids are a column's values, it is many rounds."""
 
     round_id: Any = ""
@@ -197,13 +208,17 @@ class Round(msgspec.Struct, rename={"tasks": "model_tasks", "derived": "derived_
         """Its round ids."""
         if self.column is None:
             return [str(self.round_id)]
-        words = [word for task in self.tasks for word in task.choice(self.column).allowed]
+        words = [
+            word for task in self.tasks for word in task.choice(self.column).allowed
+        ]
         return [word for word in dict.fromkeys(words) if word is not None]
 
     @property
     def task_ids(self) -> list[str]:
         """Names of all task ids of its model tasks."""
-        return list(dict.fromkeys(name for task in self.tasks for name in task.task_ids))
+        return list(
+            dict.fromkeys(name for task in self.tasks for name in task.task_ids)
+        )
 
     def fixed(self, round_id: str) -> list[ModelTask]:
         """Its model tasks for one round: in the round's column, that id and no other."""
@@ -211,7 +226,8 @@ class Round(msgspec.Struct, rename={"tasks": "model_tasks", "derived": "derived_
             return self.tasks
         choice = {self.column: Choice((round_id,))}
         return [
-            msgspec.structs.replace(task, task_ids=task.task_ids | choice) for task in self.tasks
+            msgspec.structs.replace(task, task_ids=task.task_ids | choice)
+            for task in self.tasks
         ]
 
 
@@ -250,7 +266,9 @@ class Tasks(msgspec.Struct):
     @property
     def task_ids(self) -> list[str]:
         """Names of all task ids."""
-        return list(dict.fromkeys(name for round_ in self.rounds for name in round_.task_ids))
+        return list(
+            dict.fromkeys(name for round_ in self.rounds for name in round_.task_ids)
+        )
 
     @property
     def model_tasks(self) -> list[ModelTask]:
@@ -268,8 +286,12 @@ class Tasks(msgspec.Struct):
         types = {}
         for name in self.task_ids:
             choices = [task.choice(name) for task in self.model_tasks]
-            types[name] = type_of(value for choice in choices for value in choice.values)
-        outputs = [output for task in self.model_tasks for output in task.outputs.values()]
+            types[name] = type_of(
+                value for choice in choices for value in choice.values
+            )
+        outputs = [
+            output for task in self.model_tasks for output in task.outputs.values()
+        ]
         value_types = {str(output.value.get("type")) for output in outputs}
         order = ("character", "double", "integer", "logical")
         types["output_type"] = "character"
@@ -322,7 +344,9 @@ def shaped[T: msgspec.Struct](config: Mapping[str, Any], kind: type[T]) -> T:
 def _bare(value: Any) -> Any:
     """A value without the keys that say nothing."""
     if isinstance(value, dict):
-        return {key: _bare(member) for key, member in value.items() if member is not None}
+        return {
+            key: _bare(member) for key, member in value.items() if member is not None
+        }
     if isinstance(value, list):
         return [_bare(member) for member in value]
     return value
@@ -420,7 +444,9 @@ class Hub:
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{file}: model_output_dir is {quoted(name)}", hint=hint)
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise DataError(f"{file}: model_output_dir {quoted(name)} points outside the hub", hint)
+            raise DataError(
+                f"{file}: model_output_dir {quoted(name)} points outside the hub", hint
+            )
         data = {"target-data": _shaped(target, _TargetData)} if target.exists() else {}
         return cls.from_files(root, {"admin": admin, "tasks": tasks, **data})
 
@@ -519,7 +545,8 @@ class Hub:
         """
         if kind not in TARGET_TYPES:
             raise DataError(
-                f"no target data of the kind {quoted(kind)}", hint=one_of(kind, TARGET_TYPES)
+                f"no target data of the kind {quoted(kind)}",
+                hint=one_of(kind, TARGET_TYPES),
             )
         base = self.root / TARGET_DATA
         if not base.is_dir():
@@ -579,7 +606,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ValueError(f"key {quoted(repeated)} is there twice in one object; keep one")
+        raise ValueError(
+            f"key {quoted(repeated)} is there twice in one object; keep one"
+        )
     return mapping
 
 
@@ -610,7 +639,9 @@ def files_below(folder: Path) -> list[Path]:
                 folders.remove(name)
             if as_file and not hidden:
                 paths.append(path)
-        paths += [Path(parent, name) for name in files if not name.startswith((".", "README"))]
+        paths += [
+            Path(parent, name) for name in files if not name.startswith((".", "README"))
+        ]
     return sorted(paths)
 
 
@@ -667,14 +698,23 @@ def model_id(label: str, team: str = TEAM) -> str:
     >>> model_id("my model", team="Ohio")
     'Ohio-my___20model'
     """
-    if not isinstance(team, str) or not PART.fullmatch(team) or len(team) > LONGEST_TEAM:
+    if (
+        not isinstance(team, str)
+        or not PART.fullmatch(team)
+        or len(team) > LONGEST_TEAM
+    ):
         raise ForecastError(
             f"{quoted(team)} is not a valid team name",
             hint=f"1 to {LONGEST_TEAM} letters, digits and _",
         )
-    if not isinstance(label, str) or not label or not (label.isascii() and label.isprintable()):
+    if (
+        not isinstance(label, str)
+        or not label
+        or not (label.isascii() and label.isprintable())
+    ):
         raise ForecastError(
-            f"{quoted(label)} is not a valid model label", hint="printable ASCII; give it label=..."
+            f"{quoted(label)} is not a valid model label",
+            hint="printable ASCII; give it label=...",
         )
     parts = []
     for sign, next_sign in zip(label, [*label[1:], ""]):
@@ -726,7 +766,9 @@ def label_of(name: str, team: str = TEAM) -> str:
     if match[1] != team:
         return name
     try:
-        label = _RUN.sub(lambda run: _SIGN.get(run[0]) or chr(int(run[1], 16)), match[2])
+        label = _RUN.sub(
+            lambda run: _SIGN.get(run[0]) or chr(int(run[1], 16)), match[2]
+        )
         is_ours = model_id(label, team) == name
     except ForecastError:
         is_ours = False

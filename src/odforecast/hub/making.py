@@ -90,7 +90,10 @@ _PAGES: Final = {
 _BREAK: Final = re.compile(r"\n\s+")
 
 #: What stands in the configuration until somebody says better.
-CONTACT: Final[Mapping[str, str]] = {"name": "The hub's maintainer", "email": "hub@example.org"}
+CONTACT: Final[Mapping[str, str]] = {
+    "name": "The hub's maintainer",
+    "email": "hub@example.org",
+}
 REPOSITORY: Final = "example/overdose-hub"
 #: Columns of the time series, without ``as_of``, which its folder says.
 TIME_SERIES: Final = (
@@ -182,16 +185,22 @@ def init(
     from odforecast.scoring import Truth
 
     if not isinstance(folder, str | os.PathLike):
-        raise DataError(f"folder is {quoted(folder)}", hint="give the path of a new folder")
+        raise DataError(
+            f"folder is {quoted(folder)}", hint="give the path of a new folder"
+        )
     target = Path(folder)
     check_room(target)
     if kind not in KINDS:
         raise DataError(f"unknown kind of rounds {kind!r}", hint=one_of(kind, KINDS))
     if license not in licences():
-        raise DataError(f"unknown license {license!r}", hint=one_of(license, licences()))
+        raise DataError(
+            f"unknown license {license!r}", hint=one_of(license, licences())
+        )
     labels = _labels(models)
     releases = _releases(archive)
-    panels = _panels(origins(releases, kind, start=start, end=end, donors=1, indicator=indicator))
+    panels = _panels(
+        origins(releases, kind, start=start, end=end, donors=1, indicator=indicator)
+    )
     newest = releases.as_of().panel(indicator)
     truth = Truth(newest)
     title = name or "Forecasts of US drug-overdose deaths"
@@ -205,7 +214,9 @@ def init(
         "truth_release": str(truth.release),
         "made_with": f"odforecast {__version__}",
     }
-    admin = admin_config(title, maintainer, contact=contact, repository=repository, facts=facts)
+    admin = admin_config(
+        title, maintainer, contact=contact, repository=repository, facts=facts
+    )
     tasks = tasks_config(panels, horizon, samples=samples, joint=joint)
     with replacing_folder(target) as part:
         for folder_name in (MODEL_METADATA, MODEL_OUTPUT):
@@ -350,7 +361,8 @@ def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
     for label in labels:
         if not built_in(label):
             raise DataError(
-                f"{label!r} is not a built-in model of states", hint=one_of(label, all_labels())
+                f"{label!r} is not a built-in model of states",
+                hint=one_of(label, all_labels()),
             )
     return labels
 
@@ -400,14 +412,18 @@ def time_series(panel: Panel) -> pd.DataFrame:
     return table[list(TIME_SERIES)]
 
 
-def oracle_output(panels: Iterable[Panel], truth: Truth, horizon: int = 12) -> pd.DataFrame:
+def oracle_output(
+    panels: Iterable[Panel], truth: Truth, horizon: int = 12
+) -> pd.DataFrame:
     """The answers of the rounds, as far as they are known."""
     release = np.datetime64(truth.release, "s")
     parts = []
     for panel in panels:
         if panel.as_of >= truth.release:
             continue
-        tables = [_counts(panel, truth, target=target, horizon=horizon) for target in TARGETS]
+        tables = [
+            _counts(panel, truth, target=target, horizon=horizon) for target in TARGETS
+        ]
         tables.append(_trends(panel, truth, horizon=min(horizon, LONGEST)))
         origin = np.datetime64(panel.as_of, "s")
         for table in tables:
@@ -486,7 +502,9 @@ def write_targets(
 
 def template(name: str) -> str:
     """A text of ``templates/``."""
-    return (resources.files("odforecast.hub") / "templates" / name).read_text(encoding="utf-8")
+    return (resources.files("odforecast.hub") / "templates" / name).read_text(
+        encoding="utf-8"
+    )
 
 
 def admin_config(
@@ -499,10 +517,14 @@ def admin_config(
     """What ``admin.json`` holds; ``facts`` are about the hub's data."""
     owner, _, repo = repository.partition("/")
     if not (owner and repo) or "/" in repo or len(repository.split()) != 1:
-        raise DataError(f"repository is {repository!r}", hint="OWNER/NAME, as ohio/overdose-hub")
+        raise DataError(
+            f"repository is {repository!r}", hint="OWNER/NAME, as ohio/overdose-hub"
+        )
     email = contact.get("email", "")
     if not re.fullmatch(r"[^@\s]+@[^\s]*\.[^\s]*", email):
-        raise DataError(f"the contact's address is {email!r}", hint="somebody@example.org")
+        raise DataError(
+            f"the contact's address is {email!r}", hint="somebody@example.org"
+        )
     return {
         "schema_version": f"{SCHEMAS}/admin-schema.json",
         "name": name,
@@ -525,7 +547,9 @@ def tasks_config(
     if not 1 <= horizon <= 120:
         raise DataError(f"horizon is {horizon}", hint="1 to 120 months")
     if not 1 <= samples[0] <= samples[1]:
-        raise DataError(f"samples are {samples[0]} to {samples[1]}", hint="1 or more, rising")
+        raise DataError(
+            f"samples are {samples[0]} to {samples[1]}", hint="1 or more, rising"
+        )
     for axis in sorted(joint):
         if axis not in (LOCATION, MONTH):
             raise DataError(f"joint over {axis!r}", hint=f"{LOCATION}, {MONTH}")
@@ -573,7 +597,9 @@ def one_round(
     return tasks | {"output_type_id_datatype": "double"}
 
 
-def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]) -> None:
+def set_samples(
+    task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]
+) -> None:
     """How many samples there are, and over which axes they are one course, besides the targets."""
     compound = ["origin_date"]
     if LOCATION not in joint:
@@ -593,7 +619,9 @@ def with_origins(
 ) -> dict[str, Any]:
     """A round with more origins, their months, and places that no earlier origin had."""
     grown: dict[str, Any] = copy.deepcopy(dict(round_))
-    last_dates = {str(panel.as_of): month_end(panel.last_month).isoformat() for panel in panels}
+    last_dates = {
+        str(panel.as_of): month_end(panel.last_month).isoformat() for panel in panels
+    }
     grown["additional_metadata"].setdefault(LAST_DATES, {}).update(last_dates)
     new_codes = _codes_in(panels) - _codes_in(before)
     for task in grown["model_tasks"]:
@@ -605,7 +633,9 @@ def with_origins(
         for name, days in (("origin_date", set(last_dates)), ("target_end_date", ends)):
             ids[name]["optional"] = sorted(days | set(ids[name]["optional"] or ()))
         codes = new_codes | set(ids["location"]["optional"] or ())
-        ids["location"]["optional"] = [place.code for place in LOCATIONS if place.code in codes]
+        ids["location"]["optional"] = [
+            place.code for place in LOCATIONS if place.code in codes
+        ]
     return grown
 
 
@@ -653,7 +683,9 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
     methods = row.methods
     if label.endswith(_DELAY):
         name = f"{name}, corrected for delay"
-        methods = f"{methods} Recent months are first corrected for the reporting delay."
+        methods = (
+            f"{methods} Recent months are first corrected for the reporting delay."
+        )
     joint = "Its draws are joint over the months of a location, not over locations."
     if LOCATION in spec.joint:
         joint = (
@@ -662,8 +694,12 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
         )
     paths = "Its paths are monthly deaths, added up to 12-month-ending counts."
     if spec.target == TARGET_12MO:
-        paths = "Its paths are 12-month-ending counts; it does not forecast single months."
-    late = "" if spec.corrects_delay else " It does not correct for the reporting delay."
+        paths = (
+            "Its paths are 12-month-ending counts; it does not forecast single months."
+        )
+    late = (
+        "" if spec.corrects_delay else " It does not correct for the reporting delay."
+    )
     team, _, abbr = model_id(label).partition("-")
     return dict(yaml.safe_load(template("metadata.yml"))) | {
         "team_abbr": team,
@@ -693,7 +729,9 @@ def write_metadata(label: str, hub: Path, license: str = "CC-BY-4.0") -> None:
 def write_json(value: Mapping[str, Any], path: Path) -> None:
     """Write a configuration for people to read: a list of numbers or words on one line."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    lines = re.sub(r"\[\n\s+([^\[\]{}]+?)\n\s*\]", lambda x: f"[{_BREAK.sub(' ', x[1])}]", text)
+    lines = re.sub(
+        r"\[\n\s+([^\[\]{}]+?)\n\s*\]", lambda x: f"[{_BREAK.sub(' ', x[1])}]", text
+    )
     write_text(lines + "\n", path)
 
 
@@ -752,7 +790,9 @@ def write_pages(
         "repository": f"{admin['repository']['owner']}/{admin['repository']['name']}",
         "baseline": model("hub-baseline"),
         "monthly_baseline": model("naive+delay", "naive"),
-        "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
+        "checked": json.dumps(
+            list(dict.fromkeys([model("dlm"), model("hub-baseline")]))
+        ),
         "nation": json.dumps(nation),
         "states": json.dumps([code for code in codes if code not in nation] or codes),
         "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
@@ -767,7 +807,9 @@ def write_pages(
     write_text(template("submissions.md"), hub / MODEL_OUTPUT / "README.md")
     words["title"] = json.dumps(admin["name"], ensure_ascii=False)
     for name in ("site-config.yml", "predtimechart-config.yml", "predevals-config.yml"):
-        write_text(template(f"dashboard/{name}").format(**words), hub / "dashboard" / name)
+        write_text(
+            template(f"dashboard/{name}").format(**words), hub / "dashboard" / name
+        )
 
 
 def _filled(text: str) -> str:

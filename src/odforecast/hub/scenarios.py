@@ -70,7 +70,9 @@ def scenarios_to_hub(
     _check(forecasts, of_samples=output_type == "sample")
     parts = []
     for name, forecast in forecasts.items():
-        part = to_hub(forecast, levels, targets=targets, output_type=output_type, own=own)
+        part = to_hub(
+            forecast, levels, targets=targets, output_type=output_type, own=own
+        )
         part.insert(1, SCENARIO_ID, name)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
@@ -117,7 +119,9 @@ def scenario_tasks(
     _check_names(scenarios)
     for name in scenarios:
         if scenarios.count(name) > 1:
-            raise ForecastError(f"scenario {quoted(name)} is there twice", hint="name each once")
+            raise ForecastError(
+                f"scenario {quoted(name)} is there twice", hint="name each once"
+            )
     if samples < 1:
         raise ForecastError(f"samples is {samples}", hint="1 or more")
     if targets is None:
@@ -206,7 +210,9 @@ def _check(forecasts: Mapping[str, Forecast], *, of_samples: bool) -> None:
                 )
 
 
-def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.DataFrame:
+def read_held(
+    path: str | Path, scenarios: Collection[str] | None = None
+) -> pd.DataFrame:
     """Read for which months the assumptions of each scenario held.
 
     What held is a fact about the world (the agreement was in force, the supply was down) that
@@ -258,7 +264,9 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
         return BadCell("is not a month", "write it as 2024-03")
 
     parsers: tuple[Parser, ...] = (scenario, month, month, str)
-    columns = [Column(name, name, parse=parse) for name, parse in zip(HELD_COLUMNS, parsers)]
+    columns = [
+        Column(name, name, parse=parse) for name, parse in zip(HELD_COLUMNS, parsers)
+    ]
     content = f"a CSV file with columns {', '.join(HELD_COLUMNS)}"
     try:
         raw = read_raw(path)
@@ -276,7 +284,9 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
             earlier = row_of.setdefault((name, each_month), i)
             if earlier != i:
                 reason = f"begins months that row {table.rows[earlier]} has too ({each_month})"
-                table.refuse([i], "first_month", reason, "give every month of a scenario once")
+                table.refuse(
+                    [i], "first_month", reason, "give every month of a scenario once"
+                )
     return pd.DataFrame(
         {
             SCENARIO_ID: names,

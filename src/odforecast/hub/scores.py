@@ -184,7 +184,9 @@ def _ends_of(share: float) -> tuple[float, float]:
     return (1 - share) / 2, (1 + share) / 2
 
 
-def _coverage(levels: Iterable[float], values: Floats, observed: Floats) -> dict[str, Floats]:
+def _coverage(
+    levels: Iterable[float], values: Floats, observed: Floats
+) -> dict[str, Floats]:
     """Coverage of each usual interval whose ends are among the levels."""
     row_of = {round(level, 9): row for level, row in zip(levels, values)}
     coverage = {}
@@ -220,7 +222,10 @@ def cumulative(values: Floats, reached: Floats) -> Scored:
     reasons = _first_reasons(
         (outside, "a probability is outside 0 to 1"),
         ((steps < -_SLACK).any(axis=1), "probabilities fall with the threshold"),
-        ((np.diff(reached, axis=1) < 0).any(axis=1), "the truth is not a step from 0 to 1"),
+        (
+            (np.diff(reached, axis=1) < 0).any(axis=1),
+            "the truth is not a step from 0 to 1",
+        ),
     )
     below = values[:, :1]
     above = 1 - values[:, -1:]
@@ -265,7 +270,9 @@ class Observations:
         """Refuse target data that do not say which of several targets they are of."""
         tasks = self.hub.tasks_config.model_tasks
         for key in sorted({key for task in tasks for key in task.keys}):
-            targets = {text for task in tasks for text in task.choice(key).allowed if text}
+            targets = {
+                text for task in tasks for text in task.choice(key).allowed if text
+            }
             if key in units and key not in self.keys and len(targets) > 1:
                 raise ScoringError(
                     f"the {self.kind} has no column {key}, and the hub has {len(targets)} targets",
@@ -286,7 +293,9 @@ class Observations:
             numbers_of_tasks[fits] = i
         return numbers_of_tasks
 
-    def keys_of(self, units: pd.DataFrame, task_numbers: NDArray[np.intp]) -> pd.DataFrame:
+    def keys_of(
+        self, units: pd.DataFrame, task_numbers: NDArray[np.intp]
+    ) -> pd.DataFrame:
         """The keys of units; a date that a file lacks is worked out."""
         missing = [key for key in self.keys if key not in units]
         if not missing:
@@ -342,7 +351,9 @@ class Observations:
         bad_units = units[bad]
         absent = absent[bad]
         unkeyed = (bad_units == "").any(axis=1).to_numpy()
-        texts = [f"the {self.kind} holds no number: {text!r}" for text in table["text"][bad]]
+        texts = [
+            f"the {self.kind} holds no number: {text!r}" for text in table["text"][bad]
+        ]
         day = self.date_column or "day"
         no_day = f"its {day} is not in the file, nor does it follow from the horizon"
         reasons[bad] = _first_reasons(
@@ -350,7 +361,9 @@ class Observations:
             (several[bad], f"the {self.kind} holds several values"),
             (absent & unkeyed, no_day),
             *(
-                self._test_key(key, set(values.index.get_level_values(key)), cells=bad_units[key])
+                self._test_key(
+                    key, set(values.index.get_level_values(key)), cells=bad_units[key]
+                )
                 for key in self.keys[::-1]
             ),
             (absent, f"no value in the {self.kind}"),
@@ -375,7 +388,9 @@ class Observations:
         """0 or 1 by keys and threshold, of an oracle of distribution functions; else no row."""
         rows = self.table[self.table[OUTPUT_TYPE] == "cdf"]
         keys = [*self.keys, OUTPUT_TYPE_ID]
-        parsed = {name: number_texts(rows[name]) for name in (OUTPUT_TYPE_ID, "observed")}
+        parsed = {
+            name: number_texts(rows[name]) for name in (OUTPUT_TYPE_ID, "observed")
+        }
         distinct = rows.assign(**parsed).drop_duplicates(keys, keep="last")
         return distinct.set_index(keys)[["observed", AS_OF]]
 
@@ -395,7 +410,9 @@ class _Targets(NamedTuple):
     versioned: bool
 
 
-def read_observations(hub: Hub, as_of: dt.date | None, kind: TargetType | None) -> Observations:
+def read_observations(
+    hub: Hub, as_of: dt.date | None, kind: TargetType | None
+) -> Observations:
     """Target data of the first kind that has values known on a day."""
     kinds: list[TargetType] = list(_VALUE_COLUMNS) if kind is None else [kind]
     available = [name for name in kinds if hub.target_files(name)]
@@ -463,7 +480,8 @@ def _read_targets(hub: Hub, kind: TargetType) -> _Targets:
                 part[unquote(name)] = unquote(value)
         if value_column not in part:
             raise DataError(
-                f"{path}: no column {value_column}", hint=f"{kind} has the observed value there"
+                f"{path}: no column {value_column}",
+                hint=f"{kind} has the observed value there",
             )
         parts.append(part)
     table = pd.concat(parts, ignore_index=True).fillna("")
@@ -478,9 +496,15 @@ def _read_targets(hub: Hub, kind: TargetType) -> _Targets:
         )
     no_keys = {value_column, AS_OF, OUTPUT_TYPE, OUTPUT_TYPE_ID}
     no_keys |= set(kind_config.get("non_task_id_schema") or ())
-    keys = [str(name) for name in table if name not in no_keys and (not unit or name in unit)]
+    keys = [
+        str(name)
+        for name in table
+        if name not in no_keys and (not unit or name in unit)
+    ]
     if not keys:
-        raise DataError(f"{files[0]}: no columns that identify a value, such as location")
+        raise DataError(
+            f"{files[0]}: no columns that identify a value, such as location"
+        )
     versioned = AS_OF in table
     table[AS_OF] = table[AS_OF].str[:10] if versioned else ""
     return _Targets(kind, files[0], table=table, keys=keys, versioned=versioned)
@@ -500,11 +524,15 @@ def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
             f"{path}: no column {', '.join(missing)}",
             hint=f"a submission has task ids and {', '.join(needed)}",
         )
-    ids = [str(name) for name in table if name not in {*needed, MODEL_ID, "cell", "row"}]
+    ids = [
+        str(name) for name in table if name not in {*needed, MODEL_ID, "cell", "row"}
+    ]
     if table.empty:
         raise DataError(f"{path}: no rows")
     if not ids:
-        raise DataError(f"{path}: no task ids", hint="columns that say what is forecast")
+        raise DataError(
+            f"{path}: no task ids", hint="columns that say what is forecast"
+        )
     # What R writes where there is nothing.
     table.loc[table[OUTPUT_TYPE_ID].isin(["NA", "NaN", "nan"]), OUTPUT_TYPE_ID] = ""
     table["cell"] = table["value"]
@@ -532,14 +560,18 @@ def _model_of(path: Path) -> str:
 class Block:
     """Units of one output type of a submission: their values, and what was observed."""
 
-    def __init__(self, kind: str, table: pd.DataFrame, ids: list[str], truth: Observations) -> None:
+    def __init__(
+        self, kind: str, table: pd.DataFrame, ids: list[str], truth: Observations
+    ) -> None:
         rows = table[table[OUTPUT_TYPE] == kind]
         number = rows.groupby(ids, sort=False).ngroup().to_numpy().astype(np.intp)
         self.kind = kind
         self.truth = truth
         self.tasks = truth.hub.tasks_config.model_tasks
         self.numeric = kind in ("quantile", "cdf")
-        levels = number_texts(rows[OUTPUT_TYPE_ID]) if self.numeric else np.arange(len(rows))
+        levels = (
+            number_texts(rows[OUTPUT_TYPE_ID]) if self.numeric else np.arange(len(rows))
+        )
         order = np.lexsort((levels, number))
         rows = rows.iloc[order]
         levels = levels[order]
@@ -559,7 +591,9 @@ class Block:
         if self.numeric:
             tests.append((np.isnan(levels), OUTPUT_TYPE_ID, "is not a number"))
         if kind not in ("median", "mean"):
-            repeated = pd.DataFrame({"number": number, "id": row_ids}).duplicated().to_numpy()
+            repeated = (
+                pd.DataFrame({"number": number, "id": row_ids}).duplicated().to_numpy()
+            )
             tests.append((repeated, OUTPUT_TYPE_ID, "is there twice"))
         for bad, column, text in tests:
             # Of each unit its first bad row.
@@ -585,7 +619,9 @@ class Block:
                 self.category = self.observations["text"].to_numpy(dtype=object)
             else:
                 self.observed = self.observations["observed"].to_numpy()
-            reasons = np.where(reasons == "", self.observations["reason"], reasons).astype(object)
+            reasons = np.where(
+                reasons == "", self.observations["reason"], reasons
+            ).astype(object)
         scores = {name: np.full(n_units, np.nan) for name in SCORES}
         for group in self._groups(reasons == ""):
             group_scores, reasons[group] = self._score_group(group, scale)
@@ -629,7 +665,9 @@ class Block:
             groups.setdefault(key, []).append(i)
         return list(groups.values())
 
-    def _score_group(self, group: list[int], scale: str) -> tuple[dict[str, Floats], Any]:
+    def _score_group(
+        self, group: list[int], scale: str
+    ) -> tuple[dict[str, Floats], Any]:
         """Scores of units that are alike, and why some have none."""
         ids = self.ids[group[0]]
         values = np.stack([self.values[i] for i in group])
@@ -643,7 +681,9 @@ class Block:
             values = np.log1p(np.maximum(values, 0))
             observed = np.log1p(np.maximum(observed, 0))
         if self.kind == "quantile":
-            scores, reasons = quantiles(values, number_texts(ids).tolist(), observed=observed)
+            scores, reasons = quantiles(
+                values, number_texts(ids).tolist(), observed=observed
+            )
         elif self.kind == "sample":
             scores, reasons = samples(values, observed)
         else:
@@ -725,8 +765,14 @@ class Block:
                 continue
             for _, part in units.groupby(fixed or np.zeros(len(units)), sort=False):
                 values = sorted(map(tuple, part[joint].to_numpy(dtype=object).tolist()))
-                row = {name: part[name].iloc[0] if name in fixed else "" for name in ids}
-                row |= {"scale": scale, "joint_over": ", ".join(joint), "truth": self.truth.kind}
+                row = {
+                    name: part[name].iloc[0] if name in fixed else "" for name in ids
+                }
+                row |= {
+                    "scale": scale,
+                    "joint_over": ", ".join(joint),
+                    "truth": self.truth.kind,
+                }
                 row |= self._energy(part.index.to_numpy(), scale)
                 row["units"] = hashlib.sha256(repr(values).encode()).hexdigest()[:12]
                 rows.append(row)
@@ -745,7 +791,9 @@ class Block:
         n_samples = max(map(len, ids))
         reasons = [reason for reason in self.reasons[group] if reason]
         if any(numbers_of_draws != ids[0] for numbers_of_draws in ids):
-            reasons.append("its samples do not belong together: their ids differ from unit to unit")
+            reasons.append(
+                "its samples do not belong together: their ids differ from unit to unit"
+            )
         if not available.any():
             reasons.append(str(observations["reason"].iloc[0]))
         if n_samples == 1:
@@ -860,7 +908,10 @@ class HubScores:
         table = self.units
         # A text is one name, not its letters.
         names = [by] if isinstance(by, str) else list(by or ())
-        groups = [name for name in self.targets if name in table] + [OUTPUT_TYPE, "scale"]
+        groups = [name for name in self.targets if name in table] + [
+            OUTPUT_TYPE,
+            "scale",
+        ]
         more = [name for name in names if name not in (*groups, MODEL_ID)]
         for name in more:
             if name not in table:
@@ -882,11 +933,15 @@ class HubScores:
         means = scored.groupby(keys, sort=True)[[*SCORES, "headline"]].mean()
         summary = summary.join(means)
         output_types = summary.index.get_level_values(OUTPUT_TYPE)
-        summary["score"] = [HEADLINE.get(output_type, "") for output_type in output_types]
+        summary["score"] = [
+            HEADLINE.get(output_type, "") for output_type in output_types
+        ]
         if baseline is not None:
             relative = self._relative(scored, baseline, keys=keys)
             summary["relative"] = relative["relative"]
-            summary["n_common"] = relative["n"].reindex(summary.index, fill_value=0).astype(int)
+            summary["n_common"] = (
+                relative["n"].reindex(summary.index, fill_value=0).astype(int)
+            )
         summary = summary.reset_index().sort_values(
             [*groups, "headline", MODEL_ID],
             kind="stable",
@@ -895,7 +950,9 @@ class HubScores:
         )
         return summary.drop(columns="headline")
 
-    def _relative(self, scored: pd.DataFrame, baseline: str, keys: list[str]) -> pd.DataFrame:
+    def _relative(
+        self, scored: pd.DataFrame, baseline: str, keys: list[str]
+    ) -> pd.DataFrame:
         """By the keys: the ratio to the baseline's mean score over common units, their number."""
         unit = [name for name in self.task_ids if name in scored] + [*_UNIT_KEYS]
         base = scored.loc[scored[MODEL_ID] == baseline, [*unit, "headline"]]
@@ -957,7 +1014,9 @@ def score(
     if files is None:
         paths = opened.submissions()
         if not paths:
-            raise DataError(f"{opened.model_output_dir}: no submissions", hint="give files")
+            raise DataError(
+                f"{opened.model_output_dir}: no submissions", hint="give files"
+            )
     else:
         paths = [Path(file) for file in _list_of(files)]
     units: list[pd.DataFrame] = []
@@ -967,7 +1026,9 @@ def score(
     scoring_errors: list[ScoringError] = []
     for path in paths:
         try:
-            file_ids, file_units, file_joint = _score_file(path, truth, scales=_SCALES[scale])
+            file_ids, file_units, file_joint = _score_file(
+                path, truth, scales=_SCALES[scale]
+            )
         except OdforecastError as error:
             if files is not None:
                 raise
@@ -1026,7 +1087,9 @@ def _concat(parts: list[pd.DataFrame], task_ids: Sequence[str]) -> pd.DataFrame:
     """One table of all files; a task id that a file lacks is empty there."""
     filled = [part for part in parts if len(part)] or parts[:1]
     if not filled:
-        return pd.DataFrame(columns=[MODEL_ID, "file", *_UNIT_COLUMNS, *SCORES, "levels"])
+        return pd.DataFrame(
+            columns=[MODEL_ID, "file", *_UNIT_COLUMNS, *SCORES, "levels"]
+        )
     table = pd.concat(filled, ignore_index=True)
     # Files need not have the same columns; rows without a key would fall out of every group.
     ids = [name for name in task_ids if name in table]

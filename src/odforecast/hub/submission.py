@@ -44,7 +44,10 @@ class _NoSamplesError(ForecastError):
 
 
 #: What may be left out where it was not asked for, by output type.
-_LEFT_OUT: Final[dict[str, type[Exception]]] = {"sample": _NoSamplesError, "pmf": ForecastError}
+_LEFT_OUT: Final[dict[str, type[Exception]]] = {
+    "sample": _NoSamplesError,
+    "pmf": ForecastError,
+}
 
 
 def submit(
@@ -113,7 +116,9 @@ def submit(
     hub_formats = round_.file_format or opened.file_formats
     formats = [name for name in hub_formats if name in FORMATS]
     if format not in formats:
-        raise DataError(f"the hub does not take {format!r}", hint=one_of(format, formats))
+        raise DataError(
+            f"the hub does not take {format!r}", hint=one_of(format, formats)
+        )
     table = _rows(forecast, round_, output_types=output_types, samples=samples, own=own)
     path = opened.model_output_dir / hub_name / f"{stem}.{format}"
     for file in sorted(path.parent.glob(f"{stem}.*")):
@@ -177,7 +182,9 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
 def asked_until(hub: Hub, day: str) -> int:
     """The furthest horizon that the round of an ``origin_date`` asks for."""
     round_, _ = _round_of_day(hub, day)
-    horizons = [value for task in round_.tasks for value in task.choice("horizon").values]
+    horizons = [
+        value for task in round_.tasks for value in task.choice("horizon").values
+    ]
     return max(int(str(horizon)) for horizon in horizons)
 
 
@@ -203,7 +210,11 @@ def _round_of_day(hub: Hub, day: str) -> tuple[Round, str]:
 def _round_of(hub: Hub, forecast: Forecast) -> Round:
     """The round of a forecast's origin; it must know and count what the forecast does."""
     indicator = (hub.admin.get("additional_metadata") or {}).get("indicator")
-    if indicator and forecast.panel is not None and forecast.panel.indicator != indicator:
+    if (
+        indicator
+        and forecast.panel is not None
+        and forecast.panel.indicator != indicator
+    ):
         raise DataError(
             f"the hub counts {indicator!r}, and the forecast is of {forecast.panel.indicator!r}",
             hint="take a hub of that count",
@@ -236,14 +247,20 @@ def _rows(
     kinds = OUTPUT_TYPES if output_types is None else tuple(output_types)
     for kind in kinds or [""]:
         if kind not in OUTPUT_TYPES:
-            raise ForecastError(f"unknown output type {kind!r}", hint=one_of(kind, OUTPUT_TYPES))
+            raise ForecastError(
+                f"unknown output type {kind!r}", hint=one_of(kind, OUTPUT_TYPES)
+            )
     parts = []
     written = set()
     for task in round_.tasks:
         codes = task.choice("location").values
         horizons = task.choice("horizon").values
         places = [state for state in forecast.locations if _CODES.get(state) in codes]
-        targets = [str(name) for name in task.choice("target").values if name in forecast.targets]
+        targets = [
+            str(name)
+            for name in task.choice("target").values
+            if name in forecast.targets
+        ]
         if not places:
             continue
         selected = forecast
@@ -255,7 +272,9 @@ def _rows(
             try:
                 if kind == "sample":
                     params = output.output_type_id_params or Samples()
-                    table = _samples(selected, params, targets=targets, samples=samples, own=own)
+                    table = _samples(
+                        selected, params, targets=targets, samples=samples, own=own
+                    )
                 else:
                     table = to_hub(
                         selected,
@@ -304,10 +323,16 @@ def _samples(
         reason = f"the forecast has {n_draws} draws, and {n} samples are asked for"
     compound = params.compound_taskid_set
     for axis, column in ((MONTH, "horizon"), (LOCATION, "location")):
-        if compound is not None and column not in compound and axis not in forecast.joint:
+        if (
+            compound is not None
+            and column not in compound
+            and axis not in forecast.joint
+        ):
             reason = f"the hub's samples are one course over {axis}s, the forecast's draws are not"
     if reason or n is None:
-        raise _NoSamplesError(reason, hint="submit quantiles: output_types=['quantile']")
+        raise _NoSamplesError(
+            reason, hint="submit quantiles: output_types=['quantile']"
+        )
     # Evenly over the draws: members of a mixture stand one behind the other.
     chosen = np.arange(n) * n_draws // n
     known_months = forecast.known

@@ -45,7 +45,9 @@ _NAMES: Final = {
 }
 
 
-def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth) -> pd.DataFrame:
+def score_levels(
+    table: pd.DataFrame, levels: Mapping[float, str], truth: Truth
+) -> pd.DataFrame:
     """Scores of a table of quantiles, one row per unit."""
     units = table[["last_month", "location", "target", "horizon", "month"]].copy()
     no_day = np.datetime64("NaT", "s")
@@ -72,7 +74,9 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
     scores = _frame(units, observed, reasons=reasons)
     good = np.flatnonzero(reasons == "")
     if good.size:
-        good_scores, reasons[good] = quantiles(values[good], tau, observed=observed[good])
+        good_scores, reasons[good] = quantiles(
+            values[good], tau, observed=observed[good]
+        )
         scores = _frame(units, observed, reasons=reasons)
         for name, hub_name in _NAMES.items():
             if hub_name in good_scores:
@@ -80,7 +84,9 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
         good = np.flatnonzero(reasons == "")
     if good.size:
         log_values = np.log1p(values[good].T)
-        log_wis = weighted_interval_score(log_values, tau, observed=np.log1p(observed[good]))
+        log_wis = weighted_interval_score(
+            log_values, tau, observed=np.log1p(observed[good])
+        )
         scores.loc[good, "log_wis"] = log_wis.total
         middle = values[good, len(tau) // 2]
         scores.loc[good, "ape"] = absolute_percentage_error(middle, observed[good])
@@ -95,11 +101,15 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
     return scores
 
 
-def score_trend(table: pd.DataFrame, truth: Truth, panel_of_day: PanelOfDay) -> pd.DataFrame:
+def score_trend(
+    table: pd.DataFrame, truth: Truth, panel_of_day: PanelOfDay
+) -> pd.DataFrame:
     """Scores of the trend in a hub table, by the very rule of forecasts in hand."""
     table = table[table["output_type"] == "pmf"]
     if table.empty:
-        raise ScoringError("the table holds no chances of the trend", hint="output type pmf")
+        raise ScoringError(
+            "the table holds no chances of the trend", hint="output type pmf"
+        )
     keys = ["origin_date"]
     if SCENARIO_ID in table:
         keys.append(SCENARIO_ID)
@@ -143,14 +153,23 @@ def _score_origin(
         reported = _counts_of(panel, states, months=year_before)
         frequencies = pooled_frequencies(panel)
     later, later_reasons = observed_units(truth.observed, states, months=months)
-    earlier, earlier_reasons = observed_units(truth.observed, states, months=year_before)
+    earlier, earlier_reasons = observed_units(
+        truth.observed, states, months=year_before
+    )
     observed = category(later - earlier, earlier, first=thresholds(reported)[0])
     earlier_reasons = np.array(
-        [reason and f"{reason} (12 months before)" for reason in earlier_reasons], dtype=object
+        [reason and f"{reason} (12 months before)" for reason in earlier_reasons],
+        dtype=object,
     )
-    unknown = f"the count of 12 months before was not known at the origin (release {release})"
+    unknown = (
+        f"the count of 12 months before was not known at the origin (release {release})"
+    )
     reasons = _reasons_against(file_chances, ahead)
-    for further in (later_reasons, earlier_reasons, np.where(observed < 0, unknown, "")):
+    for further in (
+        later_reasons,
+        earlier_reasons,
+        np.where(observed < 0, unknown, ""),
+    ):
         reasons = np.where(reasons == "", further, reasons).astype(object)
     pooled = np.broadcast_to(frequencies, chances.shape)
     scorable = reasons == ""

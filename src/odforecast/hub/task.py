@@ -13,7 +13,13 @@ from odforecast.backtesting.submission import asked
 from odforecast.backtesting.task import ALL, Task
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
-from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, TARGET_DATA, TEAM
+from odforecast.hub.layout import (
+    CONFIG,
+    MODEL_METADATA,
+    MODEL_OUTPUT,
+    TARGET_DATA,
+    TEAM,
+)
 from odforecast.hub.making import (
     CONTACT,
     LAST_DATES,
@@ -67,7 +73,9 @@ def export_task(task: Task, folder: str | os.PathLike[str]) -> Path:
                     _write_origin(task, origin, panel=origin.panel, hub=part / key)
             write_json(task.manifest | {"origins": listing}, part / TASK_FILE)
     except OSError as error:
-        raise BacktestError(f"cannot write to {target}: {error.strerror or error}") from error
+        raise BacktestError(
+            f"cannot write to {target}: {error.strerror or error}"
+        ) from error
     return target
 
 
@@ -106,9 +114,17 @@ def _write_origin(task: Task, origin: Origin, panel: Panel, hub: Path) -> None:
     task_ids = round_["model_tasks"][0]["task_ids"]
     task_ids["horizon"]["optional"] = nowcast or None
     # The target data have more places than a task asks for.
-    task_ids["location"]["optional"] = [code for code in codes if code not in locations] or None
-    round_["additional_metadata"] = {LAST_DATES: {day: month_end(panel.last_month).isoformat()}}
-    facts = {"indicator": panel.indicator, "task": task.name, "fingerprint": task.fingerprint}
+    task_ids["location"]["optional"] = [
+        code for code in codes if code not in locations
+    ] or None
+    round_["additional_metadata"] = {
+        LAST_DATES: {day: month_end(panel.last_month).isoformat()}
+    }
+    facts = {
+        "indicator": panel.indicator,
+        "task": task.name,
+        "fingerprint": task.fingerprint,
+    }
     admin = admin_config(
         f"Task {task.name}",
         TEAM,

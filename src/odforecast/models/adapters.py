@@ -17,7 +17,13 @@ from scipy.special import ndtri
 
 from odforecast.errors import ForecastError, PanelError, one_of, whole
 from odforecast.models.content import Contents, installed
-from odforecast.models.innovations import FittedSeries, Innovations, Paths, ThetaPaths, fit_series
+from odforecast.models.innovations import (
+    FittedSeries,
+    Innovations,
+    Paths,
+    ThetaPaths,
+    fit_series,
+)
 from odforecast.models.model import LABEL, Model
 from odforecast.models.spec import MIN_MONTHS, Spec
 from odforecast.months import ONE_MONTH
@@ -63,7 +69,9 @@ def cutoffs(n: int, windows: int) -> list[int]:
     return list(range(n - LENGTH, LEAST - 1, -STEP))[:windows]
 
 
-def past_errors(y: Floats, forecast: Callable[[Floats], Floats], windows: int) -> Floats:
+def past_errors(
+    y: Floats, forecast: Callable[[Floats], Floats], windows: int
+) -> Floats:
     """Errors of earlier forecasts, shape (windows, 12)."""
     # y (n,)
     ends = cutoffs(y.size, windows)
@@ -82,7 +90,9 @@ def past_errors(y: Floats, forecast: Callable[[Floats], Floats], windows: int) -
 class PastErrors:
     """Paths: point forecasts, and errors as in the past."""
 
-    mean: Callable[[int], Floats]  # Takes a horizon, returns point forecasts, shape (H,)
+    mean: Callable[
+        [int], Floats
+    ]  # Takes a horizon, returns point forecasts, shape (H,)
     errors: Floats  # (W, 12): Of earlier forecasts
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -100,7 +110,10 @@ class PastErrors:
 #: Levels of the central intervals that are asked for, in percent.
 INTERVALS = (20, 40, 60, 80, 90, 95, 98, 99)
 #: Their ends, as levels of quantiles.
-LEVELS = (*((100 - i) / 200 for i in INTERVALS[::-1]), *((100 + i) / 200 for i in INTERVALS))
+LEVELS = (
+    *((100 - i) / 200 for i in INTERVALS[::-1]),
+    *((100 + i) / 200 for i in INTERVALS),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +136,9 @@ class Marginals:
         piece = np.clip(np.searchsorted(score, normal) - 1, 0, score.size - 2)
         slopes = np.diff(at, axis=0) / np.diff(score)[:, None]
         month = np.arange(horizon)
-        return np.asarray(at[piece, month] + slopes[piece, month] * (normal - score[piece]))
+        return np.asarray(
+            at[piece, month] + slopes[piece, month] * (normal - score[piece])
+        )
 
 
 #: What a forecaster is fitted to.
@@ -180,13 +195,22 @@ def adapted(
             hint="use on='sums', or paths='errors', which are joint over months",
         )
     contents = Contents()
-    settings = {"class": contents.named(type(item)), "on": on, "paths": paths, "log": str(log)}
+    settings = {
+        "class": contents.named(type(item)),
+        "on": on,
+        "paths": paths,
+        "log": str(log),
+    }
     if paths == FROM_ERRORS:
         settings["windows"] = str(windows)
     for key, value in contents.estimator(item).items():
         settings[f"{type(item).__name__}.{key}"] = contents.text(value)
     # Where a parameter has no text, or code is of no distribution, nothing is reused.
-    origin = dict.fromkeys([distribution, *contents.origin.split(", ")]) if contents.origin else ()
+    origin = (
+        dict.fromkeys([distribution, *contents.origin.split(", ")])
+        if contents.origin
+        else ()
+    )
     needed = NEEDED + 3 if paths == FROM_ERRORS else MIN_MONTHS
     spec = Spec(
         model=label,
@@ -219,7 +243,9 @@ class Foreign:
 
         def fit(state: str, deaths: Floats) -> Paths:
             # The library's own numbers hang on what is forecast, and never on the counts.
-            seed = seed_from("foreign", panel.dataset, panel.indicator, panel.last_month, state)
+            seed = seed_from(
+                "foreign", panel.dataset, panel.indicator, panel.last_month, state
+            )
             return self._paths(deaths, panel.last_month, seed=seed)
 
         return fit_series(self.spec, panel, fit=fit, log=self.log)
@@ -316,7 +342,11 @@ def from_sktime(
             "sktime is not installed", hint="pip install 'odforecast[sktime]'"
         ) from error
     if not isinstance(forecaster, BaseForecaster):
-        text = forecaster.__name__ if isinstance(forecaster, type) else repr(forecaster)[:80]
+        text = (
+            forecaster.__name__
+            if isinstance(forecaster, type)
+            else repr(forecaster)[:80]
+        )
         raise ForecastError(
             f"forecaster is {text}, no forecaster of sktime",
             hint="give an object: from_sktime(ThetaForecaster(sp=12))",
@@ -358,7 +388,9 @@ class _Sktime:
     def fit(self, y: Floats, first: np.datetime64, seed: int) -> _Sktime:
         import pandas as pd
 
-        index = pd.period_range(pd.Period(str(first), freq="M"), periods=y.size, freq="M")
+        index = pd.period_range(
+            pd.Period(str(first), freq="M"), periods=y.size, freq="M"
+        )
         series = pd.Series(np.array(y), index=index, name="deaths")
         with steadied(seed):
             copy = self.forecaster.clone()
@@ -369,7 +401,9 @@ class _Sktime:
             }
             copy.set_params(**unset)
             late = bool(copy.get_tag("requires-fh-in-fit", False, raise_error=False))
-            return _Sktime(copy if late else copy.fit(series), series, late=late, seed=seed)
+            return _Sktime(
+                copy if late else copy.fit(series), series, late=late, seed=seed
+            )
 
     def _ready(self, horizon: int) -> tuple[Any, list[int]]:
         ahead = list(range(1, horizon + 1))
@@ -412,7 +446,9 @@ class Smoothing:
         errors = self.sigma * rng.standard_normal((horizon, draws)).T
         level = np.full(draws, self.level)
         slope = np.full(draws, self.slope)
-        terms = np.repeat(self.season[:, None], draws, axis=1)  # m × draws, newest first
+        terms = np.repeat(
+            self.season[:, None], draws, axis=1
+        )  # m × draws, newest first
         out = np.empty((draws, horizon))
         for h in range(horizon):
             if trend == "M":
@@ -480,7 +516,9 @@ def ets(model: Mapping[str, Any]) -> Paths:
         phi=phi if has_slope and np.isfinite(phi) else 1.0,
         level=float(state[0]),
         slope=float(state[1]) if has_slope else 0.0,
-        season=state[1 + has_slope : 1 + has_slope + m] if form[2] != "N" else np.zeros(1),
+        season=state[1 + has_slope : 1 + has_slope + m]
+        if form[2] != "N"
+        else np.zeros(1),
         sigma=float(np.sqrt(model["sigma2"])),
     )
 
@@ -498,7 +536,9 @@ def ces(model: Mapping[str, Any]) -> Paths:
     last = states[n : n + m] if kind != "N" else states[n : n + 1]
     sigma = float(np.sqrt(model["sigma2"]))
     if kind == "N":
-        return Innovations(turn, np.array([1.0, 0.0]), gain=push, state=last[-1, :2], sigma=sigma)
+        return Innovations(
+            turn, np.array([1.0, 0.0]), gain=push, state=last[-1, :2], sigma=sigma
+        )
     if kind == "S":
         return _lagged(turn, push, rows=last[:, :2], sigma=sigma)
     if kind == "P":
@@ -511,9 +551,13 @@ def ces(model: Mapping[str, Any]) -> Paths:
     else:
         b0, b1 = (float(model["par"][k]) for k in ("beta_0", "beta_1"))
         again = np.array([[1.0, b1 - 1.0], [1.0, 1.0 - b0]])
-        seasonal = _lagged(again, np.array([b0 - b1, b0 + b1]), rows=last[:, 2:4], sigma=0.0)
+        seasonal = _lagged(
+            again, np.array([b0 - b1, b0 + b1]), rows=last[:, 2:4], sigma=0.0
+        )
     k = seasonal.state.size
-    transition = np.block([[turn, np.zeros((2, k))], [np.zeros((k, 2)), seasonal.transition]])
+    transition = np.block(
+        [[turn, np.zeros((2, k))], [np.zeros((k, 2)), seasonal.transition]]
+    )
     return Innovations(
         transition,
         np.concatenate([[1.0, 0.0], seasonal.observe]),
@@ -559,7 +603,11 @@ def theta(model: Mapping[str, Any]) -> Paths:
         n=n,
         dynamic=model["modeltype"] in ("DSTM", "DOTM"),
     )
-    return paths if season is None else Seasoned(paths, season, multiplied=bool(multiplied))
+    return (
+        paths
+        if season is None
+        else Seasoned(paths, season, multiplied=bool(multiplied))
+    )
 
 
 def arima(model: Mapping[str, Any]) -> Paths:
@@ -573,7 +621,9 @@ def arima(model: Mapping[str, Any]) -> Paths:
     return Innovations(
         transition,
         np.asarray(np.array(form["Z"], dtype=float) @ transition, dtype=float),
-        np.asarray(noise[:, 0] / np.sqrt(noise[0, 0]), dtype=float),  # V = R R' with R[0] = 1
+        np.asarray(
+            noise[:, 0] / np.sqrt(noise[0, 0]), dtype=float
+        ),  # V = R R' with R[0] = 1
         np.array(form["a"], dtype=float),
         float(np.sqrt(model["sigma2"])),
         level=float(coefs.get("intercept", 0.0)) + slope * n,
@@ -662,7 +712,9 @@ def from_statsforecast(
     >>> model.label, model.spec.target
     ('AutoCES(season_length=12)', 'deaths_month')
     """
-    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+    if isinstance(model, type) or not (
+        hasattr(model, "fit") and hasattr(model, "predict")
+    ):
         raise ForecastError(
             f"model is {_short(model)}, no model of statsforecast",
             hint="give an object: from_statsforecast(AutoCES(season_length=12))",
@@ -679,7 +731,9 @@ def from_statsforecast(
             "series",
             hint="give a model with fit(y) and predict(h)",
         )
-    model = deepcopy(model)  # what is done to the one given, later, must not change this one
+    model = deepcopy(
+        model
+    )  # what is done to the one given, later, must not change this one
     equations = _drawn_by(model)
     if paths is None:
         paths = FROM_ERRORS if equations is None else FROM_MODEL
@@ -725,7 +779,10 @@ def _needed(model: Any) -> list[str]:
         except (TypeError, ValueError):  # compiled: it will say so itself
             continue
         for parameter in parameters:
-            variable = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            variable = parameter.kind in (
+                parameter.VAR_POSITIONAL,
+                parameter.VAR_KEYWORD,
+            )
             if not variable and parameter.default is parameter.empty:
                 names[parameter.name] = None
     return list(names)
@@ -738,7 +795,10 @@ def _drawn_by(model: Any) -> str | None:
     if getattr(model, "blambda", None) is not None:
         return None
     for cls in type(model).__mro__:
-        if cls.__module__ == "statsforecast.models" and cls.__name__ in (*DRAWN, *SIMULATED):
+        if cls.__module__ == "statsforecast.models" and cls.__name__ in (
+            *DRAWN,
+            *SIMULATED,
+        ):
             return cls.__name__
     return None
 

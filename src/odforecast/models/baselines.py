@@ -135,7 +135,9 @@ class FittedBaseline:
                 [shuffled_levels(draws, streams.generator("location", s)) for s in some]
             )
             sums = np.stack([series[i] for i in rows])
-            paths[:, rows], first = self._paths(some, sums, horizon=horizon, levels=levels)
+            paths[:, rows], first = self._paths(
+                some, sums, horizon=horizon, levels=levels
+            )
             if first:
                 stretched |= dict.fromkeys(some, first)
         out, warnings = floor_at_zero(paths, states, what="12-month sums")
@@ -176,7 +178,9 @@ class FittedBaseline:
             spread += points[:, -1]
             return spread, stretched
         gaps = [settled_gaps(self.panel, s) for s in states]
-        quantiles = [symmetric_quantiles(g, level) for g, level in zip(gaps, levels, strict=True)]
+        quantiles = [
+            symmetric_quantiles(g, level) for g, level in zip(gaps, levels, strict=True)
+        ]
         relative = np.stack(quantiles, axis=1)[..., None]
         now = sums[:, -REVISED_MONTHS:] * (1.0 + relative)
         # What is wrong with the value now and what changes later are taken as independent.
@@ -232,4 +236,6 @@ class Baseline:
                     )
             states = [s for s in states if s not in skipped]
             require_some(states, skipped, panel=panel, model=self.name)
-        return FittedBaseline(self.spec, self.rule, panel, locations=tuple(states), skipped=skipped)
+        return FittedBaseline(
+            self.spec, self.rule, panel, locations=tuple(states), skipped=skipped
+        )

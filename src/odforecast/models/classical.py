@@ -45,7 +45,9 @@ def _seasonal_naive(y: Floats) -> Paths:
     first = np.eye(12)[0]
     last = np.eye(12)[-1]
     sigma = float(np.sqrt(np.mean((y[12:] - y[:-12]) ** 2)))
-    return Innovations(np.roll(np.eye(12), 1, axis=1), first, gain=last, state=y[-12:], sigma=sigma)
+    return Innovations(
+        np.roll(np.eye(12), 1, axis=1), first, gain=last, state=y[-12:], sigma=sigma
+    )
 
 
 def _ets(y: Floats) -> Paths:

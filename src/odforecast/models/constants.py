@@ -31,7 +31,9 @@ def read_rows(text: str) -> list[dict[str, str]]:
 def dated_sets(file: str, *columns: str) -> dict[tuple[str, ...], dict[str, float]]:
     """Sets of a table that ships: what some columns say about a set to its values by name."""
     sets: dict[tuple[str, ...], dict[str, float]] = {}
-    for row in read_rows(resources.files("odforecast.models").joinpath(file).read_text("utf-8")):
+    for row in read_rows(
+        resources.files("odforecast.models").joinpath(file).read_text("utf-8")
+    ):
         key = tuple(row[column] for column in columns)
         sets.setdefault(key, {})[row["name"]] = float(row["value"])
     return sets
@@ -40,7 +42,9 @@ def dated_sets(file: str, *columns: str) -> dict[tuple[str, ...], dict[str, floa
 @cache
 def all_constants() -> tuple[Constants, ...]:
     """Every set that ships, the earliest cut-off first."""
-    sets = sorted(dated_sets("constants.csv", "cutoff", "last_month", "data_hash").items())
+    sets = sorted(
+        dated_sets("constants.csv", "cutoff", "last_month", "data_hash").items()
+    )
     return tuple(
         Constants(dt.date.fromisoformat(day), month, data_hash=data, values=values)
         for (day, month, data), values in sets
@@ -49,5 +53,7 @@ def all_constants() -> tuple[Constants, ...]:
 
 def constants_for(as_of: dt.date) -> Constants:
     """The newest set whose cut-off is not later than the day of a forecast, or else the first."""
-    published = [constants for constants in all_constants() if constants.cutoff <= as_of]
+    published = [
+        constants for constants in all_constants() if constants.cutoff <= as_of
+    ]
     return (published or all_constants()[:1])[-1]

@@ -125,12 +125,19 @@ class Contents:
         """What an object was made with, without what it learned."""
         if callable(getattr(item, "get_tag", None)):
             needed = item.get_tag("python_dependencies", None, raise_error=False)
-            names = (re.split(r"[\s<>=!~\[;]", text, maxsplit=1)[0] for text in _texts(needed))
+            names = (
+                re.split(r"[\s<>=!~\[;]", text, maxsplit=1)[0]
+                for text in _texts(needed)
+            )
             self.needed.update(names)
         if callable(getattr(item, "get_params", None)):
             return dict(item.get_params(deep=False))
         attributes = getattr(item, "__dict__", {})
-        return {k: v for k, v in attributes.items() if not k.startswith("_") and k[-1] != "_"}
+        return {
+            k: v
+            for k, v in attributes.items()
+            if not k.startswith("_") and k[-1] != "_"
+        }
 
     def text(self, value: Any, depth: int = 0) -> str:
         """A value as text, which does not depend on where it lies in memory."""
@@ -147,7 +154,10 @@ class Contents:
             return "..."
         deeper = depth + 1
         if isinstance(value, Mapping):
-            pairs = (f"{self.text(k, deeper)}: {self.text(v, deeper)}" for k, v in value.items())
+            pairs = (
+                f"{self.text(k, deeper)}: {self.text(v, deeper)}"
+                for k, v in value.items()
+            )
             return "{" + ", ".join(pairs) + "}"
         if isinstance(value, list | tuple):
             return "[" + ", ".join(self.text(v, deeper) for v in value) + "]"

@@ -76,13 +76,18 @@ def forecaster(
     (10, 1, 12)
     """
     if callable(by):
-        raise ForecastError("by is a function", hint="write @od.forecaster(), with parentheses")
+        raise ForecastError(
+            "by is a function", hint="write @od.forecaster(), with parentheses"
+        )
     if by not in WAYS:
         raise ForecastError(
-            f"by is {by!r}, unknown", hint=one_of(by, ("location", "state")) + ", or None"
+            f"by is {by!r}, unknown",
+            hint=one_of(by, ("location", "state")) + ", or None",
         )
     if target not in TARGETS:
-        raise ForecastError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
+        raise ForecastError(
+            f"target is {target!r}, unknown", hint=one_of(target, TARGETS)
+        )
     axes = _axes(joint, target)
     min_months = whole("min_months", min_months, least=1)
 
@@ -117,14 +122,18 @@ def is_function(model: Model) -> bool:
 def _axes(joint: object, target: str) -> frozenset[str]:
     """Axes that are declared; one may be given as it is, without a list."""
     axes = (joint,) if isinstance(joint, str) else joint
-    if not isinstance(axes, Collection) or not all(isinstance(axis, str) for axis in axes):
+    if not isinstance(axes, Collection) or not all(
+        isinstance(axis, str) for axis in axes
+    ):
         raise ForecastError(
             f"joint is {joint!r}, allowed: axes out of 'location' and 'month'",
             hint="joint=('month',), or joint=() for 12-month counts that are joint over nothing",
         )
     for axis in axes:
         if axis not in _AXES:
-            raise ForecastError(f"joint has an unknown axis {axis!r}", hint=one_of(axis, _AXES))
+            raise ForecastError(
+                f"joint has an unknown axis {axis!r}", hint=one_of(axis, _AXES)
+            )
     if target == TARGET_MONTH and MONTH not in axes:
         raise ForecastError(
             f"joint is {joint!r} and the paths are of months: months that are not joint cannot be "
@@ -172,7 +181,9 @@ class _Function:
         object.__setattr__(self, "__doc__", self.function.__doc__)
 
     def fit(self, panel: Panel) -> _Fitted:
-        states, skipped = usable_locations(panel, self.spec.model, min_months=self.spec.min_months)
+        states, skipped = usable_locations(
+            panel, self.spec.model, min_months=self.spec.min_months
+        )
         return _Fitted(self, panel, locations=tuple(states), skipped=skipped)
 
 
@@ -204,7 +215,9 @@ class _Fitted:
         paths = np.empty((draws, len(self.locations), horizon))
         for key, rows in groups.items():
             panel = self.panel.select([self.locations[i] for i in rows])
-            paths[:, rows] = self._call(panel, horizon, draws=draws, rng=streams.generator(*key))
+            paths[:, rows] = self._call(
+                panel, horizon, draws=draws, rng=streams.generator(*key)
+            )
         return Forecast.from_panel(
             self.panel,
             paths,
@@ -214,7 +227,9 @@ class _Fitted:
             skipped=self.skipped,
         )
 
-    def _call(self, panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+    def _call(
+        self, panel: Panel, horizon: int, draws: int, rng: np.random.Generator
+    ) -> Floats:
         """What the function returned, as numbers of the shape asked for; else refused."""
         result: object = self.model.function(panel, horizon, draws, rng)
         fault = f"a {type(result).__name__}"

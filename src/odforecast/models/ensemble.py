@@ -92,7 +92,9 @@ class Pool:
         # One order of locations, so that sums over them do not depend on the caller's.
         ordered = panel.select(sorted(panel.locations))
         members = [member.fit(ordered) for member in self.members]
-        return FittedPool(self.spec, ordered, members=members, locations=panel.locations)
+        return FittedPool(
+            self.spec, ordered, members=members, locations=panel.locations
+        )
 
 
 @dataclass(eq=False, repr=False)
@@ -109,7 +111,9 @@ class FittedPool:
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
         forecasts = [member.draw(horizon, draws, streams) for member in self.members]
-        states = [s for s in self.panel.locations if all(s in f.locations for f in forecasts)]
+        states = [
+            s for s in self.panel.locations if all(s in f.locations for f in forecasts)
+        ]
         if not states:
             raise PanelError(f"{_NAME}: no location that every member can forecast")
         sums = [_sums(forecast.select(states), horizon) for forecast in forecasts]
@@ -136,8 +140,13 @@ class FittedPool:
             months,
             locations=states,
             joint=self.spec.joint,
-            skipped={s: r for f in forecasts for s, r in f.skipped.items() if s not in states},
-            warnings=(*dict.fromkeys(text for f in forecasts for text in f.warnings), *warnings),
+            skipped={
+                s: r for f in forecasts for s, r in f.skipped.items() if s not in states
+            },
+            warnings=(
+                *dict.fromkeys(text for f in forecasts for text in f.warnings),
+                *warnings,
+            ),
         ).select([state for state in self.locations if state in states])
 
 

@@ -60,7 +60,9 @@ class Innovations:
         ahead = np.arange(1, horizon + 1)[:, None]
         out = self.level + (self.slope + self.slope_sd * noise) * ahead
         state = np.broadcast_to(self.state, (draws, self.state.size))
-        one_by_one = self.observe.size < 8  # numpy adds so few one by one, and more in pairs
+        one_by_one = (
+            self.observe.size < 8
+        )  # numpy adds so few one by one, and more in pairs
         for h in range(horizon):
             if h:
                 state = state @ self.transition.T
@@ -110,7 +112,10 @@ class ThetaPaths:
         out = _errors(self.sigma, horizon, draws=draws, rng=rng)
         for h in range(horizon):
             i = float(self.n + h)
-            line = a * keep ** (self.n + h) + b * (1.0 - keep ** (self.n + h + 1)) / self.alpha
+            line = (
+                a * keep ** (self.n + h)
+                + b * (1.0 - keep ** (self.n + h + 1)) / self.alpha
+            )
             out[h] += level + weight * line
             level = self.alpha * out[h] + keep * level
             if self.dynamic:
@@ -162,7 +167,9 @@ class FittedSeries:
                 skipped[state] = f"{model} could not forecast: {one_line(error)}"
         for state, path in paths.items():
             if not np.isfinite(path).all():
-                skipped[state] = f"draws of {model} are not finite within {horizon} months"
+                skipped[state] = (
+                    f"draws of {model} are not finite within {horizon} months"
+                )
         states = [state for state in paths if state not in skipped]
         require_some(states, skipped, panel=self.panel, model=model)
         what = "12-month sums" if self.spec.target == TARGET_12MO else "months"

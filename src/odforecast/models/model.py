@@ -125,11 +125,15 @@ class Model:
 
     @steady
     def __repr__(self) -> str:
-        return card(f"Model {self.label}", _summary(self.spec), "next: .fit(panel), .to_frame()")
+        return card(
+            f"Model {self.label}", _summary(self.spec), "next: .fit(panel), .to_frame()"
+        )
 
     @steady
     def _repr_html_(self) -> str:
-        return html_table(self.to_frame(), f"Model {self.label}", note=_summary(self.spec))
+        return html_table(
+            self.to_frame(), f"Model {self.label}", note=_summary(self.spec)
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """What the model is and its settings, one row each.
@@ -341,7 +345,9 @@ class Fitted:
         rows = [*_declared(self.model.spec), *rows, *_learned(self.inner)]
         return pd.DataFrame(rows, columns=list(_COLUMNS))
 
-    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+    def plot(
+        self, location: str | None = None, axes: Axes | None = None, **style: Any
+    ) -> Axes:
         """Fan of the default forecast (12 months, 1000 draws, seed 1) of one place.
 
         The forecast is made for it; to draw one that there is, use
@@ -423,7 +429,9 @@ class Fitted:
         }
         if panel.notes:
             labels["notes"] = "; ".join(panel.notes)
-        delay = getattr(self.inner, "delay_said", "")  # only who took the constants knows
+        delay = getattr(
+            self.inner, "delay_said", ""
+        )  # only who took the constants knows
         if delay:
             labels["delay"] = str(delay)
         return forecast._replace(provenance={**forecast.provenance, **labels})
@@ -456,7 +464,9 @@ class Fitted:
 
 def streams_of(panel: Panel, seed: int = 1) -> Streams:
     """The streams of random numbers of a panel's forecasts."""
-    return Streams(seed, panel.dataset, indicator=panel.indicator, last_month=str(panel.last_month))
+    return Streams(
+        seed, panel.dataset, indicator=panel.indicator, last_month=str(panel.last_month)
+    )
 
 
 def _summary(spec: Spec) -> str:
@@ -483,12 +493,21 @@ def faults(
         yield "origin", f"last month {forecast.last_month}, the panel's is {last}"
     if forecast.as_of != panel.as_of:
         yield "origin", f"as-of date {forecast.as_of}, the panel's is {panel.as_of}"
-    if forecast.panel not in (None, panel) and forecast.panel.data_hash != panel.data_hash:
+    if (
+        forecast.panel not in (None, panel)
+        and forecast.panel.data_hash != panel.data_hash
+    ):
         yield "origin", "the forecast of another panel"
     if forecast.months[-1] != until:
-        yield "months", f"months to {forecast.months[-1]}, asked for {horizon} months, to {until}"
+        yield (
+            "months",
+            f"months to {forecast.months[-1]}, asked for {horizon} months, to {until}",
+        )
     if forecast.months[0] > first:
-        yield "months", f"months from {forecast.months[0]}, later than the first after {last}"
+        yield (
+            "months",
+            f"months from {forecast.months[0]}, later than the first after {last}",
+        )
     if len(forecast.draws) != draws:
         yield "draws", f"{len(forecast.draws)} draws, asked for {draws}"
     unknown = [place for place in forecast.locations if place not in panel.locations]
@@ -528,7 +547,9 @@ def _declared(spec: Spec, member: str = "") -> Iterator[Row]:
         yield name, value, source if member else "setting"
     yield "spec hash", spec.hash, source
     for inner in spec.members:
-        yield from _declared(inner, f"{member} > {inner.model}" if member else inner.model)
+        yield from _declared(
+            inner, f"{member} > {inner.model}" if member else inner.model
+        )
 
 
 def _learned(inner: object) -> Iterator[Row]:
@@ -553,7 +574,11 @@ def _learned(inner: object) -> Iterator[Row]:
         for name, values in idata["posterior"].data_vars.items():
             if set(values.dims) == {"chain", "draw"}:
                 draws = np.asarray(values.values, dtype=float)
-                yield str(name), f"{draws.mean():.4g} (sd {draws.std():.2g})", "posterior"
+                yield (
+                    str(name),
+                    f"{draws.mean():.4g} (sd {draws.std():.2g})",
+                    "posterior",
+                )
     fitted = state.get("fitted")
     if isinstance(fitted, Fitted):  # a layer round another model
         yield from _learned(fitted.inner)
@@ -562,7 +587,9 @@ def _learned(inner: object) -> Iterator[Row]:
 def _text(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)[:200]
+    return (
+        f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)[:200]
+    )
 
 
 #: Is told what is done, how many steps of it are, and of how many.

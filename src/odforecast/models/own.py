@@ -59,7 +59,9 @@ PAIRS = 6
 PAIRED_MONTHS = 3
 
 
-def conditioned(forecast: Forecast, panel: Panel, streams: Streams, fitted: Any = None) -> Forecast:
+def conditioned(
+    forecast: Forecast, panel: Panel, streams: Streams, fitted: Any = None
+) -> Forecast:
     """A forecast given the own counts of its panel."""
     # Places that have a file are moved. So are others, where the model knows how their months hang
     # together (`log_months`), and what is added up from them: the nation where it is the sum of its
@@ -75,7 +77,9 @@ def conditioned(forecast: Forecast, panel: Panel, streams: Streams, fitted: Any 
         )
     months, grid = months_of(forecast)
     paths = {place: months[:, i] for i, place in enumerate(forecast.locations)}
-    files, warnings = _read_files(forecast, panel, paths=paths, grid=grid, streams=streams)
+    files, warnings = _read_files(
+        forecast, panel, paths=paths, grid=grid, streams=streams
+    )
     warnings = [*forecast.warnings, *warnings]
     if not files:
         return forecast._replace(warnings=tuple(warnings))
@@ -132,7 +136,10 @@ def _moved_together(
         place: after[:, i]
         for i, place in enumerate(model.locations)
         if place in trusted
-        or (place not in files and not np.array_equal(after[:, i], before[:, i], equal_nan=True))
+        or (
+            place not in files
+            and not np.array_equal(after[:, i], before[:, i], equal_nan=True)
+        )
     }
 
 
@@ -237,7 +244,9 @@ def _read_files(
             )
         newest = own.of(place)[0][-1]
         ahead = int((newest - panel.last_month).astype(int))
-        further = f"{number_of(ahead, 'month')} after" if ahead > 0 else "no month after"
+        further = (
+            f"{number_of(ahead, 'month')} after" if ahead > 0 else "no month after"
+        )
         text = (
             f"{name} run to {newest}, {further} CDC's last; {number_of(used, 'month')} not yet "
             f"final at CDC {'is' if used == 1 else 'are'} used. Over "
@@ -283,12 +292,15 @@ def open_months(
         # Months that are open at CDC, as the model completes them: known as far as draws agree.
         end = panel.last_month
         completed = [
-            drawn.get(month, np.array([count])) for month, count in zip(both.tolist(), cdc)
+            drawn.get(month, np.array([count]))
+            for month, count in zip(both.tolist(), cdc)
         ]
         cdc = np.array([np.mean(draws) for draws in completed])
         varying = [draws for draws in completed[-12:] if draws.size > 1]
         if varying:
-            unsettled = float(np.std(np.sum(varying, axis=0))) / max(float(cdc[-12:].sum()), 1.0)
+            unsettled = float(np.std(np.sum(varying, axis=0))) / max(
+                float(cdc[-12:].sum()), 1.0
+            )
     settled = np.flatnonzero(both <= end)[-WINDOW:]
     if settled.size < LEAST_OVERLAP:
         return None
@@ -314,15 +326,22 @@ def open_months(
     drift = (DRIFT_YEARS * DRIFT**2 + (changes**2).sum()) / (DRIFT_YEARS + changes.size)
     new = np.flatnonzero(months > both[-1])
     calendar = months[new].astype(int) % 12
-    expected = np.maximum(deaths[new] * np.exp(missing[new]) / ratio[-1] + constant[calendar], 0.0)
+    expected = np.maximum(
+        deaths[new] * np.exp(missing[new]) / ratio[-1] + constant[calendar], 0.0
+    )
     # Errors in deaths become errors of logs at a level that the count itself does not move.
     year = float(level[-12:].mean())
-    usual = np.array([np.mean(drawn.get(month, year)) for month in months[new].tolist()])
+    usual = np.array(
+        [np.mean(drawn.get(month, year)) for month in months[new].tolist()]
+    )
     usual = np.maximum(usual, HALF) + HALF
     since = (months[new] - both[-1]).astype(float) + TO_LAST
     walk = OF_MEANS * drift / 12.0 * np.minimum.outer(since, since)
     filling = missing_sd[new] - missing_sd[learned[-12:]].mean()
-    single = chance * (1.0 + 1.0 / years[calendar]) / usual + (late.noise * missing[new]) ** 2
+    single = (
+        chance * (1.0 + 1.0 / years[calendar]) / usual
+        + (late.noise * missing[new]) ** 2
+    )
     noise = walk + unsettled**2 + chance / sums[1][-1] + np.diag(single)
     return OpenMonths(
         months[new],
@@ -332,7 +351,8 @@ def open_months(
         factor=float(ratio[-1]),
         factor_sd=float(
             np.sqrt(
-                (walk[-1, -1] if new.size else OF_MEANS * drift / 12.0 * TO_LAST) + unsettled**2
+                (walk[-1, -1] if new.size else OF_MEANS * drift / 12.0 * TO_LAST)
+                + unsettled**2
             )
         ),
         shared=int(both.size),
@@ -353,7 +373,9 @@ def _file(
     used = used[np.isfinite(paths[0, at[used]])]
     logs = np.log(counts.deaths + HALF)
     covariance = counts.noise + near(at) * np.outer(counts.common, counts.common)
-    covariance = covariance[np.ix_(used, used)] + _covariance(logs_of(paths[:, at[used]]))
+    covariance = covariance[np.ix_(used, used)] + _covariance(
+        logs_of(paths[:, at[used]])
+    )
     away = logs[used] - logs_of(paths[:, at[used]]).mean(axis=0)
     n_filled = filled_until(away, covariance)
     low = counts.months[used[n_filled:]]
@@ -365,7 +387,9 @@ def _file(
     errors -= errors.mean(axis=0)  # what they add is spread, and nothing to the mean
     z = np.abs(away) / np.sqrt(np.diag(covariance))
     far = float(z[:n_filled].max(initial=0.0))
-    file = File(at[used], logs[used], noise=noise, common=common, errors=errors, far=far)
+    file = File(
+        at[used], logs[used], noise=noise, common=common, errors=errors, far=far
+    )
     return file, low
 
 
@@ -434,7 +458,9 @@ class Late:
         spread = np.sqrt(np.log1p(self.spread**2))
         nodes, weights = np.polynomial.hermite_e.hermegauss(20)
         weights /= weights.sum()
-        odds = (share / (1.0 - share))[:, None] * np.exp(spread * nodes - 0.5 * spread**2)
+        odds = (share / (1.0 - share))[:, None] * np.exp(
+            spread * nodes - 0.5 * spread**2
+        )
         logs = np.log1p(odds)
         mean = logs @ weights
         return mean, np.sqrt((logs - mean[:, None]) ** 2 @ weights)
@@ -463,13 +489,17 @@ def late_arrivals(own: Own, place: str, constants: Delays) -> Late:
             now=newest_deaths[newest][pairs],
             spread=spread,
         )
-        source = f"assumed to fill up as {int(pairs.sum())} earlier counts in the file did"
+        source = (
+            f"assumed to fill up as {int(pairs.sum())} earlier counts in the file did"
+        )
         return Late(alpha, delta, spread=spread, noise=constants.noise, source=source)
     reason = "the file has one day only"
     if pairs.any():
         reason = "few months of the file have several days"
     if enough:
-        reason = "the months of the file that have several days were older than its last"
+        reason = (
+            "the months of the file that have several days were older than its last"
+        )
     return Late(
         constants.late * float(np.exp(constants.late_decay * AGE)),
         constants.late_decay,
@@ -534,7 +564,9 @@ def moved_by(shift: Floats, logs: Floats, paths: Floats) -> Floats:
     """Months whose logs are shifted; where the shift is 0, or hidden, exactly as they were."""
     # shift, logs, paths (D, ..., n)
     still = (shift == 0) | np.isnan(paths).any(axis=0)
-    return np.asarray(np.where(still, paths, np.maximum(np.exp(logs + shift) - HALF, 0.0)))
+    return np.asarray(
+        np.where(still, paths, np.maximum(np.exp(logs + shift) - HALF, 0.0))
+    )
 
 
 def move(paths: Floats, file: File) -> Floats:
@@ -588,7 +620,9 @@ def move_together(paths: Floats, model: LogMonths, files: Mapping[str, File]) ->
     covariance = loads @ loads.T + near(month) * np.outer(common, common)
     for i, file in zip(rows, files.values()):
         mine = np.flatnonzero(place == i)
-        covariance[np.ix_(mine, mine)] += file.noise + model.own[i][np.ix_(file.at, file.at)]
+        covariance[np.ix_(mine, mine)] += (
+            file.noise + model.own[i][np.ix_(file.at, file.at)]
+        )
     inverse = np.linalg.inv(covariance)
     values, vectors = np.linalg.eigh(nation.T @ inverse @ nation)
     turned = nation @ vectors
@@ -625,13 +659,19 @@ def _nation_beside(
     return np.maximum(us + change, 0.0)
 
 
-def _sum_of(places: Sequence[str], months: Mapping[str, Floats], like: Floats) -> Floats:
+def _sum_of(
+    places: Sequence[str], months: Mapping[str, Floats], like: Floats
+) -> Floats:
     """Sum of the last months of some places, as many as ``like`` has; zero for none."""
     n = like.shape[1]
-    return np.sum([months[place][:, -n:] for place in places], axis=0) + np.zeros_like(like)
+    return np.sum([months[place][:, -n:] for place in places], axis=0) + np.zeros_like(
+        like
+    )
 
 
-def _with_months(forecast: Forecast, moved: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+def _with_months(
+    forecast: Forecast, moved: Mapping[str, Floats]
+) -> tuple[Floats, Floats]:
     """Draws and known months with those of some places moved, sums added up again."""
     draws = forecast.draws.copy()
     known = forecast.known.copy()
@@ -672,15 +712,23 @@ def _part(
             _sum_of(others, paths, like=us),
             moved=_sum_of(others, {**paths, **moved}, like=us),
         )
-        shared[NATION] = np.maximum(_sum_of(units, {**mine, **shared}, like=us) + rest, 0.0)
+        shared[NATION] = np.maximum(
+            _sum_of(units, {**mine, **shared}, like=us) + rest, 0.0
+        )
     draws, known = _with_months(part, shared)
     rows = [forecast.locations.index(place) for place in part.locations]
     draws = _inside(
-        draws, whole.draws[:, rows], before=part.draws, whole_before=forecast.draws[:, rows]
+        draws,
+        whole.draws[:, rows],
+        before=part.draws,
+        whole_before=forecast.draws[:, rows],
     )
     if known.ndim == whole.known.ndim == 3:
         known = _inside(
-            known, whole.known[:, rows], before=part.known, whole_before=forecast.known[:, rows]
+            known,
+            whole.known[:, rows],
+            before=part.known,
+            whole_before=forecast.known[:, rows],
         )
     return replace(part, draws=draws, known=known)
 
@@ -689,12 +737,16 @@ def keep_share(part: Floats, whole: Floats, moved: Floats) -> Floats:
     """Months of a part that keeps its share of a whole that moved; of a whole of none it stays."""
     n = min(part.shape[1], whole.shape[1])  # months before may be drawn of one alone
     before = whole[:, -n:]
-    factor = np.where(before > 0, moved[:, -n:] / np.where(before > 0, before, 1.0), 1.0)
+    factor = np.where(
+        before > 0, moved[:, -n:] / np.where(before > 0, before, 1.0), 1.0
+    )
     out = part.copy()
     out[:, -n:] *= factor
     return out
 
 
-def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:
+def _inside(
+    part: Floats, whole: Floats, before: Floats, whole_before: Floats
+) -> Floats:
     """A part no larger than its whole, where it was not: rounding of a product is not a death."""
     return np.asarray(np.where(before <= whole_before, np.minimum(part, whole), part))

@@ -87,7 +87,9 @@ def below_zero(count: int, size: int, what: str = "months") -> list[str]:
     return [f"{count:,} of {size:,} drawn {what} were below zero and set to 0"]
 
 
-def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
+def floor_at_zero(
+    draws: Floats, states: list[str], what: str
+) -> tuple[Floats, tuple[str, ...]]:
     """Set negative draws (D, L, M) to zero, and say about ``what`` and where there were some."""
     below = draws < 0
     if not below.any():

@@ -23,7 +23,8 @@ from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STAT
 ENTRY_POINT_GROUP = "odforecast.models"
 #: What an entry point must lead to.
 _FORM = (
-    "it must lead to a class or function that makes a forecaster, or to what @od.forecaster made"
+    "it must lead to a class or function that makes a forecaster, "
+    "or to what @od.forecaster made"
 )
 _OURS = Spec("").origin
 
@@ -69,7 +70,9 @@ def _dlm() -> Maker:
 def _ensemble() -> Maker:
     from odforecast.models.ensemble import MEMBERS, Ensemble
 
-    def ensemble(members: Sequence[str | Model] = MEMBERS, *, delay: bool = True) -> Forecaster:
+    def ensemble(
+        members: Sequence[str | Model] = MEMBERS, *, delay: bool = True
+    ) -> Forecaster:
         """The ensemble of models by name; the ensemble itself completes the last months."""
         models = []
         for member in members:
@@ -124,7 +127,9 @@ def _county() -> Maker:
     from odforecast.models.county.filter import PHI, STEP
     from odforecast.models.county.model import County, ModelPaths
 
-    def county(paths: Any = DEFAULT_MODEL, phi: float = PHI, step: float = STEP) -> Forecaster:
+    def county(
+        paths: Any = DEFAULT_MODEL, phi: float = PHI, step: float = STEP
+    ) -> Forecaster:
         """Counties along the paths of a model of states by name, or of an object of yours."""
         states = ModelPaths(get_model(paths)) if isinstance(paths, str) else paths
         return County(states, phi=phi, step=step)
@@ -144,7 +149,9 @@ def _county_last() -> Maker:
     return partial(CountyBaseline, "county-last", True)
 
 
-def _series(name: str, line: str, title: str, methods: str, baseline: bool = False) -> BuiltIn:
+def _series(
+    name: str, line: str, title: str, methods: str, baseline: bool = False
+) -> BuiltIn:
     """A model of one series at a time, fitted to months."""
     load = partial(_classical, name, name, False)
     return BuiltIn(name, load, line, title=title, methods=methods, baseline=baseline)
@@ -318,8 +325,14 @@ _REGISTERED: dict[str, ModelFactory] = {}
 #: What a setting of a built-in model must be, by the class of its default.
 _KINDS: dict[type, tuple[Callable[[Any], bool], str]] = {
     bool: (lambda value: isinstance(value, bool), "True or False"),
-    int: (lambda value: isinstance(value, Integral) and int(value) > 0, "a whole number above 0"),
-    float: (lambda value: isinstance(value, Real) and 0 < float(value) < inf, "a number above 0"),
+    int: (
+        lambda value: isinstance(value, Integral) and int(value) > 0,
+        "a whole number above 0",
+    ),
+    float: (
+        lambda value: isinstance(value, Real) and 0 < float(value) < inf,
+        "a number above 0",
+    ),
 }
 #: A plus sign is of layers; a name is typed, and may stand in a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -466,11 +479,15 @@ def default_model(dataset: str = STATES) -> str:
     ('dlm', 'county')
     """
     if dataset not in _DEFAULTS:
-        raise UnknownNameError(f"unknown data set {dataset!r}", hint=one_of(dataset, _DEFAULTS))
+        raise UnknownNameError(
+            f"unknown data set {dataset!r}", hint=one_of(dataset, _DEFAULTS)
+        )
     return _DEFAULTS[dataset]
 
 
-def get_model(name: str | None = None, label: str | None = None, **parameters: Any) -> Model:
+def get_model(
+    name: str | None = None, label: str | None = None, **parameters: Any
+) -> Model:
     """Make a model by name; ``"NAME+delay"`` completes the last months for any other one.
 
     Parameters
@@ -497,14 +514,16 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
     name = DEFAULT_MODEL if name is None else name
     if not isinstance(name, str):
         raise UnknownNameError(
-            f"name is {name!r}, allowed: the name of a model", hint="od.models() lists them"
+            f"name is {name!r}, allowed: the name of a model",
+            hint="od.models() lists them",
         )
     base, plus, layer = name.rpartition("+")
     if plus and layer == DELAY:
         model = _delayed(name, get_model(base, **parameters))
     elif plus and base in model_names():
         raise UnknownNameError(
-            f"unknown model {name!r}: no layer is called {layer!r}", hint=one_of(layer, [DELAY])
+            f"unknown model {name!r}: no layer is called {layer!r}",
+            hint=one_of(layer, [DELAY]),
         )
     elif name in BUILT_IN:
         maker = BUILT_IN[name].load()
@@ -524,7 +543,8 @@ def _delayed(name: str, model: Model) -> Model:
     if model.spec.corrects_delay:
         base = name.removesuffix(f"+{DELAY}")
         raise UnknownNameError(
-            f"unknown model {name!r}: {base} corrects the delay itself", hint=f"use {base}"
+            f"unknown model {name!r}: {base} corrects the delay itself",
+            hint=f"use {base}",
         )
     return Model(Delayed(model), name)
 
@@ -546,7 +566,9 @@ def _plugged(name: str, parameters: Mapping[str, Any]) -> Model:
     """A model of an installed package, with the origin of its code."""
     point = plugged_in().get(name)
     if point is None:
-        raise UnknownNameError(f"unknown model {name!r}", hint=one_of(name, model_names()))
+        raise UnknownNameError(
+            f"unknown model {name!r}", hint=one_of(name, model_names())
+        )
     with _in_one_line(point, "loaded"):
         factory = point.load()
     # A decorated function is found by its name in other processes, with the origin that it has
@@ -554,7 +576,8 @@ def _plugged(name: str, parameters: Mapping[str, Any]) -> Model:
     if isinstance(factory, Model):
         if parameters:
             raise UnknownNameError(
-                f"{name} has no parameter {min(parameters)!r}", hint=f"{name} has nothing to set"
+                f"{name} has no parameter {min(parameters)!r}",
+                hint=f"{name} has nothing to set",
             )
         return factory
     if not callable(factory):
@@ -568,7 +591,9 @@ def _plugged(name: str, parameters: Mapping[str, Any]) -> Model:
         return model
     # Of a package that is installed for editing the version says nothing: its origin is unknown,
     # and its results are never reused.
-    return Model(model, name, origin="" if is_edited(point.dist) else _distribution(point))
+    return Model(
+        model, name, origin="" if is_edited(point.dist) else _distribution(point)
+    )
 
 
 def _check_settings(name: str, maker: Maker, parameters: Mapping[str, Any]) -> None:
@@ -599,7 +624,9 @@ def _call(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any])
             settings = inspect.signature(factory).parameters
         except (TypeError, ValueError):  # of some that are compiled nobody can say
             settings = None
-        if settings is not None and all(p.kind is not p.VAR_KEYWORD for p in settings.values()):
+        if settings is not None and all(
+            p.kind is not p.VAR_KEYWORD for p in settings.values()
+        ):
             unknown = [key for key in parameters if key not in settings]
             if unknown:
                 raise _no_parameter(name, unknown[0], list(settings)) from error
@@ -611,7 +638,9 @@ def _call(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any])
 def _label(name: str, parameters: Mapping[str, Any]) -> str:
     if not parameters:
         return name
-    settings = ", ".join(f"{key}={value!r}" for key, value in sorted(parameters.items()))
+    settings = ", ".join(
+        f"{key}={value!r}" for key, value in sorted(parameters.items())
+    )
     text = f"{name}({settings})"
     return text if LABEL.fullmatch(text) and len(text) <= 60 else f"{name}(...)"
 
@@ -639,7 +668,9 @@ def _by_name() -> dict[str, list[EntryPoint]]:
 
 def _usable(name: str) -> bool:
     # A plus sign is of layers: get_model("naive+delay").
-    return name not in BUILT_IN and LABEL.fullmatch(name) is not None and "+" not in name
+    return (
+        name not in BUILT_IN and LABEL.fullmatch(name) is not None and "+" not in name
+    )
 
 
 def _distribution(point: EntryPoint) -> str:
@@ -683,7 +714,9 @@ def _check_forecaster(model: object, title: str, form: str) -> None:
         fault = "has no fit"
     else:
         return
-    raise UnknownNameError(f"{title} is not a forecaster: {_description(model)} {fault}", hint=form)
+    raise UnknownNameError(
+        f"{title} is not a forecaster: {_description(model)} {fault}", hint=form
+    )
 
 
 def _description(item: object) -> str:

@@ -105,16 +105,26 @@ def pin_months(
     """
     sums = np.asarray(sums, dtype=float)
     base = recover_months(sums)
-    known = np.full(base.shape, np.nan) if known is None else np.asarray(known, dtype=float)
-    hidden = np.zeros(sums.shape, dtype=bool) if suppressed is None else np.asarray(suppressed)
+    known = (
+        np.full(base.shape, np.nan) if known is None else np.asarray(known, dtype=float)
+    )
+    hidden = (
+        np.zeros(sums.shape, dtype=bool)
+        if suppressed is None
+        else np.asarray(suppressed)
+    )
     if known.shape != base.shape or hidden.shape != sums.shape:
         raise DataError(
             f"sums {sums.shape} need known {base.shape} and suppressed {sums.shape}, "
             f"got {known.shape} and {hidden.shape}"
         )
     if (known <= 0).any():
-        raise DataError("a known month is not positive", hint="leave unknown months NaN")
-    stamps = np.datetime64(first, "M") + np.arange(base.shape[1] + 1).astype("timedelta64[M]")
+        raise DataError(
+            "a known month is not positive", hint="leave unknown months NaN"
+        )
+    stamps = np.datetime64(first, "M") + np.arange(base.shape[1] + 1).astype(
+        "timedelta64[M]"
+    )
     months = base.copy()
     sd = np.full(base.shape, np.nan)
     level = np.full(len(base), np.nan)
@@ -200,18 +210,24 @@ def _fit(
             responses = np.concatenate([responses, base[pins] / value / noise])
             loglik -= float(np.log(noise).sum())
         gram = predictors.T @ predictors
-        gram[np.diag_indices(d)] += 1e-9  # directions nothing speaks about stay where they are
+        gram[np.diag_indices(d)] += (
+            1e-9  # directions nothing speaks about stay where they are
+        )
         solution = np.linalg.solve(gram, predictors.T @ responses)
         rest = responses - predictors @ solution
         loglik -= 0.5 * float(np.linalg.slogdet(gram)[1]) + 0.5 * float(rest @ rest)
         covariance = np.linalg.inv(gram)[:d, :d]
         factor = np.linalg.cholesky((covariance + covariance.T) / 2)
         months = base + space @ solution[:d]
-        residual = np.log(level / days) + (months - level) / level - offset - solution[d]
+        residual = (
+            np.log(level / days) + (months - level) / level - offset - solution[d]
+        )
         once = solve_triangular(root, residual, lower=True)
         pull = solve_triangular(root, once, lower=True, trans="T")
         fitted = solution[d] + offset + smooth @ pull
-        shape = amplitude**2 * (_KERNEL @ np.bincount(calendar, weights=pull, minlength=12))
+        shape = amplitude**2 * (
+            _KERNEL @ np.bincount(calendar, weights=pull, minlength=12)
+        )
         ratio = solution[d + 1] if pins.size else np.nan
         score = loglik - 0.5 * (amplitude / SEASON_PRIOR) ** 2
         return score, solution[:d], factor, centre + shape, ratio, fitted
@@ -220,7 +236,9 @@ def _fit(
     filled = rolling_sums(base)
     last = filled.size - 1
     middle = np.arange(n) - 6
-    around = (filled[np.clip(middle, 0, last)] + filled[np.clip(middle + 1, 0, last)]) / 2.0
+    around = (
+        filled[np.clip(middle, 0, last)] + filled[np.clip(middle + 1, 0, last)]
+    ) / 2.0
     level = np.maximum(around / 365.25 * days, 0.3)
     for _ in range(5):
         fitted = solve(level, WALKS[2], scales[len(scales) // 2])[-1]
@@ -239,13 +257,22 @@ def _fit(
     through = rolling_sums(space.T).T[at]
     limits = (-base, SUPPRESSED[0] - base_sums, base_sums - SUPPRESSED[1])
     bounds = np.vstack([space, through, -through]), np.concatenate(limits)
-    row = _Row(base, sums, space=space, bounds=bounds, mean=mean, factor=np.linalg.cholesky(cov))
+    row = _Row(
+        base,
+        sums,
+        space=space,
+        bounds=bounds,
+        mean=mean,
+        factor=np.linalg.cholesky(cov),
+    )
     return row, float(weights @ ratios), np.einsum("g,gk->k", weights, seasons)
 
 
 def _inner_point(rows: Floats, limits: Floats) -> Floats:
     """A point as far inside the bounds as possible; refused if no point is inside."""
-    from scipy.optimize import linprog  # a quarter of the time that importing forecasts takes
+    from scipy.optimize import (
+        linprog,
+    )  # a quarter of the time that importing forecasts takes
 
     norms = np.linalg.norm(rows, axis=1)
     # Limits no direction can change (zero rows) are either kept or broken already.

@@ -19,7 +19,8 @@ def rolling_sums(months: Floats) -> Floats:
     months = np.asarray(months, dtype=float)
     if months.shape[-1] < 12:
         raise DataError(
-            f"{months.shape[-1]} months are too few for a 12-month sum", hint="give at least 12"
+            f"{months.shape[-1]} months are too few for a 12-month sum",
+            hint="give at least 12",
         )
     return np.lib.stride_tricks.sliding_window_view(months, 12, axis=-1).sum(axis=-1)
 
@@ -39,7 +40,9 @@ def recover_months(sums: Floats) -> Floats:
     if sums.ndim != 2:
         raise DataError(f"sums must be (locations, months), got shape {sums.shape}")
     if np.nanmin(sums, initial=0.0) < 0:
-        raise DataError("negative 12-month-ending count", hint="deaths cannot be negative")
+        raise DataError(
+            "negative 12-month-ending count", hint="deaths cannot be negative"
+        )
     months = np.full((len(sums), sums.shape[1] + 11), np.nan)
     published = ~np.isnan(sums)
     whole = published.all(axis=1)
@@ -121,7 +124,9 @@ def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     solution = np.linalg.solve(kkt, right.T).T[:, :12]
     negative = (solution < 0).any(axis=1)
     for row in np.flatnonzero(negative):
-        from scipy.optimize import nnls  # a quarter of the time that importing forecasts takes
+        from scipy.optimize import (
+            nnls,
+        )  # a quarter of the time that importing forecasts takes
 
         weight = 1e3 * max(1.0, float(np.abs(target[row]).max()))
         rows = np.vstack([design, np.full((1, 12), weight)])

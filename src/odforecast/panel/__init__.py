@@ -5,4 +5,14 @@ from odforecast.panel.panel import LAYERS, Frozen, Panel
 from odforecast.panel.pseudo import ERAS, Donor, era_of
 from odforecast.panel.triangle import Floats, Triangle
 
-__all__ = ["ERAS", "LAYERS", "Donor", "Floats", "Frozen", "Own", "Panel", "Triangle", "era_of"]
+__all__ = [
+    "ERAS",
+    "LAYERS",
+    "Donor",
+    "Floats",
+    "Frozen",
+    "Own",
+    "Panel",
+    "Triangle",
+    "era_of",
+]

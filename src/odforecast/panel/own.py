@@ -17,7 +17,13 @@ from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS, NATION, absent, called, code_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_day, to_month, today
-from odforecast.names import ALL_DRUGS, INDICATOR_NAMES, STATES, VINTAGE_REAL, indicator_name
+from odforecast.names import (
+    ALL_DRUGS,
+    INDICATOR_NAMES,
+    STATES,
+    VINTAGE_REAL,
+    indicator_name,
+)
 from odforecast.panel.triangle import Floats, fixed
 from odforecast.say import listed, number_of
 from odforecast.seeds import content_hash
@@ -93,10 +99,14 @@ class Own:
 
     def __post_init__(self) -> None:
         kinds = {"months": "datetime64[M]", "deaths": "float", "as_of": "datetime64[D]"}
-        arrays = {name: np.asarray(getattr(self, name), kind) for name, kind in kinds.items()}
+        arrays = {
+            name: np.asarray(getattr(self, name), kind) for name, kind in kinds.items()
+        }
         places = np.array(self.locations, dtype=str)
         if {array.size for array in arrays.values()} != {places.size}:
-            raise PanelError("own counts need a location, month, day and number in every row")
+            raise PanelError(
+                "own counts need a location, month, day and number in every row"
+            )
         order = np.lexsort((arrays["as_of"], arrays["months"], places))
         object.__setattr__(self, "locations", tuple(places[order].tolist()))
         for name, array in arrays.items():
@@ -231,12 +241,15 @@ def with_counts(
     notes = panel.notes
     later = len(counts.locations) - len(own.locations)
     if later:
-        notes += (f"{number_of(later, 'own count')} known only after {viewed} left out",)
+        notes += (
+            f"{number_of(later, 'own count')} known only after {viewed} left out",
+        )
     # Seen from the day of the newest count in it: nothing published later is in a panel.
     newest = own.as_of.max().astype(object)
     if newest > panel.as_of:
         class_panels = {
-            name: replace(class_panel, as_of=newest) for name, class_panel in panel.beside.items()
+            name: replace(class_panel, as_of=newest)
+            for name, class_panel in panel.beside.items()
         }
         panel = replace(panel, as_of=newest, beside=class_panels)
     return replace(panel, own=own, notes=notes)
@@ -269,7 +282,9 @@ def whole(frame: pd.DataFrame, columns: Iterable[str], message: str, hint: str) 
     lacking = [column for column in columns if column not in frame]
     if lacking:
         names = ", ".join(map(str, frame.columns))
-        raise PanelError(f"{message} {', '.join(lacking)}; the columns are {names}", hint=hint)
+        raise PanelError(
+            f"{message} {', '.join(lacking)}; the columns are {names}", hint=hint
+        )
     if frame.empty:
         raise PanelError(f"{message} rows", hint=hint)
 
@@ -292,7 +307,9 @@ def refuse(bad: Bools, message: str, hint: str | None, *cells: Any) -> None:
         raise PanelError(text, hint=hint)
 
 
-def _read(panel: Panel, frame: pd.DataFrame, complete: bool, default_day: dt.date) -> Own:
+def _read(
+    panel: Panel, frame: pd.DataFrame, complete: bool, default_day: dt.date
+) -> Own:
     """All rows of a frame; those without a day of their own were known on one."""
     if not isinstance(frame, pd.DataFrame):
         raise PanelError(f"own counts are a {type(frame).__name__}, not a DataFrame")
@@ -340,7 +357,9 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, default_day: dt.dat
     message = "{} is given twice as of {}: {:,.0f} and {:,.0f}"
     before = rows.groupby(keys)["deaths"].transform("first")
     hint = "one row per location, month and as_of"
-    refuse(rows.duplicated(keys).to_numpy(), message, hint, labels, days, before, deaths)
+    refuse(
+        rows.duplicated(keys).to_numpy(), message, hint, labels, days, before, deaths
+    )
     message = "{} had not ended on {}, the day on which it is said to be known"
     hint = "leave it out; a later --as-of moves the day of rows without an as_of"
     refuse(months >= days.astype("datetime64[M]"), message, hint, labels, days)
@@ -374,9 +393,13 @@ def _one_indicator(panel: Panel, frame: pd.DataFrame) -> None:
             f"own counts are of {indicator!r}, the panel's of {panel.indicator!r}",
             hint="give own counts of the same deaths, or take that indicator's panel",
         )
-    if panel.indicator == ALL_DRUGS or (indicator and not any(map(_blank, frame["indicator"]))):
+    if panel.indicator == ALL_DRUGS or (
+        indicator and not any(map(_blank, frame["indicator"]))
+    ):
         return
-    short = next((s for s, n in INDICATOR_NAMES.items() if n == panel.indicator), panel.indicator)
+    short = next(
+        (s for s, n in INDICATOR_NAMES.items() if n == panel.indicator), panel.indicator
+    )
     raise PanelError(
         f"own counts do not say that they are of {panel.indicator!r}"
         + (" in every row" if indicator else ", and may be of all drugs"),
@@ -434,10 +457,16 @@ def _check(panel: Panel, own: Own, state: str) -> None:
         )
     shared_months, own_deaths, cdc = common(panel, own, state=state)
     if shared_months.size < LEAST_OVERLAP:
-        span = f" ({shared_months[0]} to {shared_months[-1]})" if shared_months.size else ""
+        span = (
+            f" ({shared_months[0]} to {shared_months[-1]})"
+            if shared_months.size
+            else ""
+        )
         last = panel.last_month
         first = last - (LEAST_OVERLAP - 1) * ONE_MONTH
-        needed = [f"begin the file in {first} or earlier, with counts of the same definition"]
+        needed = [
+            f"begin the file in {first} or earlier, with counts of the same definition"
+        ]
         if months[0] <= first:
             needed = []
         if months[-1] <= last:
@@ -451,8 +480,9 @@ def _check(panel: Panel, own: Own, state: str) -> None:
         )
     own_total = float(rolling_sums(own_deaths)[-1])
     cdc_total = float(rolling_sums(cdc)[-1])
+    until = shared_months[-1]
     total = (
-        f"{name} add up to {own_total:,.0f} in the 12 months to {shared_months[-1]}, where CDC has "
+        f"{name} add up to {own_total:,.0f} in the 12 months to {until}, where CDC has "
     )
     ratio = np.inf if own_total else 1.0
     if cdc_total > 0:
@@ -461,7 +491,9 @@ def _check(panel: Panel, own: Own, state: str) -> None:
         hint = "are they of the same deaths, and of the whole state?"
         if ratio > 1:
             hint = "are these 12-month counts given as months?"
-        raise PanelError(f"{total}{cdc_total:,.0f}: {ratio:,.2g} times CDC's", hint=hint)
+        raise PanelError(
+            f"{total}{cdc_total:,.0f}: {ratio:,.2g} times CDC's", hint=hint
+        )
     if state == _NEW_YORK and _CITY in panel.locations:
         city = panel.monthly[panel.locations.index(_CITY)]
         positions = (shared_months[-12:] - panel.month_grid[0]).astype(int)
@@ -478,7 +510,9 @@ def _check(panel: Panel, own: Own, state: str) -> None:
     _refuse_slips(name, months, deaths=deaths, shared=shared, cdc=cdc * scale)
 
 
-def _refuse_slips(name: str, months: Months, deaths: Floats, shared: Bools, cdc: Floats) -> None:
+def _refuse_slips(
+    name: str, months: Months, deaths: Floats, shared: Bools, cdc: Floats
+) -> None:
     """Refuse a month that is three times what is usual, or a third of it, beyond chance.
 
     One that CDC has alike is not a slip: deaths rose, or reports to both are late. ``cdc`` has the
@@ -487,7 +521,9 @@ def _refuse_slips(name: str, months: Months, deaths: Floats, shared: Bools, cdc:
     n = deaths.size
     alike = np.zeros(n, dtype=bool)
     implied = np.full(n, np.nan)
-    alike[shared] = (deaths[shared] >= USUAL[0] * cdc) & (deaths[shared] <= USUAL[1] * cdc)
+    alike[shared] = (deaths[shared] >= USUAL[0] * cdc) & (
+        deaths[shared] <= USUAL[1] * cdc
+    )
     # Late reports lower none of what CDC's data imply.
     recent = [np.median(cdc[max(i - 12, 0) : i + 1]) for i in range(cdc.size)]
     implied[shared] = [max(count, median) for count, median in zip(cdc, recent)]

@@ -19,8 +19,22 @@ from odforecast.geography import absent, called, code_of, lookup, pick
 from odforecast.geography.places import SPLIT, by_fips, edition_of
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_day
-from odforecast.names import COUNTIES, OCCURRENCE, STATES, VINTAGE_SYNTHETIC, indicator_name
-from odforecast.panel.own import Own, dated, months_in, numbers, refuse, whole, with_counts
+from odforecast.names import (
+    COUNTIES,
+    OCCURRENCE,
+    STATES,
+    VINTAGE_SYNTHETIC,
+    indicator_name,
+)
+from odforecast.panel.own import (
+    Own,
+    dated,
+    months_in,
+    numbers,
+    refuse,
+    whole,
+    with_counts,
+)
 from odforecast.panel.pseudo import Donor, clean, delayed, settled
 from odforecast.panel.triangle import Floats, Triangle, fix_arrays, fixed, rows_for
 from odforecast.publication import SETTLED
@@ -158,11 +172,15 @@ class Panel(Frozen):
         months = fixed(self.months, "datetime64[M]")
         shape = (len(self.locations), months.size)
         if not self.locations or len(set(self.locations)) != len(self.locations):
-            raise PanelError(f"locations must be distinct and not empty, got {self.locations}")
+            raise PanelError(
+                f"locations must be distinct and not empty, got {self.locations}"
+            )
         if months.size == 0 or (np.diff(months).astype(int) != 1).any():
             raise PanelError("months must be consecutive and not empty")
         if np.datetime64(self.as_of, "D") < months[-1].astype("datetime64[D]"):
-            raise PanelError(f"as-of date {self.as_of} lies before the last month {months[-1]}")
+            raise PanelError(
+                f"as-of date {self.as_of} lies before the last month {months[-1]}"
+            )
         object.__setattr__(self, "months", months)
         fix_arrays(self, dict.fromkeys(LAYERS, shape))
         # A published count is its own bounds; without one they are an interval, or unknown.
@@ -176,7 +194,9 @@ class Panel(Frozen):
                 raise PanelError(f"the triangle has cells {cells}, expected {shape}")
         assert not any(p.beside for name, p in self.beside.items() if name != STATES)
         # Unless something says otherwise, no count is final.
-        final = months[0] - ONE_MONTH if self.final_through is None else self.final_through
+        final = (
+            months[0] - ONE_MONTH if self.final_through is None else self.final_through
+        )
         object.__setattr__(self, "final_through", np.datetime64(final, "M"))
         self._freeze()
         if self.own is not None:
@@ -248,7 +268,12 @@ class Panel(Frozen):
         ('OH',)
         """
         hint = "it needs location, month, reported: one row per location and month"
-        whole(frame, ("location", "month", "reported"), message="the frame has no", hint=hint)
+        whole(
+            frame,
+            ("location", "month", "reported"),
+            message="the frame has no",
+            hint=hint,
+        )
         day = dated("as_of", as_of, read=to_day)
         states = [lookup(str(s)).state for s in frame["location"]]
         stamps = months_in(frame)
@@ -270,7 +295,9 @@ class Panel(Frozen):
                 wrong |= (values < 0) | np.isinf(values)
                 noun = "a count"
             cells = [_cell_text(cell) for cell in frame[name]]
-            refuse(wrong, f"{{}}: {name} is {{}}, which is not {noun}", None, labels, cells)
+            refuse(
+                wrong, f"{{}}: {name} is {{}}, which is not {noun}", None, labels, cells
+            )
             layers[name][rows, columns] = values
         name = indicator_name(indicator)
         layers["final_through"] = months[-1]  # made-up counts are what they are
@@ -485,7 +512,9 @@ class Panel(Frozen):
         until = all_causes.last_month
         if all_causes.final_through < until:
             until = np.datetime64(until - 12 * ONE_MONTH, "M")
-        counts = pd.DataFrame(np.where(all_causes.months <= until, all_causes.reported, np.nan))
+        counts = pd.DataFrame(
+            np.where(all_causes.months <= until, all_causes.reported, np.nan)
+        )
         last = counts.ffill(axis=1).to_numpy()[:, -1]
         return fixed(rows_for(self.locations, all_causes.locations, values=last))
 
@@ -504,13 +533,19 @@ class Panel(Frozen):
         months, problems = self._recovered
         skipped: dict[str, str] = {}
         for i, (state, row) in enumerate(zip(self.locations, months)):
-            length = int(np.isnan([*row[::-1], np.nan]).argmax())  # months without a gap at the end
+            length = int(
+                np.isnan([*row[::-1], np.nan]).argmax()
+            )  # months without a gap at the end
             if state in problems:
                 skipped[state] = problems[state]
             elif self.hidden[i, -1]:
-                skipped[state] = f"the count of the last month ({self.last_month}) is suppressed"
+                skipped[state] = (
+                    f"the count of the last month ({self.last_month}) is suppressed"
+                )
             elif length == 0:
-                skipped[state] = f"no reported count in the last month ({self.last_month})"
+                skipped[state] = (
+                    f"no reported count in the last month ({self.last_month})"
+                )
             elif length < min_months:
                 reason = f"only {length} months up to {self.last_month}"
                 if self.hidden[i].any():
@@ -572,9 +607,13 @@ class Panel(Frozen):
             "name": np.repeat([called(s) for s in self.locations], n_time),
             "month": np.tile(self.months.astype("datetime64[s]"), n_loc),
         }
-        return pd.DataFrame(columns | {name: getattr(self, name).ravel() for name in LAYERS})
+        return pd.DataFrame(
+            columns | {name: getattr(self, name).ravel() for name in LAYERS}
+        )
 
-    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+    def plot(
+        self, location: str | None = None, axes: Axes | None = None, **style: Any
+    ) -> Axes:
         """Reported, and CDC's predicted, 12-month-ending counts of one place over time.
 
         Parameters
@@ -628,7 +667,9 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     locations = set(panel.locations)
     residents = {f: n for f, n in population.items() if f in locations}
     if not residents:
-        raise PanelError("the table has none of the panel's counties", hint="is it by county?")
+        raise PanelError(
+            "the table has none of the panel's counties", hint="is it by county?"
+        )
     used = set(residents)
     for old in residents:
         used |= set(SPLIT.get(old, ()))
@@ -655,5 +696,7 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
         without = [f for f in without if edition_of(f) is None]
     if without:
         names = listed(map(called, without), 4)
-        notes.append(f"no population of {number_of(len(without), 'county', 'counties')} ({names})")
+        notes.append(
+            f"no population of {number_of(len(without), 'county', 'counties')} ({names})"
+        )
     return replace(panel, residents=residents, notes=(*panel.notes, *notes))

@@ -89,12 +89,16 @@ class Donor:
     def __post_init__(self) -> None:
         shape = np.shape(self.late)
         if len(shape) != 2 or shape[0] != len(self.locations):
-            raise PanelError(f"late has shape {shape}, expected ({len(self.locations)}, A)")
+            raise PanelError(
+                f"late has shape {shape}, expected ({len(self.locations)}, A)"
+            )
         fix_arrays(self, dict.fromkeys(_TABLES, shape) | {"deaths": shape[:1]})
         if not (np.isfinite(self.late) & (self.late < 1)).all():
             raise PanelError("late shares must be finite and below 1")
         if (self.deaths <= 0).any() or min(self.age, self.final_back) < 0:
-            raise PanelError("deaths must be above 0 or NaN, age and final_back not negative")
+            raise PanelError(
+                "deaths must be above 0 or NaN, age and final_back not negative"
+            )
         object.__setattr__(self, "predecessors", tuple(self.predecessors))
 
     @property
@@ -109,7 +113,9 @@ class Donor:
     def last_month(self) -> np.datetime64:
         """Last month of the release: the one whose end is nearest ``age`` days before it."""
         end = np.datetime64(self.release, "D") - np.timedelta64(self.age, "D")
-        return np.datetime64((end + np.timedelta64(15, "D")).astype("datetime64[M]") - ONE_MONTH)
+        return np.datetime64(
+            (end + np.timedelta64(15, "D")).astype("datetime64[M]") - ONE_MONTH
+        )
 
     @property
     def era(self) -> str:
@@ -169,7 +175,9 @@ class Donor:
         if not after:
             closed_late = np.zeros(closed_late.shape)
         elif before:
-            closed_late = np.where(closed_late < 0, closed_late * after / before, closed_late)
+            closed_late = np.where(
+                closed_late < 0, closed_late * after / before, closed_late
+            )
         tables["late"][:, ~is_open] = closed_late
         return replace(self, final_back=final_back, **tables)
 
@@ -195,7 +203,9 @@ def _between(earlier: object, later: object) -> int:
 def settled(panel: Panel, month: object) -> np.datetime64:
     """A month at which a panel may be cut: a younger count would pass for a final one."""
     if panel.donor:
-        raise PanelError("a delayed panel cannot be cut", hint="cut the panel it was made from")
+        raise PanelError(
+            "a delayed panel cannot be cut", hint="cut the panel it was made from"
+        )
     last = to_month(month)
     until = panel.settled_through
     if until < last <= panel.last_month:
@@ -226,13 +236,16 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
         )
     if not isinstance(donor, Donor):
         raise PanelError(
-            f"donor is {short(donor)}, allowed: a Donor", hint="vintage.donors() has some"
+            f"donor is {short(donor)}, allowed: a Donor",
+            hint="vintage.donors() has some",
         )
     label = f"{donor.release}/{donor.data_hash}"
     base = _cut(panel, month, as_of=donor.released(month), vintage=VINTAGE_DELAYED)
     parts = [s for s in base.locations if s in donor.locations and s != NATION]
     if not parts:
-        raise PanelError(f"the donor of {donor.release} has none of the panel's locations")
+        raise PanelError(
+            f"the donor of {donor.release} has none of the panel's locations"
+        )
     triangle = _triangle(panel, month, donor=donor, base=base)
     final = donor.final_at(month)
     donor = donor.moved(month)
@@ -246,7 +259,9 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
             "no release shows how late reports arrive in Puerto Rico: it is taken as complete",
         )
     if missing:
-        notes += (f"the donor of {donor.release} has no {', '.join(missing)}: complete there",)
+        notes += (
+            f"the donor of {donor.release} has no {', '.join(missing)}: complete there",
+        )
     n = base.months.size
     ratio = _laid(donor, "ratio", locations=base.locations, n=n)
     return replace(
@@ -287,7 +302,9 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
     if panel.vintage == VINTAGE_SYNTHETIC:
         vintage = VINTAGE_SYNTHETIC  # what is made up stays so, however it is cut
     stop = int((month - panel.months[0]).astype(int)) + 1
-    layers = {name: getattr(panel, name)[:, :stop] for name in ("reported", "low", "high")}
+    layers = {
+        name: getattr(panel, name)[:, :stop] for name in ("reported", "low", "high")
+    }
     layers |= dict.fromkeys(_BLANK, np.full((len(panel.locations), stop), np.nan))
     class_panels = {}
     for name, class_panel in panel.beside.items():
@@ -310,7 +327,9 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
 
 def _incomplete(base: Panel, donor: Donor) -> Floats:
     """Reported counts less the donor's late arrivals, month of death by month of death."""
-    late = _laid(donor, "late", locations=base.locations, n=base.monthly.shape[1], fill=0.0)
+    late = _laid(
+        donor, "late", locations=base.locations, n=base.monthly.shape[1], fill=0.0
+    )
     sums = rolling_sums(base.monthly * (1.0 - late))
     # Counts without recovered months stay as they are; whole deaths only.
     sums = np.where(np.isnan(sums), base.reported, np.round(sums))
@@ -322,7 +341,9 @@ def _incomplete(base: Panel, donor: Donor) -> Floats:
     return closed(sums, base.locations)
 
 
-def _triangle(panel: Panel, month: np.datetime64, donor: Donor, base: Panel) -> Triangle | None:
+def _triangle(
+    panel: Panel, month: np.datetime64, donor: Donor, base: Panel
+) -> Triangle | None:
     """Counts that the donor's predecessors would have given, on the grid of ``base``."""
     releases = []
     tables = []

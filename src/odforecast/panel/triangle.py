@@ -25,7 +25,9 @@ def fixed(values: ArrayLike, kind: str = "float") -> NDArray[Any]:
     return array
 
 
-def fix_arrays(thing: object, shapes: Mapping[str, tuple[int, ...]], of: str = "") -> None:
+def fix_arrays(
+    thing: object, shapes: Mapping[str, tuple[int, ...]], of: str = ""
+) -> None:
     """Fix the arrays of an object, each of its shape; one that is not given is NaN."""
     for name, shape in shapes.items():
         values = getattr(thing, name)
@@ -91,7 +93,9 @@ class Triangle:
         if wrong:
             raise PanelError(f"a triangle{wrong}")
         expected = dict.fromkeys(("reported", *SAID), shape) | {"all_deaths": shape[:2]}
-        fix_arrays(self, {name: expected[name] for name in self.layers}, of=" of a triangle")
+        fix_arrays(
+            self, {name: expected[name] for name in self.layers}, of=" of a triangle"
+        )
 
     def __len__(self) -> int:
         return len(self.releases)
@@ -103,12 +107,16 @@ class Triangle:
     @property
     def layers(self) -> dict[str, Floats]:
         """Every array there is, by name: locations are the second axis of each."""
-        arrays = {name: getattr(self, name) for name in ("reported", *SAID, "all_deaths")}
+        arrays = {
+            name: getattr(self, name) for name in ("reported", *SAID, "all_deaths")
+        }
         return {name: array for name, array in arrays.items() if array is not None}
 
     def rows(self, rows: Sequence[int]) -> Triangle:
         """Only these locations, in this order."""
-        picked: dict[str, Any] = {n: array[:, list(rows)] for n, array in self.layers.items()}
+        picked: dict[str, Any] = {
+            n: array[:, list(rows)] for n, array in self.layers.items()
+        }
         return replace(self, **picked)
 
     def cells(self, months: slice) -> Triangle:

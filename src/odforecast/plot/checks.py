@@ -78,10 +78,14 @@ def transforms(places: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> Figu
 def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
     """The change in growth after every month, and the events among them."""
     figure, axes = canvas(height=7.0)
-    axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=MUTED)
+    axes.plot(
+        days(changes["month"].to_numpy(dtype=str)), changes["change"], color=MUTED
+    )
     axes.axhline(0.0, color=INK, linewidth=0.6)
     listed = []
-    for number, row in enumerate(table.dropna(subset="change").to_dict("records"), start=1):
+    for number, row in enumerate(
+        table.dropna(subset="change").to_dict("records"), start=1
+    ):
         at = (days([row["month"]])[0], row["change"])
         chosen = row["chosen"]
         axes.scatter(
@@ -90,7 +94,9 @@ def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
             zorder=3,
             s=22,
         )
-        axes.annotate(str(number), at, (5, 4), textcoords="offset points", fontsize=SMALL)
+        axes.annotate(
+            str(number), at, (5, 4), textcoords="offset points", fontsize=SMALL
+        )
         said = "chosen, no rank" if chosen else f"{row['percentile']:.0f}"
         listed.append(f"{number}  {row['month']}  {row['event']}: {said}")
     axes.set_title(title, loc="left", fontsize=SMALL)
@@ -102,7 +108,9 @@ def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
 
 def rank_pairs(table: pd.DataFrame) -> Figure:
     """Percentiles of all drugs and of the placebo outcome, event by event."""
-    axes, place = _rows([f"{r.event} ({r.month})" for r in table.itertuples()], 0.6, more=1.6)
+    axes, place = _rows(
+        [f"{r.event} ({r.month})" for r in table.itertuples()], 0.6, more=1.6
+    )
     axes.scatter(
         table["percentile"],
         place,
@@ -157,7 +165,9 @@ def hindcast(table: pd.DataFrame, months: Months, counts: Floats) -> Figure:
     _, axes = canvas()
     recent = months >= np.datetime64("2019-01", "M")
     axes.plot(days(months[recent]), counts[recent], color=INK, label="reported")
-    for (name, part), color in zip(table.groupby("scenario_id", sort=False), (MUTED, BLUE)):
+    for (name, part), color in zip(
+        table.groupby("scenario_id", sort=False), (MUTED, BLUE)
+    ):
         when = days(part["month"].to_numpy(dtype=str))
         axes.fill_between(
             when,

@@ -88,7 +88,10 @@ def alt_text(axes: Axes | Figure | NDArray[Any]) -> str:
 
 
 def save(
-    axes: Axes | Figure | NDArray[Any], path: str | os.PathLike[str], *, dpi: float = 150
+    axes: Axes | Figure | NDArray[Any],
+    path: str | os.PathLike[str],
+    *,
+    dpi: float = 150,
 ) -> Path:
     """Write the figure of some axes; the same figure gives the same bytes.
 
@@ -183,7 +186,11 @@ def inline(axes: Axes | Figure | NDArray[Any], key: str, *, label: str = "") -> 
     edges = (at.x0 * width, (1 - at.y1) * height, at.x1 * width, (1 - at.y0) * height)
     scales = "".join(
         f' data-{name}="{" ".join(f"{x:.6g}" for x in values)}"'
-        for name, values in (("box", edges), ("x", first.get_xlim()), ("y", first.get_ylim()))
+        for name, values in (
+            ("box", edges),
+            ("x", first.get_xlim()),
+            ("y", first.get_ylim()),
+        )
     )
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" class="figure" id="{escape(key)}" '
@@ -246,6 +253,11 @@ def _sentences(grid: Sequence[Any]) -> list[str]:
 def title_of(figure: Any) -> str:
     """The title of the figure, or those of its axes."""
     over = figure.get_suptitle()
-    titles = [t for x in figure.axes for t in (head_of(x).title, x.get_title(loc="center"))]
-    shown = "; ".join(dict.fromkeys(t for t in ([over] if over else titles) if t)) or "Figure"
+    titles = [
+        t for x in figure.axes for t in (head_of(x).title, x.get_title(loc="center"))
+    ]
+    shown = (
+        "; ".join(dict.fromkeys(t for t in ([over] if over else titles) if t))
+        or "Figure"
+    )
     return " ".join(shown.replace(r"\$", "$").split())

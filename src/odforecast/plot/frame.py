@@ -49,11 +49,15 @@ _IN_A_SENTENCE = {
 # Tables
 
 
-def table_of(thing: Any, columns: Iterable[str], name: str, **keywords: Any) -> pd.DataFrame:
+def table_of(
+    thing: Any, columns: Iterable[str], name: str, **keywords: Any
+) -> pd.DataFrame:
     """The table given, or what an object's ``to_frame`` gives, once it has the columns and rows."""
     if isinstance(thing, pd.DataFrame):
         table = thing
-    elif callable(getattr(thing, "to_frame", None)) and not isinstance(thing, pd.Series):
+    elif callable(getattr(thing, "to_frame", None)) and not isinstance(
+        thing, pd.Series
+    ):
         table = thing.to_frame(**keywords)
     else:
         raise DataError(
@@ -67,7 +71,9 @@ def table_of(thing: Any, columns: Iterable[str], name: str, **keywords: Any) -> 
             hint=f"it has: {', '.join(map(str, table.columns))}",
         )
     if table.empty:
-        raise DataError(f"the table of {name} is empty", hint="was everything filtered out?")
+        raise DataError(
+            f"the table of {name} is empty", hint="was everything filtered out?"
+        )
     return table
 
 
@@ -98,7 +104,9 @@ def months_in(table: pd.DataFrame, column: str = "month") -> Any:
     return table[column].to_numpy(dtype="datetime64[M]")
 
 
-def reported_of(history: Any, place: str, parts: Mapping[str, Sequence[str]] | None = None) -> Any:
+def reported_of(
+    history: Any, place: str, parts: Mapping[str, Sequence[str]] | None = None
+) -> Any:
     """Rows ``month, reported`` of a place, or the sum of its parts; None where there is neither."""
     table = table_of(history, ("location", "month", "reported"), name="history")
     codes = set(table["location"].astype(str))
@@ -115,7 +123,9 @@ def reported_of(history: Any, place: str, parts: Mapping[str, Sequence[str]] | N
     return counts.sum(min_count=len(members)).reset_index()
 
 
-def at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datetime64 | None]:
+def at_month(
+    table: pd.DataFrame, month: object
+) -> tuple[pd.DataFrame, np.datetime64 | None]:
     """Rows of the month asked for: without one, 12 months ahead, or the last there is."""
     if "month" not in table:
         return table, None if month is None else to_month(month)
@@ -130,7 +140,9 @@ def at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datet
         when = months.max()
     rows = table[months == when]
     if rows.empty:
-        raise DataError(f"the table has no {when}", hint=f"it has {months.min()} to {months.max()}")
+        raise DataError(
+            f"the table has no {when}", hint=f"it has {months.min()} to {months.max()}"
+        )
     return rows, when
 
 
@@ -155,11 +167,15 @@ class About(NamedTuple):
     source: str
 
 
-def about(thing: Any, table: pd.DataFrame | None = None, indicator: str | None = None) -> About:
+def about(
+    thing: Any, table: pd.DataFrame | None = None, indicator: str | None = None
+) -> About:
     """What is said of something and its table; the indicator is the one named, or its own."""
     panel = thing if hasattr(thing, "vintage") else getattr(thing, "panel", None)
     release: Any = getattr(panel, "release", None)
-    real = isinstance(release, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
+    real = (
+        isinstance(release, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
+    )
     dataset = getattr(panel, "dataset", STATES)
     day = day_of(thing, table)
     if real and dataset == COUNTIES:
@@ -234,14 +250,18 @@ def scores_of(
     table = table_of(labelled, (*_SCORED, *columns), name="scores")
     table = table[table["target"].astype(str) == TARGET_12MO]
     if table.empty:
-        raise DataError("the scores hold no 12-month counts", hint="figures show those only")
+        raise DataError(
+            "the scores hold no 12-month counts", hint="figures show those only"
+        )
     table = of_kind(table, "vintage", named=vintage)
     scorable = table["scorable"].astype(bool)
     if hidden and "observed_low" in table:
         scorable |= table["pit"].notna()
     rows = table[scorable]
     if rows.empty:
-        reason = table["reason"].iloc[0] if "reason" in table else "no truth is old enough"
+        reason = (
+            table["reason"].iloc[0] if "reason" in table else "no truth is old enough"
+        )
         raise DataError(f"none of {len(table)} forecasts could be scored: {reason}")
     level = np.where(rows["location"].astype(str) == "US", "nation", "jurisdictions")
     return rows.assign(level=level, model=rows["model"].astype(str))
@@ -256,7 +276,8 @@ def of_kind(table: pd.DataFrame, column: str, named: str | None) -> pd.DataFrame
         if named is None:
             return table
         raise DataError(
-            f"{column} is {named!r}, and the table has no such column", hint="leave it out"
+            f"{column} is {named!r}, and the table has no such column",
+            hint="leave it out",
         )
     values = table[column].astype(str)
     kinds = list(dict.fromkeys(values))
@@ -304,7 +325,8 @@ def of_level(table: pd.DataFrame, level: str | None) -> tuple[pd.DataFrame, str]
     rows = table[table["level"] == level]
     if rows.empty:
         raise DataError(
-            f"nothing was scored for level {level!r}", hint=f"there is: {', '.join(levels)}"
+            f"nothing was scored for level {level!r}",
+            hint=f"there is: {', '.join(levels)}",
         )
     places = rows["location"].astype(str).unique()
     if len(places) == 1:
@@ -323,7 +345,9 @@ def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[s
         raise DataError("models is empty", hint="leave it out for all of them")
     for name in names:
         if name not in scored:
-            raise UnknownNameError(f"no scores of model {name!r}", hint=hint_of(name, scored))
+            raise UnknownNameError(
+                f"no scores of model {name!r}", hint=hint_of(name, scored)
+            )
     return names
 
 
@@ -369,7 +393,9 @@ def is_county(code: str) -> bool:
 
 def titled(deaths: str, place: str = "") -> str:
     """The title of a figure of 12-month counts."""
-    return joined(f"{capital(deaths)} in the 12 months ending each month", place and called(place))
+    return joined(
+        f"{capital(deaths)} in the 12 months ending each month", place and called(place)
+    )
 
 
 def joined(*parts: str, by: str = ", ") -> str:

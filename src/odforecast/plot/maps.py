@@ -19,7 +19,15 @@ from odforecast.geography import JURISDICTIONS, NATION, called, lookup
 from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.plot.files import finish
-from odforecast.plot.frame import about, at_month, day_of, is_county, joined, one_of, table_of
+from odforecast.plot.frame import (
+    about,
+    at_month,
+    day_of,
+    is_county,
+    joined,
+    one_of,
+    table_of,
+)
 from odforecast.plot.style import (
     BLUE,
     CLASSES,
@@ -74,12 +82,25 @@ _COLUMNS = 1 + max(column for column, _ in GRID.values())
 _ROWS = 1 + max(row for _, row in GRID.values())
 #: What may be drawn, and what a column with it is called.
 KINDS: Final = ("change", "fall")
-_COUNTS = ("reported", "predicted", "median", "low", "high", "value", "deaths", "count", "counts")
+_COUNTS = (
+    "reported",
+    "predicted",
+    "median",
+    "low",
+    "high",
+    "value",
+    "deaths",
+    "count",
+    "counts",
+)
 _REASON = "a map of counts shows where many people live, not where more of them die"
 _SHOWN_AS = {"YC": "NYC"}
 #: Least value of each class but the last, from a likely fall to a likely rise, and what it is
 #: called: of the chance of a fall to the nearest 5%, and of a change with its sign turned.
-_CHANCES: Final = ((90, 75, 25.1, 10.1), ("90–100%", "75–90%", "25–75%", "10–25%", "0–10%"))
+_CHANCES: Final = (
+    (90, 75, 25.1, 10.1),
+    ("90–100%", "75–90%", "25–75%", "10–25%", "0–10%"),
+)
 _CHANGES: Final = (
     (15, 5, -4.9, -14.9),
     ("−15% or less", "−15 to −5%", "−5 to +5%", "+5 to +15%", "+15% or more"),
@@ -127,7 +148,9 @@ def tile_map(
     Virginia) to +3% (New York City). No value: ...
     """
     if kind.lower() in (*_COUNTS, "rate", "rates"):
-        raise DataError(f"kind is {kind!r}: {_REASON}", hint="use kind='change' or kind='fall'")
+        raise DataError(
+            f"kind is {kind!r}: {_REASON}", hint="use kind='change' or kind='fall'"
+        )
     one_of(kind, KINDS, name="kind")
     numbers, when, day = _numbers(values, kind, month=month)
     by_place = numbers[kind]
@@ -150,7 +173,11 @@ def tile_map(
         number = _number(by_place[code], kind)
         _tile(axes, code, number=number, level=classes.get(code), address=address)
         probability = chance_by_place.get(code, float("nan"))
-        fall = f"chance of a fall {likely(probability)}" if np.isfinite(probability) else ""
+        fall = (
+            f"chance of a fall {likely(probability)}"
+            if np.isfinite(probability)
+            else ""
+        )
         change = f"expected change {number}" if kind == "change" else ""
         name = f"{_SHOWN_AS.get(code, code)} {number}: {called(code)}"
         names[address] = joined(name, fall, change)
@@ -172,7 +199,9 @@ def tile_map(
         finding = f"Expected change: a fall of 5% or more in {falls} of {len(levels)}"
         finding += f", a rise in {rises}"
         color = "expected change"
-    numbers_are = "" if kind == "fall" else " Number: expected change on a year earlier."
+    numbers_are = (
+        "" if kind == "fall" else " Number: expected change on a year earlier."
+    )
     period = "" if when is None else f"12 months to {month_name(when)}"
     below = f"{joined(capital(data.deaths), period)}. Color: {color}.{numbers_are}"
     note = f"{data.source} NY leaves out New York City (NYC).".strip()
@@ -204,23 +233,31 @@ def _numbers(
 ) -> tuple[dict[str, dict[str, float]], np.datetime64 | None, str]:
     """Numbers by code of the kind, and chances if they are known; their month, and as of when."""
     if any(is_county(str(s)) for s in getattr(values, "locations", ())):
-        raise DataError("these are counties, and tiles are states", hint="use od.plot.map")
+        raise DataError(
+            "these are counties, and tiles are states", hint="use od.plot.map"
+        )
     when = None if month is None else to_month(month)
     day = ""
     if isinstance(values, pd.Series | Mapping):
         name = str(getattr(values, "name", ""))
         if name in _COUNTS:
-            raise DataError(f"these are {name!r}: {_REASON}", hint="give changes in percent")
+            raise DataError(
+                f"these are {name!r}: {_REASON}", hint="give changes in percent"
+            )
         columns = {kind: dict(values)}
     else:
-        summary = values.summary() if callable(getattr(values, "summary", None)) else values
+        summary = (
+            values.summary() if callable(getattr(values, "summary", None)) else values
+        )
         if isinstance(summary, pd.DataFrame) and kind not in summary:
             hint = f"give forecast.summary(), or columns location and {kind}"
             raise DataError(f"the table has no column {kind!r}: {_REASON}", hint=hint)
         table = table_of(summary, ("location", kind), name="changes")
         rows, when = at_month(table, month)
         if rows["location"].duplicated().any():
-            raise DataError("a location has several rows", hint="give one row per location")
+            raise DataError(
+                "a location has several rows", hint="give one row per location"
+            )
         day = day_of(None, rows)
         columns = {}
         for column in (kind, "fall"):
@@ -231,7 +268,9 @@ def _numbers(
         for key, value in value_by_name.items():
             code = lookup(str(key)).state
             if code in numbers[column]:
-                raise UnknownNameError(f"{called(code)} is given twice, once as {key!r}")
+                raise UnknownNameError(
+                    f"{called(code)} is given twice, once as {key!r}"
+                )
             numbers[column][code] = float(value)
     _check(numbers[kind], kind)
     return numbers, when, day
@@ -257,7 +296,9 @@ def _check(values: Mapping[str, float], kind: str) -> None:
         rule = f"is a change in percent, and these look like counts: {_REASON}"
     if odd:
         code, value = next(iter(odd.items()))
-        raise DataError(f"{called(code)} has {value:,.6g}, and kind={kind!r} {rule}", hint=hint)
+        raise DataError(
+            f"{called(code)} has {value:,.6g}, and kind={kind!r} {rule}", hint=hint
+        )
 
 
 def _tile(axes: Any, code: str, number: str, level: int | None, address: str) -> None:
@@ -316,7 +357,9 @@ def _key(axes: Any, chances: bool) -> None:
         first, last = "Fall", "Rise"
     for i, (color, text) in enumerate(zip(CLASSES, texts)):
         left = i * width + 0.025
-        axes.add_patch(Rectangle((left, top), width - 0.05, 0.25, facecolor=color, lw=0))
+        axes.add_patch(
+            Rectangle((left, top), width - 0.05, 0.25, facecolor=color, lw=0)
+        )
         axes.text(left, top + 0.32, text, fontsize=SMALL, color=INK, va="top")
     style = {"fontsize": SMALL, "color": MUTED, "va": "top"}
     axes.text(0.025, top + 0.72, first, ha="left", **style)
@@ -327,7 +370,9 @@ def _number(value: float, kind: str) -> str:
     return percent(value) if kind == "change" else chance(value, short=True)
 
 
-def _tiles_in_words(by_place: Mapping[str, float], missing: list[str], kind: str) -> str:
+def _tiles_in_words(
+    by_place: Mapping[str, float], missing: list[str], kind: str
+) -> str:
     """How many tiles show a fall, the lowest and the highest, the nation, and what is missing."""
     states = {}
     for code, value in by_place.items():
@@ -345,7 +390,9 @@ def _tiles_in_words(by_place: Mapping[str, float], missing: list[str], kind: str
         else:
             falls = sum(value > 0.5 for value in states.values())
             lead = "a fall is likelier than not in"
-        parts.append(f"{lead} {falls} of {len(states)} places, from {lowest} to {highest}")
+        parts.append(
+            f"{lead} {falls} of {len(states)} places, from {lowest} to {highest}"
+        )
     nation = by_place.get(NATION, float("nan"))
     if np.isfinite(nation):
         parts.append(f"United States {_number(nation, kind)}")
@@ -367,7 +414,10 @@ _TITLES: Final = {
         "most likely more than a year earlier in ",
     ),
     "ten": (f"Chance of {TEN} deaths or more", f"most likely {TEN} or more in "),
-    "among": ("Chance of being among the {k} highest", "most likely among the {k} highest: "),
+    "among": (
+        "Chance of being among the {k} highest",
+        "most likely among the {k} highest: ",
+    ),
 }
 #: What the tables of a forecast call them.
 _CALLED: Final = {"deaths": "median", "rise": "rising", "p_ten": "ten"}
@@ -382,7 +432,13 @@ _CONE = (29.5, 45.5, -96.0, 37.5)
 #: Alaska and Hawaii below the others: size, place in radii of the earth, words, and their cones.
 #: Alaska is drawn at a third of its size, as on most maps.
 _INSETS = {
-    "02": (1 / 3, -0.27, -0.33, "Alaska, a third of its size", (55.0, 65.0, -154.0, 50.0)),
+    "02": (
+        1 / 3,
+        -0.27,
+        -0.33,
+        "Alaska, a third of its size",
+        (55.0, 65.0, -154.0, 50.0),
+    ),
     "15": (1.0, -0.08, -0.4, "Hawaii", (8.0, 18.0, -157.0, 13.0)),
 }
 
@@ -500,7 +556,8 @@ def _read(
     if callable(getattr(values, "counties", None)):
         if not any(is_county(s) for s in values.locations):
             raise DataError(
-                "this forecast holds no counties", hint="a map of states: od.plot.tile_map"
+                "this forecast holds no counties",
+                hint="a map of states: od.plot.tile_map",
             )
         table = values.counties()
         if value == "among":
@@ -520,12 +577,22 @@ def _read(
     ).reset_index(drop=True)
     odd = [code for code in rows["location"] if not is_county(code)]
     if odd:
-        raise DataError(f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map")
+        raise DataError(
+            f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map"
+        )
     if rows["location"].duplicated().any():
-        raise DataError("a county has several rows", hint="give one row per county, or month=")
+        raise DataError(
+            "a county has several rows", hint="give one row per county, or month="
+        )
     if value != "median" and not rows["value"].notna().any():
-        hint = "a rate needs a population file" if value == "rate" else "was everything hidden?"
-        raise DataError(f"no county has a {value!r}, so there is nothing to map", hint=hint)
+        hint = (
+            "a rate needs a population file"
+            if value == "rate"
+            else "was everything hidden?"
+        )
+        raise DataError(
+            f"no county has a {value!r}, so there is nothing to map", hint=hint
+        )
     return rows, when
 
 
@@ -556,7 +623,9 @@ def _bubbles(axes: Any, rows: pd.DataFrame, value: str, points: Floats) -> None:
         edges.append("white" if plain and counted[i] else MUTED)
     east, north = points[order].T
     width = 0.35 if counts.size > MANY else 0.7
-    axes.scatter(east, north, s=areas[order], c=faces, edgecolors=edges, lw=width, zorder=3)
+    axes.scatter(
+        east, north, s=areas[order], c=faces, edgecolors=edges, lw=width, zorder=3
+    )
 
     def key(text: str, area: float, **style: Any) -> None:
         """An entry of the legend, without a place on the map."""
@@ -586,7 +655,9 @@ class _Sizes:
     def areas(self, counts: Any) -> Floats:
         """Square points of counts; those below 10 have one size, whatever they are."""
         values = np.asarray(counts, dtype=float)
-        return np.where(np.isfinite(values), self.largest * values / self.top, self.open)
+        return np.where(
+            np.isfinite(values), self.largest * values / self.top, self.open
+        )
 
     def legend_counts(self) -> list[int]:
         """Up to three round counts for the legend, none too large for it (200 square points)."""
@@ -596,7 +667,9 @@ class _Sizes:
         return sorted(fitting[-1::-2][:3])
 
 
-def _classes(values: Floats, value: str) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+def _classes(
+    values: Floats, value: str
+) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
     """Limits of up to five colors, told apart by how light they are, what each says, and each."""
     if value == "median":
         return np.array([]), ("",), (BLUE,)
@@ -622,7 +695,9 @@ def _names(axes: Any, rows: pd.DataFrame, points: Floats) -> None:
     scale = width_of(axes) / max(float(np.ptp(axes.get_xlim())), 1e-9)
     sizes = _Sizes(rows["count"].to_numpy())
     placed: list[tuple[float, float, float]] = []
-    for i, code, count in _highest(rows, "count")[["location", "count"]].head(40).itertuples():
+    for i, code, count in (
+        _highest(rows, "count")[["location", "count"]].head(40).itertuples()
+    ):
         county = by_fips()[code]
         name = f"{county.short}, {county.state}" if several else county.short
         radius = float(np.sqrt(sizes.areas(count))) / 2
@@ -636,7 +711,14 @@ def _names(axes: Any, rows: pd.DataFrame, points: Floats) -> None:
         if overlaps:
             continue
         placed.append((x, y, width + 6))
-        label(axes, name, at=tuple(points[i]), shift=(radius + 2, 0), size=SMALL, va="center")
+        label(
+            axes,
+            name,
+            at=tuple(points[i]),
+            shift=(radius + 2, 0),
+            size=SMALL,
+            va="center",
+        )
         if len(placed) == 6:
             break
 

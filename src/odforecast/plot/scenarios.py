@@ -16,7 +16,14 @@ from odforecast.geography import called
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID, TARGET_12MO
 from odforecast.plot.files import finish
-from odforecast.plot.frame import about, in_place, joined, months_in, place_of, reported_of
+from odforecast.plot.frame import (
+    about,
+    in_place,
+    joined,
+    months_in,
+    place_of,
+    reported_of,
+)
 from odforecast.plot.style import (
     BLUE,
     DOTTED,
@@ -41,7 +48,15 @@ from odforecast.plot.style import (
     width_of,
     wrapped,
 )
-from odforecast.say import between, capital, chance, month_name, rounded, step_of, two_digits
+from odforecast.say import (
+    between,
+    capital,
+    chance,
+    month_name,
+    rounded,
+    step_of,
+    two_digits,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +118,9 @@ def overlay(
     last = baseline.last_month
     row = baseline.locations.index(place)
     panel = baseline.panel if history is None else history
-    reported = panel if panel is None else reported_of(panel, place, parts=baseline.parts)
+    reported = (
+        panel if panel is None else reported_of(panel, place, parts=baseline.parts)
+    )
     if reported is not None:
         when = months_in(reported)
         recent = (when > last - MONTHS * ONE_MONTH) & (when <= last)
@@ -128,7 +145,9 @@ def overlay(
         look = {"color": colors.get(s.name, MUTED)}
         when = days(forecast.months[ahead])
         ax.fill_between(when, low, high, alpha=0.12, lw=0, **look)
-        ax.plot(when, mean, lw=2, ls="--" if s.is_null else "-", label=literal(name), **look)
+        ax.plot(
+            when, mean, lw=2, ls="--" if s.is_null else "-", label=literal(name), **look
+        )
         number, interval = _numbers(mean[-1], low[-1], high=high[-1])
         texts.append(f"{name} {number} ({interval})")
         ends.append(_named(mean[-1], name, color=look["color"], number=number))
@@ -139,9 +158,13 @@ def overlay(
     title = f"{capital(counted.deaths)} with and without each scenario, {called(place)}"
     below = "12 months ending each month. Lines: means. Bands: 90% of the draws. Dotted: its start."
     lead = joined(
-        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.day
+        f"{capital(counted.deaths)} in {in_place(place)}",
+        "12 months ending",
+        counted.day,
     )
-    sentence = f"{lead}, mean for {month_name(baseline.months[-1])}: {'; '.join(texts)}."
+    sentence = (
+        f"{lead}, mean for {month_name(baseline.months[-1])}: {'; '.join(texts)}."
+    )
     return finish(
         ax,
         Head(title, below, source=counted.source),
@@ -159,7 +182,8 @@ def _numbers(mean: float, low: float, high: float) -> tuple[str, str]:
 def _named(value: float, title: str, color: str, number: str) -> Label:
     """A direct label: the title of a scenario in lines, and its number."""
     lines = [
-        Line(x, color, bold=True) for x in wrapped(title, _WIDE, size=TEXT, bold=True).split("\n")
+        Line(x, color, bold=True)
+        for x in wrapped(title, _WIDE, size=TEXT, bold=True).split("\n")
     ]
     return float(value), [*lines, Line(number, color)], 0
 
@@ -174,7 +198,9 @@ def titles_of(projection: Any) -> dict[str, str]:
     titles = {}
     for scenario in projection.scenarios:
         words = capital(scenario.name.replace("-", " ").replace("_", " "))
-        titles[scenario.name] = "Status quo" if scenario.is_null else scenario.title or words
+        titles[scenario.name] = (
+            "Status quo" if scenario.is_null else scenario.title or words
+        )
     return titles
 
 
@@ -221,7 +247,9 @@ def averted(
     for i, (name, color) in enumerate(colors_of(names).items()):
         outcomes = rows[rows[SCENARIO_ID] == name]
         title = titles[name]
-        mean, low, high = (outcomes[f"averted_{c}"].to_numpy() for c in ("mean", "q05", "q95"))
+        mean, low, high = (
+            outcomes[f"averted_{c}"].to_numpy() for c in ("mean", "q05", "q95")
+        )
         at = np.array([periods.index(p) for p in outcomes["period"]])
         x = at + (i - (len(names) - 1) / 2) * 0.8 / len(names)
         ax.vlines(
@@ -246,7 +274,10 @@ def averted(
     room = (width_of(ax) - _WIDE) / len(periods)
     # In two lines where one would touch the next.
     too_wide = [text_width(p, TEXT) >= room for p in periods]
-    labels = [literal(p.replace(" (", "\n(", 1) if w else p) for p, w in zip(periods, too_wide)]
+    labels = [
+        literal(p.replace(" (", "\n(", 1) if w else p)
+        for p, w in zip(periods, too_wide)
+    ]
     ax.set_xticks(range(len(periods)), labels)
     ax.set_xlim(-0.6, len(periods) - 0.4)
     ax.axhline(0, color=INK, lw=0.8)
@@ -299,10 +330,16 @@ def prevented(
     texts = []
     for y, row in enumerate(table.to_dict("records")):
         name = str(row[SCENARIO_ID])
-        low, mean, high = (float(first.loc[name, f"averted_{k}"]) for k in ("q05", "mean", "q95"))
+        low, mean, high = (
+            float(first.loc[name, f"averted_{k}"]) for k in ("q05", "mean", "q95")
+        )
         what_if = bool(np.isnan(first.loc[name, "chance"]))
         if np.isfinite(low):
-            look = {"color": GRID, "edgecolor": MUTED} if what_if else {"color": BLUE, "alpha": 0.4}
+            look = (
+                {"color": GRID, "edgecolor": MUTED}
+                if what_if
+                else {"color": BLUE, "alpha": 0.4}
+            )
             ax.barh(
                 y,
                 high - low,
@@ -321,7 +358,11 @@ def prevented(
                 color=INK if what_if else BLUE,
                 label="mean if it works",
             )
-        likely = "a what-if, no chance" if what_if else f"{first.loc[name, 'chance']:.0%} likely"
+        likely = (
+            "a what-if, no chance"
+            if what_if
+            else f"{first.loc[name, 'chance']:.0%} likely"
+        )
         if not what_if:
             ax.plot(
                 row["averted_mean"],
@@ -381,7 +422,9 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
     'Chance that cooperation-resumed works, United States'
     """
     if not all(hasattr(track, name) for name in ("chances", "expected", "sure_month")):
-        raise DataError("a figure of chances needs a track", hint="od.scenario.track(...)")
+        raise DataError(
+            "a figure of chances needs a track", hint="od.scenario.track(...)"
+        )
     ax = drawn_on(axes)
     so_far = track.chances
     when = days(np.array(so_far["month"], dtype="datetime64[M]"))
@@ -410,7 +453,8 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
             continue
         ahead = days(np.array([latest["month"], *rows["month"]], dtype="datetime64[M]"))
         middle, low, high = (
-            100 * np.array([latest["works"], *rows[c]]) for c in ("works", "works_q10", "works_q90")
+            100 * np.array([latest["works"], *rows[c]])
+            for c in ("works", "works_q10", "works_q90")
         )
         ax.fill_between(
             ahead,
@@ -428,10 +472,14 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
             ls="--",
             label=f"Works, expected {words}",
         )
-        ends.append((middle[-1], [Line("Works, expected", color), Line(words, color)], 0))
+        ends.append(
+            (middle[-1], [Line("Works, expected", color), Line(words, color)], 0)
+        )
         last = rows.iloc[-1]
         month = month_name(last["month"])
-        sentences.append(f"{words}, {chance(last['works'])} is expected with counts to {month}")
+        sentences.append(
+            f"{words}, {chance(last['works'])} is expected with counts to {month}"
+        )
     levels(ax, "{:g}%".format, unit="chance", at=[0, 20, 50, 80, 100])
     below = (
         f"{capital(about(track).deaths)}. Any change after {month_name(track.onset)} "

@@ -205,7 +205,9 @@ def pit(
 def _head(title: str, rows: pd.DataFrame, group: str, note: str) -> Head:
     """Title and caption of a figure of calibration."""
     forecasts = f"{len(rows):,} forecasts of {group}"
-    return Head(title, f"{note}. {joined(forecasts, kinds_in(rows), origins_in(rows))}.")
+    return Head(
+        title, f"{note}. {joined(forecasts, kinds_in(rows), origins_in(rows))}."
+    )
 
 
 # Past forecasts
@@ -261,7 +263,9 @@ def said_and_came(
     rows, name, _ = chosen(scores, model, place=place)
     forecasts, ahead = _of_horizon(rows, horizon)
     # One forecast for each last known month: of several delays the one nearest to it.
-    order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in forecasts]
+    order = [
+        c for c in ("last_month", "donor_distance", "as_of", "donor") if c in forecasts
+    ]
     forecasts = (
         _with_ends(results, forecasts)
         .sort_values(order, kind="stable")
@@ -285,11 +289,20 @@ def said_and_came(
     levels(ax)
     ends = [
         named(counts["observed"].dropna().iloc[-1], "Final count"),
-        named(visible["median"].dropna().iloc[-1], "Forecasts", BLUE, Line("and intervals", MUTED)),
+        named(
+            visible["median"].dropna().iloc[-1],
+            "Forecasts",
+            BLUE,
+            Line("and intervals", MUTED),
+        ),
     ]
     deaths = about(results).deaths
     title = f"{capital(deaths)} forecast {ahead} months ahead and the final count, {called(place)}"
-    bars = "Bars: 90% intervals, orange where they missed. " if visible["low"].notna().any() else ""
+    bars = (
+        "Bars: 90% intervals, orange where they missed. "
+        if visible["low"].notna().any()
+        else ""
+    )
     thinning = f"one in {step} shown" if step > 1 else ""
     dots = joined(name, size_of(forecasts), thinning, origins_in(forecasts))
     marks = f"{bars}Dots: medians of {dots}."
@@ -375,7 +388,9 @@ def errors(
         )
     error = 100 * (rows["median"] / rows["observed"] - 1)
     bands = (
-        error.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
+        error.groupby(rows["horizon"])
+        .quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95]))
+        .unstack()
     )
     ax = drawn_on(axes)
     x = bands.index.to_numpy()
@@ -397,15 +412,21 @@ def errors(
         named(last[0.5], "Median error", BLUE, Line("and half of errors", MUTED)),
     ]
     described = f"{len(rows):,} forecasts of {about(scores).deaths} in {name}"
-    marks = joined(f"{capital(described)} by {model}", kinds_in(rows), left_out, origins_in(rows))
-    title = f"Errors of past forecasts by months ahead, {called(place) if place else name}"
+    marks = joined(
+        f"{capital(described)} by {model}", kinds_in(rows), left_out, origins_in(rows)
+    )
+    title = (
+        f"Errors of past forecasts by months ahead, {called(place) if place else name}"
+    )
     at5, at25, at50, at75, at95 = map(percent, last)
     start = joined(f"Errors of {model}, {described}", kinds_in(rows))
     sentence = (
         f"{start}: {x[-1]} months ahead the median "
         f"error was {at50}, half lay between {at25} and {at75}, 90% between {at5} and {at95}."
     )
-    return finish(ax, Head(title, f"{marks}. Above zero: too high."), said=sentence, labels=ends)
+    return finish(
+        ax, Head(title, f"{marks}. Above zero: too high."), said=sentence, labels=ends
+    )
 
 
 def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
@@ -417,7 +438,15 @@ def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(low=np.nan, high=np.nan)
     keys = [
         k
-        for k in ("last_month", "as_of", "donor", "location", "target", "month", "model")
+        for k in (
+            "last_month",
+            "as_of",
+            "donor",
+            "location",
+            "target",
+            "month",
+            "model",
+        )
         if k in rows and k in quantiles
     ]
     model = rows["model"].iloc[0]
@@ -439,7 +468,11 @@ def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
         values="value",
         observed=True,
     )
-    wide = wide.reindex(columns=list(_TAILS)).set_axis(["low", "high"], axis=1).reset_index()
+    wide = (
+        wide.reindex(columns=list(_TAILS))
+        .set_axis(["low", "high"], axis=1)
+        .reset_index()
+    )
     return rows.astype(kinds).merge(wide.astype(kinds), on=keys, how="left")
 
 
@@ -453,7 +486,9 @@ def _without_small(rows: pd.DataFrame, place: str) -> pd.DataFrame:
     if not is_county(place):
         return rows
     names = ("observed", "reported", "median", "high")
-    out = rows.assign(**{c: rows[c].where(rows[c] >= SMALL) for c in names if c in rows})
+    out = rows.assign(
+        **{c: rows[c].where(rows[c] >= SMALL) for c in names if c in rows}
+    )
     if {"low", "high"} <= set(rows.columns):
         out["low"] = rows["low"].clip(lower=SMALL).where(out["high"].notna())
     return out
@@ -461,7 +496,9 @@ def _without_small(rows: pd.DataFrame, place: str) -> pd.DataFrame:
 
 def _missed(rows: pd.DataFrame) -> Any:
     """Which 90% intervals left out the count that came."""
-    return ((rows["observed"] < rows["low"]) | (rows["observed"] > rows["high"])).to_numpy()
+    return (
+        (rows["observed"] < rows["low"]) | (rows["observed"] > rows["high"])
+    ).to_numpy()
 
 
 def _intervals(axes: Any, rows: pd.DataFrame) -> None:
@@ -526,8 +563,16 @@ def _count_misses(axes: Any, rows: pd.DataFrame, at: pd.DataFrame) -> None:
     style: dict[str, Any] = {"color": ORANGE, "ha": "right", "va": "top"}
     label(axes, text, (when, low), (4, -4), bold=True, **style)
     bottom, top = axes.get_ylim()
-    if (side := _side(complete)) and (low - bottom) / (top - bottom) * height_of(axes) > 2.6 * TEXT:
-        label(axes, f"final counts were {side}", (when, low), (4, -4 - 1.3 * TEXT), **style)
+    if (side := _side(complete)) and (low - bottom) / (top - bottom) * height_of(
+        axes
+    ) > 2.6 * TEXT:
+        label(
+            axes,
+            f"final counts were {side}",
+            (when, low),
+            (4, -4 - 1.3 * TEXT),
+            **style,
+        )
 
 
 def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) -> str:
@@ -542,11 +587,17 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
     complete = at.dropna(subset=["low", "high"])
     if len(complete):
         inside = len(complete) - int(_missed(complete).sum())
-        side = f", and the other counts were {_side(complete)}" if _side(complete) else ""
-        parts.append(f"{inside} of {len(complete)} 90% intervals contained the final count{side}")
+        side = (
+            f", and the other counts were {_side(complete)}" if _side(complete) else ""
+        )
+        parts.append(
+            f"{inside} of {len(complete)} 90% intervals contained the final count{side}"
+        )
     sayable = _sayable(at[at["observed"] > 0], place)
     if len(sayable):
-        error = float((100 * (sayable["median"] / sayable["observed"] - 1).abs()).median())
+        error = float(
+            (100 * (sayable["median"] / sayable["observed"] - 1).abs()).median()
+        )
         parts.append(f"half of the medians were within {error:.1f}% of it")
     last = at.iloc[-1]
     number: Callable[[float], str] = ranged if is_county(place) else "{:,.0f}".format
@@ -565,7 +616,11 @@ _TITLES = {
     "regime": "when the count was for",
     "era": "months from the last known one to its release",
 }
-_VALUES = {"rise": "rise\n(2020–21)", "fall": "fall\n(2023–24)", "other": "other\nyears"}
+_VALUES = {
+    "rise": "rise\n(2020–21)",
+    "fall": "fall\n(2023–24)",
+    "other": "other\nyears",
+}
 
 
 def skill(
@@ -678,7 +733,10 @@ def skill(
             label=literal(name),
         )
         if name != baseline:
-            texts = (f"{h:.2f} ({g})" for h, g in zip(heights[finite], np.array(groups)[finite]))
+            texts = (
+                f"{h:.2f} ({g})"
+                for h, g in zip(heights[finite], np.array(groups)[finite])
+            )
             texts_of_models.append(f"{name} {', '.join(texts)}")
     ax.axhline(1, color=INK, lw=1)
     ax.set_xticks(np.arange(len(groups)), [_VALUES.get(g, literal(g)) for g in groups])
@@ -690,11 +748,11 @@ def skill(
     target_words = "" if split == "target" else kinds_in(board, "target")
     described = joined("counties" if counties else chosen, target_words, kind)
     head = Head(
-        f"Error relative to {baseline}", f"{joined(capital(described), 'below 1 is better')}."
+        f"Error relative to {baseline}",
+        f"{joined(capital(described), 'below 1 is better')}.",
     )
-    sentence = (
-        f"WIS relative to {joined(f'{baseline} by {by}', described)}: {'; '.join(texts_of_models)}."
-    )
+    subject = joined(f"{baseline} by {by}", described)
+    sentence = f"WIS relative to {subject}: {'; '.join(texts_of_models)}."
     return finish(ax, head, said=sentence, labels=ends)
 
 
@@ -723,5 +781,7 @@ def _board(
                 f"nothing was scored for level {level!r}",
                 hint=f"there is: {', '.join(sorted(present))}",
             )
-    board = board.sort_values(split, kind="stable")  # categories have an order of their own
+    board = board.sort_values(
+        split, kind="stable"
+    )  # categories have an order of their own
     return board.astype({split: str, "model": str}), level or ""

@@ -118,13 +118,17 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
     table = table_of(panel, ("location", "month", "reported"), name="counts")
     place = place_of(table["location"], location, name="this panel")
     rows = rows_of(table, place)
-    rows = rows.assign(**{c: np.nan for c in ("predicted", "low", "high") if c not in rows})
+    rows = rows.assign(
+        **{c: np.nan for c in ("predicted", "low", "high") if c not in rows}
+    )
     reported, predicted = (rows[c].dropna() for c in ("reported", "predicted"))
     # Where a release lost its large counts there is a floor and no ceiling: nothing to draw.
     bounds = rows[["low", "high"]].astype(float)
     hidden = (rows["reported"].isna() & np.isfinite(bounds).all(axis=1)).to_numpy()
     if reported.empty and not hidden.any():
-        raise DataError(f"no count of {called(place)} was published", hint="look at its status")
+        raise DataError(
+            f"no count of {called(place)} was published", hint="look at its status"
+        )
     ax = drawn_on(axes)
     when = days(months_in(rows))
     labels = []
@@ -155,7 +159,9 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
     counted = about(panel, rows)
     note = " Gray bars: suppressed, between these." if hidden.any() else ""
     head = Head(
-        titled(counted.deaths, place), f"Line: reported deaths.{note}", source=counted.source
+        titled(counted.deaths, place),
+        f"Line: reported deaths.{note}",
+        source=counted.source,
     )
     return finish(
         ax,
@@ -174,7 +180,10 @@ def _predicted(value: float) -> Label:
 def _lead(counted: About, place: str, *parts: str) -> str:
     """What the numbers of an alt text are of."""
     return joined(
-        f"{capital(counted.deaths)} in {in_place(place)}", "12 months ending", counted.day, *parts
+        f"{capital(counted.deaths)} in {in_place(place)}",
+        "12 months ending",
+        counted.day,
+        *parts,
     )
 
 
@@ -248,10 +257,14 @@ def fan(
     levels(ax)
     ends = [*getattr(ax, _ENDS, ()), (fan_of.end(), color, name)]
     setattr(ax, _ENDS, ends)
-    future: list[Any] = [each for each in ends if each[0] is not None and each[0].horizon > 0]
+    future: list[Any] = [
+        each for each in ends if each[0] is not None and each[0].horizon > 0
+    ]
     single = len(ends) == 1 and len(future) == 1
     labels = _end_labels(future[0], width_of(ax) < 480) if single else _names(future)
-    head = Head(titled(inputs.about.deaths, place), fan_of.marks(), source=inputs.about.source)
+    head = Head(
+        titled(inputs.about.deaths, place), fan_of.marks(), source=inputs.about.source
+    )
     done = finish(
         ax,
         head,
@@ -312,7 +325,10 @@ def _names(ends: list[Any]) -> list[Label]:
     """Of several forecasts on the same axes, the name and the numbers of each."""
     labels: list[Label] = []
     for end, color, name in ends:
-        lines = [Line(capital(name), color, bold=True), Line(end.texts[0], color, bold=True)]
+        lines = [
+            Line(capital(name), color, bold=True),
+            Line(end.texts[0], color, bold=True),
+        ]
         if end.sides:
             lines.append(Line(" to ".join(end.texts[1:]), MUTED))
         labels.append((end.value, lines, 1))
@@ -356,7 +372,9 @@ def small_multiples(
     places_forecast = list(dict.fromkeys(inputs.table["location"].astype(str)))
     asked = [locations] if isinstance(locations, str) else locations
     names = places_forecast if asked is None else list(asked)
-    places = list(dict.fromkeys(place_of(places_forecast, s, name="this forecast") for s in names))
+    places = list(
+        dict.fromkeys(place_of(places_forecast, s, name="this forecast") for s in names)
+    )
     if not places:
         raise DataError("locations is empty", hint="leave it out for all of them")
     n = len(places)
@@ -364,14 +382,18 @@ def small_multiples(
     size = max(3.2 * across, 5.4), 2.3 * -(-n // across) + 1.3
     grid = axes_of(n, across, size=size) if axes is None else list(np.ravel(axes))
     if len(grid) < n:
-        raise DataError(f"{len(grid)} axes for {n} places", hint="give as many, or leave axes out")
+        raise DataError(
+            f"{len(grid)} axes for {n} places", hint="give as many, or leave axes out"
+        )
     for one, place in zip(grid, places):
         fan_of = _PlaceFan(inputs, place, months=MONTHS)
         fan_of.draw(quiet(one), BLUE, "forecast")
         levels(one)
         fan_of.set_months(one)
         end = fan_of.end()
-        heading_of_part(one, joined(called(place), end.texts[0] if end else "", by="  "))
+        heading_of_part(
+            one, joined(called(place), end.texts[0] if end else "", by="  ")
+        )
         describe(one, fan_of.sentence(None))
     if axes is None:
         number = f"Number: {month_name(fan_of.months[-1])}."
@@ -407,7 +429,9 @@ def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Inputs:
     """A forecast as its table with the levels that the bands need."""
     widths = tuple(sorted(float(b) for b in bands))
     if bad := [b for b in widths if not 0 < b < 1]:
-        raise DataError(f"bands holds {bad[0]:g}: an interval lies between 0 and 1, such as 0.9")
+        raise DataError(
+            f"bands holds {bad[0]:g}: an interval lies between 0 and 1, such as 0.9"
+        )
     needed = sorted({0.5, *((1 + s * b) / 2 for b in widths for s in (-1, 1))})
     keywords = {} if isinstance(forecast, pd.DataFrame) else {"levels": needed}
     table = table_of(forecast, _QUANTILES, "the forecast", **keywords)
@@ -475,14 +499,20 @@ class _PlaceFan:
         self.months = wide.index.to_numpy(dtype="datetime64[M]")
         self.levels = wide.columns.to_numpy(dtype=float)
         self.values = wide.to_numpy(dtype=float)
-        self.last = np.datetime64(self.months[0] - int(self.horizon[0]) * ONE_MONTH, "M")
+        self.last = np.datetime64(
+            self.months[0] - int(self.horizon[0]) * ONE_MONTH, "M"
+        )
         parts = getattr(inputs.forecast, "parts", None)
         reported = (
-            None if inputs.history is None else reported_of(inputs.history, place, parts=parts)
+            None
+            if inputs.history is None
+            else reported_of(inputs.history, place, parts=parts)
         )
         if reported is not None:
             when = months_in(reported)
-            reported = reported[(when <= self.last) & (when > self.last - months * ONE_MONTH)]
+            reported = reported[
+                (when <= self.last) & (when > self.last - months * ONE_MONTH)
+            ]
         self.known = reported if reported is not None and len(reported) else None
         #: Counts of counties below 10 are not shown, neither known nor forecast.
         self.of_county = is_county(place)
@@ -490,7 +520,9 @@ class _PlaceFan:
         self.number = ranged if self.of_county else rounded
         lowest = [float(np.min(self.values, initial=np.inf))]
         if self.known is not None:
-            lowest.append(float(self.known["low" if "low" in self.known else "reported"].min()))
+            lowest.append(
+                float(self.known["low" if "low" in self.known else "reported"].min())
+            )
         #: Whether a count that is drawn, or hidden, is one of these.
         self.small = self.of_county and bool(np.nanmin(lowest) < TEN)
         self.middle = self._column(0.5)
@@ -511,7 +543,10 @@ class _PlaceFan:
 
     def draw(self, axes: Any, color: str, name: str) -> None:
         """The known part, and the fan over what is not final yet and what is ahead."""
-        if self.known is not None and "reported" not in axes.get_legend_handles_labels()[1]:
+        if (
+            self.known is not None
+            and "reported" not in axes.get_legend_handles_labels()[1]
+        ):
             axes.plot(
                 days(months_in(self.known)),
                 self.known["reported"].to_numpy(dtype=float),
@@ -563,14 +598,19 @@ class _PlaceFan:
                 ls=(0, (2, 1)),
             )
         if self.small:
-            axes.axhspan(0, TEN, facecolor=GRID, edgecolor="#b4bac4", hatch="///", lw=0, zorder=5)
+            axes.axhspan(
+                0, TEN, facecolor=GRID, edgecolor="#b4bac4", hatch="///", lw=0, zorder=5
+            )
 
     def set_months(self, axes: Any) -> None:
         """The axis of months; the line begins beside the numbers of the levels, if it meets one."""
         margin = 0.0
         reported = self.known
         if reported is not None:
-            counts, (low, high) = reported["reported"].to_numpy(dtype=float), axes.get_ylim()
+            counts, (low, high) = (
+                reported["reported"].to_numpy(dtype=float),
+                axes.get_ylim(),
+            )
             months = counts.size + int(self.horizon[-1])
             for text in (x for x in axes.texts if x.get_gid() == LEVEL):
                 wide = text_width(text.get_text(), TEXT) + 4
@@ -593,18 +633,24 @@ class _PlaceFan:
     def marks(self) -> str:
         """What the marks are; of months that were never tested, that they were not."""
         beyond = self.months[-1] > self.last + TESTED * ONE_MONTH
-        untested = f"Dashed: more than {TESTED} months ahead, not tested." if beyond else ""
+        untested = (
+            f"Dashed: more than {TESTED} months ahead, not tested." if beyond else ""
+        )
         hidden = f"Hatched: below {TEN}, not shown." if self.small else ""
         return joined(self.inputs.marks(self.place), untested, hidden, by=" ")
 
     def mark(self, axes: Any) -> None:
         """The highest count, and the last one with its expected final count."""
-        reported = self.known if self.known is None else self.known.dropna(subset="reported")
+        reported = (
+            self.known if self.known is None else self.known.dropna(subset="reported")
+        )
         if reported is None or reported.empty:
             return
         months = months_in(reported)
         counts = reported["reported"].to_numpy(dtype=float)
-        across = width_of(axes, inner=True) / max(float(np.ptp(axes.get_xlim())), 1.0) * 30.4
+        across = (
+            width_of(axes, inner=True) / max(float(np.ptp(axes.get_xlim())), 1.0) * 30.4
+        )
         low, high = axes.get_ylim()
         up = height_of(axes) / (high - low)
         top = int(counts.argmax())
@@ -612,9 +658,13 @@ class _PlaceFan:
         if counts[-1] >= self.least:
             around = (counts[-max(1, int(130 / across)) :] - counts[-1]) * up
             height = (counts[-1] - max(low, self.least)) * up
-            under = self._last(axes, (days(months[-1]), counts[-1]), around=around, height=height)
+            under = self._last(
+                axes, (days(months[-1]), counts[-1]), around=around, height=height
+            )
         least = max(self.least, 1)
-        if (counts.size - 1 - top) * across > (50 if under else 150) and counts[top] >= least:
+        if (counts.size - 1 - top) * across > (50 if under else 150) and counts[
+            top
+        ] >= least:
             # The label stays clear of the edge, and of the label of the top line.
             edge = 100.0 if (high - counts[top]) * up < 20 else 2.0
             at = (days(months[top]), counts[top])
@@ -627,7 +677,9 @@ class _PlaceFan:
                 zorder=4,
                 gid="peak",
             )
-            shift, ha = (0.0, "center") if x >= edge + 65 else (max(edge - x, -4.0), "left")
+            shift, ha = (
+                (0.0, "center") if x >= edge + 65 else (max(edge - x, -4.0), "left")
+            )
             label(
                 axes,
                 f"{counts[top]:,.0f} in {month_name(months[top])}",
@@ -636,14 +688,21 @@ class _PlaceFan:
                 ha=ha,
             )
 
-    def _last(self, axes: Any, at: tuple[Any, float], around: Any, height: float) -> bool:
+    def _last(
+        self, axes: Any, at: tuple[Any, float], around: Any, height: float
+    ) -> bool:
         """The last count, to when, and its expected final count; whether below the line."""
         count = at[1]
-        lines = [Line(f"{count:,.0f} reported", bold=True), Line(f"to {month_name(at[0])}", MUTED)]
+        lines = [
+            Line(f"{count:,.0f} reported", bold=True),
+            Line(f"to {month_name(at[0])}", MUTED),
+        ]
         if (final := self._final()) is not None:
             value, text = final
             near = text == rounded(count) or abs(value - count) < 0.004 * count
-            lines.append(Line("almost final" if near else f"about {text} when final", MUTED))
+            lines.append(
+                Line("almost final" if near else f"about {text} when final", MUTED)
+            )
             axes.plot(
                 at[0],
                 value,
@@ -675,7 +734,13 @@ class _PlaceFan:
             (0, -drop if under else drop),
             textcoords="offset points",
             zorder=3,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 1, "shrinkA": 0, "shrinkB": 7},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": MUTED,
+                "lw": 1,
+                "shrinkA": 0,
+                "shrinkB": 7,
+            },
         )
         y = -drop - 2 if under else drop + tall - 2
         for line in lines:
@@ -707,10 +772,14 @@ class _PlaceFan:
             return None
         ends = self._widest(-1)
         step = step_of(*self._widest(-1))
-        texts = (self.number(x, step) for x in (value, *(ends if self.inputs.bands else ())))
+        texts = (
+            self.number(x, step) for x in (value, *(ends if self.inputs.bands else ()))
+        )
         # What is not shown stands at the edge of what is.
         values = np.maximum(self.values[-1], self.least)
-        sides = [tuple(map(float, values[self._sides(band)])) for band in self.inputs.bands]
+        sides = [
+            tuple(map(float, values[self._sides(band)])) for band in self.inputs.bands
+        ]
         return _End(
             self.months[-1],
             int(self.horizon[-1]),
@@ -738,7 +807,9 @@ class _PlaceFan:
             interval = ranged_between if self.of_county else between
             text = f"{who} for {month_name(month)} {end.texts[0]}"
             if end.sides:
-                text += f", {100 * end.bands[-1]:g}% interval {interval(*self._widest(-1))}"
+                text += (
+                    f", {100 * end.bands[-1]:g}% interval {interval(*self._widest(-1))}"
+                )
             parts.append(text)
         own_note = own_words(self.inputs.forecast, self.place)
         return f"{_lead(self.inputs.about, self.place, own_note)}: {'; '.join(parts)}."
@@ -799,13 +870,17 @@ def nowcast(
     'Drug overdose deaths, expected final counts, Ohio'
     """
     one_of(kind, ("counts", "revision"), name="kind")
-    table = forecast.nowcast() if callable(getattr(forecast, "nowcast", None)) else forecast
+    table = (
+        forecast.nowcast() if callable(getattr(forecast, "nowcast", None)) else forecast
+    )
     columns = _REVISION if kind == "revision" else ()
     table = table_of(table, (*_NOWCAST, *columns), name="the nowcast")
     place = place_of(table["location"], location, name="this nowcast")
     rows: pd.DataFrame = table[table["location"].astype(str) == place]
     ax = drawn_on(axes)
-    before = _before(rows, _panel(forecast, history), parts=getattr(forecast, "parts", None))
+    before = _before(
+        rows, _panel(forecast, history), parts=getattr(forecast, "parts", None)
+    )
     ends = _draw_nowcast(ax, rows, kind=kind, before=before)
     described = _of(forecast, history)
     own_note = own_words(forecast, place)
@@ -880,7 +955,9 @@ def _before(rows: pd.DataFrame, history: Any, parts: Any = None) -> pd.DataFrame
     return rows if reported is None else reported[reported["month"] >= first]
 
 
-def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame) -> list[Label]:
+def _draw_nowcast(
+    axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame
+) -> list[Label]:
     """The counts, or the same minus the reported count, where what is revised can be seen."""
     counts = kind == "counts"
     middle, low, high = ("median", "low", "high") if counts else _REVISION
@@ -932,7 +1009,9 @@ def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame
                 label=words,
                 zorder=1.9,
             )
-            ends.append((float(values.dropna().iloc[-1]), [Line(x, ORANGE) for x in lines], 0))
+            ends.append(
+                (float(values.dropna().iloc[-1]), [Line(x, ORANGE) for x in lines], 0)
+            )
     if counts:
         axes.plot(
             days(months_in(before)),
@@ -1032,16 +1111,22 @@ def revision_triangle(
         below = f"Each release against the count reported on {day_name(releases[-1].item())}."
     title = f"{capital(deaths)} in the 12 months ending each month: revisions, {called(place)}"
     sentence = _revised(values, releases, months=months, place=place, deaths=deaths)
-    return finish(ax, Head(title, below), said=sentence, time=kind == "counts", margin=60)
+    return finish(
+        ax, Head(title, below), said=sentence, time=kind == "counts", margin=60
+    )
 
 
-def _triangle(revisions: Any, location: str | None) -> tuple[Any, list[np.datetime64], Any, str]:
+def _triangle(
+    revisions: Any, location: str | None
+) -> tuple[Any, list[np.datetime64], Any, str]:
     """Counts (R, M) of one place, the days of the releases, and the months."""
     if callable(getattr(revisions, "triangle", None)):
         place = place_of(revisions.locations, location, name="these revisions")
         table = revisions.triangle(place)
     else:
-        long = table_of(revisions, ("location", "month", "release", "reported"), name="revisions")
+        long = table_of(
+            revisions, ("location", "month", "release", "reported"), name="revisions"
+        )
         place = place_of(long["location"], location, name="this table")
         rows = long[long["location"].astype(str) == place]
         if rows.duplicated(["release", "month"]).any():
@@ -1056,7 +1141,9 @@ def _triangle(revisions: Any, location: str | None) -> tuple[Any, list[np.dateti
     return table.to_numpy(dtype=float), days_of, months, place
 
 
-def _releases(axes: Any, values: Any, releases: list[np.datetime64], months: Any) -> None:
+def _releases(
+    axes: Any, values: Any, releases: list[np.datetime64], months: Any
+) -> None:
     when = days(months)
     last = len(releases) - 1
     axes.plot(
@@ -1072,7 +1159,13 @@ def _releases(axes: Any, values: Any, releases: list[np.datetime64], months: Any
         columns = np.flatnonzero(~np.isnan(values[r]))
         tail = columns[-_TAIL:]
         axes.plot(when[tail], values[r, tail], color=color, lw=1.4)
-        name = f"{day} (the line)" if r == last else f"{day}" if r % step == 0 else f"_{day}"
+        name = (
+            f"{day} (the line)"
+            if r == last
+            else f"{day}"
+            if r % step == 0
+            else f"_{day}"
+        )
         axes.plot(
             when[columns[-1]],
             values[r, columns[-1]],

@@ -200,7 +200,9 @@ def levels(
     from matplotlib.ticker import MaxNLocator
 
     if at is None:
-        spans = [x.dataLim.intervaly for x in axes.get_shared_y_axes().get_siblings(axes)]
+        spans = [
+            x.dataLim.intervaly for x in axes.get_shared_y_axes().get_siblings(axes)
+        ]
         low = float(np.nanmin(spans))
         high = float(np.nanmax(spans))
         low, high = (low, high) if np.isfinite([low, high]).all() else (0.0, 1.0)
@@ -224,7 +226,9 @@ def levels(
     _remove(axes, LEVEL)
     for value in at[1 if from_zero and at[0] == 0 else 0 :]:
         text = f"{number(value)} {unit}".strip() if value == at[-1] else number(value)
-        label(axes, text, at=(0, value), shift=(0, 3), color=MUTED, gid=LEVEL, across=True)
+        label(
+            axes, text, at=(0, value), shift=(0, 3), color=MUTED, gid=LEVEL, across=True
+        )
 
 
 def of_time(axes: Any, margin: float = 0.0) -> None:
@@ -233,7 +237,9 @@ def of_time(axes: Any, margin: float = 0.0) -> None:
     There a sum of 12 months is that of a calendar year. A short axis has months between. A margin
     at the left, in pixels, keeps marks clear of the numbers of the lines.
     """
-    spans = [other.dataLim.intervalx for other in axes.get_shared_x_axes().get_siblings(axes)]
+    spans = [
+        other.dataLim.intervalx for other in axes.get_shared_x_axes().get_siblings(axes)
+    ]
     ends = float(np.min(spans)), float(np.max(spans))
     if not np.isfinite(ends).all() or ends[1] <= ends[0]:
         return
@@ -243,7 +249,9 @@ def of_time(axes: Any, margin: float = 0.0) -> None:
     start, end = (np.datetime64(int(x), "D").astype("datetime64[M]") for x in ends)
     months = np.arange(start, end + ONE_MONTH)
     room = wide / months.size
-    steps = [s for s in (1, 3, 6, 12, 24, 36, 60, 120, 240) if s >= 12 or months.size < 30]
+    steps = [
+        s for s in (1, 3, 6, 12, 24, 36, 60, 120, 240) if s >= 12 or months.size < 30
+    ]
     step = next((s for s in steps if s * room >= 5.6 * TEXT), 240)
     decembers = months[months.astype(int) % 12 == 11]
     apart = (months - (decembers if decembers.size else months)[-1]).astype(int)
@@ -271,10 +279,14 @@ def of_horizons(axes: Any, horizons: Any) -> None:
     first = int(min(horizons))
     last = int(max(horizons))
     axes.set_xticks([h for h in range(-12, last + 1, 3) if h >= first])
-    room = 45 * (last - first) / max(width_of(axes) - 145, 1.0)  # for the numbers of the lines
+    room = (
+        45 * (last - first) / max(width_of(axes) - 145, 1.0)
+    )  # for the numbers of the lines
     axes.set_xlim(first - room, last + 0.2)
     nowcast = first <= 0
-    axes.set_xlabel("months after the last known one" + ("; to 0: nowcast" if nowcast else ""))
+    axes.set_xlabel(
+        "months after the last known one" + ("; to 0: nowcast" if nowcast else "")
+    )
     if nowcast:
         axes.axvline(
             0.5,
@@ -296,20 +308,30 @@ def _size(axes: Any) -> tuple[float, float]:
         at = axes.get_position()
         taken = getattr(axes, _TAKEN, {})
         beyond = float(taken.get("above", TEXT + 6) + taken.get("below", 22))
-        return at.width * wide + taken.get("right", 0) + 4, at.height * high + beyond + 4
+        return at.width * wide + taken.get(
+            "right", 0
+        ) + 4, at.height * high + beyond + 4
     grid = spec.get_gridspec()
     return wide / grid.ncols, high / grid.nrows
 
 
 def width_of(axes: Any, inner: bool = False) -> float:
     """About how wide axes will be, in pixels; ``inner``: less what direct labels take."""
-    return _size(axes)[0] - 4 - float(getattr(axes, _TAKEN, {}).get("right", 0) if inner else 0)
+    return (
+        _size(axes)[0]
+        - 4
+        - float(getattr(axes, _TAKEN, {}).get("right", 0) if inner else 0)
+    )
 
 
 def height_of(axes: Any) -> float:
     """About how high axes will be, in pixels."""
     taken = getattr(axes, _TAKEN, {})
-    return _size(axes)[1] - 4 - float(taken.get("above", TEXT + 6) + taken.get("below", 22))
+    return (
+        _size(axes)[1]
+        - 4
+        - float(taken.get("above", TEXT + 6) + taken.get("below", 22))
+    )
 
 
 def reserve(axes: Any, **pixels: float) -> None:
@@ -347,7 +369,9 @@ def measured(text: str, size: float, weight: str | int) -> tuple[float, ...]:
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(size=size, weight=weight)
-    return tuple(map(float, text_to_path.get_text_width_height_descent(text, font, False)))
+    return tuple(
+        map(float, text_to_path.get_text_width_height_descent(text, font, False))
+    )
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
@@ -402,7 +426,10 @@ def heading(axes: Any, title: str, below: str = "", source: str = "") -> None:
 
         left = ("figure points", 2.0)
         inches = axes.get_figure(root=True).dpi_scale_trans
-        head.set(x=2 / _POINTS, transform=blended_transform_factory(inches, head.get_transform()))
+        head.set(
+            x=2 / _POINTS,
+            transform=blended_transform_factory(inches, head.get_transform()),
+        )
     for text, gid, size, y, shift, va in (
         (below, _CAPTION, CAPTION, 1, lift, "bottom"),
         (source, _SOURCE, SMALL, 0, -under, "top"),
@@ -423,7 +450,9 @@ def heading(axes: Any, title: str, below: str = "", source: str = "") -> None:
                 annotation_clip=False,
             )
     low = 1.3 * SMALL * (source.count("\n") + 1) + 2 if source else 0
-    reserve(axes, above=pad + 1.25 * TITLE * (title.count("\n") + 1), below=under - 2 + low)
+    reserve(
+        axes, above=pad + 1.25 * TITLE * (title.count("\n") + 1), below=under - 2 + low
+    )
 
 
 def heading_of_part(axes: Any, title: str) -> None:
@@ -492,7 +521,9 @@ def label(
     )
 
 
-def beside(axes: Any, at: Sequence[Label], fixed: int | None = None, gap: float = 8.0) -> None:
+def beside(
+    axes: Any, at: Sequence[Label], fixed: int | None = None, gap: float = 8.0
+) -> None:
     """Direct labels at the right edge, moved apart where they would overlap.
 
     From the highest value to the lowest: the one that is ``fixed`` stays, or that in the middle.
@@ -500,7 +531,9 @@ def beside(axes: Any, at: Sequence[Label], fixed: int | None = None, gap: float 
     _remove(axes, _BESIDE)
     at = sorted(at, key=lambda each: -each[0]) if fixed is None else at
     fixed = len(at) // 2 if fixed is None else fixed
-    wide = [text_width(x.text, x.size, bold=x.bold) for _, lines, _ in at for x in lines]
+    wide = [
+        text_width(x.text, x.size, bold=x.bold) for _, lines, _ in at for x in lines
+    ]
     reserve(axes, right=gap + max(wide, default=0.0))
     low, high = axes.get_ylim()
     scale = height_of(axes) / max(high - low, 1e-9)
@@ -558,4 +591,6 @@ def legend(*grid: Any, **keywords: Any) -> None:
         columns = (np.array_split(wide, n) for n in range(len(wide), 1, -1))
         fits = (len(c) for c in columns if sum(float(x.max()) for x in c) <= room)
         where.setdefault("ncols", next(fits, 1))
-        figure.legend(list(seen.values()), list(seen), loc="outside lower left", **where)
+        figure.legend(
+            list(seen.values()), list(seen), loc="outside lower left", **where
+        )

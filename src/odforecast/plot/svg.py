@@ -20,7 +20,11 @@ from odforecast.plot.style import COLORS, measured
 _VARIABLES = {light: f"var(--{name}, {light})" for name, light in COLORS.items()}
 #: The name of letters over data while a figure is written, and the edge of paper around them.
 _HALO = ".halo"
-_EDGE = {"paint-order": "stroke", "stroke": _VARIABLES[COLORS["paper"]], "stroke-width": "3"}
+_EDGE = {
+    "paint-order": "stroke",
+    "stroke": _VARIABLES[COLORS["paper"]],
+    "stroke-width": "3",
+}
 #: Declarations that pages set themselves, or that are SVG's own rule.
 _LEFT_OUT = {"font-family", "stroke-linejoin", "stroke-dashoffset"}
 _RULES = {
@@ -70,7 +74,9 @@ class Renderer(RendererSVG):
         return tuple(_NARROWER * size for size in sizes)
 
     def _get_font_height_metrics(self, prop: Any) -> tuple[float, ...]:
-        return tuple(_NARROWER * prop.get_size_in_points() * share for share in _HEIGHTS)
+        return tuple(
+            _NARROWER * prop.get_size_in_points() * share for share in _HEIGHTS
+        )
 
 
 def _written(figure: Any, key: str) -> ET.Element:
@@ -108,7 +114,9 @@ class Rewriter:
         #: Short names of shapes that are drawn more than once, by matplotlib's.
         self.shapes: dict[str, str] = {}
 
-    def parts(self, parent: ET.Element, address: str = "", halo: bool = False) -> Iterator[Part]:
+    def parts(
+        self, parent: ET.Element, address: str = "", halo: bool = False
+    ) -> Iterator[Part]:
         """What is inside an element; groups that say nothing are opened."""
         for child in parent:
             tag = child.tag.rpartition("}")[2]
@@ -122,14 +130,22 @@ class Rewriter:
             if tag == "g" and not attributes:
                 yield from self.parts(child, address, halo=over_data)
             elif tag != "path" or "fill" not in attributes or _visible(attributes):
-                inside = "".join(part.text for part in self.parts(child, halo=over_data))
-                content = escape(child.text or "", quote=False) if tag == "text" else inside
+                inside = "".join(
+                    part.text for part in self.parts(child, halo=over_data)
+                )
+                content = (
+                    escape(child.text or "", quote=False) if tag == "text" else inside
+                )
                 if content:
-                    yield Part(address, f"<{tag}{_attributes(attributes)}>{content}</{tag}>")
+                    yield Part(
+                        address, f"<{tag}{_attributes(attributes)}>{content}</{tag}>"
+                    )
                 elif tag not in ("g", "defs"):
                     yield Part(address, f"<{tag}{_attributes(attributes)}/>")
 
-    def _attributes(self, element: ET.Element, tag: str, halo: bool) -> dict[str, str | None]:
+    def _attributes(
+        self, element: ET.Element, tag: str, halo: bool
+    ) -> dict[str, str | None]:
         """The attributes of an element: no style, and an id only where something needs it."""
         found: dict[str, str | None] = {}
         if tag == "g":

@@ -15,7 +15,15 @@ from odforecast import plot
 from odforecast.errors import ScenarioError
 from odforecast.forecasts.text import place_name
 from odforecast.plot.files import describe
-from odforecast.plot.style import BLUE, ORANGE, SMALL, axes_of, canvas, literal, thousands
+from odforecast.plot.style import (
+    BLUE,
+    ORANGE,
+    SMALL,
+    axes_of,
+    canvas,
+    literal,
+    thousands,
+)
 from odforecast.report.blocks import Scale, Strip
 from odforecast.report.page import Picture, Table, picture
 from odforecast.say import chance, day_name, minus, month_name, shown_cell
@@ -52,7 +60,9 @@ _LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
 
 def annex(
-    projection: Projection, locations: Sequence[str], waiting: pd.DataFrame | None = None
+    projection: Projection,
+    locations: Sequence[str],
+    waiting: pd.DataFrame | None = None,
 ) -> dict[str, object]:
     """Context of the template ``annex``: of the whole projection, not cut to the locations."""
     chosen = [s for s in projection.scenarios if not s.is_null]
@@ -62,7 +72,9 @@ def annex(
     return {
         "priors": [t for s in chosen for t in _priors(s)],
         "prior_pictures": [
-            picture(prior_figure(s), f"Priors of {s.name}", caption=f"Priors of {s.name}")
+            picture(
+                prior_figure(s), f"Priors of {s.name}", caption=f"Priors of {s.name}"
+            )
             for s in chosen
         ],
         "judgements": [part for s in chosen for part in _judgements(s)],
@@ -75,8 +87,11 @@ def annex(
             [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
             numbers=1,
         ),
-        "levers": Table(list(levers().columns), levers().astype(str).to_numpy().tolist()),
-        "notes": [*projection.warnings, *(() if panel is None else panel.notes)] or ["None."],
+        "levers": Table(
+            list(levers().columns), levers().astype(str).to_numpy().tolist()
+        ),
+        "notes": [*projection.warnings, *(() if panel is None else panel.notes)]
+        or ["None."],
         "projection": projection,
     }
 
@@ -93,9 +108,14 @@ def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
                 continue
             times = 100 if held.scale == "unit" else 1
             unit = "%" if times == 100 or isinstance(value, Percent) else ""
-            named = [f"{p.who}, {day_name(date.fromisoformat(p.date))}" for p in held.people]
+            named = [
+                f"{p.who}, {day_name(date.fromisoformat(p.date))}" for p in held.people
+            ]
             weights = [f"{w:.0%}" for w in held.weights]
-            points = [times * prior.ppf(_LEVELS) for prior in (*map(held.fit, held.people), held)]
+            points = [
+                times * prior.ppf(_LEVELS)
+                for prior in (*map(held.fit, held.people), held)
+            ]
             low, *_, high = pool = points[-1]
             scale = Scale.over([*pool, *np.ravel([p[1:4] for p in points])], unit)
             rows = []
@@ -108,7 +128,11 @@ def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
             pooled = replace(rows[-1][2], outer=(scale.at(low), scale.at(high)))
             rows[-1] = (*rows[-1][:2], pooled, f"{rows[-1][3]}\n{interval}")
             what = _NAMES.get(key, key.replace("_", " "))
-            yield {"title": f"{scenario.name}: {what} of {x.name}", "scale": scale, "rows": rows}
+            yield {
+                "title": f"{scenario.name}: {what} of {x.name}",
+                "scale": scale,
+                "rows": rows,
+            }
 
 
 def _number(value: float, unit: str) -> str:
@@ -124,15 +148,21 @@ def _priors(scenario: Scenario) -> Iterator[Table]:
         chances = "a what-if: its results hold given that it works"
         if not x.is_what_if:
             shares = zip(("works", "nothing", "backfires"), x.chances())
-            chances = f"{x.owner}: " + ", ".join(f"{name} {p:.2f}" for name, p in shares)
+            chances = f"{x.owner}: " + ", ".join(
+                f"{name} {p:.2f}" for name, p in shares
+            )
         way = f" It backfires if {x.backfire}." if x.backfire else ""
         name = ": ".join(dict.fromkeys([scenario.name, x.name]))
         caption = (
             f"{name}: {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
             f"{x.note} [no data used: prior-dominated by construction]"
         )
-        rows = frame.loc[frame["intervention"] == x.name, columns].itertuples(index=False)
-        yield Table(head, [[shown_cell(v) for v in row] for row in rows], caption=caption)
+        rows = frame.loc[frame["intervention"] == x.name, columns].itertuples(
+            index=False
+        )
+        yield Table(
+            head, [[shown_cell(v) for v in row] for row in rows], caption=caption
+        )
 
 
 def _places(
@@ -170,11 +200,17 @@ def _places(
         if code in tested:
             for name, table in swings.items():
                 if len(table):
-                    tornados.append(_tornado(table[table["location"] == code], name, place=place))
+                    tornados.append(
+                        _tornado(table[table["location"] == code], name, place=place)
+                    )
             if len(shares):
                 for row in shares[shares["location"] == code].to_dict("records"):
                     saved.append([str(row["share"]), *_saved(row)])
-        late = None if waiting is None or waiting.empty else waiting[waiting["location"] == code]
+        late = (
+            None
+            if waiting is None or waiting.empty
+            else waiting[waiting["location"] == code]
+        )
         figure = plot.averted(local, code, titles=short_titles(local))
         yield {
             "place": place,
@@ -192,7 +228,9 @@ def _places(
 
 def _waiting(table: pd.DataFrame) -> list[list[str]]:
     """What waiting costs: by the last month, and in the long run."""
-    counts = table[["averted_mean", "not_prevented", "not_prevented_run_out"]].to_numpy()
+    counts = table[
+        ["averted_mean", "not_prevented", "not_prevented_run_out"]
+    ].to_numpy()
     names = table[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
     return [a + [minus(f"{v:z,.0f}") for v in row] for a, row in zip(names, counts)]
 
@@ -200,7 +238,9 @@ def _waiting(table: pd.DataFrame) -> list[list[str]]:
 def _saved(row: Mapping[Any, Any]) -> list[str]:
     """Deaths averted, their interval, and the change in percent."""
     mean, low, high = (f"{row[f'averted_{k}']:z,.0f}" for k in ("mean", "q05", "q95"))
-    percent = f"{row['percent_mean']:+.1f}%" if round(row["percent_mean"], 1) else "0.0%"
+    percent = (
+        f"{row['percent_mean']:+.1f}%" if round(row["percent_mean"], 1) else "0.0%"
+    )
     return [minus(text) for text in (mean, f"{low} to {high}", percent)]
 
 
@@ -209,11 +249,20 @@ def _averted(table: pd.DataFrame) -> list[list[str]]:
     for row in table.to_dict("records"):
         chances = "a what-if"
         if not pd.isna(row["fewer"]):
-            chances = " / ".join(chance(row[key], short=True) for key in ("fewer", "same", "more"))
+            chances = " / ".join(
+                chance(row[key], short=True) for key in ("fewer", "same", "more")
+            )
         months = f"{row['first_month']} – {row['last_month']}"
         baseline = f"{row['baseline']:,.0f}"
         cells.append(
-            [row["scenario_id"], row["period"], months, baseline, *_saved(row), chances],
+            [
+                row["scenario_id"],
+                row["period"],
+                months,
+                baseline,
+                *_saved(row),
+                chances,
+            ],
         )
     return cells
 
@@ -223,7 +272,10 @@ def _averted(table: pd.DataFrame) -> list[list[str]]:
 
 def short_titles(projection: Projection) -> dict[str, str]:
     """What figures call the scenarios: their titles, cut where they are long."""
-    return {s.name: shorten(scenario_title(s), 60, placeholder=" …") for s in projection.scenarios}
+    return {
+        s.name: shorten(scenario_title(s), 60, placeholder=" …")
+        for s in projection.scenarios
+    }
 
 
 def prior_figure(scenario: Scenario) -> Figure:
@@ -234,7 +286,9 @@ def prior_figure(scenario: Scenario) -> Figure:
     """
     if scenario.is_null:
         raise ScenarioError("null has no priors to draw")
-    parts = [replace(x, p_null=0.0) if x.is_what_if else x for x in scenario.interventions]
+    parts = [
+        replace(x, p_null=0.0) if x.is_what_if else x for x in scenario.interventions
+    ]
     grid = axes_of(2 * len(parts), 2, size=(7.4, 2.3 * len(parts)))
     for left, right, x in zip(grid[::2], grid[1::2], parts):
         _size(left, x)
@@ -245,7 +299,9 @@ def prior_figure(scenario: Scenario) -> Figure:
 
 def _size(axes: Any, x: Intervention) -> None:
     rng = np.random.default_rng(seed_from("prior figure", x.name))
-    size = 100 * np.expm1(x.size.draw(rng, 10 * PRIOR_DRAWS) * x.share.draw(rng, 10 * PRIOR_DRAWS))
+    size = 100 * np.expm1(
+        x.size.draw(rng, 10 * PRIOR_DRAWS) * x.share.draw(rng, 10 * PRIOR_DRAWS)
+    )
     if np.ptp(size) > 0:
         span = np.quantile(size, [0.001, 0.999])
         axes.hist(
@@ -262,7 +318,10 @@ def _size(axes: Any, x: Intervention) -> None:
     axes.axvline(0.0, color="black", linewidth=0.8)
     null = "a what-if" if x.is_what_if else f"P(no effect) = {x.p_null:.2f}"
     low, middle, high = np.quantile(size, [0.05, 0.5, 0.95])
-    describe(axes, f"{x.name}, {null}: full effect {middle:.0f}% ({low:.0f}% to {high:.0f}%).")
+    describe(
+        axes,
+        f"{x.name}, {null}: full effect {middle:.0f}% ({low:.0f}% to {high:.0f}%).",
+    )
     axes.set_title(f"{literal(x.name)}: {null}", fontsize=SMALL, loc="left")
     axes.set_xlabel("full effect where there is one, %", fontsize=SMALL)
     axes.set_yticks([])
@@ -307,20 +366,30 @@ def _tornado_figure(table: pd.DataFrame) -> Figure:
     rows = np.arange(len(table))
     base = float(table["averted"].iloc[0])
     for end, color in (("low", ORANGE), ("high", BLUE)):
-        bars = axes.barh(rows, table[f"averted_{end}"] - base, 0.6, left=base, color=color)
-        axes.bar_label(bars, table[f"{end}_value"].astype(str), padding=3, fontsize=SMALL)
+        bars = axes.barh(
+            rows, table[f"averted_{end}"] - base, 0.6, left=base, color=color
+        )
+        axes.bar_label(
+            bars, table[f"{end}_value"].astype(str), padding=3, fontsize=SMALL
+        )
     axes.axvline(base, color="black", linewidth=0.8)
     several = len(set(table["intervention"])) > 1
     labels = []
     for intervention, assumption in zip(table["intervention"], table["assumption"]):
-        labels.append(literal(f"{intervention}: {assumption}" if several else assumption))
+        labels.append(
+            literal(f"{intervention}: {assumption}" if several else assumption)
+        )
     axes.set_yticks(rows, labels, fontsize=SMALL)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     thousands(axes.xaxis)
-    axes.set_xlabel("mean deaths averted (orange: low end, blue: high end)", fontsize=SMALL)
+    axes.set_xlabel(
+        "mean deaths averted (orange: low end, blue: high end)", fontsize=SMALL
+    )
     ranges = []
     for name, low, high in zip(labels, table["averted_low"], table["averted_high"]):
         ranges.append(f"{name} {low:,.0f} to {high:,.0f}")
-    describe(axes, f"Mean deaths averted at the low and the high end: {'; '.join(ranges)}.")
+    describe(
+        axes, f"Mean deaths averted at the low and the high end: {'; '.join(ranges)}."
+    )
     return figure

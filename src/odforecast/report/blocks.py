@@ -141,7 +141,9 @@ def text(key: str, name: Callable[[Any], str] = str) -> Show:
 
 def number(key: str, form: Callable[[float], str] = "{:,.0f}".format) -> Show:
     """A number; a dash where it is not known."""
-    return lambda row: Cell(form(row[key]), float(row[key])) if known(row, key) else Cell(NONE)
+    return lambda row: (
+        Cell(form(row[key]), float(row[key])) if known(row, key) else Cell(NONE)
+    )
 
 
 def share(value: float) -> str:
@@ -216,7 +218,9 @@ class Scale:
         span = (high - low) or 1.0
         scale = cls(low - 0.03 * span, high + 0.03 * span, digits=2)
         step = round_step(span, 3)
-        at = np.arange(np.ceil(scale.low / step), np.floor(scale.high / step) + 1) * step
+        at = (
+            np.arange(np.ceil(scale.low / step), np.floor(scale.high / step) + 1) * step
+        )
         texts = (minus(f"{x:z,.{0 if step >= 1 else 2}f}{unit}") for x in at)
         return replace(scale, ticks=list(zip(map(scale.at, at), texts)))
 
@@ -258,7 +262,11 @@ class File:
     @classmethod
     def csv(cls, name: str, table: pd.DataFrame, says: str = "Data (CSV)") -> File:
         """A table inside the page."""
-        return cls(name, says, href=f"data:text/csv;charset=utf-8,{quote(csv_of(table), safe=' ')}")
+        return cls(
+            name,
+            says,
+            href=f"data:text/csv;charset=utf-8,{quote(csv_of(table), safe=' ')}",
+        )
 
 
 @dataclass(frozen=True)
@@ -388,7 +396,11 @@ def page(paper: str = "letter", **context: Any) -> str:
 
 def csv_of(table: pd.DataFrame) -> str:
     """A table as CSV that is safe in a spreadsheet."""
-    plain = table.assign(month=table["month"].dt.strftime("%Y-%m")) if "month" in table else table
+    plain = (
+        table.assign(month=table["month"].dt.strftime("%Y-%m"))
+        if "month" in table
+        else table
+    )
     safe = for_spreadsheets(plain)
     return str(
         safe.to_csv(
@@ -406,7 +418,9 @@ def source_of(forecast: Forecast) -> str:
     """Where the numbers of a figure are from, in a line."""
     model = f"odforecast {forecast.provenance.get('label', '')}".strip()
     own = own_of(forecast)
-    published = f"published {day_name(published_on(forecast))}{f', with {own}' if own else ''}"
+    published = (
+        f"published {day_name(published_on(forecast))}{f', with {own}' if own else ''}"
+    )
     return f"Data: CDC/NCHS, {published}. Forecast: {model}."
 
 
@@ -415,7 +429,11 @@ def made(forecast: Forecast | None = None) -> str:
     counts = f"Made with odforecast {__version__} from CDC's provisional counts"
     if forecast is None:
         return f"{counts}."
-    basis = "where they occurred" if forecast.basis == "occurrence" else "where people lived"
+    basis = (
+        "where they occurred"
+        if forecast.basis == "occurrence"
+        else "where people lived"
+    )
     own = ", and from own counts of states" if own_counts(forecast) else ""
     day = day_name(published_on(forecast))
     seen = f", release of {day}" if of_counties(forecast) else f" as published by {day}"
@@ -453,7 +471,9 @@ def warnings_of(forecast: Forecast) -> list[str]:
     return [f"{capital(t)}" + "." * (t[-1] not in ".?!") for t in shown]
 
 
-def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:
+def manifest(
+    forecast: Forecast | None, results: Results | None, folded: bool = True
+) -> Block:
     """How the forecast is made, and how to reproduce it."""
     key = "methods"
     title = "How the forecast is made"

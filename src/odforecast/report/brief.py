@@ -22,7 +22,13 @@ from odforecast.errors import ScenarioError
 from odforecast.evidence.detect import power_text
 from odforecast.forecasts import Forecast
 from odforecast.forecasts.tables import published_on, refuse_counties
-from odforecast.forecasts.text import beyond_validated, keep_local, own_of, place_name, text
+from odforecast.forecasts.text import (
+    beyond_validated,
+    keep_local,
+    own_of,
+    place_name,
+    text,
+)
 from odforecast.names import ALL_DRUGS, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.report.annex import annex
@@ -69,7 +75,9 @@ from odforecast.scenario.intervention import ASKED, NATION, OURS, Intervention
 #: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
 ANNEX = "brief-annex.html"
-_NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2))
+_NUMBERS = dict(
+    enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2)
+)
 #: A scenario shows in the counts once this share of the courses in which it works lies below (or
 #: above) what one course in twenty without it does.
 SHOWN = 0.8
@@ -177,13 +185,17 @@ def write_briefs(
     """
     names = projection.baseline.locations if locations is None else locations
     layout: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
-    page = write_brief(projection, panel=panel, location=names, clocks=clocks, own=own, **layout)
+    page = write_brief(
+        projection, panel=panel, location=names, clocks=clocks, own=own, **layout
+    )
     chosen = _chosen(projection)
     codes = _codes(projection, names)
     context = annex(projection, codes, waiting=waiting)
     head = {"title": f"Technical annex: {_title(chosen, codes, projection.baseline)}"}
     by_class = any(x.scope != ALL for _, x in _interventions(chosen))
-    caveat = f"{CAVEAT} {CLASS_WARNING}" if by_class else CAVEAT  # CDC's, of classes of drugs
+    caveat = (
+        f"{CAVEAT} {CLASS_WARNING}" if by_class else CAVEAT
+    )  # CDC's, of classes of drugs
     head |= {"subtitle": made(projection.baseline), "caveat": caveat}
     technical = render("annex", {**head, **context}, **layout)
     out = Path(folder)
@@ -198,7 +210,9 @@ def write_briefs(
 def _chosen(projection: Projection) -> list[Scenario]:
     chosen = [s for s in projection.scenarios if not s.is_null]
     if not chosen:
-        raise ScenarioError("a brief compares scenarios with the status quo, and none is there")
+        raise ScenarioError(
+            "a brief compares scenarios with the status quo, and none is there"
+        )
     return chosen
 
 
@@ -256,7 +270,9 @@ class Option:
     @property
     def begins(self) -> str:
         """From when on it acts."""
-        return "; ".join(dict.fromkeys(f"from {when(x)}" for x in self.scenario.interventions))
+        return "; ".join(
+            dict.fromkeys(f"from {when(x)}" for x in self.scenario.interventions)
+        )
 
     @property
     def grade(self) -> str:
@@ -312,7 +328,9 @@ def first_page(
         "owners": owners(choices),
         "bridge": bridge(projection, choices),
         # What each option needs, its first sign, and when to stop; nothing of what-ifs alone.
-        "decisions": [o for o in choices if not o.what_if or any(map(o.text, DECISION))],
+        "decisions": [
+            o for o in choices if not o.what_if or any(map(o.text, DECISION))
+        ],
         "needed": [key for key in DECISION if any(o.text(key) for o in choices)],
     }
 
@@ -324,7 +342,9 @@ def owners(choices: Sequence[Option]) -> list[str]:
         if x.owner == OURS:
             sentences.append(f"Our judgment: that of {prior_judges()}.")
         elif x.owner == ASKED:
-            sentences.append(f"{ASKED}: the author of the scenario file, which names nobody.")
+            sentences.append(
+                f"{ASKED}: the author of the scenario file, which names nobody."
+            )
         elif not x.belief and x.judgements is not None:
             days = sorted(dt.date.fromisoformat(p.date) for p in x.judgements.people)
             period = day_name(days[0])
@@ -336,19 +356,28 @@ def owners(choices: Sequence[Option]) -> list[str]:
 
 def options(projection: Projection, clocks: Sequence[Track]) -> list[Option]:
     """Every scenario of a projection of one place, in its order."""
-    numbers = projection.answer().to_dict("records")
+    rows = projection.answer().to_dict("records")
     parts = projection.outcomes()
     out = []
-    for row, answer in zip(numbers, answers(projection)):
+    for row, answer in zip(rows, answers(projection)):
         scenario = projection.scenario(str(row["scenario_id"]))
         first = parts[parts["scenario_id"] == scenario.name].iloc[0]
-        marks = tuple(float(first[f"averted_{key}"]) for key in ("q05", "mean", "q95"))
+        marks = (
+            float(first["averted_q05"]),
+            float(first["averted_mean"]),
+            float(first["averted_q95"]),
+        )
         clock = next((t for t in clocks if t.scenario == scenario.name), None)
         month_shown = _month_shown(projection, scenario)
         if clock is not None:
             month = clock.sure_month
-            month_shown = "Not within five years" if month is None else month_name(month)
-        out.append(Option(scenario, answer, numbers=row, shown=month_shown, marks=marks))  # type: ignore[arg-type]
+            month_shown = (
+                "Not within five years" if month is None else month_name(month)
+            )
+        numbers = {str(column): value for column, value in row.items()}
+        out.append(
+            Option(scenario, answer, numbers=numbers, shown=month_shown, marks=marks)
+        )
     return out
 
 
@@ -374,7 +403,9 @@ def _month_shown(projection: Projection, scenario: Scenario) -> str:
 def strips(choices: Sequence[Option]) -> tuple[Scale, list[Strip | None]]:
     """The figure: a scale for all options, and the marks of each; none of too few draws."""
     means = [float(o.numbers["averted_mean"]) for o in choices]
-    marks = [value for choice in choices for value in choice.marks if np.isfinite(value)]
+    marks = [
+        value for choice in choices for value in choice.marks if np.isfinite(value)
+    ]
     scale = Scale.over([*means, *marks])
     rows: list[Strip | None] = []
     for choice, mean in zip(choices, means):
@@ -409,7 +440,11 @@ def lead(choices: Sequence[Option], deaths: str) -> tuple[str, str]:
     if options:
         means = sorted((o.numbers["averted_mean"], o.answer.combined) for o in options)
         ends = list(dict.fromkeys([means[0][1], means[-1][1]]))
-        subject = "The other option" if len(options) == 1 else f"The other {len(options)} options"
+        subject = (
+            "The other option"
+            if len(options) == 1
+            else f"The other {len(options)} options"
+        )
         sentences.append(f"{subject}: {' to '.join(ends)} on average.")
     what_ifs = [choice for choice in rest if choice.what_if]
     for choice in what_ifs[:2]:
@@ -417,7 +452,9 @@ def lead(choices: Sequence[Option], deaths: str) -> tuple[str, str]:
         sentences.append(f"{choice.answer.title}, a what-if: {effect}.")
     if all(o.shown.startswith("Not ") for o in choices):
         until = choices[0].shown.removeprefix("Not ")
-        effect = "whether it works" if len(choices) == 1 else "whether any of them works"
+        effect = (
+            "whether it works" if len(choices) == 1 else "whether any of them works"
+        )
         sentences.append(f"Death counts alone would not show {until} {effect}.")
     return answer, " ".join(sentences)
 
@@ -430,7 +467,9 @@ def bridge(
     Of the first option of one intervention that lowers deaths and that somebody judged, else of
     the first what-if; None where there is no such option. Means, given that it works.
     """
-    single = [o for o in choices if o.answer.single and o.numbers["averted_if_works_mean"] > 0]
+    single = [
+        o for o in choices if o.answer.single and o.numbers["averted_if_works_mean"] > 0
+    ]
     option = next((o for o in single if not o.what_if), single[0] if single else None)
     if option is None:
         return None
@@ -443,17 +482,23 @@ def bridge(
     if np.isfinite(exposure) and exposure != 1:
         change = 100 * float(np.expm1(exposure * np.log1p(change / 100)))
         share = f"{100 * exposure:.0f}%"
-        steps.append((change, f"{share} of the effect is felt in {option.answer.place}"))
+        steps.append(
+            (change, f"{share} of the effect is felt in {option.answer.place}")
+        )
     if x.scope in projection.baseline.beside:
         months = projection.since_onset(option.scenario.name)
         part = _mean_deaths(projection.baseline.part(x.scope), months)
         whole = _mean_deaths(projection.baseline, months)
         change *= part / whole
-        steps.append((change, f"of all deaths: these are {100 * part / whole:.0f}% of them"))
+        steps.append(
+            (change, f"of all deaths: these are {100 * part / whole:.0f}% of them")
+        )
         if x.replaced.mean > 0:
             change *= 1 - x.replaced.mean
             replaced = f"{100 * x.replaced.mean:.0f}%"
-            steps.append((change, f"other drugs replace {replaced} of the deaths prevented"))
+            steps.append(
+                (change, f"other drugs replace {replaced} of the deaths prevented")
+            )
     row = option.numbers
     works = -100 * row["averted_if_works_mean"] / row["baseline"]
     fades = "builds, then fades" if x.half_life is not None else "builds, then stays"
@@ -468,7 +513,9 @@ def bridge(
     question = "Why" if len(choices) == 1 else f"{option.answer.title}: why"
     last = lines[-1][0]
     if option.what_if:
-        lines.append((option.answer.outcomes[0][2], f"of {option.answer.baseline} expected"))
+        lines.append(
+            (option.answer.outcomes[0][2], f"of {option.answer.baseline} expected")
+        )
     return f"{question} {lines[0][0]} becomes {last}", lines
 
 
@@ -480,7 +527,9 @@ def _mean_deaths(forecast: Forecast, months: NDArray[np.bool_]) -> float:
 # Page two
 
 
-def second_page(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
+def second_page(
+    projection: Projection, chosen: Sequence[Scenario]
+) -> dict[str, object]:
     """What page two shows for all places; its fixed sentences are the template's."""
     baseline = projection.baseline
     parts = [x for _, x in _interventions(chosen)]
@@ -524,7 +573,11 @@ def _interventions(chosen: Sequence[Scenario]) -> Iterator[tuple[str, Interventi
     for s in chosen:
         title = scenario_title(s)
         for x in s.interventions:
-            name = title if len(s.interventions) == 1 else f"{title} ({x.name.replace('-', ' ')})"
+            name = (
+                title
+                if len(s.interventions) == 1
+                else f"{title} ({x.name.replace('-', ' ')})"
+            )
             yield name, x
 
 
@@ -536,7 +589,10 @@ def assumptions(chosen: Sequence[Scenario]) -> dict[str, object]:
         size, *rest = assumption(x)
         whose = "" if len(scopes) == 1 else f"{deaths_of(x.scope)}: "
         rows.append([title, f"{whose}{size}", *rest])
-    return {"rows": rows, "whose": deaths_of(scopes.pop()) if len(scopes) == 1 else "deaths"}
+    return {
+        "rows": rows,
+        "whose": deaths_of(scopes.pop()) if len(scopes) == 1 else "deaths",
+    }
 
 
 def baseline_text(projection: Projection, chosen: Sequence[Scenario]) -> str:
@@ -553,7 +609,9 @@ def baseline_text(projection: Projection, chosen: Sequence[Scenario]) -> str:
         # The median, as in every table of a forecast.
         median = float(np.median(base.draws[:, 0, in_year].sum(axis=1)))
         years.append(f"{about(median)} in {r['period']}")
-    low, high = map(float, np.quantile(projection.baseline.samples()[:, 0, -1], [0.05, 0.95]))
+    low, high = map(
+        float, np.quantile(projection.baseline.samples()[:, 0, -1], [0.05, 0.95])
+    )
     return (
         f"If none of this happens, the forecast is {', '.join(years)} (medians: they add up to "
         f"less than the mean on page one). The 90% interval "
@@ -599,7 +657,9 @@ def mind(projection: Projection, chosen: Sequence[Scenario]) -> list[str]:
         below = []
         for scenario in chosen:
             samples = projection.forecast(scenario.name).samples()
-            below.append((samples[projection.counted(scenario.name), 0, j] < low).mean())
+            below.append(
+                (samples[projection.counted(scenario.name), 0, j] < low).mean()
+            )
         if all(abs(p - under) < 0.01 for p in below):
             continue  # a count that cannot tell one from the other
         chances = [chance(float(p)) for p in below]

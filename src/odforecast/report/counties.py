@@ -41,7 +41,16 @@ from odforecast.report.blocks import (
 )
 from odforecast.report.numbers import SIDES
 from odforecast.report.page import Table, check_page, write_page
-from odforecast.say import SMALL, capital, chance, day_name, deaths_of, month_name, ranged, step_of
+from odforecast.say import (
+    SMALL,
+    capital,
+    chance,
+    day_name,
+    deaths_of,
+    month_name,
+    ranged,
+    step_of,
+)
 
 #: Percent of counts of 10 and more inside the 90% intervals of past tests, from the lowest to the
 #: highest of 3, 6, 9 and 12 months ahead: the table of ``docs/models/counties.md``.
@@ -84,7 +93,9 @@ def write_county_page(
     target = Path(path)
     check_page(target, replace)
     if not of_counties(forecast):
-        raise DataError("this forecast is of states", hint="write_report makes their page")
+        raise DataError(
+            "this forecast is of states", hint="write_report makes their page"
+        )
     table = forecast.counties()
     if month is None:
         usual = table[table["horizon"] <= 12]
@@ -132,7 +143,9 @@ def write_county_page(
     return write_page(target, said)
 
 
-def _lead(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> tuple[str, ...]:
+def _lead(
+    forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64
+) -> tuple[str, ...]:
     """Which data, then the text of the county with most deaths; of several it says why this one."""
     first = str(ahead["location"].iloc[0])
     data = (
@@ -157,10 +170,14 @@ def _title(forecast: Forecast) -> str:
     return f"{capital(what)} in {where}: what is known and what to expect"
 
 
-def _figures(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> list[Figure]:
+def _figures(
+    forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64
+) -> list[Figure]:
     sizes = [(760.0, 460.0), PHONE]
     if len(forecast.locations) == 1:
-        return [figure_of("fan", lambda axes: plot.fan(forecast, axes=axes), sizes=sizes)]
+        return [
+            figure_of("fan", lambda axes: plot.fan(forecast, axes=axes), sizes=sizes)
+        ]
     shown = [("map-change", "median"), ("map-rate", "rate")]
     return [
         figure_of(key, partial(_map, forecast, value, when), sizes=sizes)
@@ -172,7 +189,9 @@ def _map(forecast: Forecast, value: Any, when: np.datetime64, axes: Any) -> Any:
     return plot.map(forecast, value, month=when, axes=axes)
 
 
-def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -> list[Block]:
+def _hot(
+    forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64
+) -> list[Block]:
     """Who is likely to be among the highest; nothing where there are hardly more than that."""
     rates = bool(ahead["rate"].notna().any())
     try:
@@ -252,9 +271,15 @@ def _sides(row: Row) -> tuple[str, str]:
     """A median and its interval; what is below 10 is missing in the row, and said to be less."""
     low, middle, high = (0.0 if math.isnan(row[k]) else row[k] for k in SIDES)
     step = step_of(low, high)
-    ends = f"{ranged(low, step)} to {ranged(high, step)}" if high >= SMALL else ranged(high)
+    ends = (
+        f"{ranged(low, step)} to {ranged(high, step)}"
+        if high >= SMALL
+        else ranged(high)
+    )
     return ranged(middle, step), ends
 
 
 def _rate(row: Row) -> str:
-    return NONE if pd.isna(row["rate"]) else f"{row['rate']:.0f}{'*' * bool(row['few'])}"
+    return (
+        NONE if pd.isna(row["rate"]) else f"{row['rate']:.0f}{'*' * bool(row['few'])}"
+    )

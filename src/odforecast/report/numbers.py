@@ -107,7 +107,11 @@ class Numbers:
     def kinds(self) -> tuple[str, dict[str, dict[Any, Any]]]:
         """The month of the kinds of change, in words, and their rows by place."""
         # No later than a year after CDC's last count, which own counts may outrun.
-        last = self.month if self.trend is None else np.datetime64(self.trend["month"].max(), "M")
+        last = (
+            self.month
+            if self.trend is None
+            else np.datetime64(self.trend["month"].max(), "M")
+        )
         month = min(self.month, last)
         return month_name(month), self.at_month(self.trend, month)
 
@@ -192,7 +196,9 @@ def _or_none(table: Callable[[], pd.DataFrame]) -> pd.DataFrame | None:
 
 def row_key(code: str) -> str:
     """The address of a place's row, letters and digits only."""
-    return "r-" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):x}" for c in code)
+    return "r-" + "".join(
+        c if c.isascii() and c.isalnum() else f"-{ord(c):x}" for c in code
+    )
 
 
 def direction(fall: float) -> int:
@@ -213,7 +219,9 @@ def title_of(numbers: Numbers, place: str | None = None) -> str:
     locations = numbers.forecast.locations
     deaths = numbers.deaths
     if place is None and len(locations) > 1 and NATION not in locations:
-        return f"{capital(deaths)} in {len(locations)} states: forecast to {numbers.end}"
+        return (
+            f"{capital(deaths)} in {len(locations)} states: forecast to {numbers.end}"
+        )
     code = place or numbers.first
     name = "US" if code == NATION else called(code)
     return f"{name} {deaths}: forecast to {numbers.end}"
@@ -276,7 +284,11 @@ def lead(
         f"That is about {than} a year earlier ({percent(row['change'])}), and the chance of a "
         f"fall is {about_likely(row['fall'])}."
     ]
-    rows = past_errors(forecast, code, record=record) if error or record is not None else None
+    rows = (
+        past_errors(forecast, code, record=record)
+        if error or record is not None
+        else None
+    )
     if error and rows is not None:
         ahead = int((numbers.month - forecast.last_month).astype(int))
         tested = rows[(rows["horizon"] == ahead) & np.isfinite(rows["error"])]
@@ -293,7 +305,9 @@ def lead(
         )
         if "median" in latest:
             final, _ = rounded_sides(latest)
-            rest.append(f"{counted}, and we expect about {final} when the count is final.")
+            rest.append(
+                f"{counted}, and we expect about {final} when the count is final."
+            )
         else:
             rest.append(f"{counted}, and late reports may still raise that count.")
     return {"answer": answer, "rest": " ".join(rest)}
@@ -316,7 +330,9 @@ def past_record(
     what ships of the default model.
     """
     rows = past_errors(forecast, location, record=record)
-    if rows is None or own_of(forecast.select(location)):  # past forecasts had no own counts
+    if rows is None or own_of(
+        forecast.select(location)
+    ):  # past forecasts had no own counts
         return None
     first = month_name(rows["first"].min())
     last = month_name(rows["last"].max())
@@ -328,12 +344,16 @@ def past_record(
     rows = rows[rows["horizon"].isin((3, 6, 12))]
     errors = [f"{x:.1f}%" if np.isfinite(x) else "–" for x in rows["error"]]
     coverage = [f"{x:.0f}%" if np.isfinite(x) else "–" for x in 100 * rows["held"]]
-    medians = dict(zip(forecast.horizons, forecast.select(location).quantiles([0.5])[0, 0]))
+    medians = dict(
+        zip(forecast.horizons, forecast.select(location).quantiles([0.5])[0, 0])
+    )
     deaths = rows["error"] / 100 * rows["horizon"].map(medians)
     columns = {
         "Ahead": [f"{h} months" for h in rows["horizon"]],
         "Typical (median) error": errors,
-        "For this forecast": [f"{two_digits(x)} deaths" if x >= 0 else "–" for x in deaths],
+        "For this forecast": [
+            f"{two_digits(x)} deaths" if x >= 0 else "–" for x in deaths
+        ],
         "90% interval contained the final count": coverage,
         "Tests": rows["forecasts"].map("{:,}".format).to_numpy(),
     }

@@ -65,7 +65,11 @@ class Table:
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Table:
         """A frame of texts, with its first column as the names of rows."""
-        return cls(list(frame.columns), frame.to_numpy().tolist(), numbers=len(frame.columns) - 1)
+        return cls(
+            list(frame.columns),
+            frame.to_numpy().tolist(),
+            numbers=len(frame.columns) - 1,
+        )
 
 
 @dataclass(frozen=True)
@@ -118,11 +122,18 @@ def render(
     templates = _environment()
     if script:
         policy += f"; script-src '{_digest(templates.get_template(script).render())}'"
-    around = {"style": style, "script": script, "policy": policy, "version": __version__}
+    around = {
+        "style": style,
+        "script": script,
+        "policy": policy,
+        "version": __version__,
+    }
     return templates.get_template(f"{template}.html.j2").render({**context, **around})
 
 
-def stylesheet(path: str | os.PathLike[str] | None = None, name: str = "page.css") -> str:
+def stylesheet(
+    path: str | os.PathLike[str] | None = None, name: str = "page.css"
+) -> str:
     """Text of a style sheet that fetches nothing: a state's own, UTF-8, or the library's ``name``.
 
     A DataError if the file cannot be read, is too long, is not text, would end the style element,
@@ -132,12 +143,16 @@ def stylesheet(path: str | os.PathLike[str] | None = None, name: str = "page.css
     True
     """
     if path is None:
-        return (resources.files("odforecast.report") / "templates" / name).read_text("utf-8")
+        return (resources.files("odforecast.report") / "templates" / name).read_text(
+            "utf-8"
+        )
     where = f"style sheet {of_path(Path(path))}"
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
-        raise DataError(f"{where}: {error.strerror}", hint="give a .css file") from error
+        raise DataError(
+            f"{where}: {error.strerror}", hint="give a .css file"
+        ) from error
     if len(raw) > MOST_BYTES:
         raise DataError(f"{where}: {len(raw):,} bytes, allowed: up to {MOST_BYTES:,}")
     try:
@@ -169,7 +184,9 @@ def _unescaped(found: re.Match[str]) -> str:
     if code is None:
         return str(char)
     number = int(code, 16)
-    return chr(number) if 0 < number < 0xD800 or 0xDFFF < number <= 0x10FFFF else "\ufffd"
+    return (
+        chr(number) if 0 < number < 0xD800 or 0xDFFF < number <= 0x10FFFF else "\ufffd"
+    )
 
 
 def _digest(text: str) -> str:
@@ -220,7 +237,9 @@ def write_folder(out: Path, texts: Mapping[str, str]) -> list[Path]:
             for name, text in every.items():
                 (made / name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
+        raise DataError(
+            f"{out} cannot be written: {error.strerror or error}"
+        ) from error
     return [out / name for name in every]
 
 
@@ -234,7 +253,11 @@ def file_names(locations: Sequence[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     taken = {INDEX, BOARD}
     for code in locations:
-        plain = unicodedata.normalize("NFKD", called(code)).encode("ascii", "ignore").decode()
+        plain = (
+            unicodedata.normalize("NFKD", called(code))
+            .encode("ascii", "ignore")
+            .decode()
+        )
         stem = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:60] or "place"
         name = f"{stem}.html"
         n = 1
@@ -280,10 +303,14 @@ def check_folder(out: Path, replace: bool) -> None:
     if not out.is_dir() or not any(out.iterdir()):
         return
     listed = _listed(out / SITE)
-    others = sorted(p.name for p in out.iterdir() if p.name not in listed or not p.is_file())
+    others = sorted(
+        p.name for p in out.iterdir() if p.name not in listed or not p.is_file()
+    )
     if others:
         named = ", ".join(others[:3])
-        raise DataError(f"{out} holds other files ({named})", hint="give a folder of its own")
+        raise DataError(
+            f"{out} holds other files ({named})", hint="give a folder of its own"
+        )
     if not replace:
         raise DataError(f"{out} holds a site already", hint="--replace takes its place")
 

@@ -77,7 +77,9 @@ _WIDE = 220
 _HIGH = 60
 _RANGE = 132.0
 _BARS = 150.0
-_YEARS = "Deaths by calendar year with 90% intervals, including months already reported."
+_YEARS = (
+    "Deaths by calendar year with 90% intervals, including months already reported."
+)
 
 
 # Figures
@@ -88,7 +90,9 @@ def history_of(code: str) -> int:
     return 60 if code == NATION else 120
 
 
-def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence[Size]) -> Figure:
+def fan_figure(
+    numbers: Numbers, code: str, later: Panel | None, sizes: Sequence[Size]
+) -> Figure:
     """Known counts and the forecast; ``later``: the same counts as they are known now, in gray."""
     from odforecast.plot.style import MUTED, days
 
@@ -139,7 +143,9 @@ def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence
 
 def _stem(code: str) -> str:
     """A name of letters and digits, for files and addresses."""
-    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in called(code).lower())
+    plain = "".join(
+        c if c.isascii() and c.isalnum() else "-" for c in called(code).lower()
+    )
     return ("us" if code == NATION else plain.strip("-"))[:40] or "place"
 
 
@@ -198,14 +204,20 @@ def tiles(numbers: Numbers, links: Mapping[str, str]) -> Figure | None:
 def _named(rows: Sequence[Row], way: int) -> str:
     """The five most likely, with their changes."""
     order = sorted(rows, key=lambda r: (way * r["fall"], way * -r["change"]))[:5]
-    return ", ".join(f"{called(r['location'])} ({percent(r['change'])})" for r in order) + "."
+    return (
+        ", ".join(f"{called(r['location'])} ({percent(r['change'])})" for r in order)
+        + "."
+    )
 
 
 def nowcast_figures(numbers: Numbers, code: str) -> list[Figure]:
     """The last counts, published and expected final; none where the model has no nowcast."""
     forecast = numbers.forecast.select(code)
     late = (forecast.horizons <= 0) & (forecast.horizons > -12)
-    if not late.any() or not np.isfinite(forecast.quantiles([0.05, 0.95])[:, 0, late]).any():
+    if (
+        not late.any()
+        or not np.isfinite(forecast.quantiles([0.05, 0.95])[:, 0, late]).any()
+    ):
         return []
     return [
         figure_of(
@@ -250,7 +262,9 @@ def past_figures(scored: Results, code: str, model: str) -> list[Figure]:
 # Blocks
 
 
-def national_blocks(numbers: Numbers, links: Links, record: Scored | None) -> list[Block]:
+def national_blocks(
+    numbers: Numbers, links: Links, record: Scored | None
+) -> list[Block]:
     """The table of states, and below it what a second reader needs."""
     many = len(numbers.forecast.locations) > 1
     return [
@@ -328,7 +342,9 @@ def _states_table(numbers: Numbers, links: Links) -> SortTable:
             first="descending",
             look="interval",
         ),
-        Column("Change", "on a year earlier", show=number("change", percent), look="change"),
+        Column(
+            "Change", "on a year earlier", show=number("change", percent), look="change"
+        ),
         Column(
             "Range of change",
             "",
@@ -357,7 +373,9 @@ def _states_table(numbers: Numbers, links: Links) -> SortTable:
             look="rate",
         ),
     ]
-    note = "Rates use census populations; the census counts New York City with the state."
+    note = (
+        "Rates use census populations; the census counts New York City with the state."
+    )
     if together and not numbers.new_york:
         note = NEW_YORK_NOTE
     keys = (
@@ -393,7 +411,9 @@ def _by_state(
 ) -> SortTable:
     """A table of states by name, for nobody finds one in the order of codes; the nation on top."""
     order = sorted(rows, key=lambda r: called(str(r["location"])))
-    return table_of(key, caption, order, columns, lambda r: r["location"] == NATION, **more)
+    return table_of(
+        key, caption, order, columns, lambda r: r["location"] == NATION, **more
+    )
 
 
 def _place(links: Links) -> Column:
@@ -475,7 +495,9 @@ def _scale_of_changes(rows: Iterable[Row]) -> Scale:
     low, high = (finite.min(), finite.max()) if finite.size else (-10.0, 10.0)
     low = 10 * np.floor(min(low, -5.0) / 10)
     high = 10 * np.ceil(max(high, 5.0) / 10)
-    return Scale(max(-60.0, float(low)), min(100.0, float(high)), start=5, end=_RANGE - 5)
+    return Scale(
+        max(-60.0, float(low)), min(100.0, float(high)), start=5, end=_RANGE - 5
+    )
 
 
 def _range(scale: Scale, row: Row) -> Cell:
@@ -602,7 +624,12 @@ def _counts_block(numbers: Numbers, links: Links) -> Block:
     if grows:
         rows = [r for r in rows if "median" in r]
         columns += [
-            Column("Final count, expected", "90% interval", show=both(*SIDES), first="descending"),
+            Column(
+                "Final count, expected",
+                "90% interval",
+                show=both(*SIDES),
+                first="descending",
+            ),
             Column(
                 "Still to come",
                 "90% interval",
@@ -644,11 +671,16 @@ def _rates_block(numbers: Numbers, links: Links) -> Block:
     def span(row: Row) -> Cell:
         """A rate and its interval."""
         digits = 1 if row["rate_high"] - row["rate_low"] < 7 else 0
-        low, mid, high = (f"{row[k]:,.{digits}f}" for k in ("rate_low", "rate", "rate_high"))
+        low, mid, high = (
+            f"{row[k]:,.{digits}f}" for k in ("rate_low", "rate", "rate_high")
+        )
         mark = TOGETHER if row["rate_of"] == NEW_YORK_TOGETHER else ""
         return Cell(f"{mid}{mark}", float(row["rate"]), small=f"{low} to {high}")
 
-    columns = [_place(links), Column("Rate", "90% interval", show=span, first="descending")]
+    columns = [
+        _place(links),
+        Column("Rate", "90% interval", show=span, first="descending"),
+    ]
     caption = f"Deaths per 100,000 people, 12 months ending {numbers.end}"
     marked = any(r["rate_of"] == NEW_YORK_TOGETHER for r in rows)
     return Block(
@@ -752,7 +784,10 @@ def cards(numbers: Numbers, code: str) -> dict[str, Any]:
         "us": _rate_text(us["rate"]) if code != NATION and known(us, "rate") else "",
         "last": month_name(numbers.forecast.last_month),
         "final": rounded_sides(last) if known(last, *SIDES) else (),
-        **{k: f"{last[k]:,.0f}" if known(last, k) else "" for k in ("reported", "predicted")},
+        **{
+            k: f"{last[k]:,.0f}" if known(last, k) else ""
+            for k in ("reported", "predicted")
+        },
     }
 
 
@@ -791,7 +826,9 @@ def _years_of(numbers: Numbers, code: str) -> Block:
             },
         )
 
-    named = [(scale.at(x), f"{x:,.0f}") for x in (marks if len(marks) < 5 else marks[::2])]
+    named = [
+        (scale.at(x), f"{x:,.0f}") for x in (marks if len(marks) < 5 else marks[::2])
+    ]
     columns = [
         Column(
             "Year",
@@ -816,7 +853,13 @@ def _years_of(numbers: Numbers, code: str) -> Block:
             ],
         ),
         Column("Change", "", show=number("change", percent), first=""),
-        Column("Rate", "per 100,000", show=number("rate", _rate_text), first="", look="rate"),
+        Column(
+            "Rate",
+            "per 100,000",
+            show=number("rate", _rate_text),
+            first="",
+            look="rate",
+        ),
     ]
     paragraph = _YEARS
     warning = _untested(numbers)
@@ -846,7 +889,9 @@ def known_of(row: Row, tested: np.datetime64) -> str:
     elif rest == 1:
         warning = "; December not tested"
     elif rest > 1:
-        warning = f"; {month_name(tested + ONE_MONTH).split()[0]} to December not tested"
+        warning = (
+            f"; {month_name(tested + ONE_MONTH).split()[0]} to December not tested"
+        )
     if not months:
         return f"Forecast{warning}"
     month = month_name(np.datetime64(f"{year}-{months:02d}", "M")).split()[0]

@@ -38,7 +38,13 @@ from odforecast.report.blocks import (
     warnings_of,
 )
 from odforecast.report.counties import write_county_page
-from odforecast.report.numbers import Numbers, description_of, lead, subtitle_of, title_of
+from odforecast.report.numbers import (
+    Numbers,
+    description_of,
+    lead,
+    subtitle_of,
+    title_of,
+)
 from odforecast.report.page import (
     BOARD,
     INDEX,
@@ -133,21 +139,31 @@ def write_report(
     check_page(target, replace)
     if forecast is None and results is None and not sections:
         raise DataError(
-            "a report of nothing", hint="give forecast=, results= of a backtest, or sections="
+            "a report of nothing",
+            hint="give forecast=, results= of a backtest, or sections=",
         )
-    context: dict[str, Any] = {"title": TITLE, "blocks": [], "made": made(), "contents": True}
+    context: dict[str, Any] = {
+        "title": TITLE,
+        "blocks": [],
+        "made": made(),
+        "contents": True,
+    }
     if forecast is not None:
         refuse_counties(forecast, "reports")
         keep_local(forecast, "a page", own=own)
         _check_deaths(forecast, later, results=results)
         numbers = Numbers.from_forecast(forecast, locations)
-        context = _national(numbers, {}, later=later, scored=_scored(numbers.forecast, results))
+        context = _national(
+            numbers, {}, later=later, scored=_scored(numbers.forecast, results)
+        )
     if results is not None and is_of_counties(results.scores):
         context["blocks"] += county_skill_blocks(results)
     elif results is not None:
         context["blocks"] += skill_blocks(results, folded=forecast is not None)
         if forecast is None:
-            context["subtitle"] = f"How accurate forecasts of {Skill(results).deaths} were"
+            context["subtitle"] = (
+                f"How accurate forecasts of {Skill(results).deaths} were"
+            )
     context["blocks"].append(manifest(forecast, results, folded=forecast is not None))
     return write_page(target, page(**context, sections=list(sections)))
 
@@ -218,7 +234,10 @@ def write_site(
     numbers = Numbers.from_forecast(forecast, locations)
     links = file_names(numbers.forecast.locations)
     scored = _scored(numbers.forecast, results)
-    bars = [("United States", INDEX), *([("Accuracy", BOARD)] if results is not None else [])]
+    bars = [
+        ("United States", INDEX),
+        *([("Accuracy", BOARD)] if results is not None else []),
+    ]
 
     def framed(here: str, **context: Any) -> str:
         """A page with links to the others."""
@@ -259,7 +278,9 @@ def write_site(
             model=model,
         )
         texts[name] = framed(name, **of, files=files[:1])
-    return write_folder(out, texts | {name: csv_of(table) for name, table in tables.items()})
+    return write_folder(
+        out, texts | {name: csv_of(table) for name, table in tables.items()}
+    )
 
 
 def _national(
@@ -329,13 +350,19 @@ def _state(
         "pair": beside if len(beside) > 1 else (),
         "blocks": [*(beside if len(beside) == 1 else ()), *folded],
         "related": [
-            ("All states", f"{INDEX}#forecast", "One sortable table, with the United States"),
+            (
+                "All states",
+                f"{INDEX}#forecast",
+                "One sortable table, with the United States",
+            ),
             *((*link, about) for link, about in zip(words["methods"], abouts)),
         ],
     }
 
 
-def _check_deaths(forecast: Forecast, later: Panel | None, results: Results | None) -> None:
+def _check_deaths(
+    forecast: Forecast, later: Panel | None, results: Results | None
+) -> None:
     """Refuse scores, or a later release, of other deaths than a forecast's."""
     panel = forecast.panel
     others: list[tuple[str, Any, str]] = []
@@ -387,7 +414,9 @@ def _drawn(forecast: Forecast, skill: Skill) -> str:
     return str(mine.iloc[0]) if len(mine) else skill.model
 
 
-def _past(skill: Skill, model: str, forecast: Forecast, later: Panel | None) -> dict[str, Results]:
+def _past(
+    skill: Skill, model: str, forecast: Forecast, later: Panel | None
+) -> dict[str, Results]:
     """Past forecasts of a model by place.
 
     A page of an earlier day must not know later counts: of counts that were not settled on
@@ -412,7 +441,8 @@ def _past(skill: Skill, model: str, forecast: Forecast, later: Panel | None) -> 
         ends = {str(s): q for s, q in quantiles.groupby("location", observed=True)}
     return {
         str(s): Results(
-            {"scores": part, "quantiles": ends.get(str(s), quantiles[:0])}, skill.results.manifest
+            {"scores": part, "quantiles": ends.get(str(s), quantiles[:0])},
+            skill.results.manifest,
         )
         for s, part in rows.groupby("location", observed=True)
     }

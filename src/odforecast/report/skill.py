@@ -51,7 +51,11 @@ _KIND_NAMES = {
     "pseudo-clean": "final counts cut at a month",
     "synthetic": "made-up counts",
 }
-_REGIME_NAMES = {"rise": "rise, 2020–21", "fall": "fall, 2023–24", "other": "other months"}
+_REGIME_NAMES = {
+    "rise": "rise, 2020–21",
+    "fall": "fall, 2023–24",
+    "other": "other months",
+}
 _SIZES = {
     "hidden": "1 to 9",
     "0": "none",
@@ -76,7 +80,9 @@ class Skill:
         scores = results.scores
         scores = scores[scores["target"] == TARGET_12MO]
         self.kind = deciding_kind(scores["vintage"].astype(str))
-        scores = scores[(scores["vintage"] == self.kind) & scores["scorable"].astype(bool)]
+        scores = scores[
+            (scores["vintage"] == self.kind) & scores["scorable"].astype(bool)
+        ]
         self.scores = with_groups(scores, ["level", "horizon_group", "regime"])
         #: Of months that were not published when the forecast was made.
         self.ahead = self.scores[self.scores["horizon"] >= 1]
@@ -90,12 +96,19 @@ class Skill:
     @property
     def levels(self) -> list[tuple[str, pd.DataFrame]]:
         """Scores by level, the jurisdictions first: the nation is no 52nd of them."""
-        parts = [(x, self.ahead[self.ahead["level"] == x]) for x in ("jurisdictions", "nation")]
+        parts = [
+            (x, self.ahead[self.ahead["level"] == x])
+            for x in ("jurisdictions", "nation")
+        ]
         return [(level, part) for level, part in parts if len(part)]
 
     def where(self, level: str) -> str:
         """Which places a level holds: all jurisdictions, a few by name, or how many."""
-        places = self.scores.loc[self.scores["level"] == level, "location"].astype(str).unique()
+        places = (
+            self.scores.loc[self.scores["level"] == level, "location"]
+            .astype(str)
+            .unique()
+        )
         if level == "nation":
             return "United States"
         if len(places) == len(JURISDICTIONS):
@@ -117,13 +130,17 @@ class Skill:
     def about(self) -> str:
         """What was scored, in a sentence."""
         origins = self.scores["last_month"]
-        donors = sum(1 for name in self.scores["donor"].dropna().astype(str).unique() if name)
+        donors = sum(
+            1 for name in self.scores["donor"].dropna().astype(str).unique() if name
+        )
         said = (
             f"{number_of(len(self.models), 'model')}, forecasts of {self.deaths} from "
             f"{_span(origins)}, made from {_KIND_NAMES.get(self.kind, self.kind)}; "
             f"{_against(self.results)}."
         )
-        return said + (f" The delay is that of {donors} real releases." if donors else "")
+        return said + (
+            f" The delay is that of {donors} real releases." if donors else ""
+        )
 
 
 def _against(results: Results) -> str:
@@ -135,16 +152,25 @@ def _against(results: Results) -> str:
 
 def _span(months: pd.Series[Any]) -> str:
     """How many months, and from when to when."""
-    ends = " to ".join(dict.fromkeys(f"{x:%B %Y}" for x in (months.min(), months.max())))
+    ends = " to ".join(
+        dict.fromkeys(f"{x:%B %Y}" for x in (months.min(), months.max()))
+    )
     return f"{number_of(months.nunique(), 'month')} ({ends})"
 
 
-def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> list[Block]:
+def skill_blocks(
+    results: Results, folded: bool = False, drawn: bool = True
+) -> list[Block]:
     """How accurate forecasts were, with figures or with tables alone."""
     skill = Skill(results, drawn)
     if skill.scores.empty:
         return [
-            Block("leaderboard", TITLE, paragraphs=("No count could be scored.",), folded=folded)
+            Block(
+                "leaderboard",
+                TITLE,
+                paragraphs=("No count could be scored.",),
+                folded=folded,
+            )
         ]
     boards = [_board(skill, level, rows=rows) for level, rows in skill.levels[::-1]]
     first = Block(
@@ -156,7 +182,9 @@ def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> 
         folded=folded,
         words="board",
     )
-    near = [(level, summarise(part, by=["horizon_group"])) for level, part in skill.levels]
+    near = [
+        (level, summarise(part, by=["horizon_group"])) for level, part in skill.levels
+    ]
     parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
         (
             "skill-horizon",
@@ -164,7 +192,12 @@ def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> 
             _drawn(skill, "skill"),
             _ratio_tables(skill, "horizon_group"),
         ),
-        ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
+        (
+            "skill-regime",
+            "Skill in the rise and in the fall",
+            [],
+            _ratio_tables(skill, "regime"),
+        ),
         (
             "nowcasts",
             "Skill of nowcasts and of the chances of a change",
@@ -227,18 +260,23 @@ def _table(
 ) -> SortTable:
     """A table of models; the others columns are given."""
     every = [Column("Model", "", show=text("model"), numbers=False), *columns]
-    return table_of(key, caption, records=records, columns=every, sorted_by=sorted_by, words=words)
+    return table_of(
+        key, caption, records=records, columns=every, sorted_by=sorted_by, words=words
+    )
 
 
 def _shares(*columns: tuple[str, str, str]) -> list[Column]:
     """Columns of shares in whole percent: title, note and key."""
-    return [Column(title, note, show=number(key, share)) for title, note, key in columns]
+    return [
+        Column(title, note, show=number(key, share)) for title, note, key in columns
+    ]
 
 
 def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
     """The leaderboard of a level, over all months ahead."""
     related = {
-        base: relative_to_baseline(rows, base, level=0.9).set_index("model") for base in skill.bases
+        base: relative_to_baseline(rows, base, level=0.9).set_index("model")
+        for base in skill.bases
     }
     columns = [
         Column("WIS", "deaths, lower is better", show=number("wis", _deaths)),
@@ -250,9 +288,13 @@ def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
     ]
     base = skill.baseline
     if base and rows["log_wis"].notna().any():
-        logs = relative_to_baseline(rows, base, metric="log_wis", bootstrap=0).set_index("model")
+        logs = relative_to_baseline(
+            rows, base, metric="log_wis", bootstrap=0
+        ).set_index("model")
         columns.append(
-            Column(f"Log WIS / {base}", "places count alike", show=partial(_ratio, logs))
+            Column(
+                f"Log WIS / {base}", "places count alike", show=partial(_ratio, logs)
+            )
         )
     records = summarise(rows).to_dict("records")
     if base and level == "jurisdictions":
@@ -262,11 +304,14 @@ def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
         records = [{**r, "better": better.get(r["model"])} for r in records]
         columns += _shares(("Places better", f"than {base}", "better"))
     columns += _shares(
-        ("90%", "interval coverage", "coverage_90"), ("50%", "interval coverage", "coverage_50")
+        ("90%", "interval coverage", "coverage_90"),
+        ("50%", "interval coverage", "coverage_50"),
     )
     columns.append(Column("Counts", "scored", show=number("n_scorable")))
     caption = f"{skill.whose(level)}, 1 to {int(rows['horizon'].max())} months ahead."
-    for table in list(related.values())[:1]:  # one group of units: all models rest on the same
+    for table in list(related.values())[
+        :1
+    ]:  # one group of units: all models rest on the same
         caption += f" Intervals rest on {_rests(table.iloc[0])}."
     return _table(f"board-{level}", caption, records, *columns, sorted_by=1)
 
@@ -291,7 +336,9 @@ def _ratio_tables(skill: Skill, key: str) -> list[SortTable]:
         "horizon_group": (HORIZON_GROUPS, "by months ahead"),
         "regime": (REGIMES, "by the time that was forecast"),
     }[key]
-    table = relative_to_baseline(skill.ahead, skill.baseline, by=["level", key], level=0.9)
+    table = relative_to_baseline(
+        skill.ahead, skill.baseline, by=["level", key], level=0.9
+    )
     parts = {
         (level, str(group)): part.set_index("model")
         for (level, group), part in table.groupby(["level", key], observed=True)
@@ -309,7 +356,9 @@ def _ratio_tables(skill: Skill, key: str) -> list[SortTable]:
         )
         records = [{"model": m} for m in skill.models]
         if columns:
-            out.append(_table(f"{key.split('_')[0]}-{level}", caption, records, *columns))
+            out.append(
+                _table(f"{key.split('_')[0]}-{level}", caption, records, *columns)
+            )
     return out
 
 
@@ -342,11 +391,15 @@ def _trends(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
     )
     records = [{"model": m, **ratios.loc[m]} for m in skill.models if m in ratios.index]
     columns = [
-        Column(_group_name(g), "", show=number(g, _TWO)) for g in HORIZON_GROUPS if g in ratios
+        Column(_group_name(g), "", show=number(g, _TWO))
+        for g in HORIZON_GROUPS
+        if g in ratios
     ]
     if not columns:
         return None
-    return _table(f"trend-skill-{level}", skill.whose(level), records, *columns, words="trend")
+    return _table(
+        f"trend-skill-{level}", skill.whose(level), records, *columns, words="trend"
+    )
 
 
 def _coverage(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
@@ -374,14 +427,22 @@ def _pits(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     """The numbers of the histograms."""
     records: list[dict[Any, Any]] = []
     for model in skill.models:
-        counts = pit_histogram(rows.loc[rows["model"] == model, "pit"].to_numpy())["n"].to_numpy()
+        counts = pit_histogram(rows.loc[rows["model"] == model, "pit"].to_numpy())[
+            "n"
+        ].to_numpy()
         if total := counts.sum():
             parts = enumerate(counts / total)
             records.append({"model": model, **{f"part{i}": x for i, x in parts}})
     if not records:
         return None
     tenths = ((f"{i / 10:.1f}–{(i + 1) / 10:.1f}", "", f"part{i}") for i in range(10))
-    return _table(f"pit-table-{level}", skill.whose(level), records, *_shares(*tenths), words="pit")
+    return _table(
+        f"pit-table-{level}",
+        skill.whose(level),
+        records,
+        *_shares(*tenths),
+        words="pit",
+    )
 
 
 def _nowcasts(skill: Skill) -> SortTable | None:
@@ -404,7 +465,11 @@ def _nowcasts(skill: Skill) -> SortTable | None:
         ),
         *_shares(
             ("90% interval", "coverage", "coverage_90"),
-            ("90% interval", "coverage of counts that were revised", "coverage_90_revised"),
+            (
+                "90% interval",
+                "coverage of counts that were revised",
+                "coverage_90_revised",
+            ),
         ),
         Column("Counts", "", show=number("n_scorable")),
     )
@@ -472,7 +537,9 @@ def county_skill_blocks(results: Results) -> list[Block]:
 def _county_boards(scores: pd.DataFrame) -> list[SortTable]:
     board = county_leaderboard(scores)
     columns = [
-        Column("CRPS from 10 on", "deaths, lower is better", show=number("twcrps", _TWO)),
+        Column(
+            "CRPS from 10 on", "deaths, lower is better", show=number("twcrps", _TWO)
+        ),
         Column("CRPS / baseline", "± standard error", show=partial(_related, "twcrps")),
         Column("Bands / baseline", "", show=number("rel_rps", _TWO)),
         Column("WIS / baseline", "± standard error", show=partial(_related, "wis")),
@@ -511,7 +578,8 @@ def _county_coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
             numbers=False,
         ),
         *_shares(
-            ("90%", "interval coverage", "coverage_90"), ("50%", "interval coverage", "coverage_50")
+            ("90%", "interval coverage", "coverage_90"),
+            ("50%", "interval coverage", "coverage_50"),
         ),
         Column("Counts known", "", show=number("n_exact")),
         *_shares(("Middle 90%", "of PIT, hidden counts too", "pit_90")),
@@ -531,7 +599,9 @@ def _county_chances(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
             show=lambda r: Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"),
             numbers=False,
         ),
-        *_shares(("Mean chance", "", "given"), ("Outcome", "share with 10 and more", "came")),
+        *_shares(
+            ("Mean chance", "", "given"), ("Outcome", "share with 10 and more", "came")
+        ),
         Column("Counts", "", show=number("n")),
         words="ten",
     )

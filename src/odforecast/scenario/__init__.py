@@ -5,7 +5,14 @@ date: the counts cannot identify cooperation.
 """
 
 from odforecast.scenario.apply import fentanyl_share, read_exposure
-from odforecast.scenario.catalogue import CAVEAT, cite, events, levers, prior_names, references
+from odforecast.scenario.catalogue import (
+    CAVEAT,
+    cite,
+    events,
+    levers,
+    prior_names,
+    references,
+)
 from odforecast.scenario.clock import Series, read_series
 from odforecast.scenario.distributions import (
     Beta,

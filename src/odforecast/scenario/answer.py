@@ -109,13 +109,17 @@ def acts(x: Intervention, draws: int, seed: int, sign: int = 0) -> NDArray[np.bo
 
 def counted(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
     """In which draws its answer holds: all of them, or those where its what-ifs work."""
-    what_ifs = [acts(x, draws, seed=seed) for x in scenario.interventions if x.is_what_if]
+    what_ifs = [
+        acts(x, draws, seed=seed) for x in scenario.interventions if x.is_what_if
+    ]
     return np.all([np.ones(draws, dtype=bool), *what_ifs], axis=0)
 
 
 def everything_works(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
     """In which draws each of its interventions lowers deaths."""
-    return np.all([acts(x, draws, seed=seed, sign=-1) for x in scenario.interventions], axis=0)
+    return np.all(
+        [acts(x, draws, seed=seed, sign=-1) for x in scenario.interventions], axis=0
+    )
 
 
 def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
@@ -136,7 +140,9 @@ def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
             distribution = np.convolve(distribution, [1 - p, p])
         return [
             Outcome(
-                f"{n} of {len(parts)} work", float(distribution[n]), draws=counts & (n_acting == n)
+                f"{n} of {len(parts)} work",
+                float(distribution[n]),
+                draws=counts & (n_acting == n),
             )
             for n in range(len(parts), -1, -1)
         ]
@@ -144,11 +150,15 @@ def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
     for works in product((True, False), repeat=len(parts)):
         chance_of = prod(p if yes else 1 - p for p, yes in zip(chances, works))
         matches = np.all([act == yes for act, yes in zip(acting, works)], axis=0)
-        outcomes.append(Outcome(_combination(parts, works), chance_of, draws=counts & matches))
+        outcomes.append(
+            Outcome(_combination(parts, works), chance_of, draws=counts & matches)
+        )
     return outcomes
 
 
-def _outcomes_of_one(x: Intervention, acting: NDArray[np.bool_], seed: int) -> list[Outcome]:
+def _outcomes_of_one(
+    x: Intervention, acting: NDArray[np.bool_], seed: int
+) -> list[Outcome]:
     """What may come of one intervention, which does what it is there for in some draws."""
     works, nothing, backfires = x.chances()
     if x.rises:
@@ -202,7 +212,9 @@ def fewer_or_more(averted: float) -> str:
     ('8,900 fewer', '38 more', 'no change')
     """
     size = two_digits(averted)
-    return "no change" if size == "0" else f"{size} {'fewer' if averted > 0 else 'more'}"
+    return (
+        "no change" if size == "0" else f"{size} {'fewer' if averted > 0 else 'more'}"
+    )
 
 
 def fewer_to_more(low: float, high: float) -> str:
@@ -216,7 +228,11 @@ def fewer_to_more(low: float, high: float) -> str:
     if low_text == high_text == "0":
         return "no change"
     if low >= 0 or low_text == "0":
-        return f"{low_text} to {high_text} fewer" if high > 0 else f"{high_text} to {low_text} more"
+        return (
+            f"{low_text} to {high_text} fewer"
+            if high > 0
+            else f"{high_text} to {low_text} more"
+        )
     if high <= 0 or high_text == "0":
         return f"{high_text} to {low_text} more"
     return f"{low_text} more to {high_text} fewer"
@@ -229,11 +245,15 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
     """
     code = projection.place(location)
     if all(s.is_null for s in projection.scenarios):
-        raise ScenarioError("only the status quo was projected: there is nothing to compare")
+        raise ScenarioError(
+            "only the status quo was projected: there is nothing to compare"
+        )
     place = projection.select([code])
     outcomes = place.outcomes()
     return tuple(
-        _answer(projection.scenario(row["scenario_id"]), code, row=row, outcomes=outcomes)
+        _answer(
+            projection.scenario(row["scenario_id"]), code, row=row, outcomes=outcomes
+        )
         for row in place.answer().to_dict("records")
     )
 
@@ -243,13 +263,19 @@ def _answer(
 ) -> Answer:
     """The answer of one scenario, from the tables of one place."""
     owners = dict.fromkeys(x.owner for x in judged(scenario))
-    combined, ends = _in_words(row["averted_mean"], row["averted_q05"], high=row["averted_q95"])
+    combined, ends = _in_words(
+        row["averted_mean"], row["averted_q05"], high=row["averted_q95"]
+    )
     parts = []
     for part in outcomes[outcomes["scenario_id"] == scenario.name].to_dict("records"):
         chance_of = "" if np.isnan(part["chance"]) else assumed(part["chance"])
-        change = _in_words(part["averted_mean"], part["averted_q05"], high=part["averted_q95"])
+        change = _in_words(
+            part["averted_mean"], part["averted_q05"], high=part["averted_q95"]
+        )
         parts.append((str(part["outcome"]), chance_of, *change))
-    what_ifs = [x.name.replace("-", " ") for x in scenario.interventions if x.is_what_if]
+    what_ifs = [
+        x.name.replace("-", " ") for x in scenario.interventions if x.is_what_if
+    ]
     return Answer(
         title=scenario_title(scenario),
         place=place_name(code),
@@ -313,12 +339,16 @@ def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
 
 def sentences(a: Answer, deaths: str) -> str:
     """The answer of one scenario: what may come of it, how likely that is, and over all of it."""
-    without = f"About {a.baseline} are expected in {a.place} from {a.period} without it."
+    without = (
+        f"About {a.baseline} are expected in {a.place} from {a.period} without it."
+    )
     if a.single:
         first = _single(a, deaths, without=without)
     else:
         given = f"If the what-if ({a.given}) works. " if a.given else ""
-        cases = [f"{name} {p}: {_ranged(mean, ends)}" for name, p, mean, ends in a.outcomes]
+        cases = [
+            f"{name} {p}: {_ranged(mean, ends)}" for name, p, mean, ends in a.outcomes
+        ]
         first = f"{given}{a.owner}, and the {deaths} in each case: {'; '.join(cases)}. {without}"
     if not (a.owner and a.combined_range):
         return f"{a.title}. {first}"

@@ -133,7 +133,9 @@ def fentanyl_share(
     total = _by_age(all_drugs, last)
     part = _by_age(synthetic, last)
     ratios: pd.DataFrame = (part / total).where((part > 0) & (total > 0))
-    newest = ratios.reindex(index=total.index, columns=range(MAX_AGE + 1)).bfill(axis=1)[0]
+    newest = ratios.reindex(index=total.index, columns=range(MAX_AGE + 1)).bfill(
+        axis=1
+    )[0]
     # T40.4 is part of all drugs; small counts revised apart may pass one by a hair.
     shares: dict[Any, float] = newest.dropna().clip(upper=1.0).to_dict()
     if fill == "region" and shares:
@@ -143,17 +145,23 @@ def fentanyl_share(
 
 def _by_age(panel: Panel, last: np.datetime64) -> pd.DataFrame:
     """Counts by location and age in months."""
-    return pd.DataFrame(panel.reported, list(panel.locations), (last - panel.months).astype(int))
+    return pd.DataFrame(
+        panel.reported, list(panel.locations), (last - panel.months).astype(int)
+    )
 
 
-def _regional(shares: Mapping[str, float], deaths: pd.Series[float]) -> dict[str, float]:
+def _regional(
+    shares: Mapping[str, float], deaths: pd.Series[float]
+) -> dict[str, float]:
     """Pooled regional shares, weighed by deaths, for the locations that have none of their own."""
     pooled: dict[str, float] = {}
     for state in deaths.index:
         if state in (*shares, NATION):
             continue
         region = lookup(state).region
-        peers = [s for s in shares if s != NATION and region in (None, lookup(s).region)]
+        peers = [
+            s for s in shares if s != NATION and region in (None, lookup(s).region)
+        ]
         peer_deaths = deaths[peers].dropna()
         if peer_deaths.size:
             weights = peer_deaths.to_numpy()
@@ -205,7 +213,9 @@ def _share(text: str) -> float | BadCell:
         share = float(match[1]) / (100.0 if match[2] else 1.0)
         if share <= MOST_EXPOSED:
             return share
-    return BadCell("is not a number from 0 to 5", "write 0.8, or 80%, and correct the cell")
+    return BadCell(
+        "is not a number from 0 to 5", "write 0.8, or 80%, and correct the cell"
+    )
 
 
 _COLUMNS = (
@@ -231,7 +241,9 @@ def exposure_vector(
     table = tables[exposure] if isinstance(exposure, str) else exposure
     rest = table.get(REST, np.nan)
     values = np.array([table.get(place, rest) for place in locations], dtype=float)
-    missing = [place for place, value in zip(locations, values) if not np.isfinite(value)]
+    missing = [
+        place for place, value in zip(locations, values) if not np.isfinite(value)
+    ]
     if missing:
         raise ScenarioError(
             f"{name}: no exposure for {', '.join(missing)}",
@@ -251,7 +263,9 @@ def share_tables(
         return shares
     for short, panel_of_class in panel.beside.items():
         if short in SCOPES and share_name(short) not in shares:
-            shares[share_name(short)] = fentanyl_share(panel, panel_of_class, fill="region")
+            shares[share_name(short)] = fentanyl_share(
+                panel, panel_of_class, fill="region"
+            )
     return shares
 
 
@@ -267,7 +281,9 @@ class Applied:
         self.seed = seed
         self.notes: list[str] = []
         self.ahead = baseline.months > baseline.last_month
-        self.nation = whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
+        self.nation = (
+            whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
+        )
         self._indicator = short_name(baseline.panel)
         self._paths: dict[str, Floats] = {}
         self._deaths: dict[str, dict[str, Floats] | None] = {}
@@ -280,7 +296,11 @@ class Applied:
             notes = self._warn(x, exposures[x.name])
             self.notes += [f"{scenario.name}: {note}" for note in notes]
         draws, paths = self.acted(self.steps(scenario, exposures))
-        provenance = {**base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
+        provenance = {
+            **base.provenance,
+            "scenario": scenario.name,
+            "scenario_hash": scenario.hash,
+        }
         parts = {
             name: paths[name][:, rows_of(part.locations, base)]
             for name, part in base.beside.items()
@@ -309,8 +329,14 @@ class Applied:
         exposures = {}
         whole = whole_and_parts(base.locations)
         for x in scenario.interventions:
-            felt = exposure_vector(x.exposure, base.locations, tables=self.tables, name=x.name)
-            if whole is not None and isinstance(x.exposure, Mapping) and NATION not in x.exposure:
+            felt = exposure_vector(
+                x.exposure, base.locations, tables=self.tables, name=x.name
+            )
+            if (
+                whole is not None
+                and isinstance(x.exposure, Mapping)
+                and NATION not in x.exposure
+            ):
                 us, rows = whole
                 is_class = x.scope not in (ALL, self._indicator)
                 path = self._path(x.scope) if is_class else base.draws
@@ -332,7 +358,11 @@ class Applied:
         """What a projection of these places cannot know."""
         base = self.baseline
         weights = self._weights(x)
-        sums = [s for s in base.parts if s in base.locations and s not in (*JURISDICTIONS, NATION)]
+        sums = [
+            s
+            for s in base.parts
+            if s in base.locations and s not in (*JURISDICTIONS, NATION)
+        ]
         differ = float(x.spread.ppf(np.array(0.5))) > 0
         if differ and x.national and weights is None and not sums:
             yield (
@@ -349,7 +379,11 @@ class Applied:
             if absent:
                 verb = "is" if len(absent) == 1 else "are"
                 yield f"{x.name} names {', '.join(absent)}, which {verb} not forecast"
-        if not x.national and weights is not None and set(weights) <= set(base.locations):
+        if (
+            not x.national
+            and weights is not None
+            and set(weights) <= set(base.locations)
+        ):
             rows = rows_of(weights, base)
             deaths = np.array([float(np.mean(w)) for w in weights.values()])
             beta = x.size.mean * x.share.mean
@@ -381,7 +415,9 @@ class Applied:
             effect = np.exp(log_effect)
             if x.scope in classes:
                 change = self._change(paths[x.scope], effect)
-                draws += self._whole(change, unreplaced, other_deaths=draws - paths[x.scope])
+                draws += self._whole(
+                    change, unreplaced, other_deaths=draws - paths[x.scope]
+                )
                 paths[x.scope] += change
                 continue
             draws += self._change(draws, effect)
@@ -398,7 +434,12 @@ class Applied:
         """Log rate ratios in any months, in full, shape (D, L, M)."""
         base = self.baseline
         return x.draw(
-            months, base.locations, exposure, len(base.draws), self.seed, self._weights(x)
+            months,
+            base.locations,
+            exposure,
+            len(base.draws),
+            self.seed,
+            self._weights(x),
         )
 
     def log_effect(self, x: Intervention, exposure: Floats) -> Floats:
@@ -420,7 +461,9 @@ class Applied:
             change[:, us] = change[:, rows].sum(axis=1)
         return change
 
-    def _whole(self, change: Floats, unreplaced: Floats, other_deaths: Floats) -> Floats:
+    def _whole(
+        self, change: Floats, unreplaced: Floats, other_deaths: Floats
+    ) -> Floats:
         """By how much all deaths change with a class's: no other drug loses more than it has."""
         total = unreplaced[:, None, None] * change
         # Only what adds deaths can take too many.
@@ -468,7 +511,9 @@ class Applied:
             carried_rows = [row for row in nation[1] if row not in rest]
             remaining = path[:, nation[0]] - path[:, carried_rows].sum(axis=1)
             guess = path[:, rest].sum(axis=1)
-            factor = np.divide(remaining, guess, out=np.ones_like(remaining), where=guess > 0)
+            factor = np.divide(
+                remaining, guess, out=np.ones_like(remaining), where=guess > 0
+            )
             path[:, rest] = np.clip(path[:, rest] * factor[:, None], 0.0, draws)
         if nation is not None and nation[0] in rest:
             path[:, nation[0]] = path[:, nation[1]].sum(axis=1)
@@ -593,7 +638,9 @@ def baseline_without(
             panel, past, tables=applied.tables, adds_up=applied.nation is not None
         )
         fitted = source.model.fit(less)
-        forecast = fitted.forecast(until=base.months[-1], draws=len(draws), seed=applied.seed)
+        forecast = fitted.forecast(
+            until=base.months[-1], draws=len(draws), seed=applied.seed
+        )
         is_alike = forecast.locations == base.locations
         if not is_alike or not np.array_equal(forecast.months, base.months):
             raise ScenarioError(
@@ -603,14 +650,17 @@ def baseline_without(
             )
         # Back to the level of the last known month: what changes after it is the scenario's.
         level = [
-            (part.x, part.log[None, panel_rows, -1:], np.array([part.unreplaced])) for part in past
+            (part.x, part.log[None, panel_rows, -1:], np.array([part.unreplaced]))
+            for part in past
         ]
         path, classes = Applied(forecast, tables, seed=applied.seed).acted(level)
         cells = np.ix_(rows, np.arange(len(base.locations)), ahead)
         draws[cells] = path[cells]
         for short, part in base.beside.items():
             cells = np.ix_(rows, np.arange(len(part.locations)), ahead)
-            parts[short][cells] = classes[short][:, rows_of(part.locations, base)][cells]
+            parts[short][cells] = classes[short][:, rows_of(part.locations, base)][
+                cells
+            ]
     return carrying(base, draws, parts=parts) if groups else base
 
 
@@ -642,7 +692,9 @@ def panel_without(
         table = tables.get(share_name(name), {})
         share = np.array([table.get(s, 0.0) for s in panel.locations])
         months = before.get(name, np.full(before[whole].shape, np.nan))
-        before[name] = np.where(np.isnan(months), share[:, None] * before[whole], months)
+        before[name] = np.where(
+            np.isnan(months), share[:, None] * before[whole], months
+        )
     after = {name: months.copy() for name, months in before.items()}
     nation = whole_and_parts(panel.locations) if adds_up else None
     # The last first: each acted on what the earlier ones had left.
@@ -665,20 +717,27 @@ def panel_without(
     late_before = before[whole][:, -LATE:].sum(axis=1)
     late_after = after[whole][:, -LATE:].sum(axis=1)
     late = np.divide(
-        late_after, late_before, out=np.ones(len(panel.locations)), where=late_before > 0
+        late_after,
+        late_before,
+        out=np.ones(len(panel.locations)),
+        where=late_before > 0,
     )
     beside = {}
     for name, part in panel.beside.items():
         if name in before:
             beside[name] = _scaled(part, before[name], after=after[name], grid=panel)
         else:
-            factor = pd.Series(late, list(panel.locations)).reindex(part.locations, fill_value=1.0)
+            factor = pd.Series(late, list(panel.locations)).reindex(
+                part.locations, fill_value=1.0
+            )
             ratio = np.ones(part.reported.shape) * factor.to_numpy(dtype=float)[:, None]
             beside[name] = _times(part, ratio)
     shares = {key: dict(table) for key, table in tables.items()}
     for name in set(before) - {whole}:
         if share_name(name) in shares:
-            ratio = _last(after[name], before[name]) / _last(after[whole], before[whole])
+            ratio = _last(after[name], before[name]) / _last(
+                after[whole], before[whole]
+            )
             table = shares[share_name(name)]
             for place, factor in zip(panel.locations, ratio.tolist()):
                 if place in table:
@@ -750,7 +809,9 @@ def _filled(months: Floats) -> Floats:
     return np.where(is_known, months, mean[:, None])
 
 
-def _change(months: Floats, scale: Floats, nation: tuple[int, list[int]] | None) -> Floats:
+def _change(
+    months: Floats, scale: Floats, nation: tuple[int, list[int]] | None
+) -> Floats:
     """By how much months change; the nation's as its parts', and what they lack by itself."""
     change = months * scale
     if nation is not None:

@@ -64,7 +64,9 @@ def events() -> pd.DataFrame:
                 "month": months[0],
                 "last_month": months[-1],
                 "ended": x.get("ended", ""),
-                "end_month": _month(x["end"]) if "end" in x else np.datetime64("NaT", "s"),
+                "end_month": _month(x["end"])
+                if "end" in x
+                else np.datetime64("NaT", "s"),
                 "changed": x["changed"],
                 "effect": effect["text"],
                 "log_rr": effect.get("log_rr", float("nan")),
@@ -105,7 +107,11 @@ def prior_table(name: str) -> dict[str, Any]:
     """Keys of a named prior, as a scenario file would give them; references as lines."""
     item = _prior(name)
     table = copy.deepcopy({k: v for k, v in item.items() if k not in _OWN_KEYS})
-    return {"name": name, **table, "references": [cite(key) for key in item["references"]]}
+    return {
+        "name": name,
+        **table,
+        "references": [cite(key) for key in item["references"]],
+    }
 
 
 def prior_title(name: str) -> str:
@@ -214,7 +220,9 @@ def cite(key: str) -> str:
     """
     works = library()["references"]
     if key not in works:
-        raise UnknownNameError(f"unknown reference {show(key)}", hint=one_of(key, works))
+        raise UnknownNameError(
+            f"unknown reference {show(key)}", hint=one_of(key, works)
+        )
     item = works[key]
     title = item["title"] if item["title"].endswith("?") else f"{item['title']}."
     line = f"{item['authors']} ({item['year']}). {title} {item['journal']}."

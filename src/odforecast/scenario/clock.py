@@ -31,12 +31,24 @@ from scipy.special import ndtr
 from odforecast.errors import DataError, PanelError, ScenarioError
 from odforecast.geography import NATION, called, closed
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.delay.deficit import SPAN, deficit, is_final, late_draws, prior_factors
+from odforecast.models.delay.deficit import (
+    SPAN,
+    deficit,
+    is_final,
+    late_draws,
+    prior_factors,
+)
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
 from odforecast.say import number_of
-from odforecast.scenario.effects import GRID, EventPosterior, EventPrior, Grid, geometric
+from odforecast.scenario.effects import (
+    GRID,
+    EventPosterior,
+    EventPrior,
+    Grid,
+    geometric,
+)
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.past import BEFORE, Counts, eve_shares, felt_by
@@ -130,9 +142,13 @@ class Series:
                 hint="one value per month, the oldest first",
             )
         if not (np.isfinite(values).all() and (values > 0).all()):
-            raise ScenarioError(f"{self.name} has values that are not above 0, allowed: above 0")
+            raise ScenarioError(
+                f"{self.name} has values that are not above 0, allowed: above 0"
+            )
         if not np.isfinite(self.elasticity):
-            raise ScenarioError(f"{self.name}: elasticity is {self.elasticity}, allowed: a number")
+            raise ScenarioError(
+                f"{self.name}: elasticity is {self.elasticity}, allowed: a number"
+            )
 
     def until(self, month: object) -> Series:
         """The same, up to a month."""
@@ -202,8 +218,15 @@ def read_series(path: str | Path) -> Series:
         )
     order = np.argsort(months, kind="stable")
     if (np.diff(months[order]).astype(int) == 0).any():
-        raise ScenarioError(f"{path}: a month is given twice, allowed: one value per month")
-    return Series(Path(path).stem, months[order], values=values[order], elasticity=float(stated[0]))
+        raise ScenarioError(
+            f"{path}: a month is given twice, allowed: one value per month"
+        )
+    return Series(
+        Path(path).stem,
+        months[order],
+        values=values[order],
+        elasticity=float(stated[0]),
+    )
 
 
 def _precision(months: Months, noise: tuple[float, float]) -> tuple[Floats, float]:
@@ -215,8 +238,12 @@ def _precision(months: Months, noise: tuple[float, float]) -> tuple[Floats, floa
     inverse = np.linalg.inv(covariance)
     weighted = inverse @ trend
     information = trend.T @ weighted
-    constant = float(np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(information)[1])
-    return np.asarray(inverse - weighted @ np.linalg.solve(information, weighted.T)), constant
+    constant = float(
+        np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(information)[1]
+    )
+    return np.asarray(
+        inverse - weighted @ np.linalg.solve(information, weighted.T)
+    ), constant
 
 
 def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPosterior:
@@ -240,7 +267,9 @@ def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPos
         variance = posterior.variances
         narrowed = 1.0 / (1.0 / variance + precision)
         moved = narrowed * (mean / variance + pull)
-        gain = 0.5 * (moved**2 / narrowed - mean**2 / variance + np.log(narrowed / variance))
+        gain = 0.5 * (
+            moved**2 / narrowed - mean**2 / variance + np.log(narrowed / variance)
+        )
         posterior = replace(
             posterior,
             effect=posterior.effect + gain,
@@ -309,13 +338,17 @@ class Clock:
                 continue
             try:
                 vintage = self.archive.as_of(day)
-                reading = self.reading(vintage.panel(self.indicator), self.felt(vintage))
+                reading = self.reading(
+                    vintage.panel(self.indicator), self.felt(vintage)
+                )
             except (PanelError, ScenarioError) as error:
                 self.notes.append(f"The release of {day} is not read: {error.message}.")
                 continue
             if reading is None:
                 continue
-            posteriors = self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH)
+            posteriors = self.posteriors(
+                reading, until=np.datetime64(day, "M") - ONE_MONTH
+            )
             chances = np.array([self.chances(p) for p in posteriors])
             sd = float(chances[:, 0].std())
             three = tuple(chances.mean(axis=0))
@@ -330,7 +363,9 @@ class Clock:
     def reading(self, panel: Panel, felt: dict[str, float]) -> Counts | None:
         """A release's counts from four years before the onset; None before there are any since."""
         x = self.x
-        last = min(panel.last_month - YOUNGEST * ONE_MONTH, x.onset[1] + READS * ONE_MONTH)
+        last = min(
+            panel.last_month - YOUNGEST * ONE_MONTH, x.onset[1] + READS * ONE_MONTH
+        )
         if last < x.onset[0]:
             return None
         grid = panel.month_grid
@@ -365,7 +400,9 @@ class Clock:
     ) -> list[EventPosterior]:
         """One posterior for each world of counts."""
         draws, grid = (LIGHT, COARSE) if light else (TIMINGS, GRID)
-        return counts.posteriors(self.x, weights, draws=draws, grid=grid, seed=self.seed)
+        return counts.posteriors(
+            self.x, weights, draws=draws, grid=grid, seed=self.seed
+        )
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:
@@ -376,8 +413,12 @@ def completed(panel: Panel, draws: int, seed: int) -> Floats:
     missing = deficit(panel, delays_for(panel))
     places = panel.locations
     rows = list(range(len(places)))
-    streams = Streams(seed, STATES, indicator=panel.indicator, last_month=str(panel.last_month))
-    factors = prior_factors(missing, rows, locations=places, draws=draws, streams=streams)
+    streams = Streams(
+        seed, STATES, indicator=panel.indicator, last_month=str(panel.last_month)
+    )
+    factors = prior_factors(
+        missing, rows, locations=places, draws=draws, streams=streams
+    )
     late = late_draws(missing, rows, locations=places, factors=factors, streams=streams)
     if missing.adds_up:
         late = closed(late, places, axis=1)
@@ -402,4 +443,9 @@ def _row(
     sd: float,
 ) -> dict[str, Any]:
     release = pd.NaT if day is None else pd.Timestamp(day)
-    return {"release": release, "month": str(month), **dict(zip(THREE, three)), "late_sd": sd}
+    return {
+        "release": release,
+        "month": str(month),
+        **dict(zip(THREE, three)),
+        "late_sd": sd,
+    }

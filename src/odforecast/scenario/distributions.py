@@ -149,7 +149,9 @@ class Prior:
         if isinstance(plain, Mapping) and set(plain) == set(names):
             numbers = [plain[name] for name in names]
         if len(numbers) != len(names) or not all(map(is_number, numbers)):
-            raise refusal(cls.kind, plain, allowed=f"{len(names)} numbers ({', '.join(names)})")
+            raise refusal(
+                cls.kind, plain, allowed=f"{len(names)} numbers ({', '.join(names)})"
+            )
         return cls(*numbers)
 
     def __post_init__(self) -> None:
@@ -204,7 +206,9 @@ class Prior:
 
     def to_dict(self) -> Plain:
         """Plain form for files, which reads back as the same prior."""
-        return {self.kind: {key: float(value) for key, value in self.parameters().items()}}
+        return {
+            self.kind: {key: float(value) for key, value in self.parameters().items()}
+        }
 
     def words(self, unit: str = "") -> str:
         """What it is, every value with a unit."""
@@ -306,7 +310,9 @@ class Uniform(Prior):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.low < self.high:
-            raise ScenarioError(f"uniform: low {self.low:g} must lie below high {self.high:g}")
+            raise ScenarioError(
+                f"uniform: low {self.low:g} must lie below high {self.high:g}"
+            )
 
     def _scipy(self) -> tuple[Any, ...]:
         return "uniform", self.low, self.high - self.low
@@ -406,18 +412,26 @@ class Quantiles(ByQuantiles):
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
-            raise ScenarioError(f"scale is {self.scale!r}, allowed: {', '.join(SCALES)}")
+            raise ScenarioError(
+                f"scale is {self.scale!r}, allowed: {', '.join(SCALES)}"
+            )
         pairs = self.points
         if isinstance(pairs, Mapping):
             pairs = pairs.items()
         pairs = tuple(pairs) if isinstance(pairs, Iterable) else ()
-        if len(pairs) < 2 or not all(isinstance(x, tuple | list) and len(x) == 2 for x in pairs):
-            raise refusal("quantiles", self.points, allowed="two or more, such as {5%: …, 50%: …}")
+        if len(pairs) < 2 or not all(
+            isinstance(x, tuple | list) and len(x) == 2 for x in pairs
+        ):
+            raise refusal(
+                "quantiles", self.points, allowed="two or more, such as {5%: …, 50%: …}"
+            )
         points = tuple(sorted(_read_point(name, value) for name, value in pairs))
         object.__setattr__(self, "points", points)
         for (level, value), (next_level, next_value) in itertools.pairwise(points):
             if level == next_level:
-                raise ScenarioError(f"quantiles: {_percent(level)} is given twice, allowed: once")
+                raise ScenarioError(
+                    f"quantiles: {_percent(level)} is given twice, allowed: once"
+                )
             if not value < next_value:
                 raise ScenarioError(
                     f"quantiles: {_percent(next_level)} is {next_value:g} and {_percent(level)} is "
@@ -426,7 +440,9 @@ class Quantiles(ByQuantiles):
                 )
         scale = SCALES[self.scale]
         if not all(scale.low < value < scale.high for _, value in points):
-            raise ScenarioError(f"quantiles: {_list(points)}, allowed: values {scale.words}")
+            raise ScenarioError(
+                f"quantiles: {_list(points)}, allowed: values {scale.words}"
+            )
         _ = self.fitted  # refuses quantiles that no distribution meets
 
     @property
@@ -436,7 +452,9 @@ class Quantiles(ByQuantiles):
 
     def ppf(self, u: Floats) -> Floats:
         """Quantile function of the fitted distribution."""
-        return SCALES[self.scale].back(self.fitted.at(special.ndtri(np.asarray(u, dtype=float))))
+        return SCALES[self.scale].back(
+            self.fitted.at(special.ndtri(np.asarray(u, dtype=float)))
+        )
 
     def cdf(self, x: Floats) -> Floats:
         """Probability that it is at most ``x``, by the fitted distribution."""
@@ -459,7 +477,9 @@ class Quantiles(ByQuantiles):
         if fit.lean == 0.0 and self.scale == "real":
             return f"{stated}; fitted Normal({fit.median:.4g}{unit}, {fit.scale:.4g}{unit})"
         if fit.lean == 0.0 and self.scale == "positive":
-            return f"{stated}; fitted LogNormal({np.exp(fit.median):.4g}, {fit.scale:.4g})"
+            return (
+                f"{stated}; fitted LogNormal({np.exp(fit.median):.4g}, {fit.scale:.4g})"
+            )
         levels = [level for level, _ in self.points]
         met = _list(zip(levels, self.ppf(np.array(levels))), unit, form=".3g")
         return f"{stated}; fitted {SCALES[self.scale].fitted} with {met}"
@@ -474,7 +494,11 @@ def _read_point(name: object, value: object) -> tuple[float, float]:
         )
     number = read_number(value)
     if number is None or abs(number) > LARGEST:
-        raise refusal(f"quantiles: {_percent(level)}", value, allowed=f"a number up to {LARGEST:g}")
+        raise refusal(
+            f"quantiles: {_percent(level)}",
+            value,
+            allowed=f"a number up to {LARGEST:g}",
+        )
     return level, number
 
 
@@ -482,9 +506,13 @@ def _percent(level: float) -> str:
     return f"{100 * level:.12g}%"
 
 
-def _list(points: Iterable[tuple[float, float]], unit: str = "", form: str = "g") -> str:
+def _list(
+    points: Iterable[tuple[float, float]], unit: str = "", form: str = "g"
+) -> str:
     """Quantiles in words."""
-    return ", ".join(f"{_percent(level)}: {value:{form}}{unit}" for level, value in points)
+    return ", ".join(
+        f"{_percent(level)}: {value:{form}}{unit}" for level, value in points
+    )
 
 
 @cache
@@ -551,7 +579,9 @@ class Judgement:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        is_name = isinstance(self.who, str) and self.who.isprintable() and self.who.strip()
+        is_name = (
+            isinstance(self.who, str) and self.who.isprintable() and self.who.strip()
+        )
         if not is_name or len(self.who) > MOST_NAME:
             allowed = f"a name or role, up to {MOST_NAME} printable characters"
             raise refusal("who", self.who, allowed=allowed)
@@ -609,7 +639,9 @@ class Judgements(ByQuantiles):
     def __post_init__(self) -> None:
         people = tuple(self.people) if isinstance(self.people, Sequence) else ()
         if not people or not all(isinstance(x, Judgement) for x in people):
-            raise refusal("judgements", self.people, allowed="a list of one or more people")
+            raise refusal(
+                "judgements", self.people, allowed="a list of one or more people"
+            )
         object.__setattr__(self, "people", people)
         names: list[str] = []
         for number, person in enumerate(people, 1):
@@ -797,7 +829,9 @@ def read_prior(
         return Fixed(number)
     kinds = [*DISTRIBUTIONS, "quantiles", "judgements"]
     if not isinstance(value, Mapping) or len(value) != 1:
-        are_levels = isinstance(value, Mapping) and value and all(map(read_level, value))
+        are_levels = (
+            isinstance(value, Mapping) and value and all(map(read_level, value))
+        )
         raise refusal(
             key,
             value,
@@ -818,14 +852,17 @@ def read_prior(
     if kind in ("size", "percent", "dose"):
         question = "; it stands in place of size"
     raise ScenarioError(
-        f"{key}: unknown distribution {show(kind)}{question}", hint=f"allowed: {', '.join(kinds)}"
+        f"{key}: unknown distribution {show(kind)}{question}",
+        hint=f"allowed: {', '.join(kinds)}",
     )
 
 
 def map_numbers(plain: Any, read: Callable[[object], Any]) -> Any:
     """The same plain form, with the numbers in it as they are read; weights have no unit."""
     if isinstance(plain, Mapping):
-        return {k: v if k == "weight" else map_numbers(v, read) for k, v in plain.items()}
+        return {
+            k: v if k == "weight" else map_numbers(v, read) for k, v in plain.items()
+        }
     if isinstance(plain, list | tuple):
         return [map_numbers(value, read) for value in plain]
     number = read(plain)
@@ -835,9 +872,11 @@ def map_numbers(plain: Any, read: Callable[[object], Any]) -> Any:
 def with_percent_signs(plain: Any) -> Any:
     """The same plain form, every number a text with a percent sign."""
 
-    def write(value: object) -> str | None:
+    def write(value: Any) -> str | None:
+        if not is_number(value):
+            return None
         # The space is part of every scenario's hash.
-        return f"{repr(float(value)).removesuffix('.0')} %" if is_number(value) else None  # type: ignore[arg-type]
+        return f"{repr(float(value)).removesuffix('.0')} %"
 
     return map_numbers(plain, write)
 

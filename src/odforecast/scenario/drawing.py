@@ -69,7 +69,9 @@ class Timings:
     def from_uniforms(cls, x: Intervention, u: Numbers) -> Timings:
         """Timings from uniform numbers by stream, shape (J,) each."""
         if x.onset is None:
-            raise ScenarioError(f"{x.name}: onset is open", hint="give one with .at('2026-03')")
+            raise ScenarioError(
+                f"{x.name}: onset is open", hint="give one with .at('2026-03')"
+            )
         choices = int((x.onset[1] - x.onset[0]).astype(int)) + 1
         lag = x.lag.ppf(u["lag"])
         return cls(
@@ -85,7 +87,9 @@ class Timings:
 
     def since(self, months: Months) -> Floats:
         """Months since the effect began, shape (J, M)."""
-        return np.asarray((months - self.onset).astype(float)[None] - self.begin[:, None])
+        return np.asarray(
+            (months - self.onset).astype(float)[None] - self.begin[:, None]
+        )
 
     def shape(self, months: Months) -> Floats:
         """Share of the full effect, shape (J, M)."""
@@ -121,7 +125,9 @@ def uniforms(x: Intervention, seed: int, draws: int) -> dict[str, Floats]:
     """A uniform number for every stream and draw, each of shape (D,)."""
     seed = whole("seed", seed, least=0, error=ScenarioError)
     return {
-        key: np.random.default_rng(seed_from("scenario", seed, x.name, key)).random(draws)
+        key: np.random.default_rng(seed_from("scenario", seed, x.name, key)).random(
+            draws
+        )
         for key in STREAMS
     }
 
@@ -163,7 +169,9 @@ def draw(
     c = np.ones(draws)
     if weights is not None and x.national:
         factors = _own_factors(x, tuple(weights), u=u, seed=seed)
-        expected = np.stack([np.asarray(w, dtype=float) for w in weights.values()], axis=-1)
+        expected = np.stack(
+            [np.asarray(w, dtype=float) for w in weights.values()], axis=-1
+        )
         c = nation_factor(beta * float(x.exposure), factors, weights=expected)  # type: ignore[arg-type]
     is_state = np.array([s in _STATES for s in locations])
     factors = _own_factors(x, locations, u=u, seed=seed)
@@ -233,7 +241,9 @@ def _beta(x: Intervention, u: Numbers) -> Floats:
     return np.where(u["p_null"] >= x.p_null, sizes, 0.0)
 
 
-def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: int) -> Floats:
+def _own_factors(
+    x: Intervention, locations: Sequence[str], u: Numbers, seed: int
+) -> Floats:
     """The states' own factors u_s: above 0, of mean 1; 1 for sums of states. Shape (D, L)."""
     tau = x.spread.ppf(u["spread"])
     factors = np.ones((tau.size, len(locations)))

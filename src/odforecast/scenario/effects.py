@@ -235,7 +235,9 @@ class Grid:
         n_bursts = max(sum(start is not None for start in self.bursts), 1)
         weights = [n_bursts if start is None else 1.0 for start in self.bursts]
         burst = np.log(weights * len(self.half_lives))
-        total = walk[:, None, None, None] + noise[:, None, None] + growth[:, None] + burst
+        total = (
+            walk[:, None, None, None] + noise[:, None, None] + growth[:, None] + burst
+        )
         logs = total.ravel()
         return np.asarray(logs - np.log(np.exp(logs).sum()))
 
@@ -247,7 +249,9 @@ class Grid:
         for half_life in self.half_lives:
             alike = 0.5 ** (np.abs(np.subtract.outer(t, t)) / half_life)
             for start in self.bursts:
-                in_it = start is not None and (t >= onset + start) & (t < onset + start + YEAR)
+                in_it = start is not None and (t >= onset + start) & (
+                    t < onset + start + YEAR
+                )
                 step = add * np.where(in_it, BURST, 1.0)
                 growths.append(step @ alike @ step.T)
         # Walk, noise, growth and its kind are the first four axes.
@@ -417,15 +421,21 @@ class Estimator:
         self.seed = seed
         self.nation = nation
         if months.size < FEWEST:
-            raise ScenarioError(f"{months.size} months are too few, allowed: {FEWEST} or more")
+            raise ScenarioError(
+                f"{months.size} months are too few, allowed: {FEWEST} or more"
+            )
         if not months[0] < event.onset[0] <= months[-1]:
             raise ScenarioError(
                 f"{event.name}: onset is {event.onset[0]}, allowed: after {months[0]}, up to "
                 f"{months[-1]}"
             )
-        self.felt = np.ones(locations or 1) if felt is None else np.asarray(felt, dtype=float)
+        self.felt = (
+            np.ones(locations or 1) if felt is None else np.asarray(felt, dtype=float)
+        )
         n_loc = self.felt.size
-        self.weights = np.ones(n_loc) if weights is None else np.asarray(weights, dtype=float)
+        self.weights = (
+            np.ones(n_loc) if weights is None else np.asarray(weights, dtype=float)
+        )
         self.weights = self.weights / self.weights.mean()
         self.prior = EventPrior.from_event(event)
         self._numbers = stratified(event, draws, seed=seed)
@@ -502,9 +512,13 @@ class Estimator:
         m = self._machine
         variances = (1.0, 1.0)
         if len(z) > 1:
-            variances = own_variances(z[1:] @ m.axes.T, self._usual @ m.axes.T, spread=m.spread)
+            variances = own_variances(
+                z[1:] @ m.axes.T, self._usual @ m.axes.T, spread=m.spread
+            )
         nodes = np.arange(len(self._q))
-        s = self._statistics(z, self._shapes, q=self._q, nodes=nodes, variances=variances)
+        s = self._statistics(
+            z, self._shapes, q=self._q, nodes=nodes, variances=variances
+        )
         n_draws = len(self._numbers)
         flat = np.zeros(n_draws)
         if n_draws == 1:
@@ -514,7 +528,9 @@ class Estimator:
         pilot = self._weigh(s, self._numbers, logs=flat, passes=1)
         nodes = np.flatnonzero(pilot.node_weights() > NEGLIGIBLE)
         rng = np.random.default_rng(seed_from("closer", self.seed, self.event.name))
-        numbers, logs = closer(self._numbers, pilot.timing_weights(), n=CLOSER * n_draws, rng=rng)
+        numbers, logs = closer(
+            self._numbers, pilot.timing_weights(), n=CLOSER * n_draws, rng=rng
+        )
         x = self._bare(numbers[n_draws:])
         q = self._quadratic(x, m.precision[nodes])
         s = self._statistics(
@@ -526,7 +542,9 @@ class Estimator:
         )
         return self._weigh(s, numbers, logs=logs, passes=PASSES)
 
-    def _weigh(self, s: Statistics, numbers: Floats, logs: Floats, passes: int) -> EventPosterior:
+    def _weigh(
+        self, s: Statistics, numbers: Floats, logs: Floats, passes: int
+    ) -> EventPosterior:
         timings = timings_of(self.event, numbers)
         prior = self.prior
         # Mean square of the size, at each timing: how much states may differ there.
@@ -549,7 +567,9 @@ class Estimator:
             estimator=self,
         )
 
-    def given_effect(self, s: Statistics, deviation: Floats) -> tuple[Floats, Floats, Floats]:
+    def given_effect(
+        self, s: Statistics, deviation: Floats
+    ) -> tuple[Floats, Floats, Floats]:
         """Log evidence for an effect, and the size's normal mean and variance, (K, J) each.
 
         ``deviation`` (J,) is the variance of the size between states, at exposure and weight one.
@@ -558,7 +578,9 @@ class Estimator:
         # is left out, as it is without an effect: it would pick the timing, and so bear on the
         # effect.
         q1, r1, _ = _deviating(s.own_q, s.own_r, variance=deviation * self._own_share)
-        q0, r0, cost = _deviating(s.mean_q, s.mean_r, variance=deviation * self._mean_share)
+        q0, r0, cost = _deviating(
+            s.mean_q, s.mean_r, variance=deviation * self._mean_share
+        )
         own_loads = self._own_loads[:, None]
         loads = self._mean_loads
         mean = self.prior.mean
@@ -622,7 +644,12 @@ class EventPosterior:
         """Posterior probability that there was no effect."""
         prior = self.prior.p_null
         with np.errstate(divide="ignore"):
-            odds = np.log(prior) + _log_sum(self.none) - np.log1p(-prior) - _log_sum(self._logs)
+            odds = (
+                np.log(prior)
+                + _log_sum(self.none)
+                - np.log1p(-prior)
+                - _log_sum(self._logs)
+            )
         return float(expit(odds))
 
     def bayes_factor(self) -> float:
@@ -636,7 +663,9 @@ class EventPosterior:
         sds = np.sqrt(self.variances.ravel())
         weights = _shares(self._logs.ravel())
         order = np.argsort(weights)[::-1]
-        keep = order[: int(np.searchsorted(np.cumsum(weights[order]), 1.0 - NEGLIGIBLE)) + 1]
+        keep = order[
+            : int(np.searchsorted(np.cumsum(weights[order]), 1.0 - NEGLIGIBLE)) + 1
+        ]
         return weights[keep] / weights[keep].sum(), means[keep], sds[keep]
 
     def mean(self) -> float:
@@ -730,7 +759,9 @@ class EventPosterior:
 
     def delta(self, months: Months, drawn: EffectDraws) -> Floats:
         """Log rate ratio at exposure 1 in each month, shape (n, M)."""
-        return np.asarray(drawn.beta[:, None] * self.timings.shape(months)[drawn.timing] + 0.0)
+        return np.asarray(
+            drawn.beta[:, None] * self.timings.shape(months)[drawn.timing] + 0.0
+        )
 
     def own_factors(self, drawn: EffectDraws, seed: int = 1) -> Floats:
         """The locations' own factors u_s in each draw, shape (n, S): posterior, above 0."""

@@ -29,7 +29,14 @@ from odforecast.scenario.intervention import (
     Scenario,
     named_keys,
 )
-from odforecast.scenario.values import Mistakes, check_keys, located, read_share, refusal, show
+from odforecast.scenario.values import (
+    Mistakes,
+    check_keys,
+    located,
+    read_share,
+    refusal,
+    show,
+)
 
 #: Most bytes of a scenario file.
 MAX_BYTES = 200_000
@@ -59,7 +66,9 @@ def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             hint = "save the file as UTF-8"
-            raise ScenarioError(f"byte {error.start} is not UTF-8", hint=hint) from error
+            raise ScenarioError(
+                f"byte {error.start} is not UTF-8", hint=hint
+            ) from error
         return parse_scenarios(text, path.suffix.lower())
 
 
@@ -114,11 +123,15 @@ def _distinct(scenarios: tuple[Scenario, ...]) -> tuple[Scenario, ...]:
     names = [scenario.name for scenario in scenarios]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise ScenarioError(f"name {show(doubled[0])} is given twice, allowed: distinct names")
+        raise ScenarioError(
+            f"name {show(doubled[0])} is given twice, allowed: distinct names"
+        )
     return scenarios
 
 
-def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yaml") -> str:
+def dump_scenarios(
+    scenarios: Scenario | Sequence[Scenario], suffix: str = ".yaml"
+) -> str:
     """Text of a scenario file; :func:`parse_scenarios` gives equal scenarios back.
 
     Parameters
@@ -142,7 +155,9 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
     several = [scenarios] if isinstance(scenarios, Scenario) else scenarios
     is_list = isinstance(several, Sequence) and len(several) > 0
     if not is_list or not all(isinstance(item, Scenario) for item in several):
-        raise refusal("scenarios", scenarios, allowed="a Scenario, or a list of one or more")
+        raise refusal(
+            "scenarios", scenarios, allowed="a Scenario, or a list of one or more"
+        )
     tables = [scenario.to_dict() for scenario in _distinct(tuple(several))]
     for table in tables:
         table["interventions"] = table["interventions"] or NOTHING
@@ -157,7 +172,9 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
         """Quotes what either YAML takes for another value than a text, such as 1e5."""
 
     _add_numbers(Dumper)
-    text = yaml.dump(contents, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96)
+    text = yaml.dump(
+        contents, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96
+    )
     return str(text)
 
 
@@ -169,7 +186,9 @@ def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) 
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ScenarioError(f"cannot write {of_path(path)}: {error.strerror}") from error
+        raise ScenarioError(
+            f"cannot write {of_path(path)}: {error.strerror}"
+        ) from error
     return path
 
 
@@ -228,9 +247,13 @@ def _read_scenario(table: object) -> Scenario:
     with located(f"{plain(table.get('name', 'scenario'), 40)}: "):
         check_keys(table, readers)
     if "name" not in table:
-        raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
+        raise ScenarioError(
+            "key 'name' is missing, allowed: a name such as cooperation-2026"
+        )
     # An unquoted null in YAML is not text, but its meaning is plain.
-    name = NULL.name if table["name"] is None else readers["name"](table["name"], "name")
+    name = (
+        NULL.name if table["name"] is None else readers["name"](table["name"], "name")
+    )
     is_null = name == NULL.name
     items = table.get("interventions", NOTHING if is_null else None)
     if items == NOTHING or (is_null and items == []):
@@ -250,7 +273,9 @@ def _read_scenario(table: object) -> Scenario:
 def _read_intervention(table: object, prefix: str) -> Intervention:
     """An intervention from its plain form; ``prior`` fills in what is not given."""
     if not isinstance(table, Mapping):
-        raise ScenarioError(f"{prefix}: an intervention is a table of keys, got {show(table)}")
+        raise ScenarioError(
+            f"{prefix}: an intervention is a table of keys, got {show(table)}"
+        )
     with located(f"{prefix}: "):
         return _from_keys(_with_prior(table))
 
@@ -274,13 +299,16 @@ def _with_prior(table: Mapping[str, Any]) -> dict[str, Any]:
 def _from_keys(keys: dict[str, Any]) -> Intervention:
     """An intervention from the keys of a file."""
     if "name" not in keys:
-        raise ScenarioError("key 'name' is missing", hint="give it, or name a prior with prior =")
+        raise ScenarioError(
+            "key 'name' is missing", hint="give it, or name a prior with prior ="
+        )
     sizes = [key for key in SIZES if key in keys]
     if len(sizes) > 1:
         raise ScenarioError(f"{' and '.join(sizes)} are given, allowed: one of them")
     if not sizes:
         raise ScenarioError(
-            "key 'size' is missing", hint="give size, percent or dose, or name a prior with prior ="
+            "key 'size' is missing",
+            hint="give size, percent or dose, or name a prior with prior =",
         )
     mistakes = Mistakes()
     for key in (*OPEN, *sizes):  # a file leaves nothing open
@@ -290,7 +318,9 @@ def _from_keys(keys: dict[str, Any]) -> Intervention:
                 keys[key] = READERS["Intervention"][key](value, key)
     keys["size"] = keys.pop(sizes[0], Fixed(0))
     with mistakes, located("", f"{keys['name']}: "):
-        fields_given = {f.name: keys[f.name] for f in fields(Intervention) if f.name in keys}
+        fields_given = {
+            f.name: keys[f.name] for f in fields(Intervention) if f.name in keys
+        }
         intervention = Intervention(**fields_given)
     mistakes.raise_all()
     return intervention
@@ -330,7 +360,9 @@ def _toml(text: str) -> object:
         message = " ".join(str(error).split())
         is_doubled = re.match("Cannot (overwrite|declare|mutate)", message)
         hint = "write each key once" if is_doubled else None
-        raise ScenarioError(f"not TOML: {plain(message, MAX_MESSAGE)}", hint=hint) from error
+        raise ScenarioError(
+            f"not TOML: {plain(message, MAX_MESSAGE)}", hint=hint
+        ) from error
 
 
 def _yaml(text: str) -> object:
@@ -356,7 +388,11 @@ def _loader() -> Any:
         """Reads numbers and truths of YAML 1.2."""
 
         yaml_implicit_resolvers = {  # noqa: RUF012
-            first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] not in kinds]
+            first: [
+                (tag, rule)
+                for tag, rule in rules
+                if tag.rpartition(":")[2] not in kinds
+            ]
             for first, rules in Loader.yaml_implicit_resolvers.items()
         }
 

@@ -96,11 +96,15 @@ def read_size(value: Any, key: str) -> Prior:
     number = read_percent_text(value)
     if number is not None:
         hint = f"or write percent: {number:g}"
-        raise refusal(key, value, allowed="a log rate ratio, -0.36 for 30% fewer", hint=hint)
+        raise refusal(
+            key, value, allowed="a log rate ratio, -0.36 for 30% fewer", hint=hint
+        )
     hint = "size is a log rate ratio, -0.36 for 30% fewer; or write percent: -30"
     if isinstance(value, Percent | Dose):
         prior: Prior = value
-        low, high = (round(float(100 * np.expm1(x))) for x in (-LARGEST_SIZE, LARGEST_SIZE))
+        low, high = (
+            round(float(100 * np.expm1(x))) for x in (-LARGEST_SIZE, LARGEST_SIZE)
+        )
         hint = f"allowed: a median from {low} to {high} percent"
     else:
         prior = read_prior(value, key)
@@ -108,7 +112,9 @@ def read_size(value: Any, key: str) -> Prior:
     median = float(prior.ppf(np.array(0.5)))
     if abs(median) > LARGEST_SIZE:
         change = 100 * np.expm1(median)
-        raise ScenarioError(f"{key} is {prior}, {change:+,.0f}% deaths at full effect", hint=hint)
+        raise ScenarioError(
+            f"{key} is {prior}, {change:+,.0f}% deaths at full effect", hint=hint
+        )
     return prior
 
 
@@ -131,7 +137,8 @@ def _read_percent_size(value: object, key: str) -> Percent:
             percent = f"{100 * prior.value:g}"
             hint = f"write {percent} for {percent.lstrip('-')}%, or '{prior.value:g}%'"
         raise ScenarioError(
-            f"{key} is {show(value)}, less than 1%", hint=f"{hint} if so little is meant"
+            f"{key} is {show(value)}, less than 1%",
+            hint=f"{hint} if so little is meant",
         )
     return Percent(prior)
 
@@ -251,7 +258,9 @@ def _read_word(value: Any, key: str, words: Sequence[str]) -> str:
     question = did_you_mean(value, words)
     if "T40.4" in words and re.search("fentanyl|synthetic", str(value), re.IGNORECASE):
         question = ", did you mean 'T40.4'?"
-    raise ScenarioError(f"{key} is {show(value)}{question}", hint=f"allowed: {', '.join(words)}")
+    raise ScenarioError(
+        f"{key} is {show(value)}{question}", hint=f"allowed: {', '.join(words)}"
+    )
 
 
 def _read_text(value: Any, key: str, form: Any) -> Any:
@@ -259,7 +268,9 @@ def _read_text(value: Any, key: str, form: Any) -> Any:
     allowed = form.__metadata__[0].description
     texts = value if isinstance(value, list | tuple) else [value]
     for text in texts:
-        if isinstance(text, str) and not all(c.isprintable() or c in "\n\t" for c in text):
+        if isinstance(text, str) and not all(
+            c.isprintable() or c in "\n\t" for c in text
+        ):
             raise refusal(key, value, allowed=f"{allowed}, without control codes")
     try:
         return msgspec.convert(value, form)
@@ -278,7 +289,9 @@ class Distribution(Struct):
 
 
 PercentText = Annotated[str, Meta(pattern=f"^{PERCENT}$")]
-Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?" + END)]
+Month = Annotated[
+    str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?" + END)
+]
 Text = Annotated[
     str, Meta(max_length=MAX_TEXT, description=f"text of up to {MAX_TEXT:,} characters")
 ]
@@ -289,7 +302,9 @@ ScenarioName = Annotated[
         description="up to 200 lower-case letters, digits and . + _ -",
     ),
 ]
-Months = Annotated[Annotated[float, Meta(ge=0.0, le=LONGEST)] | Distribution, Quantity(LONGEST)]
+Months = Annotated[
+    Annotated[float, Meta(ge=0.0, le=LONGEST)] | Distribution, Quantity(LONGEST)
+]
 HalfLife = Annotated[
     Annotated[float, Meta(gt=0.0, le=LONGEST)] | Distribution | Literal["none"] | None,
     Quantity(LONGEST, optional=True),
@@ -313,7 +328,11 @@ SCOPES = get_args(Scope)
 
 
 # msgspec 0.22 crashes where numbers, texts and tables with limits are one type.
-_NUMBER_OR_PERCENT = {"type": ["number", "string"], "minimum": 0, "maximum": MOST_EXPOSED}
+_NUMBER_OR_PERCENT = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "maximum": MOST_EXPOSED,
+}
 _EXPOSURE = {
     "anyOf": [
         _NUMBER_OR_PERCENT | {"pattern": f"^({PERCENT}|{FENTANYL_SHARE}){END}"},
@@ -463,7 +482,8 @@ class Intervention(Struct, forbid_unknown_fields=True):
     onset: Annotated[Month | Between, _read_onset]
     scope: Scope
     size: Annotated[
-        Annotated[float, Meta(ge=-LARGEST_SIZE, le=LARGEST_SIZE)] | Distribution, read_size
+        Annotated[float, Meta(ge=-LARGEST_SIZE, le=LARGEST_SIZE)] | Distribution,
+        read_size,
     ]
     percent: Annotated[_Change | Distribution, _read_percent_size]
     dose: Annotated[DoseKeys, _read_dose]
@@ -491,7 +511,9 @@ class Intervention(Struct, forbid_unknown_fields=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)], ...],
         Meta(description="a list of texts"),
     ]
-    probability: Literal[1] | Annotated[str, Meta(pattern=r"^\s*\+?100(\.0*)?\s*%\s*" + END)]
+    probability: (
+        Literal[1] | Annotated[str, Meta(pattern=r"^\s*\+?100(\.0*)?\s*%\s*" + END)]
+    )
     lag_spread: Annotated[Any, Meta(extra_json_schema={"enum": OLD_LAGS})]
 
 
@@ -529,7 +551,9 @@ def readers(table: type[Struct], **special: Take) -> dict[str, Take]:
     """How the value of each key is read, in the order of a file; of some by functions given."""
     forms = {field.name: field.type for field in msgspec.structs.fields(table)}
     return {
-        key: special.get(key) or _reader(form) for key, form in forms.items() if key not in GONE
+        key: special.get(key) or _reader(form)
+        for key, form in forms.items()
+        if key not in GONE
     }
 
 
@@ -565,7 +589,9 @@ def json_schema() -> dict[str, Any]:
     >>> schema["$defs"]["Intervention"]["properties"]["direction"]["enum"]
     ['either', 'fall', 'rise']
     """
-    _, definitions = msgspec.json.schema_components([Several], ref_template="#/$defs/{name}")
+    _, definitions = msgspec.json.schema_components(
+        [Several], ref_template="#/$defs/{name}"
+    )
     definitions["Distribution"] |= _distribution_schema(definitions["JudgedChance"])
     names = {"enum": list(prior_names())}
     for table, required in ((Scenario, ["name"]), (Intervention, []), (Rebound, [])):

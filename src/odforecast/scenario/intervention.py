@@ -31,7 +31,13 @@ from odforecast.names import SCENARIO_ID
 from odforecast.say import card, html_table, steady
 from odforecast.scenario import drawing, grammar
 from odforecast.scenario.catalogue import prior_table
-from odforecast.scenario.distributions import Fixed, Judgements, Prior, Quantity, Uniform
+from odforecast.scenario.distributions import (
+    Fixed,
+    Judgements,
+    Prior,
+    Quantity,
+    Uniform,
+)
 from odforecast.scenario.grammar import ALL, NOTHING, SIZES, Exposure, Take
 from odforecast.scenario.values import Mistakes, check_keys, located, refusal, show
 from odforecast.seeds import content_hash
@@ -68,9 +74,12 @@ def _read_rebound(value: object, key: str) -> Rebound | None:
             table = {**prior, "after": prior["lag"], **table}
         if "fraction" not in table:
             raise ScenarioError(
-                "key 'fraction' is missing", hint="or write {prior: substitution-rebound}"
+                "key 'fraction' is missing",
+                hint="or write {prior: substitution-rebound}",
             )
-        return Rebound(**{f.name: table[f.name] for f in fields(Rebound) if f.name in table})
+        return Rebound(
+            **{f.name: table[f.name] for f in fields(Rebound) if f.name in table}
+        )
 
 
 def named_keys(name: Any) -> dict[str, Any]:
@@ -275,7 +284,9 @@ class Intervention:
     def rises(self) -> bool:
         """Whether it can only raise deaths: then that is what it is there for."""
         least, middle = self.size.ppf(np.array([0.0, 0.5]))
-        return self.direction == "rise" or (self.direction == "either" and least >= 0.0 < middle)
+        return self.direction == "rise" or (
+            self.direction == "either" and least >= 0.0 < middle
+        )
 
     @property
     def is_what_if(self) -> bool:
@@ -341,11 +352,17 @@ class Scenario:
                 hint="interventions of one name share their random numbers",
             )
         if self.name == "null" and self.interventions:
-            raise ScenarioError("null has interventions, allowed: none; give it another name")
+            raise ScenarioError(
+                "null has interventions, allowed: none; give it another name"
+            )
 
     @property
     def _heading(self) -> str:
-        return f"Scenario {self.name}: {self.title}" if self.title else f"Scenario {self.name}"
+        return (
+            f"Scenario {self.name}: {self.title}"
+            if self.title
+            else f"Scenario {self.name}"
+        )
 
     @steady
     def __repr__(self) -> str:
@@ -358,7 +375,9 @@ class Scenario:
         n_more = len(self.interventions) - 4
         if n_more > 0:
             lines.append(f"and {n_more} more")
-        return card(self._heading, *lines, "next: od.project(forecast, [scenario]), .to_frame()")
+        return card(
+            self._heading, *lines, "next: od.project(forecast, [scenario]), .to_frame()"
+        )
 
     @steady
     def _repr_html_(self) -> str:
@@ -366,7 +385,9 @@ class Scenario:
         return html_table(
             table,
             self._heading,
-            note="assumptions with a source and a grade, not estimates" if len(table) else "",
+            note="assumptions with a source and a grade, not estimates"
+            if len(table)
+            else "",
             rows=30,
         )
 
@@ -405,7 +426,9 @@ class Scenario:
 
     def at(self, onset: object) -> Scenario:
         """The same, with what was left open beginning then."""
-        return replace(self, interventions=tuple(x.at(onset) for x in self.interventions))
+        return replace(
+            self, interventions=tuple(x.at(onset) for x in self.interventions)
+        )
 
     @property
     def hash(self) -> str:
@@ -469,10 +492,21 @@ def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
         ("exposure", "share", [exposure] * 3, exposure_words),
     ]
     if x.rebound is not None:
-        rows.append(("rebound.p_null", "probability", [x.rebound.p_null] * 3, "of no rebound"))
+        rows.append(
+            ("rebound.p_null", "probability", [x.rebound.p_null] * 3, "of no rebound")
+        )
         rows += _quantities(x.rebound, prefix="rebound.")
     for quantity, unit, values, words in rows:
-        yield scenario, x.name, quantity, unit, *map(float, values), words, x.source, x.grade
+        yield (
+            scenario,
+            x.name,
+            quantity,
+            unit,
+            *map(float, values),
+            words,
+            x.source,
+            x.grade,
+        )
 
 
 def _quantities(

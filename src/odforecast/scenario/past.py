@@ -29,7 +29,12 @@ from odforecast.panel import Floats, Panel
 from odforecast.say import card, deaths_of, html_table, month_name, steady
 from odforecast.scenario.apply import exposure_vector, fentanyl_share
 from odforecast.scenario.catalogue import events
-from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, EventSummary
+from odforecast.scenario.effects import (
+    EffectDraws,
+    Estimator,
+    EventPosterior,
+    EventSummary,
+)
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import NATION, Intervention
@@ -85,7 +90,9 @@ def past_event(event: str | Intervention) -> Intervention:
             hint=f"allowed: {', '.join(PRIOR_OF)}",
         )
     calendar = events()
-    month = calendar.loc[calendar["id"] == event, "month"].to_numpy(dtype="datetime64[M]")[0]
+    month = calendar.loc[calendar["id"] == event, "month"].to_numpy(
+        dtype="datetime64[M]"
+    )[0]
     return named_intervention(PRIOR_OF[event], onset=str(month))
 
 
@@ -120,7 +127,9 @@ class Counts:
             if np.isfinite(counts).all():
                 deaths[place] = counts
         # Months next to none are not smooth on the log scale, and recovered ones not certain there.
-        enough = {s for s, counts in deaths.items() if counts.mean(axis=0).min() >= FEWEST}
+        enough = {
+            s for s, counts in deaths.items() if counts.mean(axis=0).min() >= FEWEST
+        }
         states = tuple(s for s in JURISDICTIONS if s in enough)
         is_single = code != NATION or not states
         if is_single and code not in deaths:
@@ -146,7 +155,9 @@ class Counts:
             nation=nation,
         )
 
-    def posteriors(self, x: Intervention, weights: Floats, **options: Any) -> list[EventPosterior]:
+    def posteriors(
+        self, x: Intervention, weights: Floats, **options: Any
+    ) -> list[EventPosterior]:
         """One posterior for each world; the weights are the places' deaths.
 
         The nation's own counts say what the mean did, the states how they differ from it.
@@ -158,7 +169,9 @@ class Counts:
         return [estimator.posterior(*counts) for counts in zip(self.deaths, nations)]
 
 
-def counts_around(panel: Panel, x: Intervention, felt: Mapping[str, float] | None = None) -> Counts:
+def counts_around(
+    panel: Panel, x: Intervention, felt: Mapping[str, float] | None = None
+) -> Counts:
     """Four years before the onset to two years after it, final where a year after it is."""
     last = min(x.onset[1] + WINDOW * ONE_MONTH, panel.last_month)
     if panel.final_through >= x.onset[1] + 12 * ONE_MONTH:
@@ -277,7 +290,9 @@ class Past:
         """
         columns = np.flatnonzero(self.months == to_month(month))
         if not columns.size:
-            raise ScenarioError(f"month is {month}, allowed: {self.months[0]} to {self.months[-1]}")
+            raise ScenarioError(
+                f"month is {month}, allowed: {self.months[0]} to {self.months[-1]}"
+            )
         column = columns[0]
         return np.asarray(self.removed[:, column] - self.observed[column])
 
@@ -297,9 +312,13 @@ class Past:
         removed = np.quantile(self.removed, levels, axis=0)
         eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, ahead]
         curves = [("observed", self.months, np.nan, self.observed)]
-        curves += [("effect removed", self.months, q, row) for q, row in zip(levels, removed)]
+        curves += [
+            ("effect removed", self.months, q, row) for q, row in zip(levels, removed)
+        ]
         eve_months = self.eve.months[ahead]
-        curves += [("forecast from the eve", eve_months, q, row) for q, row in zip(levels, eve)]
+        curves += [
+            ("forecast from the eve", eve_months, q, row) for q, row in zip(levels, eve)
+        ]
         parts = [
             pd.DataFrame(
                 {
@@ -341,14 +360,14 @@ class Past:
         months = self.months[published & in_window]
         if not months.size:
             until = month_name(last)
-            return (
-                f"No count of {place_name(self.location)} from the onset to {until} is published."
-            )
+            place = place_name(self.location)
+            return f"No count of {place} from the onset to {until} is published."
         month = months[-1]
         levels = [0.05, 0.5, 0.95]
         observed = self.observed[self.months == month][0]
         low, middle, high = observed + np.quantile(self.averted(month), levels)
-        eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, self.eve.months == month][:, 0]
+        forecast = self.eve.quantiles(levels, TARGET_12MO)[:, 0]
+        eve = forecast[:, self.eve.months == month][:, 0]
         return (
             f"In the 12 months ending in {month_name(month)}, {observed:,.0f} deaths were "
             f"observed. Effect removed: {middle:,.0f} (90% interval {low:,.0f} to {high:,.0f}). "
@@ -414,7 +433,9 @@ def past(
     timings = whole("timings", timings, least=1, error=ScenarioError)
     x = past_event(event)
     if x.onset is None:
-        raise ScenarioError(f"{x.name}: onset is open, allowed here: a month in the data")
+        raise ScenarioError(
+            f"{x.name}: onset is open, allowed here: a month in the data"
+        )
     indicator = ALL_DRUGS if x.scope == ALL else x.scope
     newest = archive.as_of()
     panel = newest.panel(indicator)
@@ -449,10 +470,14 @@ def past(
             f"added{end}"
         )
     if posterior.effective() < FEW:
-        notes.append("The posterior rests on few draws of the timing: ask for more timings.")
+        notes.append(
+            "The posterior rests on few draws of the timing: ask for more timings."
+        )
     if x.exposure != 1.0:
         eve_month = month_name(first - ONE_MONTH)
-        notes.append(f"Exposure as it was in {eve_month}; {felt[code]:.2f} in {place_name(code)}.")
+        notes.append(
+            f"Exposure as it was in {eve_month}; {felt[code]:.2f} in {place_name(code)}."
+        )
     return Past(
         x,
         code,
@@ -500,7 +525,9 @@ def felt_by(
     lacks_nation = isinstance(x.exposure, Mapping) and NATION not in x.exposure
     if states and NATION in felt and lacks_nation:
         year = np.flatnonzero(panel.month_grid < x.onset[0])[-YEAR:]
-        deaths = {s: float(np.nansum(panel.monthly[panel.index(s), year])) for s in states}
+        deaths = {
+            s: float(np.nansum(panel.monthly[panel.index(s), year])) for s in states
+        }
         felt[NATION] = sum(deaths[s] * felt[s] for s in states) / sum(deaths.values())
     return felt
 
@@ -511,7 +538,9 @@ def eve_shares(x: Intervention, vintage: Vintage) -> dict[str, dict[str, float]]
         return {}
     every, synthetic = (vintage.panel(i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS))
     eve = min(x.onset[0] - ONE_MONTH, every.last_month)
-    return {"fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)}
+    return {
+        "fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)
+    }
 
 
 def _eve(archive: Archive, panel: Panel, onset: np.datetime64) -> tuple[Panel, str]:
@@ -536,7 +565,9 @@ def settled_through(panel: Panel) -> np.datetime64:
     return np.datetime64(min(old_enough, panel.last_month), "M")
 
 
-def growth_changes(panel: Panel, state: str = NATION, until: object | None = None) -> pd.DataFrame:
+def growth_changes(
+    panel: Panel, state: str = NATION, until: object | None = None
+) -> pd.DataFrame:
     """Change in 12-month growth after every month, and its rank in percent among all months.
 
     With S the 12-month-ending count: ``log S(t+12)/S(t) - log S(t)/S(t-12)``. Low ranks are
@@ -563,4 +594,6 @@ def growth_changes(panel: Panel, state: str = NATION, until: object | None = Non
     )
     table["change"] = table["after"] - table["before"]
     table = table.dropna(subset="change").reset_index(drop=True)
-    return table.assign(percentile=100.0 * table["change"].rank(method="max") / len(table))
+    return table.assign(
+        percentile=100.0 * table["change"].rank(method="max") / len(table)
+    )

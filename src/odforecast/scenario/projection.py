@@ -11,14 +11,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, one_of, whole
+from odforecast.errors import (
+    ForecastError,
+    ScenarioError,
+    UnknownNameError,
+    one_of,
+    whole,
+)
 from odforecast.errors import short as said
 from odforecast.forecasts import Forecast
 from odforecast.forecasts.adding import quantile_levels
 from odforecast.geography import JURISDICTIONS, NATION, called, pick
 from odforecast.models import Fitted
 from odforecast.months import ONE_MONTH, Months, to_month
-from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
+from odforecast.names import (
+    DEFAULT_SEED,
+    LOCATION,
+    SCENARIO_ID,
+    TARGET_12MO,
+    TARGET_MONTH,
+)
 from odforecast.panel import Floats, Frozen
 from odforecast.say import card, html_table, listed, month_name, number_of, steady
 from odforecast.scenario import answer
@@ -127,7 +139,9 @@ def project(
     if isinstance(source, Fitted):
         if horizon is None and until is None:
             horizon = HORIZON
-        baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
+        baseline = source.forecast(
+            horizon, until, DRAWS if draws is None else draws, seed
+        )
     elif (horizon, draws, until) == (None, None, None):
         baseline = source
     else:
@@ -146,18 +160,26 @@ def project(
         if scenario.is_null:
             forecasts[name] = baseline
             continue
-        warnings += check_scenario(baseline, scenario, refitted=isinstance(source, Fitted))
+        warnings += check_scenario(
+            baseline, scenario, refitted=isinstance(source, Fitted)
+        )
         felt = applied.felt(scenario)
-        columns |= {(name, intervention): values for intervention, values in felt.items()}
+        columns |= {
+            (name, intervention): values for intervention, values in felt.items()
+        }
         acting = applied
         if isinstance(source, Fitted):
-            without = baseline_without(source, applied, scenario=scenario, exposures=felt)
+            without = baseline_without(
+                source, applied, scenario=scenario, exposures=felt
+            )
             if without is not baseline:
                 acting = Applied(without, shares, seed=seed)
                 bases[name] = without
         forecasts[name] = acting.under(scenario, felt)
         warnings += acting.notes
-    heads = pd.MultiIndex.from_tuples(list(columns), names=[SCENARIO_ID, "intervention"])
+    heads = pd.MultiIndex.from_tuples(
+        list(columns), names=[SCENARIO_ID, "intervention"]
+    )
     index = pd.Index(baseline.locations, name="location")
     return Projection(
         baseline,
@@ -188,11 +210,15 @@ def _with_null(scenarios: object, as_of: Any) -> list[Scenario]:
         chosen.insert(0, NULL)
     names = [scenario.name for scenario in chosen]
     if len(set(names)) != len(names):
-        raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
+        raise ScenarioError(
+            f"scenario names repeat: {', '.join(names)}", hint="rename one"
+        )
     return chosen
 
 
-def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = False) -> list[str]:
+def check_scenario(
+    baseline: Forecast, scenario: Scenario, refitted: bool = False
+) -> list[str]:
     """Refuse what cannot be projected on a baseline; warnings of what has begun."""
     warnings = []
     panel = baseline.panel
@@ -322,7 +348,10 @@ class Projection(Frozen):
         """
         from odforecast.plot import averted, overlay
 
-        figures: dict[str, Callable[..., Axes]] = {"overlay": overlay, "averted": averted}
+        figures: dict[str, Callable[..., Axes]] = {
+            "overlay": overlay,
+            "averted": averted,
+        }
         if kind not in figures:
             raise UnknownNameError(
                 f"kind is {kind!r}, an unknown figure", hint=one_of(kind, figures)
@@ -393,7 +422,9 @@ class Projection(Frozen):
     def select(self, locations: str | Iterable[str]) -> Projection:
         """Only these locations, by any of their names, in this order."""
         base = self.baseline
-        places = pick(locations, base.locations, "the projection", ForecastError, base.skipped)
+        places = pick(
+            locations, base.locations, "the projection", ForecastError, base.skipped
+        )
         return self._map(lambda f: f.select(list(places)))
 
     def part(self, indicator: str) -> Projection:
@@ -500,7 +531,9 @@ class Projection(Frozen):
                     **self._keys(scenario),
                     **self._months(span, base),
                     **dict(zip(_CHANCES, chances)),
-                    **summary_of("averted_if_works", saved[works], levels=(0.05, 0.5, 0.95)),
+                    **summary_of(
+                        "averted_if_works", saved[works], levels=(0.05, 0.5, 0.95)
+                    ),
                     **summary_of("averted", saved[counted], levels=_ENDS, fewest=1),
                     "percent_mean": mean_of(_percent(base, base - saved)[counted]),
                     **_ties(saved[counted], bool(judged)),
@@ -575,7 +608,9 @@ class Projection(Frozen):
             counted = self.counted(scenario.name)
             judged = bool(answer.judged(scenario))
             onset = _begins(scenario)
-            for kind, label, span in periods(self.baseline.months, self.ahead, onset=onset):
+            for kind, label, span in periods(
+                self.baseline.months, self.ahead, onset=onset
+            ):
                 base, path = self._sums(scenario, span)
                 saved = (base - path)[counted]
                 percent = _percent(base, path)[counted]
@@ -606,7 +641,10 @@ class Projection(Frozen):
             ``scenario_id, location, month, value, probability``.
         """
         i = self.baseline.index(location)
-        keys = {"location": self.baseline.locations[i], "month": self.baseline.months.astype(str)}
+        keys = {
+            "location": self.baseline.locations[i],
+            "month": self.baseline.months.astype(str),
+        }
         return stacked(
             {
                 SCENARIO_ID: name,
@@ -619,7 +657,9 @@ class Projection(Frozen):
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
-        table = self.exposures.melt(value_name="exposure", ignore_index=False).reset_index()
+        table = self.exposures.melt(
+            value_name="exposure", ignore_index=False
+        ).reset_index()
         return table[[SCENARIO_ID, "intervention", "location", "exposure"]]
 
     def to_parquet(self, path: str | Path) -> Path:
@@ -634,7 +674,11 @@ class Projection(Frozen):
         base = self.baseline
         n_draws, n_loc, n_months = base.draws.shape
         target = TARGET_MONTH if TARGET_MONTH in base.targets else TARGET_12MO
-        meta = {"model": base.provenance.get("model", ""), "seed": str(self.seed), "caveat": CAVEAT}
+        meta = {
+            "model": base.provenance.get("model", ""),
+            "seed": str(self.seed),
+            "caveat": CAVEAT,
+        }
         draw = np.repeat(np.arange(n_draws, dtype=np.int32), n_loc * n_months)
         place = np.tile(np.repeat(np.arange(n_loc, dtype=np.int32), n_months), n_draws)
         month = np.tile(np.arange(n_months, dtype=np.int32), n_draws * n_loc)
@@ -698,7 +742,9 @@ class Projection(Frozen):
 
     def since_onset(self, name: str) -> NDArray[np.bool_]:
         """Which months its answer counts: those ahead, from the earliest onset on. Shape (M,)."""
-        return np.asarray(self.ahead & (self.baseline.months >= _begins(self.scenario(name))))
+        return np.asarray(
+            self.ahead & (self.baseline.months >= _begins(self.scenario(name)))
+        )
 
 
 def _begins(scenario: Scenario) -> np.datetime64:
@@ -737,7 +783,9 @@ def periods(
 
 
 def _percent(before: Floats, after: Floats) -> Floats:
-    return np.divide(100.0 * (after - before), before, out=np.zeros_like(before), where=before > 0)
+    return np.divide(
+        100.0 * (after - before), before, out=np.zeros_like(before), where=before > 0
+    )
 
 
 def mean_of(values: Floats) -> Floats:
@@ -757,7 +805,9 @@ def summary_of(
     tags = [f"{100 * level:g}" for level in levels]
     columns = [f"{name}_q{tag if '.' in tag else tag.zfill(2)}" for tag in tags]
     if len(values) < fewest:
-        return dict.fromkeys([f"{name}_mean", *columns], np.full(values.shape[1], np.nan))
+        return dict.fromkeys(
+            [f"{name}_mean", *columns], np.full(values.shape[1], np.nan)
+        )
     quantiles = np.quantile(values, list(levels), axis=0)
     return {f"{name}_mean": mean_of(values), **dict(zip(columns, quantiles))}
 

@@ -73,7 +73,9 @@ def tornado(
             for _, changed in (low, high):
                 parts = list(scenario.interventions)
                 parts[position] = changed
-                means.append(reruns.means(replace(scenario, interventions=tuple(parts))))
+                means.append(
+                    reruns.means(replace(scenario, interventions=tuple(parts)))
+                )
             frames.append(
                 {
                     "location": reruns.codes,
@@ -113,7 +115,9 @@ class Reruns:
         acting = self.applied
         check_scenario(acting.baseline, scenario)
         draws, _ = acting.acted(acting.steps(scenario, acting.felt(scenario)))
-        return np.asarray(self.base - draws[:, self.rows][:, :, acting.ahead].sum(axis=2))
+        return np.asarray(
+            self.base - draws[:, self.rows][:, :, acting.ahead].sum(axis=2)
+        )
 
     def means(self, scenario: Scenario) -> Floats:
         """Mean deaths averted in the draws that count, by location."""
@@ -158,7 +162,8 @@ def attribution(
         percent_mean``, over the months from the onset on.
     """
     shares: dict[str, Prior] = {
-        f"{100 * share:g}%": Fixed(share) for share in library()["attribution"]["shares"]
+        f"{100 * share:g}%": Fixed(share)
+        for share in library()["attribution"]["shares"]
     }
     shares[str(ATTRIBUTION)] = ATTRIBUTION
     episode = named_intervention("supply-shock-2023-like", onset=onset)
@@ -335,7 +340,9 @@ def _prior_variations(
         low, high = prior.interval(0.9)
         if key == "replaced":
             low = 0.0  # that nothing is replaced is the bound, and always shown
-        ends = [(f"{v:.3g}", whole(replace(noun, **{key: Fixed(v)}))) for v in (low, high)]
+        ends = [
+            (f"{v:.3g}", whole(replace(noun, **{key: Fixed(v)}))) for v in (low, high)
+        ]
         yield f"{prefix}{key}", ends[0], ends[1]
     is_what_if = isinstance(noun, Intervention) and noun.is_what_if
     if 0.0 < noun.p_null < 1.0 and not is_what_if:
@@ -343,7 +350,9 @@ def _prior_variations(
         yield f"{prefix}p_null", ("0", never), ("1", always)
 
 
-def _times(exposure: float | Mapping[str, float], factor: float) -> float | dict[str, float]:
+def _times(
+    exposure: float | Mapping[str, float], factor: float
+) -> float | dict[str, float]:
     """An exposure times a factor, at most the largest there is."""
     if isinstance(exposure, Mapping):
         return {s: min(factor * v, MOST_EXPOSED) for s, v in exposure.items()}

@@ -26,7 +26,13 @@ from odforecast.models.delay.layer import Delayed
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
-from odforecast.scenario.apply import Applied, Begun, panel_without, share_name, share_tables
+from odforecast.scenario.apply import (
+    Applied,
+    Begun,
+    panel_without,
+    share_name,
+    share_tables,
+)
 from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
 from odforecast.scenario.drawing import Timings
 from odforecast.scenario.effects import EventPosterior, stratified, timings_of
@@ -56,7 +62,15 @@ BEYOND = (
     "expected course rests on them."
 )
 _WORLDS = ("works", "does not work")
-_EXPECTED = ["month", "months_since", "world", *THREE, "works_q10", "works_q90", "worlds"]
+_EXPECTED = [
+    "month",
+    "months_since",
+    "world",
+    *THREE,
+    "works_q10",
+    "works_q90",
+    "worlds",
+]
 _VALUE = [
     "series",
     "read",
@@ -211,7 +225,9 @@ class Track:
     def _ahead(self) -> list[str]:
         """When we expect to know."""
         if self.expected.empty:
-            return ["The clock has run out: it reads five years of counts after the onset."]
+            return [
+                "The clock has run out: it reads five years of counts after the onset."
+            ]
         lines = []
         for world, words in zip(_WORLDS, ("If it works", "If it does not")):
             rows = self.expected[self.expected["world"] == world]
@@ -225,7 +241,9 @@ class Track:
                 f"counts to {month_name(end['month'])}."
             )
         if self._assumed:
-            lines.append("The prior is 80% sure before any counts, so that is no finding.")
+            lines.append(
+                "The prior is 80% sure before any counts, so that is no finding."
+            )
         return [*lines, self._sure, BEYOND]
 
     @property
@@ -368,7 +386,9 @@ def only(scenario: Scenario | Intervention) -> tuple[str, Intervention]:
 # ------------------------------------------------------------------------------- worlds to come
 
 #: Expected chances, the month in which we are sure, from even odds too, and what series say.
-Expectations = tuple[pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataFrame]
+Expectations = tuple[
+    pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataFrame
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -414,7 +434,9 @@ class Worlds:
         #: What the clock reads, in words.
         self.label = f"{deaths}, {where}"
         #: The same with the user's series.
-        self.label_with_series = f"{self.label}, with {', '.join(s.name for s in clock.series)}"
+        self.label_with_series = (
+            f"{self.label}, with {', '.join(s.name for s in clock.series)}"
+        )
 
     def _month(self, k: int) -> np.datetime64:
         """The k-th month since the onset."""
@@ -426,7 +448,12 @@ class Worlds:
         last = self.panel.last_month - YOUNGEST * ONE_MONTH
         checked = [k for k in CHECKED if self._month(k) > last]
         if not checked:
-            return pd.DataFrame(columns=_EXPECTED), None, None, pd.DataFrame(columns=_VALUE)
+            return (
+                pd.DataFrame(columns=_EXPECTED),
+                None,
+                None,
+                pd.DataFrame(columns=_VALUE),
+            )
         arms, weight = self.arms()
         compared = [k for k in SERIES_CHECKED if k in checked] or checked[-1:]
         chances = self._chances_in(arms, checked=checked, compared=compared)
@@ -438,7 +465,9 @@ class Worlds:
                 values = chances[label, world, k]
                 low, high = np.quantile(values[:, 0], [0.1, 0.9])
                 means = values.mean(axis=0)
-                rows.append((str(self._month(k)), k, world, *means, low, high, len(values)))
+                rows.append(
+                    (str(self._month(k)), k, world, *means, low, high, len(values))
+                )
         prior = self.clock.before[0]
 
         def sure(label: str, k: int, odds: float, worlds: int | None = None) -> float:
@@ -458,14 +487,18 @@ class Worlds:
         middle = min(compared, key=lambda k: abs(k - 24))
         n = min(self.draws, COMPARED)
         # All are set against the first: the total of all drugs.
-        firsts = [_first(compared, [sure(s, k, 0.5, n) for k in compared]) for s in labels]
+        firsts = [
+            _first(compared, [sure(s, k, 0.5, n) for k in compared]) for s in labels
+        ]
         lines = []
         for series, first in zip(labels, firsts):
             months_earlier = np.nan
             if first is not None and firsts[0] is not None:
                 months_earlier = float(firsts[0] - first)
             works = [
-                float(chances[series, world, middle][:n, 0].mean()) if world in arms else np.nan
+                float(chances[series, world, middle][:n, 0].mean())
+                if world in arms
+                else np.nan
                 for world in _WORLDS
             ]
             lines.append(
@@ -521,7 +554,9 @@ class Worlds:
         if self.posteriors:
             chances = np.mean([self.clock.chances(p) for p in self.posteriors], axis=0)
         fitted = self.model.fit(self.panel)
-        ahead = fitted.forecast(until=str(self.end), draws=self.draws, seed=self.clock.seed)
+        ahead = fitted.forecast(
+            until=str(self.end), draws=self.draws, seed=self.clock.seed
+        )
         evenly = self.rng.permutation((np.arange(self.draws) + 0.5) / self.draws)
         works, nothing, backfires = chances
         does_nothing = evenly * (nothing + backfires) < nothing
@@ -531,7 +566,9 @@ class Worlds:
         for world, sign, likely in zip(_WORLDS, signs, (weight, 1.0 - weight)):
             if likely > 1.0 / POOL:
                 rows = _rows_of_signs(beta, sign)
-                arms[world] = self._arm(world, ahead, beta=beta[rows], timed=timed.at(rows))
+                arms[world] = self._arm(
+                    world, ahead, beta=beta[rows], timed=timed.at(rows)
+                )
         return arms, weight
 
     def _pool(self) -> tuple[Floats, Timings]:
@@ -577,7 +614,9 @@ class Worlds:
             adds_up = Applied(ahead, tables, seed=clock.seed).nation is not None
             less, tables = panel_without(panel, [past], tables=tables, adds_up=adds_up)
             fitted = self.model.fit(less)
-            base = fitted.forecast(until=str(self.end), draws=self.draws, seed=clock.seed)
+            base = fitted.forecast(
+                until=str(self.end), draws=self.draws, seed=clock.seed
+            )
             level = (felt * float(mean[-1]))[None, :, None]
             steps.insert(0, (x, level, np.full(beta.size, unreplaced.mean())))
         path, classes = Applied(base, tables, seed=clock.seed).acted(steps)
@@ -586,8 +625,12 @@ class Worlds:
         for short, part in ahead.beside.items():
             if short in classes:
                 rows = [ahead.locations.index(s) for s in part.locations]
-                classes[short][:, rows] = np.where(is_past, part.draws, classes[short][:, rows])
-        series = tuple(self._ahead_of(w, beta[w], timed=timed) for w in range(beta.size))
+                classes[short][:, rows] = np.where(
+                    is_past, part.draws, classes[short][:, rows]
+                )
+        series = tuple(
+            self._ahead_of(w, beta[w], timed=timed) for w in range(beta.size)
+        )
         counts = self._counts(ahead, {ALL: path, **classes})
         return Arm(beta, counts, series=series if clock.series else ())
 
@@ -608,7 +651,9 @@ class Worlds:
         """Shares of the classes in all drugs, by name and location."""
         return share_tables(self.panel)
 
-    def _counts(self, ahead: Forecast, paths: Mapping[str, Floats]) -> dict[str, Counts]:
+    def _counts(
+        self, ahead: Forecast, paths: Mapping[str, Floats]
+    ) -> dict[str, Counts]:
         """What may be read: the nation's total, the scope's, and the states'."""
         x = self.x
         code = self.clock.code
@@ -617,12 +662,18 @@ class Worlds:
         def deaths_of(scope: str, places: Sequence[str]) -> Floats:
             """Months of places in every world, as counted and then as forecast, (W, S, T)."""
             panel = self.panel if scope == ALL else self.vintage.panel(scope)
-            months = pd.DataFrame(panel.monthly, panel.locations, panel.month_grid.astype(str))
-            past = months.reindex(index=list(places), columns=self.months[before].astype(str))
+            months = pd.DataFrame(
+                panel.monthly, panel.locations, panel.month_grid.astype(str)
+            )
+            past = months.reindex(
+                index=list(places), columns=self.months[before].astype(str)
+            )
             to_come = paths[scope][:, [ahead.locations.index(s) for s in places]]
             to_come = to_come[:, :, ahead.months >= self.months[0]]
             worlds = np.repeat(past.to_numpy()[None], len(to_come), axis=0)
-            return np.asarray(np.maximum(np.concatenate([worlds, to_come], axis=2), 0.0))
+            return np.asarray(
+                np.maximum(np.concatenate([worlds, to_come], axis=2), 0.0)
+            )
 
         felt = np.array([self.felt[code]])
         felt_by_all = felt
@@ -632,7 +683,9 @@ class Worlds:
         place = "nation" if code == NATION else called(code)
         total = deaths_of(ALL, [code])
         counts = {
-            f"all drugs, {place}": Counts(self.months, (code,), felt=felt_by_all, deaths=total)
+            f"all drugs, {place}": Counts(
+                self.months, (code,), felt=felt_by_all, deaths=total
+            )
         }
         of_scope = deaths_of(x.scope, [code])
         if x.scope != ALL:
@@ -640,7 +693,11 @@ class Worlds:
             counts[label] = Counts(self.months, (code,), felt=felt, deaths=of_scope)
         if code == NATION:
             panel = self.panel if x.scope == ALL else self.vintage.panel(x.scope)
-            states = [s for s in panel.locations if s in JURISDICTIONS and s in ahead.locations]
+            states = [
+                s
+                for s in panel.locations
+                if s in JURISDICTIONS and s in ahead.locations
+            ]
             deaths = deaths_of(x.scope, states)
             fewest = np.nan_to_num(deaths[0][:, before]).min(axis=1, initial=np.inf)
             enough = fewest >= FEWEST
@@ -665,7 +722,11 @@ class Worlds:
             walk, error = np.sqrt(series.noise)
             course = timed.shape(np.concatenate([series.months[-1:], ahead]))[world]
             steps = np.cumsum(self.rng.normal(0.0, walk, ahead.size))
-            logs = np.log(series.values[-1]) + steps + self.rng.normal(0.0, error, ahead.size)
+            logs = (
+                np.log(series.values[-1])
+                + steps
+                + self.rng.normal(0.0, error, ahead.size)
+            )
             logs += series.elasticity * beta * (course[1:] - course[0])
             months = np.concatenate([series.months, ahead])
             values = np.concatenate([series.values, np.exp(logs)])
@@ -679,7 +740,9 @@ def _rows_of_signs(beta: Floats, signs: Floats) -> Any:
     for sign in np.unique(signs):
         matches = np.flatnonzero(np.sign(beta) == sign)
         if not matches.size:
-            matches = np.flatnonzero(beta >= 0.0) if sign >= 0.0 else np.arange(beta.size)
+            matches = (
+                np.flatnonzero(beta >= 0.0) if sign >= 0.0 else np.arange(beta.size)
+            )
         targets = np.flatnonzero(signs == sign)
         rows[targets] = np.resize(matches, targets.size)
     return rows

@@ -75,7 +75,9 @@ def show(value: object) -> str:
         return f"{type(value).__name__} of too many digits"
 
 
-def refusal(key: str, value: object, allowed: str, hint: str | None = None) -> ScenarioError:
+def refusal(
+    key: str, value: object, allowed: str, hint: str | None = None
+) -> ScenarioError:
     """The error of a value: what stands at a key, and what may."""
     return ScenarioError(f"{key} is {show(value)}, allowed: {allowed}", hint=hint)
 
@@ -94,16 +96,23 @@ def did_you_mean(value: object, allowed: Iterable[str]) -> str:
 
 def check_keys(table: Mapping[Any, Any], allowed: Iterable[str]) -> None:
     """Refuse unknown keys, with the nearest known ones."""
-    unknown = [f"{show(key)}{did_you_mean(key, allowed)}" for key in table if key not in allowed]
+    unknown = [
+        f"{show(key)}{did_you_mean(key, allowed)}"
+        for key in table
+        if key not in allowed
+    ]
     if unknown:
         raise ScenarioError(
-            f"unknown key {' and '.join(unknown)}", hint=f"allowed: {', '.join(allowed)}"
+            f"unknown key {' and '.join(unknown)}",
+            hint=f"allowed: {', '.join(allowed)}",
         )
 
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number, and no whole one beyond all floats; true is none."""
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(
+        value, bool
+    )
     return real and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 

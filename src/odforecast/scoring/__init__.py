@@ -5,7 +5,12 @@ A missing column or baseline, and shapes that do not match, are a ScoringError.
 
 from odforecast.scoring.columns import horizon_group, regimes
 from odforecast.scoring.metrics import Metric, get_metric
-from odforecast.scoring.pairs import diebold_mariano, pairwise, relative_skill, relative_to_baseline
+from odforecast.scoring.pairs import (
+    diebold_mariano,
+    pairwise,
+    relative_skill,
+    relative_to_baseline,
+)
 from odforecast.scoring.rules import (
     WIS,
     absolute_error,
@@ -25,7 +30,12 @@ from odforecast.scoring.rules import (
     threshold_weighted_crps,
     weighted_interval_score,
 )
-from odforecast.scoring.summary import county_coverage, county_leaderboard, summarise, ten_or_more
+from odforecast.scoring.summary import (
+    county_coverage,
+    county_leaderboard,
+    summarise,
+    ten_or_more,
+)
 from odforecast.scoring.trend import pooled_frequencies, trend_scores, turning_scores
 from odforecast.scoring.truth import Truth
 from odforecast.scoring.units import per_100k, score, score_hub, score_units

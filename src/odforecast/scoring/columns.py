@@ -143,7 +143,9 @@ def regimes(months: NDArray[np.datetime64]) -> NDArray[np.object_]:
     return np.select(picks, ["rise", "fall"], "other").astype(object)
 
 
-def eras(as_of: NDArray[np.datetime64], last_month: NDArray[np.datetime64]) -> NDArray[np.object_]:
+def eras(
+    as_of: NDArray[np.datetime64], last_month: NDArray[np.datetime64]
+) -> NDArray[np.object_]:
     """Era of each origin by the days from the end of its last month: see :func:`era_of`."""
     ends = (last_month.astype("datetime64[M]") + ONE_MONTH).astype("datetime64[D]")
     ages = (as_of.astype("datetime64[D]") - ends).astype(int) + 1
@@ -210,24 +212,34 @@ def size_classes(counts: ArrayLike, locations: ArrayLike) -> NDArray[np.object_]
 def regions(locations: ArrayLike) -> NDArray[np.object_]:
     """Census region of each place: a state's, or that of the state a county lies in."""
     codes, index = np.unique(np.asarray(locations, dtype=str), return_inverse=True)
-    region_of = {NATION: "nation"} | {name: name for name in REGIONS}  # sums of states' draws
+    region_of = {NATION: "nation"} | {
+        name: name for name in REGIONS
+    }  # sums of states' draws
     for code in map(str, codes):
         if code not in region_of:
             place = find(code)
-            region = getattr(place, "region", None) or getattr(find(place.state), "region", None)
+            region = getattr(place, "region", None) or getattr(
+                find(place.state), "region", None
+            )
             region_of[code] = region or "none"
     return np.array([region_of[str(code)] for code in codes], dtype=object)[index]
 
 
 #: Groups that follow from other columns: these, the groups in their order, and how they follow.
-_GROUPS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., Any]]]] = {
+_GROUPS: Final[
+    dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., Any]]]
+] = {
     "horizon_group": (
         ("horizon",),
         HORIZON_GROUPS,
         lambda h: np.array(HORIZON_GROUPS)[np.searchsorted(_LAST_OF, h)],
     ),
     "regime": (("month",), REGIMES, regimes),
-    "level": (("location",), LEVELS, lambda s: np.where(s.astype(str) == NATION, *LEVELS)),
+    "level": (
+        ("location",),
+        LEVELS,
+        lambda s: np.where(s.astype(str) == NATION, *LEVELS),
+    ),
     "era": (("as_of", "last_month"), ERAS, eras),
     "size": (("last_reported", "location"), SIZES, size_classes),
     "region": (("location",), REGION_GROUPS, regions),
@@ -241,7 +253,9 @@ def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
     by = [by] if isinstance(by, str) else by
     groups = {}
     for name, (needed, order, function) in _GROUPS.items():
-        has_its_own = name in ("size", "region") and name in scores  # counties have their own
+        has_its_own = (
+            name in ("size", "region") and name in scores
+        )  # counties have their own
         if name in by and not has_its_own and set(needed) <= set(scores):
             values = function(*(scores[column].to_numpy() for column in needed))
             groups[name] = pd.Categorical(values, order, ordered=True)
@@ -303,7 +317,10 @@ def county_columns(
         "visible": np.repeat(np.isin(size, COUNTY_SIZES[2:]), n_months),
         "urban": np.repeat(urban, n_months),
     }
-    return {c: out[c] for c in (*(c for c in out if c not in COUNTY_COLUMNS), *COUNTY_COLUMNS)}
+    return {
+        c: out[c]
+        for c in (*(c for c in out if c not in COUNTY_COLUMNS), *COUNTY_COLUMNS)
+    }
 
 
 def table_of(scores: Any, name: str = "scores") -> pd.DataFrame:
@@ -312,7 +329,8 @@ def table_of(scores: Any, name: str = "scores") -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
         return table
     raise ScoringError(
-        f"{name} is {short(scores)}, no table", hint=f"give a DataFrame, as results.{name} is"
+        f"{name} is {short(scores)}, no table",
+        hint=f"give a DataFrame, as results.{name} is",
     )
 
 
@@ -323,4 +341,6 @@ def columns_of(by: str | Iterable[str], name: str = "by") -> list[str]:
     names_given = list(by) if isinstance(by, Iterable) else [None]
     if all(isinstance(x, str) for x in names_given):
         return [str(x) for x in names_given]
-    raise ScoringError(f"{name} is {short(by)}", hint="give names of columns, as ('level',)")
+    raise ScoringError(
+        f"{name} is {short(by)}", hint="give names of columns, as ('level',)"
+    )

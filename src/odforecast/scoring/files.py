@@ -29,7 +29,14 @@ from odforecast.names import (
     TARGETS,
 )
 from odforecast.say import plain, quoted
-from odforecast.sources.cells import check_header, days, number, numbers, read_raw, without_index
+from odforecast.sources.cells import (
+    check_header,
+    days,
+    number,
+    numbers,
+    read_raw,
+    without_index,
+)
 from odforecast.sources.columns import BadCell, Column, Table, needed, state
 from odforecast.sources.read import read_raw as read_table
 
@@ -45,7 +52,9 @@ _CODES = frozenset(x.code for x in LOCATIONS)
 _UNIT = ("origin_date", SCENARIO_ID, "location", "target", "horizon", "target_end_date")
 
 
-def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -> pd.DataFrame:
+def read_hub(
+    path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES
+) -> pd.DataFrame:
     """Read a hubverse model-output file and check every row.
 
     Parameters
@@ -145,13 +154,17 @@ def check_hub(
     if raw.empty:
         raise DataError(f"{source}: no rows")
     unit = [name for name in columns if name in _UNIT]
-    for bad, column, reason, hint in itertools.chain(_cell_rules(raw, out), _unit_rules(out, unit)):
+    for bad, column, reason, hint in itertools.chain(
+        _cell_rules(raw, out), _unit_rules(out, unit)
+    ):
         # Rows that a rule does not speak of are good.
         if bad.any():
             row = int(bad[bad].index.min())
             cell = raw[column].iloc[row]
             value = quoted(cell) if isinstance(cell, str) else plain(cell)
-            message = f"{source}, row {rows[row]}, column {column}: {value} {reason}".rstrip()
+            message = (
+                f"{source}, row {rows[row]}, column {column}: {value} {reason}".rstrip()
+            )
             n_rows = bad.sum()
             if n_rows > 1:
                 message += f" ({n_rows} such rows)"
@@ -222,7 +235,9 @@ def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
 def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     """Every row names its scenario; nothing stands for a missing one."""
     cells = raw[SCENARIO_ID].astype(object)
-    hint = "every row names its scenario (null is a name), or the file has no such column"
+    hint = (
+        "every row names its scenario (null is a name), or the file has no such column"
+    )
     yield cells.map(_is_none).astype(bool), SCENARIO_ID, "names no scenario", hint
     texts = pd.Series([isinstance(cell, str) for cell in cells])
     yield ~texts, SCENARIO_ID, "is not text", "write names of scenarios as text"
@@ -246,7 +261,12 @@ def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     if pmf.any():
         cells = cells.astype(object).where(~pmf, 0)
     ids = pd.Series(numbers(cells))
-    yield ids.isna(), column, "is not a finite number", "give a finite number such as 0.5"
+    yield (
+        ids.isna(),
+        column,
+        "is not a finite number",
+        "give a finite number such as 0.5",
+    )
     outside = (kind == "quantile") & ((ids <= 0) | (ids >= 1))
     yield outside, column, "", "quantile levels lie between 0 and 1"
     uncounted = (kind == "sample") & ((ids < 0) | (ids != ids.round()))
@@ -259,9 +279,13 @@ def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
 def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
     """Rules of rows that belong together, one after the other."""
     # Within an origin, target month less horizon is one month: the panel's last.
-    months = pd.Series(out["target_end_date"].to_numpy().astype("datetime64[M]").astype(int))
+    months = pd.Series(
+        out["target_end_date"].to_numpy().astype("datetime64[M]").astype(int)
+    )
     last = months - out["horizon"]
-    first = last.groupby(out["origin_date"]).transform(lambda months: months.mode().iloc[0])
+    first = last.groupby(out["origin_date"]).transform(
+        lambda months: months.mode().iloc[0]
+    )
     hint = (
         "within an origin, horizons and target months must move together: horizon h is "
         "the h-th month after the last one published"
@@ -269,7 +293,9 @@ def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
     yield last != first, "horizon", "does not fit target_end_date", hint
     origin = out["origin_date"].to_numpy().astype("datetime64[M]").astype(int)
     reason = "puts the last published month after the origin date"
-    hint = "horizon 1 is the first month after the last one published by the origin date"
+    hint = (
+        "horizon 1 is the first month after the last one published by the origin date"
+    )
     yield last > origin, "horizon", reason, hint
     column = "output_type_id"
     keys = [*unit, "output_type", "output_type_id"]
@@ -316,7 +342,9 @@ def _check_levels(
     first = rows.loc[row]
     missing = list(itertools.compress(levels, ~present.loc[row]))
     count = f" ({units} such units)" if units > 1 else ""
-    scenario = f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
+    scenario = (
+        f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
+    )
     raise DataError(
         f"{source}, row {numbered[row]}, origin "
         f"{first['origin_date']:%Y-%m-%d}{scenario}, location {first['location']}, "
@@ -387,11 +415,14 @@ class SimpleTable:
                 "target": units["target"].to_numpy(),
                 "horizon": units["horizon"].to_numpy(),
                 "target_end_date": [
-                    str(month_end(month)) for month in units["month"].to_numpy("datetime64[M]")
+                    str(month_end(month))
+                    for month in units["month"].to_numpy("datetime64[M]")
                 ],
                 "output_type": "quantile",
                 "output_type_id": np.tile(list(self.levels), len(self.table)),
-                "value": self.table[list(self.levels.values())].to_numpy(dtype=float).ravel(),
+                "value": self.table[list(self.levels.values())]
+                .to_numpy(dtype=float)
+                .ravel(),
             }
         )
         return check_hub(
@@ -442,7 +473,8 @@ def read_simple(path: Path) -> SimpleTable:
     parsers |= dict.fromkeys(("low", "median", "high", "reported"), _value)
     names = sorted(SIMPLE_COLUMNS)
     columns = [
-        Column(name, name, parse=parsers.get(name, str)) for name in (*names, "reported", "target")
+        Column(name, name, parse=parsers.get(name, str))
+        for name in (*names, "reported", "target")
     ]
     cells = Table(
         read_table(path),
@@ -477,7 +509,9 @@ def read_simple(path: Path) -> SimpleTable:
         suffix = f"_{float(share)!r}"  # all digits: levels may differ in the seventh
         low_columns[low] = f"low{suffix}"
         high_columns[round(1 - low, 12)] = f"high{suffix}"
-        ends = intervals[intervals["level"] == share].set_index(_SIMPLE_UNIT)[["low", "high"]]
+        ends = intervals[intervals["level"] == share].set_index(_SIMPLE_UNIT)[
+            ["low", "high"]
+        ]
         table = table.join(ends.add_suffix(suffix), on=_SIMPLE_UNIT)
     levels = low_columns | {0.5: "median"} | dict(reversed(high_columns.items()))
     if day := DAY_IN_NAME.match(path.name):
@@ -492,16 +526,27 @@ def _check_intervals(cells: Table, intervals: pd.DataFrame) -> None:
     """Refuse a level that is none, an interval given twice, and forecasts that lack one."""
     level = intervals["level"]
     outside = ~((level > 0) & (level < 1))
-    cells.refuse(outside.to_numpy(), "level", "does not lie between 0 and 1", "write 0.9 for 90%")
+    cells.refuse(
+        outside.to_numpy(), "level", "does not lie between 0 and 1", "write 0.9 for 90%"
+    )
     repeated = intervals.duplicated([*_SIMPLE_UNIT, "level"])
     hint = "give every interval of a place and month once"
-    cells.refuse(repeated.to_numpy(), "level", "repeats an interval of this place and month", hint)
+    cells.refuse(
+        repeated.to_numpy(),
+        "level",
+        "repeats an interval of this place and month",
+        hint,
+    )
     units = intervals.groupby(_SIMPLE_UNIT, sort=False)
     n_levels = level.nunique()
     lacking = units["level"].transform("size") < n_levels
     why = f"is of a place and month without all {n_levels} levels of the table"
-    cells.refuse(lacking.to_numpy(), "level", why, "give every place and month the same levels")
-    differs = units["median"].transform(lambda medians: medians.nunique(dropna=False)) > 1
+    cells.refuse(
+        lacking.to_numpy(), "level", why, "give every place and month the same levels"
+    )
+    differs = (
+        units["median"].transform(lambda medians: medians.nunique(dropna=False)) > 1
+    )
     why = "is not the only median of this place and month"
     cells.refuse(differs.to_numpy(), "median", why, "give all its rows the same median")
 
@@ -528,7 +573,9 @@ def header_of(path: Path) -> frozenset[str]:
     try:
         if name.endswith(".parquet"):
             return frozenset(map(str.lower, pq.read_schema(path).names))
-        with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as handle:
+        with (
+            gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as handle
+        ):
             text = handle.read(10_000).decode("utf-8-sig", "ignore").lower()
     except (OSError, EOFError, ValueError, IndexError, DataError):
         return frozenset()

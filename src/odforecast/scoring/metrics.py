@@ -119,7 +119,9 @@ class Metric:
                 hint=f"call it my_{self.name}",
             )
         if not callable(self.function):
-            raise ScoringError(f"metric {self.name!r}: function is {self.function!r}, no function")
+            raise ScoringError(
+                f"metric {self.name!r}: function is {self.function!r}, no function"
+            )
         for field_name, allowed in (("better", _BETTER), ("target", (None, *TARGETS))):
             if (value := getattr(self, field_name)) not in allowed:
                 raise ScoringError(
@@ -128,11 +130,17 @@ class Metric:
                 )
         try:
             text = _text_of(self.function)
-        except (OSError, TypeError, ValueError):  # nobody can say whether it is the same again
+        except (
+            OSError,
+            TypeError,
+            ValueError,
+        ):  # nobody can say whether it is the same again
             text = ""
         object.__setattr__(self, "reusable", bool(text))
         parts = ("metric", self.name, str(self.version), str(self.target))
-        object.__setattr__(self, "key", content_hash(*parts, text or secrets.token_hex(8)))
+        object.__setattr__(
+            self, "key", content_hash(*parts, text or secrets.token_hex(8))
+        )
 
 
 def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
@@ -180,7 +188,9 @@ def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
             hint = f'Metric("name", function), or one of: {names}'
             raise ScoringError(f"{metric!r} is not a metric", hint=hint)
         if metric.name in out:
-            raise ScoringError(f"metric {metric.name!r} is given twice", hint="rename one of them")
+            raise ScoringError(
+                f"metric {metric.name!r} is given twice", hint="rename one of them"
+            )
         out[metric.name] = metric
     return tuple(out.values())
 
@@ -249,7 +259,9 @@ def _plain(values: Iterable[object]) -> str:
     for value in values:
         if isinstance(value, np.ndarray) and value.dtype != object:
             out.append(content_hash(value))
-        elif value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
+        elif value is None or isinstance(
+            value, bool | int | float | str | bytes | np.generic
+        ):
             out.append(f"{type(value).__name__}:{value!r}")
         elif isinstance(value, tuple | list):
             out.append(f"[{_plain(value)}]")

@@ -89,7 +89,9 @@ class Cells:
         often_by[:, -1] = 1.0
         for era in sorted(set(self.eras)):
             positions = np.flatnonzero(np.array(self.eras) == era)
-            chosen = positions[rng.integers(0, positions.size, size=(samples, positions.size))]
+            chosen = positions[
+                rng.integers(0, positions.size, size=(samples, positions.size))
+            ]
             np.add.at(often_by, (rows, chosen), 1.0)
         return often_at[:, self.at] * often_by[:, self.by]
 
@@ -240,14 +242,20 @@ class Grid:
         for key in keys:  # unobserved categories would be multiplied out
             if isinstance(rows[key].dtype, pd.CategoricalDtype):
                 rows[key] = rows[key].astype(str)
-        wide = rows.set_index([*keys, "model"])[metric].unstack("model").reindex(columns=models)
+        wide = (
+            rows.set_index([*keys, "model"])[metric]
+            .unstack("model")
+            .reindex(columns=models)
+        )
         units = wide.index.to_frame(index=False)
         return cls(units, models, values={metric: wide.to_numpy(dtype=float)})
 
     def rows(self, at: NDArray[np.bool_] | NDArray[np.intp]) -> Grid:
         """Some of the units."""
         values = {name: table[at] for name, table in self.values.items()}
-        return replace(self, units=self.units.iloc[at].reset_index(drop=True), values=values)
+        return replace(
+            self, units=self.units.iloc[at].reset_index(drop=True), values=values
+        )
 
     def groups(self, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], Grid]]:
         """The units by the values of columns, or of groups that follow from them, in order."""
@@ -276,7 +284,9 @@ class Grid:
         days = pd.DatetimeIndex(self.units[origin_of(self.units)])
         origins, at = np.unique(days.to_numpy(), return_inverse=True)
         donors, eras, by = self._donors()
-        places, cell = np.unique(np.stack([at, by], axis=1), axis=0, return_inverse=True)
+        places, cell = np.unique(
+            np.stack([at, by], axis=1), axis=0, return_inverse=True
+        )
         cell = cell.ravel()
         order = np.argsort(cell, kind="stable")
         ends = np.cumsum(np.bincount(cell))
@@ -298,8 +308,12 @@ class Grid:
         units = self.units
         if "donor" not in units:
             return [], [], np.full(len(units), -1)
-        names = units["donor"].astype(object).fillna("").astype(str).str.partition("/")[0]
-        donors, first, by = np.unique(names.to_numpy(str), return_index=True, return_inverse=True)
+        names = (
+            units["donor"].astype(object).fillna("").astype(str).str.partition("/")[0]
+        )
+        donors, first, by = np.unique(
+            names.to_numpy(str), return_index=True, return_inverse=True
+        )
         era = np.full(len(units), "", dtype=object)
         if {"as_of", "last_month"} <= set(units):
             as_of = pd.DatetimeIndex(units["as_of"]).to_numpy()
@@ -332,7 +346,9 @@ def _compared(
     scores = table_of(scores)
     keys = columns.columns_of(by)
     if "model" in keys:
-        raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
+        raise ScoringError(
+            "by names 'model', and models are what is compared", hint="leave it out"
+        )
     scores = with_groups(scores, ["model", *keys])
     _of_one_kind(scores, keys)
     models = sorted(set(scores["model"].astype(str)))
@@ -505,7 +521,11 @@ def _relative(
             n_common = shared_counts.min(axis=1)
         weights = pairs.cells.weights(bootstrap, block, seed)
         estimates = pairs.related(statistic, base, weights, level, shared)
-        columns = labels | {"model": grid.models, "n_units": n_units, "n_common": n_common}
+        columns = labels | {
+            "model": grid.models,
+            "n_units": n_units,
+            "n_common": n_common,
+        }
         for name in ("n_origins", "n_blocks", "n_donors"):
             columns[name] = getattr(rests_on, name)[:, base]
         unknown = np.full(totals.shape, np.nan)
@@ -516,7 +536,9 @@ def _relative(
     return _compared(table, scores, baseline=baseline, metric=metric, by=by)
 
 
-def _check_sampling(bootstrap: object, block: object, level: object, seed: object) -> None:
+def _check_sampling(
+    bootstrap: object, block: object, level: object, seed: object
+) -> None:
     """Refuse settings of an interval over origins that mean nothing."""
     whole("bootstrap", bootstrap, least=0, error=ScoringError)
     if block is not None:
@@ -594,13 +616,16 @@ def pairwise(
     models = sorted(set(table["model"].astype(str))) if "model" in table else []
     if len(models) < 2:
         raise ScoringError(
-            f"{len(models)} model cannot be compared with another", hint="score two or more"
+            f"{len(models)} model cannot be compared with another",
+            hint="score two or more",
         )
 
     def rows(labels: dict[str, object], grid: Grid) -> pd.DataFrame:
         """A row per ordered pair."""
         head = {**labels, "scale": scale, "metric": metric}
-        columns = _each_pair(grid.pairs(column), bootstrap, block=block, level=level, seed=seed)
+        columns = _each_pair(
+            grid.pairs(column), bootstrap, block=block, level=level, seed=seed
+        )
         return pd.DataFrame(head | columns)
 
     return _compared(rows, table, baseline=models[0], metric=column, by=by)
@@ -705,9 +730,13 @@ def diebold_mariano(
     models = set(scores["model"].astype(str)) if "model" in scores else set()
     for name in (model, baseline):
         if name not in models:
-            raise ScoringError(f"no scores of {name!r}", hint=one_of(name, sorted(models)))
+            raise ScoringError(
+                f"no scores of {name!r}", hint=one_of(name, sorted(models))
+            )
     if model == baseline:
-        raise ScoringError(f"{model} cannot be tested against itself", hint="name another model")
+        raise ScoringError(
+            f"{model} cannot be tested against itself", hint="name another model"
+        )
     table = with_groups(scores, [*keys, "horizon"])
     table = table[table["model"].astype(str).isin([model, baseline])]
     _of_one_kind(table, keys)
@@ -724,7 +753,9 @@ def diebold_mariano(
         days = pd.DatetimeIndex(gap.index).to_numpy()
         months = days.astype("datetime64[M]").astype(int)
         horizon = max(1, int(part["horizon"].max()))
-        result = _test(np.asarray(gap, dtype=np.float64), months, horizon=horizon, method=method)
+        result = _test(
+            np.asarray(gap, dtype=np.float64), months, horizon=horizon, method=method
+        )
         rows.append(labels | {"n_units": len(differences)} | result)
     if not rows:
         raise ScoringError(f"{model} and {baseline} have no scorable unit in common")
@@ -747,7 +778,10 @@ class MeanTest(NamedTuple):
 
 def _student(statistic: float, df: int, note: str = "") -> MeanTest:
     """A test by Student's t."""
-    from scipy.special import stdtr, stdtrit  # a tenth of a worker's start, which has no tests
+    from scipy.special import (
+        stdtr,
+        stdtrit,
+    )  # a tenth of a worker's start, which has no tests
 
     p_value = float(2.0 * stdtr(df, -abs(statistic)))
     return MeanTest(
@@ -759,7 +793,9 @@ def _student(statistic: float, df: int, note: str = "") -> MeanTest:
     )
 
 
-def _test(gap: Floats, months: NDArray[np.int64], horizon: int, method: str) -> dict[str, object]:
+def _test(
+    gap: Floats, months: NDArray[np.int64], horizon: int, method: str
+) -> dict[str, object]:
     """The test of one series of differences, one per origin, at these months."""
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
@@ -794,11 +830,15 @@ def _too_few(months: NDArray[np.int64], overlap: int, horizon: int, method: str)
     if n < _FEWEST:
         return f"{n} origins are too few: {_FEWEST} needed"
     if stretch < needed:
-        return f"{n} origins within {stretch} months are too few: {needed} months needed"
+        return (
+            f"{n} origins within {stretch} months are too few: {needed} months needed"
+        )
     return ""
 
 
-def _overlapping(gap: Floats, months: NDArray[np.int64], horizon: int, overlap: int) -> MeanTest:
+def _overlapping(
+    gap: Floats, months: NDArray[np.int64], horizon: int, overlap: int
+) -> MeanTest:
     """Harvey, Leybourne and Newbold's test."""
     n = gap.size
     mean = float(gap.mean())

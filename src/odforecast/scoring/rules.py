@@ -37,7 +37,9 @@ class WIS(NamedTuple):
     under: Floats
 
 
-def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alpha: float) -> Floats:
+def interval_score(
+    lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alpha: float
+) -> Floats:
     """Interval score of a central ``1 - alpha`` interval (Gneiting and Raftery 2007).
 
     ``(u - l) + 2/alpha (l - y)+ + 2/alpha (y - u)+``
@@ -72,7 +74,9 @@ def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alph
     return np.asarray((high - low) + 2.0 / alpha * miss)
 
 
-def quantile_score(quantiles: ArrayLike, levels: Sequence[float], observed: ArrayLike) -> Floats:
+def quantile_score(
+    quantiles: ArrayLike, levels: Sequence[float], observed: ArrayLike
+) -> Floats:
     """Quantile (pinball) score of each quantile: ``(1{y < q} - tau) (q - y)``.
 
     Parameters
@@ -210,7 +214,9 @@ def bias_from_quantiles(
     values, tau = check_quantiles(quantiles, levels)
     middle = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
     if middle.size != 1:
-        raise ScoringError("bias needs the median among the levels", hint="add level 0.5")
+        raise ScoringError(
+            "bias needs the median among the levels", hint="add level 0.5"
+        )
     y = np.asarray(observed, dtype=float)
     tau = _along_units(tau, values)
     below = np.where(values <= y, tau, 0.0).max(axis=0)
@@ -258,13 +264,17 @@ def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Flo
     chances = np.asarray(probability, dtype=float)
     position = np.asarray(observed, dtype=np.int64)
     if chances.ndim < 1 or chances.shape[-1] < 2:
-        raise ScoringError(f"probability has shape {chances.shape}: two categories or more")
+        raise ScoringError(
+            f"probability has shape {chances.shape}: two categories or more"
+        )
     usable = ~np.isnan(chances).any(axis=-1)
     usable_chances = chances[usable]
     negative = (usable_chances < 0).any()
     total = usable_chances.sum(axis=-1)
     if negative or not np.allclose(total, 1.0, atol=1e-6):
-        raise ScoringError("probability: each must be 0 or more, and they must add up to 1")
+        raise ScoringError(
+            "probability: each must be 0 or more, and they must add up to 1"
+        )
     n_steps = chances.shape[-1] - 1
     reached = np.arange(n_steps) >= position[..., None]
     cumulative = np.cumsum(chances, axis=-1)[..., :-1]
@@ -273,7 +283,9 @@ def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Flo
     return np.asarray(np.where(usable & (position >= 0), scores, np.nan))
 
 
-def check_quantiles(quantiles: ArrayLike, levels: Sequence[float]) -> tuple[Floats, Floats]:
+def check_quantiles(
+    quantiles: ArrayLike, levels: Sequence[float]
+) -> tuple[Floats, Floats]:
     """Quantiles as floats, levels as floats; ordered up to rounding, then exactly."""
     values = np.asarray(quantiles, dtype=float)
     tau = np.asarray(levels, dtype=float)
@@ -285,9 +297,13 @@ def check_quantiles(quantiles: ArrayLike, levels: Sequence[float]) -> tuple[Floa
     within = ((tau > 0) & (tau < 1)).all()
     rising = (np.diff(tau) > 0).all()
     if not within or not rising:
-        raise ScoringError(f"levels must rise within (0, 1), got {[float(x) for x in tau]}")
+        raise ScoringError(
+            f"levels must rise within (0, 1), got {[float(x) for x in tau]}"
+        )
     if not np.isfinite(values).all():
-        raise ScoringError("quantiles must be finite", hint="score only units with a forecast")
+        raise ScoringError(
+            "quantiles must be finite", hint="score only units with a forecast"
+        )
     # Interpolating between equal draws may undo their order in the last digit.
     slack = 1e-9 * (1.0 + np.abs(values[1:]))
     crossed = np.argwhere(np.diff(values, axis=0) < -slack)
@@ -387,7 +403,9 @@ def log_score_sorted(ordered: Floats, observed: Floats) -> Floats:
     """Log score of sorted draws, shapes (U, D) and (U,)."""
     n = ordered.shape[1]
     if n < 2:
-        raise ScoringError("one draw has no variance, so no log score", hint="use at least 2")
+        raise ScoringError(
+            "one draw has no variance, so no log score", hint="use at least 2"
+        )
     support = (ordered[:, 0] >= 0) & (observed >= 0)
     counts = ordered if support.all() else np.where(support[:, None], ordered, 0.0)
     logs = np.log1p(counts)
@@ -452,7 +470,9 @@ def paired(
             hint=f"draws come first: {form}",
         )
     if finite and not np.isfinite(values).all():
-        raise ScoringError("draws must be finite", hint="score only units with a forecast")
+        raise ScoringError(
+            "draws must be finite", hint="score only units with a forecast"
+        )
     return values, y
 
 
@@ -546,7 +566,9 @@ def band(low: ArrayLike, high: ArrayLike) -> NDArray[np.int64]:
     return bands.astype(np.int64)
 
 
-def interval_pit(draws: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int) -> Floats:
+def interval_pit(
+    draws: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int
+) -> Floats:
     """Randomised PIT of a count known to lie between two numbers.
 
     ``(#{draws < low} + U (1 + #{low <= draws <= high})) / (D + 1)``: uniform exactly if count and
@@ -715,11 +737,15 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     >>> float(od.scoring.energy_score(draws, [0.0, 0.0]))
     0.0
     """
-    values, y = paired(draws, observed, form="(D, ..., K) against (..., K), the vector's K last")
+    values, y = paired(
+        draws, observed, form="(D, ..., K) against (..., K), the vector's K last"
+    )
     n = values.shape[0]
     size = values.shape[-1]
     if n < 2 or size == 0 or not y.ndim:
-        raise ScoringError(f"{n} draws of {size} elements have no energy score", hint="two or more")
+        raise ScoringError(
+            f"{n} draws of {size} elements have no energy score", hint="two or more"
+        )
     units = np.moveaxis(values.reshape(n, -1, size), 1, 0)
     pairs = n * (n - 1) if fair else n * n
     scores = []
@@ -798,7 +824,9 @@ def interval_coverage(
     return np.where(np.isnan(y), np.nan, inside)
 
 
-def coverages(values: Floats, levels: Sequence[float], observed: Floats) -> dict[str, Floats]:
+def coverages(
+    values: Floats, levels: Sequence[float], observed: Floats
+) -> dict[str, Floats]:
     """Coverage of each usual interval, by the name of its column in the table of scores."""
     covered = interval_coverage(values, levels, observed=observed)
     names = [f"cover_{round(100 * nominal)}" for nominal in COVERAGE_LEVELS]
@@ -863,4 +891,6 @@ def pit_histogram(pit: ArrayLike, bins: int = 10) -> pd.DataFrame:
         raise ScoringError("PIT values must lie in [0, 1]")
     counts, edges = np.histogram(values, bins=bins, range=(0.0, 1.0))
     density = counts * bins / values.size if values.size else np.nan
-    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "n": counts, "density": density})
+    return pd.DataFrame(
+        {"left": edges[:-1], "right": edges[1:], "n": counts, "density": density}
+    )

@@ -12,15 +12,29 @@ from numpy.typing import NDArray
 from odforecast.errors import ScoringError
 from odforecast.names import SCENARIO_ID, TARGET_12MO
 from odforecast.scoring import columns
-from odforecast.scoring.columns import UNIT_KEYS, columns_of, groups_of, need, with_groups
+from odforecast.scoring.columns import (
+    UNIT_KEYS,
+    columns_of,
+    groups_of,
+    need,
+    with_groups,
+)
 from odforecast.scoring.metrics import Metric
 from odforecast.scoring.pairs import relative_to_baseline
 from odforecast.scoring.rules import Floats
 from odforecast.scoring.units import LOG_SCORES, revised
 
 #: Means in a summary: column of the summary -> column of the unit-level table.
-MEANS = {name: name for name in ("wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps")}
-MEANS |= {"log_score_lognormal": "log_score", "mae": "ae", "mape": "ape", "bias": "bias"}
+MEANS = {
+    name: name
+    for name in ("wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps")
+}
+MEANS |= {
+    "log_score_lognormal": "log_score",
+    "mae": "ae",
+    "mape": "ape",
+    "bias": "bias",
+}
 MEANS |= {f"coverage_{k}": f"cover_{k}" for k in (50, 80, 90, 95)}
 
 
@@ -72,8 +86,12 @@ def summarise(
     requested = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
     names = [x.name if isinstance(x, Metric) else x for x in requested]
     means = MEANS | {name: name for name in columns_of(names, "metrics")}
-    means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
-    if twice := [name for name, column in means.items() if name != column and column in means]:
+    means["log_score_lognormal"] = next(
+        (x for x in LOG_SCORES if x in scores), LOG_SCORES[0]
+    )
+    if twice := [
+        name for name, column in means.items() if name != column and column in means
+    ]:
         raise ScoringError(
             f"metrics names {means[twice[0]]!r}, which every summary has as {twice[0]!r}",
             hint="leave it out",
@@ -113,7 +131,9 @@ def summarise(
         out["mae_reported"] = mean["revision"]
         out["rel_wis_reported"] = share
         out["coverage_90_revised"] = mean["covered"]
-    split = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
+    split = {"horizon", "horizon_group"} & set(
+        groups
+    )  # half of the near months is counted already
     if split and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
         paired = table[table["rps"].notna() & table["rps_pooled"].notna()]
         mean = grouped(paired)[["rps", "rps_pooled"]].mean().reindex(out.index)
@@ -155,7 +175,9 @@ def _relative(table: pd.DataFrame, baseline: str, groups: list[str]) -> pd.DataF
         groups_without = table[keys].drop_duplicates()
         return groups_without.assign(rel_wis=np.nan, n_common=0)
     related = relative_to_baseline(table, baseline, by=groups, bootstrap=0)
-    related = related.rename(columns={"ratio": "rel_wis"})[[*keys, "rel_wis", "n_common"]]
+    related = related.rename(columns={"ratio": "rel_wis"})[
+        [*keys, "rel_wis", "n_common"]
+    ]
     # Categories survive a merge only if both sides have them.
     return related.astype({name: table[name].dtype for name in keys})
 
@@ -259,13 +281,17 @@ def county_coverage(
     def lines(rows: pd.DataFrame, _: object) -> Lines:
         exact = rows[rows["scorable"]]
         pit = rows["pit"].dropna()
-        coverage = {f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 80, 90, 95)}
+        coverage = {
+            f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 80, 90, 95)
+        }
         yield {
             "n_exact": len(exact),
             **coverage,
             "se_coverage_90": _mean_error(exact["cover_90"], exact),
             "n_bounded": len(pit),
-            "pit_90": float(((pit >= 0.05) & (pit < 0.95)).mean()) if len(pit) else np.nan,
+            "pit_90": float(((pit >= 0.05) & (pit < 0.95)).mean())
+            if len(pit)
+            else np.nan,
             "pit_mean": pit.mean(),
             "pit_spread": pit.std(ddof=0) * np.sqrt(12.0),
         }
@@ -328,7 +354,8 @@ def _by_model(
     """Lines of each model in each group; models are compared on the same units."""
     if not is_of_counties(scores):
         raise ScoringError(
-            "these are not scores of counties", hint="od.score of a forecast of counties makes them"
+            "these are not scores of counties",
+            hint="od.score of a forecast of counties makes them",
         )
     if scores.empty:
         raise ScoringError("the score table is empty", hint="did every forecast fail?")
@@ -342,7 +369,9 @@ def _by_model(
         units = part.groupby(keys, observed=True, dropna=False, sort=False)
         unit = units.ngroup()
         names = part["model"].astype(str).to_numpy()
-        whole = {str(model): rows for model, rows in part.set_index(unit).groupby(names)}
+        whole = {
+            str(model): rows for model, rows in part.set_index(unit).groupby(names)
+        }
         for model, rows in whole.items():
             out += [labels | {"model": model} | line for line in lines(rows, whole)]
     table = pd.DataFrame(out)
@@ -355,7 +384,9 @@ def _by_model(
 def _sized(table: pd.DataFrame) -> pd.DataFrame:
     """The table, its classes of size in their order."""
     classes = (*columns.COUNTY_SIZES, "")
-    return table.assign(size=pd.Categorical(table["size"].astype(str), classes, ordered=True))
+    return table.assign(
+        size=pd.Categorical(table["size"].astype(str), classes, ordered=True)
+    )
 
 
 def _related(
@@ -443,7 +474,9 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
     """How long the assumptions of each scenario held, out of the months that are scored."""
     need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
-    units = scores.loc[_ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]].drop_duplicates()
+    units = scores.loc[
+        _ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]
+    ].drop_duplicates()
     fulfilled = units[units[PLAUSIBLE].astype(bool)].groupby(keys)["month"]
     out = units.groupby(keys, sort=True).size().to_frame("months")
     out[PLAUSIBLE] = fulfilled.size().reindex(out.index, fill_value=0)
@@ -458,13 +491,19 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
     need(scores, [SCENARIO_ID, "model"])
     rows = scores[scores["horizon"] > 0]
     if rows.empty:
-        raise ScoringError("no month ahead to score", hint="scenarios change months to come")
+        raise ScoringError(
+            "no month ahead to score", hint="scenarios change months to come"
+        )
     rows = rows.assign(scorable=rows["scorable"].astype(bool))
     by = ["target", "level", SCENARIO_ID]
     parts = [summarise(rows, by, baseline=baseline).assign(months="all")]
     if PLAUSIBLE in rows:
-        plausible = rows.assign(scorable=rows["scorable"] & rows[PLAUSIBLE].astype(bool))
-        parts.insert(0, summarise(plausible, by, baseline=baseline).assign(months=PLAUSIBLE))
+        plausible = rows.assign(
+            scorable=rows["scorable"] & rows[PLAUSIBLE].astype(bool)
+        )
+        parts.insert(
+            0, summarise(plausible, by, baseline=baseline).assign(months=PLAUSIBLE)
+        )
     out = pd.concat(parts, ignore_index=True)
     out.insert(len(by), "months", out.pop("months"))
     return out.sort_values([*by, "model"], kind="stable", ignore_index=True)
@@ -486,7 +525,9 @@ def nearest(scores: pd.DataFrame) -> pd.DataFrame:
             "n_common": len(values),
             "nearest": lowest.div(lowest.sum(axis=1), axis=0).mean().to_numpy(),
         }
-        parts.append(pd.DataFrame(columns).sort_values(["wis", SCENARIO_ID], kind="stable"))
+        parts.append(
+            pd.DataFrame(columns).sort_values(["wis", SCENARIO_ID], kind="stable")
+        )
     names = [*groups, SCENARIO_ID, "wis", "n_common", "nearest"]
     if not parts:
         return pd.DataFrame(columns=names)

@@ -63,7 +63,9 @@ def _settled(panel: Panel) -> Floats:
     return panel.reported[rows][:, settled]
 
 
-def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
+def trend_scores(
+    forecast: Forecast, truth: Truth, known: Panel | None = None
+) -> pd.DataFrame:
     """Scores of the trend: one row per location and month, in the forecast's order.
 
     Parameters
@@ -130,7 +132,9 @@ def _columns_ahead(forecast: Forecast) -> NDArray[np.intp]:
     return np.flatnonzero((horizons >= 1) & (horizons <= LONGEST))
 
 
-def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
+def turning_scores(
+    forecast: Forecast, truth: Truth, known: Panel | None = None
+) -> pd.DataFrame:
     """Probability of a turn and whether it happened, for 1 to 12 months ahead.
 
     Parameters

@@ -16,7 +16,13 @@ from odforecast.errors import ScoringError, one_of, short, whole
 from odforecast.forecasts.forecast import a_forecast
 from odforecast.geography import called, pick
 from odforecast.months import ONE_MONTH, Months
-from odforecast.names import COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
+from odforecast.names import (
+    COUNTIES,
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGETS,
+    VINTAGE_SYNTHETIC,
+)
 from odforecast.panel import Floats, Panel
 from odforecast.publication import SETTLED
 from odforecast.say import card, html_facts, listed, number_of, steady
@@ -87,7 +93,9 @@ class Truth:
             raise ScoringError(f"kind is {self.kind!r}, an unknown truth", hint=hint)
         if self.panel.vintage == VINTAGE_SYNTHETIC or self.panel.donor:
             kind = "delayed" if self.panel.donor else "made-up"
-            raise ScoringError(f"a {kind} panel cannot be a truth", hint="take one from an archive")
+            raise ScoringError(
+                f"a {kind} panel cannot be a truth", hint="take one from an archive"
+            )
 
     @steady
     def __repr__(self) -> str:
@@ -102,7 +110,9 @@ class Truth:
 
     @steady
     def _repr_html_(self) -> str:
-        because = f"a count settles in {MIN_AGE if self.provisional else self.min_age} months"
+        because = (
+            f"a count settles in {MIN_AGE if self.provisional else self.min_age} months"
+        )
         if self.provisional:
             because += f", and is taken as provisional truth from {self.min_age}"
         facts = {
@@ -166,10 +176,14 @@ class Truth:
 
     def select(self, locations: str | Iterable[str]) -> Truth:
         """Only these locations, by any of their names, in this order."""
-        places = pick(locations, self.panel.locations, f"release {self.release}", ScoringError)
+        places = pick(
+            locations, self.panel.locations, f"release {self.release}", ScoringError
+        )
         return replace(self, panel=self.panel.select(places))
 
-    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+    def plot(
+        self, location: str | None = None, axes: Axes | None = None, **style: Any
+    ) -> Axes:
         """The counts of one place over time; see :meth:`odforecast.Panel.plot`.
 
         Parameters
@@ -220,7 +234,9 @@ class Truth:
             Empty where the count is scorable.
         """
         if target not in TARGETS:
-            raise ScoringError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
+            raise ScoringError(
+                f"target is {target!r}, unknown", hint=one_of(target, TARGETS)
+            )
         monthly = target == TARGET_MONTH
         if monthly and self.kind != "reported":
             raise ScoringError("monthly truth exists for reported counts only")
@@ -228,13 +244,23 @@ class Truth:
         counts = self.panel.monthly if monthly else getattr(self.panel, self.kind)
         values, reasons = self._read(counts, grid, locations=locations, months=months)
         if not monthly:
-            for layer, kind in ((self.panel.hidden, "suppressed"), (self.panel.lost, "lost")):
+            for layer, kind in (
+                (self.panel.hidden, "suppressed"),
+                (self.panel.lost, "lost"),
+            ):
                 if layer.any():
                     unpublished = (
-                        self._read(layer.astype(float), grid, locations=locations, months=months)[0]
+                        self._read(
+                            layer.astype(float),
+                            grid,
+                            locations=locations,
+                            months=months,
+                        )[0]
                         == 1.0
                     )
-                    reasons[unpublished] = f"{kind} in release {self.release}: {_BETWEEN[kind]}"
+                    reasons[unpublished] = (
+                        f"{kind} in release {self.release}: {_BETWEEN[kind]}"
+                    )
         values[reasons != ""] = np.nan
         return values, reasons
 
@@ -265,9 +291,12 @@ class Truth:
         names = ("low", "high") if self.kind == "reported" else (self.kind, self.kind)
         layers = (getattr(self.panel, name) for name in names)
         read = (
-            self._read(x, self.panel.months, locations=locations, months=months) for x in layers
+            self._read(x, self.panel.months, locations=locations, months=months)
+            for x in layers
         )
-        low, high = (np.where(reasons == "", values, np.nan) for values, reasons in read)
+        low, high = (
+            np.where(reasons == "", values, np.nan) for values, reasons in read
+        )
         return low, high
 
     def _read(
@@ -287,10 +316,14 @@ class Truth:
         available = at >= 0
         values[np.ix_(available, inside)] = layer[np.ix_(at[available], column[inside])]
         reasons[np.isnan(values)] = f"not published in release {self.release}"
-        reasons[:, column >= grid.size] = f"after the last month of release {self.release}"
+        reasons[:, column >= grid.size] = (
+            f"after the last month of release {self.release}"
+        )
         for i in np.flatnonzero(~available):
             reasons[i] = f"release {self.release} has no {locations[int(i)]}"
-        age = (np.datetime64(self.release, "M") - months.astype("datetime64[M]")).astype(int)
+        age = (
+            np.datetime64(self.release, "M") - months.astype("datetime64[M]")
+        ).astype(int)
         for j in np.flatnonzero(age < self.min_age):
             reasons[reasons[:, j] == "", j] = (
                 f"too young: release {self.release} is {age[j]} months after the month, "
@@ -305,12 +338,18 @@ def forecast_and_truth(forecast: object, truth: object) -> None:
     if isinstance(truth, Panel):
         raise ScoringError("truth is a Panel", hint="make it one: od.Truth(panel)")
     if not isinstance(truth, Truth):
-        raise ScoringError(f"truth is {short(truth)}, not a Truth", hint="give od.Truth(panel)")
+        raise ScoringError(
+            f"truth is {short(truth)}, not a Truth", hint="give od.Truth(panel)"
+        )
 
 
 def months_ahead(horizons: object, forecast_months: Sequence[int]) -> list[int]:
     """Horizons, of which a forecast has one at least."""
-    span = f" within {forecast_months[0]} to {forecast_months[-1]}" if len(forecast_months) else ""
+    span = (
+        f" within {forecast_months[0]} to {forecast_months[-1]}"
+        if len(forecast_months)
+        else ""
+    )
     hint = f"give a list of months ahead{span}, as [1, 6]"
     if isinstance(horizons, str) or not isinstance(horizons, Iterable):
         raise ScoringError(f"horizons is {short(horizons)}, no list", hint=hint)
@@ -321,5 +360,7 @@ def months_ahead(horizons: object, forecast_months: Sequence[int]) -> list[int]:
         if isinstance(h, bool) or not isinstance(h, numbers.Real) or h % 1 != 0:
             raise ScoringError(f"horizon {short(h)} is not a whole number", hint=hint)
     if len(forecast_months) and not set(months) & {int(h) for h in forecast_months}:
-        raise ScoringError(f"horizons {short(months)}: none of them is forecast", hint=hint)
+        raise ScoringError(
+            f"horizons {short(months)}: none of them is forecast", hint=hint
+        )
     return [int(h) for h in months]

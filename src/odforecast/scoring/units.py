@@ -25,7 +25,9 @@ from odforecast.scoring.truth import Truth, forecast_and_truth, months_ahead
 from odforecast.seeds import seed_from
 
 #: Values to score against and why the others cannot be: ``Truth.observed`` of the backtest.
-Observe = Callable[[Sequence[str], NDArray[np.datetime64], str], tuple[Floats, NDArray[np.object_]]]
+Observe = Callable[
+    [Sequence[str], NDArray[np.datetime64], str], tuple[Floats, NDArray[np.object_]]
+]
 
 
 #: Columns of a table before it is one: arrays of one length, or a value that all rows have.
@@ -80,7 +82,9 @@ def score_units(
     ([True, False], True)
     """
     return pd.DataFrame(
-        unit_columns(forecast, observed, target=target, horizons=horizons, bounds=bounds)[0]
+        unit_columns(
+            forecast, observed, target=target, horizons=horizons, bounds=bounds
+        )[0]
     )
 
 
@@ -105,7 +109,9 @@ def unit_columns(
             f"observed has shape {truth.shape}, the forecast has (locations, months) = {shape}"
         )
     if np.isinf(truth).any() or (truth < 0).any():
-        raise ScoringError("observed counts must be finite and not negative, or NaN if unknown")
+        raise ScoringError(
+            "observed counts must be finite and not negative, or NaN if unknown"
+        )
     samples = forecast.samples(target)
     n_draws = len(samples)
     rows = rows_of(forecast, locations)
@@ -129,13 +135,17 @@ def unit_columns(
         hub = quantiles_sorted(ordered, HUB_QUANTILES)
         stored = between(ordered, levels)
         blocks.append(scores | {"hub": hub, "kept": stored})
-    scores = {name: np.concatenate([x[name] for x in blocks], axis=-1) for name in blocks[0]}
+    scores = {
+        name: np.concatenate([x[name] for x in blocks], axis=-1) for name in blocks[0]
+    }
     hub = scores.pop("hub")
     stored = scores.pop("kept")
     y = truth.ravel()
     scores = _quantile_scores(hub, HUB_QUANTILES, y=y) | scores
     places = np.repeat(np.array(locations, dtype=object), n_months)
-    ahead, at = (np.tile(x[months], n_loc) for x in (forecast.horizons, forecast.months))
+    ahead, at = (
+        np.tile(x[months], n_loc) for x in (forecast.horizons, forecast.months)
+    )
     reasons = np.where(np.isnan(y), "no observed value", "").astype(object)
     table = _columns(
         scores,
@@ -157,7 +167,9 @@ def rows_of(forecast: Forecast, locations: Sequence[str]) -> NDArray[np.intp]:
     return np.array([position[place] for place in locations], dtype=np.intp)
 
 
-def picked_months(forecast: Forecast, horizons: Sequence[int] | None) -> NDArray[np.intp]:
+def picked_months(
+    forecast: Forecast, horizons: Sequence[int] | None
+) -> NDArray[np.intp]:
     """Positions of the months at these horizons, in order; of all months by default."""
     if horizons is None:
         return np.arange(forecast.months.size)
@@ -204,16 +216,22 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
         )
     parts = []
     scenario = [SCENARIO_ID] if SCENARIO_ID in table else []
-    for (origin, *named, target), rows in table.groupby(["origin_date", *scenario, "target"]):
+    for (origin, *named, target), rows in table.groupby(
+        ["origin_date", *scenario, "target"]
+    ):
         day = pd.Timestamp(str(origin))
         part = _score_origin(rows, day, target=str(target), observe=observe)
-        last = part["month"].astype("datetime64[M]") - part["horizon"].astype("timedelta64[M]")
+        last = part["month"].astype("datetime64[M]") - part["horizon"].astype(
+            "timedelta64[M]"
+        )
         first = {"as_of": day, "last_month": last.astype("datetime64[s]")}
         parts.append(pd.DataFrame(first | dict(zip(scenario, map(str, named))) | part))
     return pd.concat(parts, ignore_index=True)
 
 
-def _quantile_scores(values: Floats, levels: Sequence[float], y: Floats) -> dict[str, Floats]:
+def _quantile_scores(
+    values: Floats, levels: Sequence[float], y: Floats
+) -> dict[str, Floats]:
     """Scores from quantiles (Q, U) and observations (U,)."""
     median = values[len(levels) // 2]
     counts = (values >= 0).all(axis=0)
@@ -246,7 +264,9 @@ def _draw_scores(ordered: Floats, y: Floats, uniforms: Floats) -> dict[str, Floa
     }
 
 
-def _uniforms(key: tuple[object, ...], locations: Sequence[str], n_months: int) -> Floats:
+def _uniforms(
+    key: tuple[object, ...], locations: Sequence[str], n_months: int
+) -> Floats:
     """Uniform numbers (L, M) that depend on the labels alone, not on which others are there."""
     seeds = [seed_from("pit", *key, state) for state in locations]
     return np.array([np.random.default_rng(seed).random(n_months) for seed in seeds])
@@ -274,12 +294,17 @@ def _score_origin(
     """Columns of scores of the rows of one origin and target of a hub table."""
     keys = ["location", "target_end_date", "horizon"]
     units = pd.MultiIndex.from_frame(rows[keys].drop_duplicates()).sort_values()
-    states = np.array([lookup(code).state for code in units.get_level_values(0)], dtype=object)
+    states = np.array(
+        [lookup(code).state for code in units.get_level_values(0)], dtype=object
+    )
     months = units.get_level_values(1).to_numpy().astype("datetime64[M]")
     y, reasons = observed_units(observe, states, months=months, target=target)
     scores = {name: np.full(len(units), np.nan) for name in ("median", *METRIC_COLUMNS)}
     n_draws = np.zeros(len(units), dtype=np.int64)
-    for kind in ("sample", "quantile"):  # quantiles last: they overrule those of samples
+    for kind in (
+        "sample",
+        "quantile",
+    ):  # quantiles last: they overrule those of samples
         block = rows[rows["output_type"] == kind].sort_values([*keys, "output_type_id"])
         if block.empty:
             continue
@@ -296,7 +321,10 @@ def _score_origin(
         if kind == "sample":
             ordered = np.sort(values, axis=1)
             key = ("", origin.date(), target)
-            uniforms = [_uniforms((*key, m), [s], n_months=1)[0, 0] for s, m in zip(states, months)]
+            uniforms = [
+                _uniforms((*key, m), [s], n_months=1)[0, 0]
+                for s, m in zip(states, months)
+            ]
             hub = quantiles_sorted(ordered, HUB_QUANTILES)
             part = _quantile_scores(hub, HUB_QUANTILES, y=y[at])
             part |= _draw_scores(ordered, y[at], uniforms=np.array(uniforms)[at])
@@ -439,7 +467,9 @@ def score_columns(
         levels=levels,
         locations=places,
     )
-    last_count = {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
+    last_count = (
+        {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
+    )
     missing = reported = rps = rps_pooled = np.full(observed.shape, np.nan)
     if sums:
         reported = published(forecast)[rows][:, picked]
@@ -452,11 +482,15 @@ def score_columns(
         "truth": truth.kind,
         "truth_release": pd.Timestamp(truth.release),
         "reason": reasons.ravel(),
-        "last_reported": np.repeat([float(last_count.get(s, np.nan)) for s in places], months.size),
+        "last_reported": np.repeat(
+            [float(last_count.get(s, np.nan)) for s in places], months.size
+        ),
         "reported": reported.ravel(),
         "revised": revised(observed, reported).ravel(),
         "joint_locations": LOCATION in forecast.joint,
-        "horizon_from_origin": np.tile(forecast.horizons_from_origin[picked], len(places)),
+        "horizon_from_origin": np.tile(
+            forecast.horizons_from_origin[picked], len(places)
+        ),
         "warnings": "; ".join(forecast.warnings),
     }
     if bounds is not None:
@@ -536,9 +570,14 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     out = scores.copy()
     years = pd.DatetimeIndex(out["month"]).year
     pairs = list(zip(out["location"].astype(str), years))
-    residents = {(s, y): population(s, y) if s in _STATES else np.nan for s, y in set(pairs)}
+    residents = {
+        (s, y): population(s, y) if s in _STATES else np.nan for s, y in set(pairs)
+    }
     factor = 1e5 / np.array([residents[pair] for pair in pairs])
-    for name in (*columns.COUNT_COLUMNS, *({"reported", "last_reported"} & set(out.columns))):
+    for name in (
+        *columns.COUNT_COLUMNS,
+        *({"reported", "last_reported"} & set(out.columns)),
+    ):
         out[name] = out[name] * factor
     for name in LOG_SCORES:  # whichever name the table has for it
         if name in out:
@@ -548,7 +587,9 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     lost = nobody & out["scorable"].to_numpy()
     out.loc[lost, "scorable"] = False
     out.loc[lost, "reason"] = "no population that matches CDC's jurisdiction"
-    scored = [name for name in dict.fromkeys((*METRIC_COLUMNS, *LOG_SCORES)) if name in out]
+    scored = [
+        name for name in dict.fromkeys((*METRIC_COLUMNS, *LOG_SCORES)) if name in out
+    ]
     out.loc[nobody, scored] = np.nan
     if "twcrps" in out:
         # A hidden count is no rate of any size, and a score table holds no people of counties.

@@ -75,7 +75,8 @@ def file_kind(path: Path) -> str:
         if name.endswith(ending):
             return kind
     raise DataError(
-        f"{path}: unknown file type {path.suffix!r}", hint="use .csv, .csv.gz or .parquet"
+        f"{path}: unknown file type {path.suffix!r}",
+        hint="use .csv, .csv.gz or .parquet",
     )
 
 
@@ -114,7 +115,9 @@ def read_raw(
             raise
         message = plain(" ".join(str(error).split()), 300)
         hint = getattr(error, "hint", hint)
-        raise DataError(f"{path}: cannot be read as {kind}: {message}", hint=hint) from error
+        raise DataError(
+            f"{path}: cannot be read as {kind}: {message}", hint=hint
+        ) from error
 
 
 class _BadTextError(ValueError):
@@ -141,7 +144,9 @@ def _text(path: Path, data: bytes) -> Raw:
     decoded(data)
     if (at := data.find(b"\0")) >= 0:
         row = data.count(b"\n", 0, at) + 1
-        raise _BadTextError(f"row {row}: a NUL byte, as no text has", "write the file again")
+        raise _BadTextError(
+            f"row {row}: a NUL byte, as no text has", "write the file again"
+        )
     _, header = _lines(data, 1)
     check_header(header, str(path))
     ends = data.endswith((b"\n", b"\r"))
@@ -149,7 +154,9 @@ def _text(path: Path, data: bytes) -> Raw:
     lines, _ = _lines(data) if quotes else (np.array([]), header)
     try:
         table = pacsv.read_csv(
-            pa.BufferReader(data if ends else data + b"\n"),  # else a header alone is not seen
+            pa.BufferReader(
+                data if ends else data + b"\n"
+            ),  # else a header alone is not seen
             pacsv.ReadOptions(use_threads=False, block_size=_BLOCK),
             pacsv.ParseOptions(newlines_in_values=quotes),
             pacsv.ConvertOptions(column_types=dict.fromkeys(header, _CODED)),
@@ -159,7 +166,9 @@ def _text(path: Path, data: bytes) -> Raw:
         raise
     if not quotes:
         count = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + (not ends)
-        words = [chunk.dictionary for column in table.columns for chunk in column.chunks]
+        words = [
+            chunk.dictionary for column in table.columns for chunk in column.chunks
+        ]
         most = max((pc.max(pc.binary_length(x)).as_py() or 0 for x in words), default=0)
         simple = count == len(table) + 1 and most <= csv.field_size_limit()
         lines = np.arange(2, len(table) + 2) if simple else _lines(data)[0]
@@ -168,7 +177,9 @@ def _text(path: Path, data: bytes) -> Raw:
 
 def _lines(data: bytes, most: int | None = None) -> tuple[np.ndarray, list[str]]:
     """The line on which each row of CSV ends, and the header; what breaks the rules is refused."""
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
+    reader = csv.reader(
+        io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True
+    )
     rows = array("q")
     try:
         header = next(reader, [])
@@ -191,7 +202,9 @@ def check_header(header: Sequence[object], source: str) -> None:
     names = list(header)
     if len(set(names)) != len(names):
         twice = next(n for n in names if names.count(n) > 1)
-        raise DataError(f"{source}: two columns are named {quoted(twice)}", hint="keep one")
+        raise DataError(
+            f"{source}: two columns are named {quoted(twice)}", hint="keep one"
+        )
 
 
 def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
@@ -203,7 +216,9 @@ def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             meta = file.metadata
             schema = file.schema_arrow
-        size = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+        size = sum(
+            meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)
+        )
         if limit is not None and (size > limit or meta.num_rows > limit // 64):
             raise DataError(
                 f"{path}: {meta.num_rows:,} rows, {size / 2**20:,.0f} MB unpacked",
@@ -222,7 +237,9 @@ def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
         if not pa.types.is_dictionary(column.type):
             continue
         for chunk in column.chunks:
-            words = [word for word in chunk.dictionary.to_pylist() if isinstance(word, str)]
+            words = [
+                word for word in chunk.dictionary.to_pylist() if isinstance(word, str)
+            ]
             if max(map(len, words), default=0) > _LONGEST:
                 reason = f"holds a text of more than {_LONGEST:,} characters"
                 raise DataError(f"{path}: column {quoted(name)} {reason}", hint=hint)
@@ -248,7 +265,9 @@ def _r_type(kind: pa.DataType) -> str:
 
 def without_index(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells without the pandas index that somebody left in the table."""
-    names = [name for name in cells if not re.fullmatch(r"__index_level_\d+__", str(name))]
+    names = [
+        name for name in cells if not re.fullmatch(r"__index_level_\d+__", str(name))
+    ]
     return cells[names]
 
 
@@ -312,8 +331,12 @@ def days(column: pd.Series) -> np.ndarray:
     """Days of a column as ``datetime64[s]``; NaT where a cell holds none."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
         values = column.to_numpy().astype("datetime64[s]")
-        whole = (values.astype("datetime64[D]") == values) & (column.to_numpy() == values)
-        whole &= (values >= np.datetime64("1900-01-01")) & (values < np.datetime64("2201-01-01"))
+        whole = (values.astype("datetime64[D]") == values) & (
+            column.to_numpy() == values
+        )
+        whole &= (values >= np.datetime64("1900-01-01")) & (
+            values < np.datetime64("2201-01-01")
+        )
         return np.where(whole, values, np.datetime64("NaT", "s"))
     return np.array(_parse_once(column, day), dtype="datetime64[s]")
 
@@ -333,7 +356,9 @@ def _parse_once[T](column: pd.Series, parse: Callable[[object], T]) -> list[T]:
     return values
 
 
-def read_texts(path: Path, hint: str = _NO_SUBMISSION) -> tuple[pd.DataFrame, np.ndarray]:
+def read_texts(
+    path: Path, hint: str = _NO_SUBMISSION
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Cells of a file as text, and the row each is in."""
     raw = read_raw(path, hint=hint)
     cells = without_index(raw.cells)
@@ -357,7 +382,11 @@ def text_of(cell: object) -> str:
         return "true" if cell else "false"
     if isinstance(cell, float | np.floating):
         value = float(cell)
-        return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
+        return (
+            str(int(value))
+            if abs(value) < 1e15 and value == int(value)
+            else repr(value)
+        )
     return str(cell)
 
 
@@ -369,9 +398,13 @@ def coded_texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
         different = column.cat.categories
     elif getattr(column.dtype, "kind", "O") in "fiumM" or infer_dtype(column) == "date":
         at, found = pd.factorize(column)
-        different = map(pd.Timestamp, found) if column.dtype.kind == "M" else found.tolist()
+        different = (
+            map(pd.Timestamp, found) if column.dtype.kind == "M" else found.tolist()
+        )
     else:
-        at, different = pd.factorize(np.array([text_of(x) for x in column], dtype=object))
+        at, different = pd.factorize(
+            np.array([text_of(x) for x in column], dtype=object)
+        )
         at = np.where(column.isna(), -1, at)
     return at, [text_of(x) for x in different]
 

@@ -26,7 +26,11 @@ def _fips(text: str) -> str | BadCell:
 
 
 def _year(text: str) -> int | BadCell:
-    return int(text) if re.fullmatch(r"(19|20|21)[0-9]{2}", text) else BadCell("is not a year")
+    return (
+        int(text)
+        if re.fullmatch(r"(19|20|21)[0-9]{2}", text)
+        else BadCell("is not a year")
+    )
 
 
 PLAIN = (
@@ -80,9 +84,13 @@ def read_population(
         latin=True,  # as the Bureau writes it
         header=lambda row: any(some <= set(map(letters, row)) for some in names),
     )
-    plain, bureau = (some <= {letters(str(h)) for h in raw.cells.columns} for some in names)
+    plain, bureau = (
+        some <= {letters(str(h)) for h in raw.cells.columns} for some in names
+    )
     if not plain and not bureau:
-        said = f"{raw.name}: no population by county: it has {listed(raw.cells.columns)}"
+        said = (
+            f"{raw.name}: no population by county: it has {listed(raw.cells.columns)}"
+        )
         hint = "give the Census Bureau's co-est2024-alldata.csv, or columns fips, population"
         raise DataError(said, hint)
     found = _bureau(raw, year) if bureau else _plain(raw, year)
@@ -92,15 +100,22 @@ def read_population(
 
 
 def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
-    years = [m[1] for h in raw.cells.columns if (m := _ESTIMATE.fullmatch(letters(str(h))))]
+    years = [
+        m[1] for h in raw.cells.columns if (m := _ESTIMATE.fullmatch(letters(str(h))))
+    ]
     chosen = _chosen(raw.name, sorted(map(int, years)), year=year)
     people = Column(
         "people",
         f"POPESTIMATE{chosen}",
         parse=needed(_PEOPLE, "is not a number of people"),
     )
-    columns = [*(Column(name.lower(), name) for name in ("SUMLEV", "STATE", "COUNTY")), people]
-    table = Table(raw, columns, what="the Census Bureau's table of counties", others=True)
+    columns = [
+        *(Column(name.lower(), name) for name in ("SUMLEV", "STATE", "COUNTY")),
+        people,
+    ]
+    table = Table(
+        raw, columns, what="the Census Bureau's table of counties", others=True
+    )
     table.refuse_open_end()
     counties = (table.cells["sumlev"].str.zfill(3) == "050").to_numpy(dtype=bool)
     fips = table.cells["state"].str.zfill(2) + table.cells["county"].str.zfill(3)
@@ -117,10 +132,14 @@ def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
     table = Table(raw, PLAIN, what="a table of people by county", others=True)
     table.refuse_open_end()
     table.refuse_commas("population")
-    found = pd.DataFrame({"fips": table.texts("fips"), "population": table.values("population")})
+    found = pd.DataFrame(
+        {"fips": table.texts("fips"), "population": table.values("population")}
+    )
     found["year"] = table.values("year", dtype=np.int64) if "year" in table else 0
     twice = found.duplicated(["fips", "year"])
-    table.refuse(twice, "fips", "is there twice", "give one row for each county and year")
+    table.refuse(
+        twice, "fips", "is there twice", "give one row for each county and year"
+    )
     found = found.dropna()  # a county without a number; who asks for its rate is told
     if year is None:
         return found.sort_values("year").drop_duplicates("fips", keep="last")

@@ -25,8 +25,12 @@ Texts = NDArray[np.object_]
 #: What publishers and tools write into a cell that holds nothing.
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "no data", "<na>"})
 
-_NUMBER = re.compile(r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?([eE]\+?[0-9]{1,2})?")
-_YEAR_MONTH = re.compile(r"([0-9]{4})-([0-9]{2})(-01([T ]00:00:00(\.0+)?Z?)?)?", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?([eE]\+?[0-9]{1,2})?"
+)
+_YEAR_MONTH = re.compile(
+    r"([0-9]{4})-([0-9]{2})(-01([T ]00:00:00(\.0+)?Z?)?)?", re.IGNORECASE
+)
 _MOST_DEATHS = 10_000_000  # a year; all causes are about 3.4 million in the worst one
 _CORRECT = "correct the cell, or download the file again"
 
@@ -59,7 +63,9 @@ def number(text: str) -> float | BadCell:
         value = float(text.replace(",", ""))
         if math.isfinite(value):
             return value
-    return BadCell("is not a number", "write 1234 or 1,234; leave the cell blank if none")
+    return BadCell(
+        "is not a number", "write 1234 or 1,234; leave the cell blank if none"
+    )
 
 
 def count(text: str) -> float | BadCell:
@@ -208,7 +214,9 @@ class Table:
             if name in self.headers:
                 pair = f"{quoted(self.headers[name], 40)} and {quoted(header, 40)}"
                 title = self.columns[name].title
-                raise DataError(f"{raw.name}: two columns for {title} ({pair})", hint="keep one")
+                raise DataError(
+                    f"{raw.name}: two columns for {title} ({pair})", hint="keep one"
+                )
             if name is not None:
                 self.headers[name] = header
         at = [i for i, name in enumerate(names) if name is not None]
@@ -220,7 +228,9 @@ class Table:
             message += f" {', '.join(unknown[:5])}"
             if len(unknown) > 5:
                 message += f" and {len(unknown) - 5} more"
-            raise DataError(f"{raw.name}: {message}", hint=f"delete what was added to {what}")
+            raise DataError(
+                f"{raw.name}: {message}", hint=f"delete what was added to {what}"
+            )
 
     def __contains__(self, name: str) -> bool:
         return name in self.headers
@@ -315,21 +325,29 @@ class Table:
         since_1970 = (years - 1970) * 12 + numbers - 1
         months = since_1970.astype(np.int64).astype("datetime64[M]")
         early = f"lies before {first}, where the data set starts"
-        self.refuse(months < np.datetime64(first), "month", reason=early, hint="check the year")
+        self.refuse(
+            months < np.datetime64(first), "month", reason=early, hint="check the year"
+        )
         return np.asarray(months)
 
     def refuse_open_end(self) -> None:
         """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
         if self.raw.open_end:
             blank = f"a blank {plain(self.raw.cells.columns[-1], 40)}"
-            reason = f"has no line end and ends in {blank}, where a value may be cut off"
+            reason = (
+                f"has no line end and ends in {blank}, where a value may be cut off"
+            )
             hint = f"{AGAIN}, or add a line end if the file is whole"
-            raise DataError(f"{self.where(len(self) - 1)}: the last line {reason}", hint)
+            raise DataError(
+                f"{self.where(len(self) - 1)}: the last line {reason}", hint
+            )
 
     def where(self, i: int) -> str:
         """File, row and key of row ``i``, as the file writes them."""
         row = f"{self.name} {self.raw.row_word} {self.rows[i]}"
-        key = ", ".join(plain(self.cells[name].iloc[i]) for name in self.key if name in self)
+        key = ", ".join(
+            plain(self.cells[name].iloc[i]) for name in self.key if name in self
+        )
         return f"{row} ({key})" if key else row
 
     def refuse(self, bad: Any, name: str, reason: str, hint: str = "") -> None:
@@ -349,4 +367,9 @@ class Table:
         if self.raw.separator == ";":
             comma = self.cells[name].str.contains(",")
             reason = "may hold a decimal comma or a separator of thousands"
-            self.refuse(comma, name, reason=reason, hint="write whole numbers without separators")
+            self.refuse(
+                comma,
+                name,
+                reason=reason,
+                hint="write whole numbers without separators",
+            )

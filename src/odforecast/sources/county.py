@@ -35,9 +35,15 @@ from odforecast.sources.table import URBAN, canonical, to_date
 #: How a footnote says that a suppressed count is a small one.
 _SMALL = r"\b1 ?(?:-|–|to|and|through) ?9\b|(?:than|under|below|<) ?10\b"
 #: Former cities of Virginia as they are spelled, folded, by the county that took them in.
-_CITIES = {"51019": {"bedford", "bedfordcity"}, "51005": {"cliftonforge", "cliftonforgecity"}}
+_CITIES = {
+    "51019": {"bedford", "bedfordcity"},
+    "51005": {"cliftonforge", "cliftonforgecity"},
+}
 #: What Connecticut is made of in each edition.
-_KINDS: dict[Edition, str] = {"counties": "county", "planning-regions": "planning region"}
+_KINDS: dict[Edition, str] = {
+    "counties": "county",
+    "planning-regions": "planning region",
+}
 #: The largest count of a release that lost its counts of four digits lies between these two.
 _CAPPED = (900.0, 999.0)
 #: No count that was lost has a smaller one than this beside it in time.
@@ -58,7 +64,9 @@ def _day(text: str) -> dt.date | BadCell:
 
 def _fips(text: str) -> str | BadCell:
     whole = re.fullmatch(r"[0-9]{4,5}", text)
-    return text.zfill(5) if whole else BadCell("is not a FIPS code of four or five digits")
+    return (
+        text.zfill(5) if whole else BadCell("is not a FIPS code of four or five digits")
+    )
 
 
 def _state_code(text: str) -> str | BadCell:
@@ -68,7 +76,11 @@ def _state_code(text: str) -> str | BadCell:
 
 
 def _postal(text: str) -> str | BadCell:
-    return _state_code(text) if len(text) == 2 and text.isupper() else BadCell("is not a state")
+    return (
+        _state_code(text)
+        if len(text) == 2 and text.isupper()
+        else BadCell("is not a state")
+    )
 
 
 def _county_count(text: str) -> float | BadCell:
@@ -89,7 +101,11 @@ COLUMNS = (
     Column("fips", "FIPS", parse=_fips),
     Column("state_fips", "STATEFIPS", parse=lambda text: text.zfill(2)),
     Column("county_fips", "COUNTYFIPS", parse=lambda text: text.zfill(3)),
-    Column("urban", "CODE2013", parse=among(URBAN, "is not a code of how urban a county is (1-6)")),
+    Column(
+        "urban",
+        "CODE2013",
+        parse=among(URBAN, "is not a code of how urban a county is (1-6)"),
+    ),
     # The API cuts long names off.
     Column(
         "deaths",
@@ -104,7 +120,11 @@ COLUMNS = (
         parse=percent,
         headers=("percentageofrecordspending",),
     ),
-    Column("note", "HistoricalDataCompletenessNote", headers=("historicaldatacompleteness",)),
+    Column(
+        "note",
+        "HistoricalDataCompletenessNote",
+        headers=("historicaldatacompleteness",),
+    ),
     Column("ending", "MonthEndingDate", parse=_day),
     Column("start", "Start Date"),
     Column("end", "End Date"),
@@ -216,7 +236,9 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     rows = canonical(rows)
     notes += [*_blanks(rows), *absent(rows)]
     if exact.any():
-        notes.append(f"{int(exact.sum()):,} rows repeat an earlier row exactly: left out")
+        notes.append(
+            f"{int(exact.sum()):,} rows repeat an earlier row exactly: left out"
+        )
     suppressed = int((rows["status"] == "suppressed").sum())
     missing = int((rows["status"] == "missing").sum())
     return Counties(
@@ -295,7 +317,9 @@ def _months(table: Table, day: dt.date) -> NDArray[np.datetime64]:
     if "ending" in table:
         differ = table.values("ending", dtype="datetime64[M]") != stamps
         table.refuse(differ, "ending", "contradicts year and month")
-    late = (stamps + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(day)
+    late = (stamps + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(
+        day
+    )
     table.refuse(late, "month", f"ends after the data's day {day}")
     return stamps
 
@@ -305,11 +329,18 @@ def _counts(table: Table) -> tuple[Floats, Texts]:
     deaths = table.values("deaths")
     hidden = table.matches("footnote", "suppressed")
     blank = np.isnan(deaths)
-    table.refuse(hidden & ~blank, "deaths", "is filled in where the footnote says suppressed")
+    table.refuse(
+        hidden & ~blank, "deaths", "is filled in where the footnote says suppressed"
+    )
     # Elsewhere CDC suppresses for other reasons too, such as low data quality.
     unexplained = hidden & ~table.matches("footnote", _SMALL)
     hint = "CDC's words have changed: what the blank counts are is not known"
-    table.refuse(unexplained, "footnote", "says suppressed, and not that the count is 1 to 9", hint)
+    table.refuse(
+        unexplained,
+        "footnote",
+        "says suppressed, and not that the count is 1 to 9",
+        hint,
+    )
     status = np.where(hidden, "suppressed", np.where(blank, "missing", "ok"))
     return deaths, status.astype(object)
 
@@ -337,7 +368,9 @@ def _merged(
         deaths = rows["deaths"].map("{:,.0f}".format)
         rows["cell"] = rows["status"].where(rows["deaths"].isna(), deaths)
         of_county = rows["county"].map(folded).isin(own_names(fips))
-        pairs = rows[of_county].merge(rows[~of_county], on="month", suffixes=("", "_city"))
+        pairs = rows[of_county].merge(
+            rows[~of_county], on="month", suffixes=("", "_city")
+        )
         counts.loc[rows.index, "county"] = by_fips()[fips].short
         wrong = pairs[pairs["cell"] != pairs["cell_city"]]
         if not wrong.empty:
@@ -375,7 +408,9 @@ def _geographies(name: str, table: pd.DataFrame) -> list[str]:
         months = set(table.loc[table["fips"].isin(first), "month"])
         months &= set(table.loc[table["fips"].isin(second), "month"])
         if months:
-            message = f"{name}: {text} in {min(months):%Y-%m}: its deaths would count twice"
+            message = (
+                f"{name}: {text} in {min(months):%Y-%m}: its deaths would count twice"
+            )
             raise DataError(message, hint="keep one geography for each month")
     present = set(table["fips"])
     kinds = [kind for kind, codes in zip(_KINDS.values(), editions) if codes & present]
@@ -406,7 +441,9 @@ def _blanks(table: pd.DataFrame) -> list[str]:
     missing = table[table["status"] == "missing"]
     if missing.empty:
         return []
-    cells = Counter(missing["fips"])  # in the order of their codes; those with most cells first
+    cells = Counter(
+        missing["fips"]
+    )  # in the order of their codes; those with most cells first
     names = [f"{by_fips()[fips].label} {count}" for fips, count in cells.most_common()]
     notes = [
         f"{len(missing):,} blank counts without a footnote: missing, not zero "
@@ -415,7 +452,9 @@ def _blanks(table: pd.DataFrame) -> list[str]:
     lost = int(lost_counts(table).sum())
     if lost:
         largest = f"the largest count is {table['deaths'].max():,.0f}"
-        notes.append(f"{largest}: the release lost every count of 1,000 and more ({lost:,} cells)")
+        notes.append(
+            f"{largest}: the release lost every count of 1,000 and more ({lost:,} cells)"
+        )
     return notes
 
 
@@ -440,8 +479,12 @@ def absent(table: pd.DataFrame) -> list[str]:
     if lacking:
         # States that are partly there first: those look whole.
         order = sorted(lacking, key=lambda s: (lacking[s] == whole[s], s))
-        shares = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
-        notes.append(f"no rows for {lacking.total():,} counties ({shares}): is the file whole?")
+        shares = listed(
+            [f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3
+        )
+        notes.append(
+            f"no rows for {lacking.total():,} counties ({shares}): is the file whole?"
+        )
     # Connecticut's editions and a county that was split come and go.
     split = [code for old, parts in places.SPLIT.items() for code in (old, *parts)]
     rows = table[~table["fips"].isin(split) & (table["state"] != "CT")]
@@ -451,5 +494,7 @@ def absent(table: pd.DataFrame) -> list[str]:
         number = int(short.sum())
         if number > 1:
             counties = f"{number:,} counties, {counties} among them,"
-        notes.append(f"no rows for {counties} in months that others have: is the file whole?")
+        notes.append(
+            f"no rows for {counties} in months that others have: is the file whole?"
+        )
     return notes

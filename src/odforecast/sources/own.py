@@ -13,7 +13,15 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.months import month_end, readings
 from odforecast.say import day_name
-from odforecast.sources.columns import BadCell, Column, Parser, Table, count, letters, needed
+from odforecast.sources.columns import (
+    BadCell,
+    Column,
+    Parser,
+    Table,
+    count,
+    letters,
+    needed,
+)
 from odforecast.sources.read import Limits, read_raw
 
 #: A state has some hundred months, and some days for each.
@@ -98,18 +106,24 @@ def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFr
         raise _of_counts(error) from error
     table.refuse_commas("deaths")
     months = table.values("month", _dates(table, "month"), "datetime64[M]")
-    frame = pd.DataFrame({"location": table.texts("location" if "location" in table else "state")})
+    frame = pd.DataFrame(
+        {"location": table.texts("location" if "location" in table else "state")}
+    )
     frame["month"] = months.astype("datetime64[s]")
     frame["deaths"] = table.values("deaths")
     for name in ("as_of", "basis", "indicator"):
         if name in table:
-            frame[name] = table.texts(name, _dates(table, name) if name == "as_of" else None)
+            frame[name] = table.texts(
+                name, _dates(table, name) if name == "as_of" else None
+            )
     return frame
 
 
 def _of_counts(error: DataError) -> DataError:
     """The same refusal, of a file that nobody has downloaded and that is not a release."""
-    message = error.message.replace("than any release", "than a table of counts can have")
+    message = error.message.replace(
+        "than any release", "than a table of counts can have"
+    )
     hint = error.hint or ""
     if "line end" in hint:
         hint = "end the last line with a line end, if the file is whole"
@@ -133,7 +147,9 @@ def _dates(table: Table, name: str) -> Parser:
         found = readings(text)
         if len(found) > 1 and day_first == month_first:
             said = " or ".join(day_name(day.astype(dt.date)) for day in found)
-            return BadCell(f"may be {said}", "write it as 2025-06-30, or a month as 2025-06")
+            return BadCell(
+                f"may be {said}", "write it as 2025-06-30, or a month as 2025-06"
+            )
         one = found[-1 if day_first else 0] if found else np.datetime64("NaT", "Y")
         unit = np.datetime_data(one.dtype)[0]
         if not of_months:

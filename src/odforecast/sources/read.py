@@ -25,7 +25,12 @@ import openpyxl
 import pandas as pd
 from numpy.typing import NDArray
 from openpyxl.utils.escape import unescape
-from openpyxl.worksheet._reader import FORMULA_TAG, INLINE_STRING, VALUE_TAG, WorkSheetParser
+from openpyxl.worksheet._reader import (
+    FORMULA_TAG,
+    INLINE_STRING,
+    VALUE_TAG,
+    WorkSheetParser,
+)
 
 from odforecast.errors import DataError
 from odforecast.say import listed, of_path, plain, quoted
@@ -53,7 +58,9 @@ class Limits:
     def check_size(self, name: str, size: float, verb: str = "unpacks to") -> None:
         """Refuse a file that is too large."""
         if size > self.size:
-            message = f"{verb} more than {self.size / 1e6:,.0f} MB, more than any release"
+            message = (
+                f"{verb} more than {self.size / 1e6:,.0f} MB, more than any release"
+            )
             hint = "is it the right file? Limits(size=...) allows more"
             raise DataError(f"{name}: {message}", hint)
 
@@ -63,7 +70,9 @@ class Limits:
             raise DataError(f"{name}: {width:,} columns", hint="is it the right file?")
         if rows * width > self.cells:
             message = f"{name}: more than {self.cells:,} cells, more than any release"
-            raise DataError(message, "is it the right file? Limits(cells=...) allows more")
+            raise DataError(
+                message, "is it the right file? Limits(cells=...) allows more"
+            )
 
 
 @dataclass
@@ -100,19 +109,25 @@ def read_raw(
     name = content.name
     data = content.data
     if sheet is not None and data[:4] != b"PK\x03\x04":
-        raise DataError(f"{name}: not an .xlsx workbook, so it has no sheet {quoted(sheet)}")
+        raise DataError(
+            f"{name}: not an .xlsx workbook, so it has no sheet {quoted(sheet)}"
+        )
     if data[:4] == b"PAR1":
         raw = _records(name, _parquet(name, data, limits=limits), kind="parquet")
     elif data[:4] == b"PK\x03\x04":
         raw = _workbook(name, data, limits=limits, header=header, chosen=sheet)
     elif data[:4] == b"\xd0\xcf\x11\xe0":
-        raise DataError(f"{name}: an old .xls workbook", hint="save it as .xlsx or .csv")
+        raise DataError(
+            f"{name}: an old .xls workbook", hint="save it as .xlsx or .csv"
+        )
     else:
         data = utf8(name, data, latin=latin)
         start = data[:_PEEK].decode("utf-8", errors="replace").lstrip()
         if start[:1] == "<":
             kind = "a web page or XML"
-            title = re.search(r"<title[^>]*>(.*?)</title>", start, re.IGNORECASE | re.DOTALL)
+            title = re.search(
+                r"<title[^>]*>(.*?)</title>", start, re.IGNORECASE | re.DOTALL
+            )
             if title:
                 kind += f" ({plain(' '.join(title[1].split()))})"
             raise DataError(f"{name}: {kind}, not data", hint=AGAIN)
@@ -156,12 +171,16 @@ def read_content(path: str | Path, limits: Limits) -> Content:
             data = _up_to(handle, limits.size)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot read {of_path(path)}: {reason}", hint="check the path") from error
+        raise DataError(
+            f"cannot read {of_path(path)}: {reason}", hint="check the path"
+        ) from error
     limits.check_size(name, len(data), "holds")
     digest = hashlib.sha256(data).hexdigest()
     packed = data[:2] == b"\x1f\x8b"
     if packed:
-        with _damaged(f"{name}: gzip file is cut off or damaged", EOFError, OSError, zlib.error):
+        with _damaged(
+            f"{name}: gzip file is cut off or damaged", EOFError, OSError, zlib.error
+        ):
             data = _up_to(gzip.GzipFile(fileobj=io.BytesIO(data)), limits.size)
         limits.check_size(name, len(data))
     if not data[:4096].strip() and not data.strip():
@@ -194,7 +213,9 @@ def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
     encoding = "utf-16" if wide else "utf-8"
     decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8-sig")()
     decoded = io.BytesIO()
-    for start in range(0, len(data), _PIECE):  # a whole text may take four times its bytes
+    for start in range(
+        0, len(data), _PIECE
+    ):  # a whole text may take four times its bytes
         piece = data[start : start + _PIECE]
         try:
             text = decoder.decode(piece, final=start + _PIECE >= len(data))
@@ -230,7 +251,9 @@ def cell_text(cell: object) -> str:
         return ""
     if isinstance(cell, (float, np.floating)):
         return str(int(cell)) if float(cell).is_integer() else repr(float(cell))
-    return cell.date().isoformat() if isinstance(cell, dt.datetime) else str(cell).strip()
+    return (
+        cell.date().isoformat() if isinstance(cell, dt.datetime) else str(cell).strip()
+    )
 
 
 class _Texts(dict[str, str]):
@@ -265,7 +288,9 @@ def filled(
 
 def _laid(columns: Iterable[Any], names: Sequence[str]) -> pd.DataFrame:
     """Columns of text as a table; names may come twice."""
-    frame = pd.DataFrame({i: np.array(texts, dtype=object) for i, texts in enumerate(columns)})
+    frame = pd.DataFrame(
+        {i: np.array(texts, dtype=object) for i, texts in enumerate(columns)}
+    )
     return frame.set_axis(pd.Index(names, dtype=object), axis=1)
 
 
@@ -277,7 +302,9 @@ def _records(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
     rows = np.delete(np.arange(1, 1 + len(cells)), blank)
     if blank.size:
         cells = cells.iloc[rows - 1].reset_index(drop=True)
-    return RawFile(name, cells, rows=rows, row_word="record", kind=kind, blank_rows=blank.size)
+    return RawFile(
+        name, cells, rows=rows, row_word="record", kind=kind, blank_rows=blank.size
+    )
 
 
 # Delimited text
@@ -321,7 +348,9 @@ def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, in
     separator = "\t" if first.count("\t") > first.count(",") else ","
     if first.count(";") > first.count(separator):
         hint = "save it with commas between columns and points before decimals"
-        raise DataError(f"{name}: columns separated by semicolons make numbers ambiguous", hint)
+        raise DataError(
+            f"{name}: columns separated by semicolons make numbers ambiguous", hint
+        )
     if separator not in first:
         hint = "is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?"
         message = f"not a table: its first line is {quoted(first.strip(), 60)}"
@@ -349,7 +378,9 @@ def _csv(
             if not any(row):
                 blank += 1
                 if blank > _MOST_BLANK:
-                    raise DataError(f"{name}: more than {_MOST_BLANK:,} blank rows", hint=AGAIN)
+                    raise DataError(
+                        f"{name}: more than {_MOST_BLANK:,} blank rows", hint=AGAIN
+                    )
             elif len(row) != len(names):
                 widths = f"{len(row)} cells where the header has {len(names)}"
                 hint = f"the file is cut off or damaged; {AGAIN}"
@@ -370,7 +401,9 @@ def _csv(
     if not data.endswith((b"\n", b"\r")) and len(cells):
         if not whole:  # gzip has proven its content whole
             _check_end(raw)
-        raw.notes.append("the last line has no line end: check that the file is complete")
+        raw.notes.append(
+            "the last line has no line end: check that the file is complete"
+        )
     return raw
 
 
@@ -386,7 +419,9 @@ def _check_end(raw: RawFile) -> None:
     elif last:
         longer = any(text != last and text.startswith(last) for text in texts)
         if longer or last not in texts:
-            reason = f"ends in {quoted(last)}, which may be the beginning of a longer text"
+            reason = (
+                f"ends in {quoted(last)}, which may be the beginning of a longer text"
+            )
     if reason:
         hint = f"{AGAIN}, or add a line end if the file is whole"
         row = f"{raw.name} row {raw.rows[-1]}"
@@ -459,7 +494,9 @@ def _refused_object(name: str, data: bytes) -> DataError:
         message = f"an error answer: {plain(content['message'])}"
         hint = AGAIN
     else:
-        message = f"a JSON object with {listed(list(content), 5)}; expected a list of rows"
+        message = (
+            f"a JSON object with {listed(list(content), 5)}; expected a list of rows"
+        )
     return DataError(f"{name}: {message}", hint)
 
 
@@ -472,8 +509,12 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         """Put a record into the columns, so that no list of them is ever whole."""
         nonlocal count
         record = _once(name, pairs)
-        if not record or any(isinstance(value, dict | list) for value in record.values()):
-            inner = sum(value is _NONE for value in record.values())  # a record came before
+        if not record or any(
+            isinstance(value, dict | list) for value in record.values()
+        ):
+            inner = sum(
+                value is _NONE for value in record.values()
+            )  # a record came before
             raise _not_flat(name, count + 1 - inner)
         for key, value in record.items():
             if key.startswith(":"):
@@ -511,13 +552,22 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
 
     footer = int.from_bytes(data[-8:-4], "little")
     if data[-4:] != b"PAR1" or footer > min(_FOOTER, len(data)):
-        raise DataError(f"{name}: a damaged Parquet file (its end is not a footer)", AGAIN)
+        raise DataError(
+            f"{name}: a damaged Parquet file (its end is not a footer)", AGAIN
+        )
     checks = {
         "page_checksum_verification": True,
         "thrift_string_size_limit": _FOOTER,
         "thrift_container_size_limit": 1_000_000,
     }
-    kinds = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError)
+    kinds = (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        LookupError,
+    )
     with _damaged(f"{name}: a damaged Parquet file", *kinds):
         file = pq.ParquetFile(io.BytesIO(data), **checks)
         texts = _check_parquet(name, data, file=file, limits=limits)
@@ -546,22 +596,32 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
     limits.check_cells(name, meta.num_rows, max(meta.num_columns, 1))
     texts = []
     for column in file.schema_arrow:
-        kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+        kind = (
+            column.type.value_type if types.is_dictionary(column.type) else column.type
+        )
         if types.is_string(kind) or types.is_large_string(kind):
             texts.append(column.name)
-        elif not (types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind)):
+        elif not (
+            types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind)
+        ):
             content = f"column {quoted(column.name)} holds {plain(column.type)}"
             hint = "write the table with plain columns"
-            raise DataError(f"{name}: {content}, where a cell is one text, number or day", hint)
+            raise DataError(
+                f"{name}: {content}, where a cell is one text, number or day", hint
+            )
     total = 0
     pages = io.BytesIO(data)
     for group in range(meta.num_row_groups):
         for j in range(meta.num_columns):
             chunk = meta.row_group(group).column(j)
             if _UNLIMITED in chunk.encodings:
-                packing = f"column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}"
+                packing = (
+                    f"column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}"
+                )
                 hint = "write it with the usual encodings (plain, dictionary)"
-                raise DataError(f"{name}: {packing}, which can unpack to any size", hint)
+                raise DataError(
+                    f"{name}: {packing}, which can unpack to any size", hint
+                )
             offsets = (chunk.data_page_offset, chunk.dictionary_page_offset)
             at = min(offset for offset in offsets if offset)
             end = at + chunk.total_compressed_size
@@ -594,7 +654,10 @@ def _page_header(data: io.BytesIO, depth: int = 0) -> dict[int, int]:
             data.seek(_integer(data), io.SEEK_CUR)
         elif kind == 12 and depth < 8:
             _page_header(data, depth + 1)
-        elif kind not in (1, 2):  # true and false have no more bytes; other kinds are in no header
+        elif kind not in (
+            1,
+            2,
+        ):  # true and false have no more bytes; other kinds are in no header
             raise ValueError(f"a page header with a field of kind {kind}")
     return fields
 
@@ -625,14 +688,20 @@ def _workbook(
 ) -> RawFile:
     """Cells of the one sheet that holds data, or of the one that is chosen."""
     # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
-    with _damaged(f"{name}: a damaged workbook, or a zip file that is not one", Exception):
+    with _damaged(
+        f"{name}: a damaged workbook, or a zip file that is not one", Exception
+    ):
         _check_parts(name, data, limits=limits)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            book = openpyxl.load_workbook(
+                io.BytesIO(data), read_only=True, data_only=True
+            )
             sheets = {str(sheet.title): sheet for sheet in book.worksheets}
             if chosen is not None and chosen not in sheets:
-                raise DataError(f"{name}: no sheet {quoted(chosen)}", f"it has {listed(sheets)}")
+                raise DataError(
+                    f"{name}: no sheet {quoted(chosen)}", f"it has {listed(sheets)}"
+                )
             titles = [chosen] if chosen is not None else list(sheets)
             contents = {}
             for title in titles:
@@ -640,7 +709,9 @@ def _workbook(
                 if rows:
                     contents[title] = rows, last
     if chosen is not None and not contents:
-        raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}")
+        raise DataError(
+            f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}"
+        )
     if len(contents) != 1:
         hint = "keep the one sheet with the release"
         if header is not None:
@@ -652,13 +723,17 @@ def _workbook(
             ]
             for likely in [*headed, *contents][:1]:
                 hint = f"choose one: {name}:{plain(likely, 40)}"
-        raise DataError(f"{name}: {len(contents)} sheets hold data ({listed(contents)})", hint)
+        raise DataError(
+            f"{name}: {len(contents)} sheets hold data ({listed(contents)})", hint
+        )
     ((rows, last),) = contents.values()
     width = max(len(row) for _, row in rows)
     rows = [(number, row + [""] * (width - len(row))) for number, row in rows]
     at = 0
     if header is not None:
-        positions = (i for i, (_, row) in enumerate(rows[:_HEADER_WITHIN]) if header(row))
+        positions = (
+            i for i, (_, row) in enumerate(rows[:_HEADER_WITHIN]) if header(row)
+        )
         at = next(positions, 0)
     top, names = rows[at]
     below = rows[at + 1 :]
@@ -691,12 +766,16 @@ def _check_parts(name: str, data: bytes, limits: Limits) -> None:
                 size += len(piece)
                 tags += piece.count(b"<")
                 if in_sheet:
-                    cells += sum(piece.count(cell) for cell in (b"<c ", b"<c/", b"<c>", b":c "))
+                    cells += sum(
+                        piece.count(cell) for cell in (b"<c ", b"<c/", b"<c>", b":c ")
+                    )
                 if in_sheet and b"\0" in piece:
                     raise ValueError("a sheet that is not UTF-8")
                 if b"<!DOCTYPE" in piece:
                     raise ValueError("a document type, which workbooks do not have")
-                limits.check_size(name, size if tags <= _MOST_TAGS + 10 * limits.cells else np.inf)
+                limits.check_size(
+                    name, size if tags <= _MOST_TAGS + 10 * limits.cells else np.inf
+                )
         limits.check_cells(name, cells, 1)
         tags = max(0, tags - 10 * cells)
         limits.check_size(name, np.inf if tags > _MOST_TAGS else size)
@@ -717,9 +796,15 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
             self.check(element, inside)
         before = self.col_counter
         cell = super().parse_cell(element)
-        if not before < cell["column"] <= _MOST_COLUMNS or cell["row"] != self.row_counter:
+        if (
+            not before < cell["column"] <= _MOST_COLUMNS
+            or cell["row"] != self.row_counter
+        ):
             far = cell["column"] > _MOST_COLUMNS
-            self.refuse(place, "is far to the right" if far else "is there twice, or out of order")
+            self.refuse(
+                place,
+                "is far to the right" if far else "is there twice, or out of order",
+            )
         return cell
 
     def check(self, element: Any, inside: list[str]) -> None:
@@ -744,7 +829,9 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
         raise ValueError(f"{cell} in row {self.row_counter} {reason}")
 
 
-def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[str]]], int]:
+def _rows(
+    name: str, sheet: Any, limits: Limits
+) -> tuple[list[tuple[int, list[str]]], int]:
     """Rows with any cell that is not blank, by number, and the number of the last row."""
     rows = []
     last = cells = 0

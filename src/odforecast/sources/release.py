@@ -17,7 +17,9 @@ from odforecast.sources.vsrr import Loaded
 Release = Loaded | Counties
 
 #: Columns that only the one or the other has, letters only.
-_COUNTIES = frozenset({"fips", "countyname", "countyfips", "provisionaldrugoverdosedeaths"})
+_COUNTIES = frozenset(
+    {"fips", "countyname", "countyfips", "provisionaldrugoverdosedeaths"}
+)
 _STATES = frozenset({"indicator", "datavalue", "state", "statename", "year", "month"})
 
 

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError
 from odforecast.geography.places import LOCATIONS, by_fips
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATUSES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
+from odforecast.names import (
+    ALL_DEATHS,
+    ALL_DRUGS,
+    STATUSES,
+    SYNTHETIC_OPIOIDS,
+    TABLE_COLUMNS,
+)
 from odforecast.say import quoted
 from odforecast.seeds import content_hash
 from odforecast.sources.read import cell_text
@@ -84,7 +90,9 @@ def _layout(counties: bool) -> _Layout:
         )
     numbers = ("reported", "predicted", "percent_complete", "percent_pending")
     known = {"state": _STATES, "indicator": INDICATORS, "status": STATUSES}
-    return _Layout(TABLE_COLUMNS, numbers, known=known, key=("indicator", "state", "month"))
+    return _Layout(
+        TABLE_COLUMNS, numbers, known=known, key=("indicator", "state", "month")
+    )
 
 
 def to_date(value: object) -> dt.date:
@@ -93,7 +101,9 @@ def to_date(value: object) -> dt.date:
     >>> to_date("2024-12-11")
     datetime.date(2024, 12, 11)
     """
-    if isinstance(value, dt.date) and not pd.isna(value):  # NaT is a datetime, but not a day
+    if isinstance(value, dt.date) and not pd.isna(
+        value
+    ):  # NaT is a datetime, but not a day
         return value.date() if isinstance(value, dt.datetime) else value
     text = str(value)[:10] if isinstance(value, np.datetime64) else str(value).strip()
     with suppress(ValueError):
@@ -126,26 +136,34 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
     for name in layout.columns:
         if name in _DAYS:
             unit = "M" if name == "month" else "ns"
-            columns[name] = pd.to_datetime(table[name]).to_numpy().astype(f"datetime64[{unit}]")
+            columns[name] = (
+                pd.to_datetime(table[name]).to_numpy().astype(f"datetime64[{unit}]")
+            )
         elif name in layout.numbers:
             columns[name] = table[name].to_numpy(dtype=float, na_value=np.nan)
         else:
             columns[name] = table[name].to_numpy(dtype=object)
     releases = np.unique(columns["release"])
     if releases.size != 1 or np.isnat(releases[0]):
-        raise DataError(f"a table holds one release, got {releases.size}", hint="split it")
+        raise DataError(
+            f"a table holds one release, got {releases.size}", hint="split it"
+        )
     if np.isnat(columns["month"]).any():
         raise DataError("a row has no month")
     ranks = {"month": columns["month"].astype(np.int64)}
     for name, known in layout.known.items():
         ranks[name] = pd.Index(known).get_indexer(columns[name])
         if (wrong := np.flatnonzero(ranks[name] < 0)).size:
-            raise DataError(f"row {wrong[0]}: unknown {name} {quoted(columns[name][wrong[0]])}")
+            raise DataError(
+                f"row {wrong[0]}: unknown {name} {quoted(columns[name][wrong[0]])}"
+            )
     counted = layout.numbers[0]
     status = columns["status"]
     if (wrong := np.flatnonzero(np.isnan(columns[counted]) == (status == "ok"))).size:
         row = wrong[0]
-        said = f"row {row}: {counted} {columns[counted][row]} with status {status[row]!r}"
+        said = (
+            f"row {row}: {counted} {columns[counted][row]} with status {status[row]!r}"
+        )
         raise DataError(said, hint="status is 'ok' exactly where there is a count")
     for name in layout.numbers:
         most = 100.0 if name.startswith("percent") else np.finfo(float).max
@@ -155,18 +173,24 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
     order = np.lexsort(key[::-1])
     if (same := np.flatnonzero((np.diff(key[:, order], axis=1) == 0).all(axis=0))).size:
         row = order[same[0]]
-        said = ", ".join(str(columns[name][row]) for name in layout.columns if name in layout.key)
+        said = ", ".join(
+            str(columns[name][row]) for name in layout.columns if name in layout.key
+        )
         raise DataError(f"two rows for {said}", hint="a release gives each number once")
     columns["month"] = columns["month"].astype("datetime64[ns]")
     found = pd.DataFrame({name: columns[name][order] for name in layout.columns})
     if "fips" in found:
-        state = found["fips"].map({fips: county.state for fips, county in by_fips().items()})
+        state = found["fips"].map(
+            {fips: county.state for fips, county in by_fips().items()}
+        )
         if (wrong := np.flatnonzero(state != found["state"])).size:
             fips = found["fips"][wrong[0]]
             right = state[wrong[0]]
             said = found["state"][wrong[0]]
             raise DataError(f"{fips} lies in {right}, not in {said}")
-    elif (found["location"].to_numpy() != location_codes(found["state"].to_numpy())).any():
+    elif (
+        found["location"].to_numpy() != location_codes(found["state"].to_numpy())
+    ).any():
         raise DataError("location and state contradict each other")
     return found
 
@@ -180,13 +204,17 @@ def table_hash(table: pd.DataFrame) -> str:
         values = table[name].to_numpy()
         if name in layout.numbers:
             values = values.astype("<f8")
-            parts.append(np.where(np.isnan(values), np.nan, values) + 0.0)  # one NaN, one zero
+            parts.append(
+                np.where(np.isnan(values), np.nan, values) + 0.0
+            )  # one NaN, one zero
         elif name in _DAYS:
             days = values.astype(f"datetime64[{_DAYS[name]}]")
             if (odd := np.flatnonzero(days != values)).size:
                 row = odd[0]
                 # Such a row would have the hash of the right one, and be found by no month.
-                raise DataError(f"row {row}: {name} is {values[row]}, a time within {days[row]}")
+                raise DataError(
+                    f"row {row}: {name} is {values[row]}, a time within {days[row]}"
+                )
             parts.append(days.astype("datetime64[D]").astype("<i8"))
         elif counties:
             # Names repeat from month to month: the codes and the distinct texts say it all.
@@ -205,7 +233,9 @@ def to_text(table: pd.DataFrame) -> pd.DataFrame:
         values = table[name].to_numpy()
         if name in layout.numbers:
             codes, unique = pd.factorize(values, use_na_sentinel=False)
-            values = np.array([cell_text(float(x)) for x in unique], dtype=object)[codes]
+            values = np.array([cell_text(float(x)) for x in unique], dtype=object)[
+                codes
+            ]
         elif name in _DAYS:
             values = values.astype(f"datetime64[{_DAYS[name]}]").astype(str)
         out[name] = values

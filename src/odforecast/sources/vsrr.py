@@ -42,7 +42,9 @@ _INDICATORS = {_squashed(name): name for name in INDICATORS}
 
 def _period(text: str) -> str | BadCell:
     ending = letters(text) == "12monthending"
-    return text if ending else BadCell("is not '12 month-ending'", "keep only such rows")
+    return (
+        text if ending else BadCell("is not '12 month-ending'", "keep only such rows")
+    )
 
 
 _STATUS = columns.among(STATUSES, "is not a status", hint=f"use {', '.join(STATUSES)}")
@@ -63,7 +65,12 @@ COLUMNS = (
     Column("release", "Release"),
     Column("status", "Status", parse=_STATUS),
 )
-_NEEDS = (("state", "name", "location"), "month", "indicator", ("reported", "predicted"))
+_NEEDS = (
+    ("state", "name", "location"),
+    "month",
+    "indicator",
+    ("reported", "predicted"),
+)
 
 
 @dataclass(frozen=True)
@@ -104,14 +111,21 @@ class LoadReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON can hold them."""
-        return asdict(self) | {"release": self.release.isoformat(), "adds_up": self.sums.adds_up}
+        return asdict(self) | {
+            "release": self.release.isoformat(),
+            "adds_up": self.sums.adds_up,
+        }
 
 
 def check_sums(table: pd.DataFrame) -> SumCheck:
     """Compare the US row with the sum of the 52 jurisdictions, in reported counts."""
     rows = table[table["reported"].notna() & (table["indicator"] != PERCENT_SPECIFIED)]
     keys = ["indicator", "month"]
-    parts = rows[rows["state"].isin(JURISDICTIONS)].groupby(keys)["reported"].agg(["sum", "size"])
+    parts = (
+        rows[rows["state"].isin(JURISDICTIONS)]
+        .groupby(keys)["reported"]
+        .agg(["sum", "size"])
+    )
     nation = rows[rows["state"] == "US"].set_index(keys)["reported"]
     complete = parts[parts["size"] == len(JURISDICTIONS)]
     sums = complete.join(nation, how="inner")
@@ -121,7 +135,9 @@ def check_sums(table: pd.DataFrame) -> SumCheck:
         indicator, month = wrong.index[0]
         total = wrong["sum"].iloc[0]
         us = wrong["reported"].iloc[0]
-        example = f"{indicator}, {month:%Y-%m}: jurisdictions {total:,.0f}, US {us:,.0f}"
+        example = (
+            f"{indicator}, {month:%Y-%m}: jurisdictions {total:,.0f}, US {us:,.0f}"
+        )
     return SumCheck(
         checked=len(sums),
         failed=len(wrong),
@@ -213,30 +229,50 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     counted = indicators != PERCENT_SPECIFIED
     for name in ("reported", "predicted"):
         counts = table.values(name, only=counted)
-        values[name] = np.where(counted, counts, table.values(name, columns.share, only=~counted))
-    values |= {name: table.values(name) for name in ("percent_complete", "percent_pending")}
+        values[name] = np.where(
+            counted, counts, table.values(name, columns.share, only=~counted)
+        )
+    values |= {
+        name: table.values(name) for name in ("percent_complete", "percent_pending")
+    }
     _check_headers(table, values)
     _check_open_end(table, values, states=states, indicators=indicators)
     status = _statuses(table, values["reported"], notes=notes)
     date = _release(table, release, notes=notes)
-    late = (months + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(date, "D")
+    late = (months + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(
+        date, "D"
+    )
     reason = f"ends after the release date {date}"
     hint = "correct the release date or the month"
     table.refuse(late, "month", reason, hint)
     rows = pd.DataFrame(
-        {"state": states, "month": months, "indicator": indicators, **values, "status": status}
+        {
+            "state": states,
+            "month": months,
+            "indicator": indicators,
+            **values,
+            "status": status,
+        }
     )
     exact = rows.duplicated()
     rows = rows[~exact]
     _check_conflicts(table, rows, repeats=int(exact.sum()))
-    rows["location"] = rows["state"].map({key: place.code for key, place in BY_KEY.items()})
+    rows["location"] = rows["state"].map(
+        {key: place.code for key, place in BY_KEY.items()}
+    )
     rows["release"] = np.datetime64(date, "ns")
     canonical_rows = canonical(rows)
     figures = summarise(canonical_rows)
     notes += _release_note(date, months.max())
     if exact.any():
-        notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
-    bounds = [table.matches(name, "[+]$").sum() for name in values if name.startswith("percent")]
+        notes.append(
+            f"left out {exact.sum():,} rows that repeat an earlier row exactly"
+        )
+    bounds = [
+        table.matches(name, "[+]$").sum()
+        for name in values
+        if name.startswith("percent")
+    ]
     report = LoadReport(
         file=printable(raw.file),
         sha256=raw.sha256,
@@ -316,7 +352,9 @@ def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
     suppressed = table.matches("footnote", "suppressed")
     low = table.matches("footnote", "not shown due to low data quality")
     reason = "is filled in where the footnote says that CDC shows none"
-    table.refuse((suppressed | low) & ~blank, "reported", reason, "leave suppressed cells blank")
+    table.refuse(
+        (suppressed | low) & ~blank, "reported", reason, "leave suppressed cells blank"
+    )
     status[blank & low] = "low_quality"
     status[blank & suppressed] = "suppressed"
     ambiguous = int((blank & low & suppressed).sum())
@@ -345,7 +383,9 @@ def _release(table: Table, date: str | dt.date | None, notes: list[str]) -> dt.d
 def _date_of_name(name: str) -> dt.date | None:
     """The date a name begins with, or the only one in it (CDC's export: ``..._20241211.csv``)."""
     first = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", name)
-    dates = re.findall(r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2}|20[0-9]{6})(?![0-9])", name)
+    dates = re.findall(
+        r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2}|20[0-9]{6})(?![0-9])", name
+    )
     with suppress(ValueError):
         if first is not None or len(dates) == 1:
             return dt.date.fromisoformat(dates[0] if first is None else first[0])
@@ -418,11 +458,15 @@ def _table_notes(table: pd.DataFrame, report: dict[str, Any]) -> list[str]:
         notes.append(f"no rows for {', '.join(absent)}")
     drugs = table[table["indicator"] == ALL_DRUGS]
     if table["reported"].isna().all():
-        notes.append("predicted values only: no reported count, so no panel can be built from it")
+        notes.append(
+            "predicted values only: no reported count, so no panel can be built from it"
+        )
     elif drugs.empty:
         notes.append(f"no rows of {ALL_DRUGS!r}")
     else:
-        full = pd.MultiIndex.from_product([drugs["state"].unique(), drugs["month"].unique()])
+        full = pd.MultiIndex.from_product(
+            [drugs["state"].unique(), drugs["month"].unique()]
+        )
         counts = drugs.set_index(["state", "month"])["reported"].reindex(full)
         gaps = [f"{state} {month:%Y-%m}" for state, month in full[counts.isna()]]
         if gaps:

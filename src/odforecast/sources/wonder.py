@@ -18,13 +18,32 @@ from odforecast.errors import DataError
 from odforecast.geography.places import BY_KEY
 from odforecast.months import readings
 from odforecast.say import plain, quoted
-from odforecast.sources.columns import BadCell, Bools, Column, Table, Texts, among, number
-from odforecast.sources.read import Limits, RawFile, delimited, filled, read_content, utf8
+from odforecast.sources.columns import (
+    BadCell,
+    Bools,
+    Column,
+    Table,
+    Texts,
+    among,
+    number,
+)
+from odforecast.sources.read import (
+    Limits,
+    RawFile,
+    delimited,
+    filled,
+    read_content,
+    utf8,
+)
 
 _RANGE = re.compile(r"\b([A-Z])([0-9][0-9])(\.[0-9])?(?:-([A-Z])([0-9][0-9]))?\b")
-_MONTH = re.compile(r"([A-Z][a-z]{2})\.?, ([0-9]{4})(?: \((provisional(?: and partial)?)\))?")
+_MONTH = re.compile(
+    r"([A-Z][a-z]{2})\.?, ([0-9]{4})(?: \((provisional(?: and partial)?)\))?"
+)
 _DAY = r"[A-Z][a-z]+ [0-9]{1,2}, [0-9]{4}"
-_RATE_WORDS = frozenset({"not applicable", "suppressed", "unreliable", "not available", "missing"})
+_RATE_WORDS = frozenset(
+    {"not applicable", "suppressed", "unreliable", "not available", "missing"}
+)
 _AGAIN = "export it from CDC WONDER again"
 #: WONDER answers with 75,000 rows at most.
 LIMITS = Limits(size=50_000_000)
@@ -121,7 +140,9 @@ def us_months(export: Wonder) -> pd.DataFrame:
         return pd.DataFrame({"deaths": deaths, "low": deaths, "high": deaths})
     if len(export.report.places) != 51 and export.totals.empty:
         message = f"{len(export.report.places)} places do not make up the US"
-        raise DataError(f"{export.report.file}: {message}", hint="export all 50 states and DC")
+        raise DataError(
+            f"{export.report.file}: {message}", hint="export all 50 states and DC"
+        )
     by_month = table.groupby("month")
     counted = by_month["deaths"].sum()
     suppressed = (table["status"] == "suppressed").groupby(table["month"]).sum()
@@ -141,10 +162,15 @@ def _read_footer(name: str, lines: list[list[str]]) -> Footer:
     fields = dict(reversed(pairs))  # of two lines the first
     if len(fields) < 3:
         message = "the footer is incomplete (no data set, grouping or query date)"
-        raise DataError(f"{name}: {message}", f"the file is cut off or damaged; {_AGAIN}")
+        raise DataError(
+            f"{name}: {message}", f"the file is cut off or damaged; {_AGAIN}"
+        )
     query = text[text.index("Dataset: ") : text.index("Group By: ")].replace("\n", " ")
     causes = {"UCD": "underlying", "MCD": "multiple"}
-    basis = " and ".join(word for code, word in causes.items() if code in query) or "unknown"
+    basis = (
+        " and ".join(word for code, word in causes.items() if code in query)
+        or "unknown"
+    )
     conditions = [_codes(part) for part in query.split("Codes: AND")]
     codes = [condition for condition in conditions if condition]
     words = f" {' and '.join(map(_ranges, codes))}" if codes else ", codes unknown"
@@ -164,7 +190,9 @@ def _day(name: str, text: str) -> dt.date:
     match = re.match(_DAY, text)
     days = readings(match[0]) if match else ()
     if not days:
-        raise DataError(f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN)
+        raise DataError(
+            f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN
+        )
     return days[0].item()  # type: ignore[no-any-return]
 
 
@@ -192,7 +220,11 @@ def _ranges(codes: set[str]) -> str:
     """
     runs: list[list[str]] = []
     for code in sorted(codes):
-        if runs and "." not in code and f"{code[0]}{int(code[1:]) - 1:02d}" == runs[-1][-1]:
+        if (
+            runs
+            and "." not in code
+            and f"{code[0]}{int(code[1:]) - 1:02d}" == runs[-1][-1]
+        ):
             runs[-1].append(code)
         else:
             runs.append([code])
@@ -239,13 +271,17 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
         needs=("month", "month_code", "deaths"),
         what="a CDC WONDER export grouped by month (and state)",
     )
-    by_occurrence = any("occurrence" in str(header).lower() for header in raw.cells.columns)
+    by_occurrence = any(
+        "occurrence" in str(header).lower() for header in raw.cells.columns
+    )
     by_state = "place" in table
     if by_state != ("code" in table):
         table.require("place", "code")
     if footer is not None and by_state != ("state" in footer.group_by.lower()):
         column = "a state column" if by_state else "no state column"
-        message = f"the footer says it is grouped by {plain(footer.group_by)}, the header has"
+        message = (
+            f"the footer says it is grouped by {plain(footer.group_by)}, the header has"
+        )
         raise DataError(f"{raw.name}: {message} {column}", _AGAIN)
     for name in ("population", "rate", "adjusted"):
         table.values(name)
@@ -289,7 +325,8 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     hidden = len(places) * rows["month"].nunique() - len(rows)
     cells = f"{hidden} cells of {len(places)} places by month have no row"
     notes = {
-        "no footer: cause and query date unknown, completeness unproven": footer is None,
+        "no footer: cause and query date unknown, completeness unproven": footer
+        is None,
         f"{cells}: zero, or hidden because suppressed": hidden > 0,
         "New York includes New York City (NY+YC)": NEW_YORK[0] in places,
         f"not the official definition of overdose deaths: {definition}": not official,
@@ -316,7 +353,9 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
     cells = [[cell.strip() for cell in line] for line in islice(lines, _MOST_ROWS)]
     if next(lines, None) is not None:
         hint = "is it an export of CDC WONDER?"
-        raise DataError(f"{name}: more than {_MOST_ROWS:,} rows, or an endless footer", hint)
+        raise DataError(
+            f"{name}: more than {_MOST_ROWS:,} rows, or an endless footer", hint
+        )
     ends = (i for i, row in enumerate(cells) if row[:1] == ["---"])
     end = next(ends, len(cells))
     header = cells[0]
@@ -329,7 +368,9 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
         raise DataError(f"{row_name}: the last line has no line end: cut off?", _AGAIN)
     for i, row in rows:
         if len(row) != len(header):
-            message = f"{name} row {i}: {len(row)} cells where the header has {len(header)}"
+            message = (
+                f"{name} row {i}: {len(row)} cells where the header has {len(header)}"
+            )
             raise DataError(message, f"the file is cut off or damaged; {_AGAIN}")
     if not rows:
         raise DataError(f"{name}: a header but no rows", _AGAIN)
@@ -384,7 +425,9 @@ def _cause(table: Table, total: Bools) -> str:
     for name in ("cause", "cause_code"):
         texts = table.texts(name)
         first = texts[~total][0]
-        table.refuse(~total & (texts != first), name, "is a second cause of death", hint)
+        table.refuse(
+            ~total & (texts != first), name, "is a second cause of death", hint
+        )
         values.append(first)
     cause, code = values
     if not cause and not code:

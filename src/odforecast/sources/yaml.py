@@ -35,7 +35,9 @@ class Loader(yaml.SafeLoader):
             why = f"an alias (*{plain(event.anchor)}); write out what it stands for"
             raise BadYamlError(event, why)
         if (tag := getattr(event, "tag", None)) and tag not in self.tags:
-            raise BadYamlError(event, f"tag {quoted(tag)} is not allowed; write plain values")
+            raise BadYamlError(
+                event, f"tag {quoted(tag)} is not allowed; write plain values"
+            )
         self.depth += isinstance(event, yaml.CollectionStartEvent)
         # A hundred thousand brackets keep a parser busy for minutes.
         if self.depth > self.deepest:

@@ -169,8 +169,12 @@ class Kept:
     refused: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        text = f"{self.label} keeps {len(self.rules)} rules on {len(self.panels)} panels"
-        lines = [f"  refused {panel}: {reason}" for panel, reason in self.refused.items()]
+        text = (
+            f"{self.label} keeps {len(self.rules)} rules on {len(self.panels)} panels"
+        )
+        lines = [
+            f"  refused {panel}: {reason}" for panel, reason in self.refused.items()
+        ]
         return "\n".join([text, *lines])
 
 
@@ -182,7 +186,8 @@ def _declared(model: Model) -> Iterator[str]:
     axes = isinstance(spec.joint, frozenset) and spec.joint <= {LOCATION, MONTH}
     whole_number = isinstance(least, int) and not isinstance(least, bool) and least >= 1
     texts = isinstance(pairs, tuple) and all(
-        isinstance(p, tuple) and len(p) == 2 and all(isinstance(x, str) for x in p) for p in pairs
+        isinstance(p, tuple) and len(p) == 2 and all(isinstance(x, str) for x in p)
+        for p in pairs
     )
     for name, good, known, allowed in (
         ("model", isinstance(spec.model, str) and spec.model, (), "a name"),
@@ -191,12 +196,21 @@ def _declared(model: Model) -> Iterator[str]:
         ("target", spec.target in TARGETS, TARGETS, ""),
         ("joint", axes, (), "a frozenset of 'location' and 'month'"),
         ("min_months", whole_number, (), "a whole number of at least 1"),
-        ("dataset", spec.dataset in (None, STATES, COUNTIES), (STATES, COUNTIES), ", or None"),
+        (
+            "dataset",
+            spec.dataset in (None, STATES, COUNTIES),
+            (STATES, COUNTIES),
+            ", or None",
+        ),
         ("parameters", texts, (), "pairs of texts, as as_parameters() makes them"),
     ):
         if not good:
             value_given = getattr(spec, name)
-            hint = f"; {one_of(value_given, known)}{allowed}" if known else f", allowed: {allowed}"
+            hint = (
+                f"; {one_of(value_given, known)}{allowed}"
+                if known
+                else f", allowed: {allowed}"
+            )
             yield f"{name} is {value_given!r}{hint}"
     if axes and spec.target == TARGET_MONTH and MONTH not in spec.joint:
         yield (
@@ -267,7 +281,9 @@ ONCE: dict[str, Rule] = {}
 
 def _rule(table: dict[str, Rule]) -> Callable[[Rule], None]:
     """Enter a rule into a table, under its function's name."""
-    return lambda test: table.__setitem__(test.__name__.strip("_").replace("_", "-"), test)
+    return lambda test: table.__setitem__(
+        test.__name__.strip("_").replace("_", "-"), test
+    )
 
 
 def _answered(case: Case) -> Iterator[tuple[str, str]]:
@@ -279,7 +295,10 @@ def _answered(case: Case) -> Iterator[tuple[str, str]]:
     absent = [place for place in panel.locations if place not in answer.locations]
     silent = [place for place in absent if not answer.skipped.get(place)]
     if silent:
-        yield "places", f"{', '.join(silent)} is neither forecast nor skipped with a reason"
+        yield (
+            "places",
+            f"{', '.join(silent)} is neither forecast nor skipped with a reason",
+        )
     contradictory = sorted(set(answer.locations) & set(answer.skipped))
     if contradictory:
         yield "places", f"{', '.join(contradictory)} is forecast and skipped"
@@ -290,7 +309,9 @@ def _answered(case: Case) -> Iterator[tuple[str, str]]:
     unusable = {}
     if panel.dataset != COUNTIES:
         unusable = panel.usable(spec.min_months)[1]
-    elif months < spec.min_months:  # a hidden, lost or missing count is forecast all the same
+    elif (
+        months < spec.min_months
+    ):  # a hidden, lost or missing count is forecast all the same
         unusable = dict.fromkeys(panel.locations, f"only {months} months")
     if short := [s for s in answer.locations if s in unusable]:
         yield "min-months", f"forecasts {short[0]} ({unusable[short[0]]})"
@@ -325,7 +346,9 @@ def _known(case: Case) -> Iterator[str]:
     if forecast.target != TARGET_MONTH:
         return
     whole = whole_and_parts(forecast.locations) if LOCATION in forecast.joint else None
-    places = [i for i in range(len(forecast.locations)) if whole is None or i != whole[0]]
+    places = [
+        i for i in range(len(forecast.locations)) if whole is None or i != whole[0]
+    ]
     rows_of = [panel.locations.index(forecast.locations[i]) for i in places]
     first = int((forecast.months[0] - panel.month_grid[0]).astype(int))
     before = panel.monthly[rows_of, first - 11 : first]
@@ -390,7 +413,9 @@ def _global_random(case: Case) -> Iterator[str]:
             if before != pickle.dumps(_global_state()):
                 yield "takes numbers from the process's random state, or sets it"
                 return
-        if np.array_equal(draws[0], draws[1]) and not np.array_equal(draws[0], draws[2]):
+        if np.array_equal(draws[0], draws[1]) and not np.array_equal(
+            draws[0], draws[2]
+        ):
             yield "the draws hang on the process's random state"
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002
@@ -427,7 +452,9 @@ def _alone(case: Case) -> Iterator[str]:
     yield from _differs(case, lone, places=places, when="when it is asked for alone")
 
 
-def _differs(case: Case, forecast: Forecast, places: tuple[str, ...], when: str) -> Iterator[str]:
+def _differs(
+    case: Case, forecast: Forecast, places: tuple[str, ...], when: str
+) -> Iterator[str]:
     if missing := [s for s in places if s not in forecast.locations]:
         yield f"{', '.join(missing)} is not forecast {when}"
     moved = []
@@ -453,7 +480,9 @@ def _future(case: Case) -> Iterator[str]:
         yield "counts after the panel's last month change the draws"
     from odforecast.vintage import Archive, Vintage
 
-    closed: dict[str, Any] = {"side_effect": PermissionError("no archive is open in a check")}
+    closed: dict[str, Any] = {
+        "side_effect": PermissionError("no archive is open in a check")
+    }
     with (
         mock.patch.object(Archive, "as_of", **closed) as opened,
         mock.patch.object(Vintage, "panel", **closed) as read,
@@ -501,7 +530,9 @@ BEFORE = ("declares", "fits", "refuses", "forecasts", "finite")
 RULES = (*BEFORE, *ANSWERS, *EVERYWHERE, *ONCE, "panel-stays")
 
 
-def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | None = None) -> Kept:
+def check_forecaster(
+    model: Model | str | object, zoo: Mapping[str, Panel] | None = None
+) -> Kept:
     """Check that a model keeps the contract of every forecaster.
 
     A model may refuse a panel with a :class:`~odforecast.errors.PanelError` that gives the reason,
@@ -568,7 +599,9 @@ def _as_model(model: object) -> Model:
     inner: Any = model.inner if isinstance(model, Model) else model
     if isinstance(inner, type):
         name = inner.__name__
-        raise TypeError(f"{name} is a class, not a forecaster; give an object of it: {name}()")
+        raise TypeError(
+            f"{name} is a class, not a forecaster; give an object of it: {name}()"
+        )
     lacking = [name for name in ("spec", "fit") if not hasattr(inner, name)]
     if lacking:
         raise TypeError(
@@ -609,7 +642,9 @@ def _broken_rules(
         rule = "finite" if "not finite" in str(error) else "forecasts"
         answers = [(rule, _first_line(error))]
     yield from answers
-    if answers:  # the wrapper refuses what is not the answer, and so would every other rule
+    if (
+        answers
+    ):  # the wrapper refuses what is not the answer, and so would every other rule
         return
     broken_everywhere = list(_broken(case, EVERYWHERE))
     yield from broken_everywhere

@@ -13,7 +13,14 @@ from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.geography.places import by_fips, counties_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, COUNTIES, RESIDENCE, STATES, VINTAGE_SYNTHETIC
+from odforecast.names import (
+    ALL_DEATHS,
+    ALL_DRUGS,
+    COUNTIES,
+    RESIDENCE,
+    STATES,
+    VINTAGE_SYNTHETIC,
+)
 from odforecast.panel import LAYERS, Floats, Panel, Triangle
 from odforecast.publication import publication_date
 from odforecast.seeds import seed_from
@@ -63,7 +70,9 @@ def zoo(dataset: str = STATES) -> dict[str, Panel]:
     # Half as many deaths in the last year as in the year before, overnight.
     halved = np.round(clean.monthly)
     halved[:, -12:] = np.round(halved[:, -12:] / 2)
-    ohio = make_panel({"39035": 45.0, "39049": 55.0, "39061": 35.0, "39001": 1.5}, n_sums=48)
+    ohio = make_panel(
+        {"39035": 45.0, "39049": 55.0, "39061": 35.0, "39001": 1.5}, n_sums=48
+    )
     return {
         ORDINARY: whole,
         "clean": clean,
@@ -104,14 +113,18 @@ def _of_counties() -> dict[str, Panel]:
         "clean": replace(whole, final_through=LAST),
         "one-county-state": rows(whole, counties_by_state["DC"]),
         "one-state": rows(whole, counties_by_state["RI"]),
-        "all-hidden": _hidden(whole, counties_by_state["NH"], when=_ALWAYS, low=1.0, high=9.0),
+        "all-hidden": _hidden(
+            whole, counties_by_state["NH"], when=_ALWAYS, low=1.0, high=9.0
+        ),
         "no-deaths": replace(whole, reported=no_deaths),
         "never-seen": _hidden(whole, first, when=_ALWAYS, low=1000.0, high=np.inf),
         "missing": _hidden(whole, first, when=_ALWAYS),
         "gap": _hidden(whole, first, when=slice(10, 12)),
         "with-people": replace(whole, residents=people),
         "without-urban": replace(whole, urban={}),
-        "states-end-earlier": replace(whole, beside={STATES: states.cut(LAST - 2 * ONE_MONTH)}),
+        "states-end-earlier": replace(
+            whole, beside={STATES: states.cut(LAST - 2 * ONE_MONTH)}
+        ),
         "short": _shortened(whole, 13),
         "very-short": _shortened(whole, 3),
     }
@@ -130,7 +143,9 @@ def make_panel(
     for place, level in places.items():
         rng = np.random.default_rng(seed_from("zoo", place, n_sums, level, spread))
         drift = np.cumsum(rng.normal(0.0, 0.015, n))
-        mean = level * np.exp(growth * t + drift - drift[n // 2] + 0.05 * np.sin(t * np.pi / 6))
+        mean = level * np.exp(
+            growth * t + drift - drift[n // 2] + 0.05 * np.sin(t * np.pi / 6)
+        )
         noise = rng.gamma(1 / spread**2, spread**2, n)
         months.append(rng.poisson(mean * noise).astype(float))
     return _panel(tuple(places), closed(rolling_sums(np.array(months)), tuple(places)))
@@ -142,8 +157,13 @@ def _panel(places: tuple[str, ...], sums: Floats, **fields: Any) -> Panel:
     day = publication_date(LAST)
     defaults: dict[str, Any] = {"as_of": day, "release": day, "final_through": LAST}
     defaults |= dict.fromkeys(("predicted", "complete", "pending"), empty)
-    defaults |= {"months": LAST - np.arange(sums.shape[1])[::-1] * ONE_MONTH, "reported": sums}
-    return Panel(ALL_DRUGS, vintage=VINTAGE_SYNTHETIC, locations=places, **defaults | fields)
+    defaults |= {
+        "months": LAST - np.arange(sums.shape[1])[::-1] * ONE_MONTH,
+        "reported": sums,
+    }
+    return Panel(
+        ALL_DRUGS, vintage=VINTAGE_SYNTHETIC, locations=places, **defaults | fields
+    )
 
 
 def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
@@ -161,8 +181,12 @@ def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
     earlier, pending_before = np.full((2, 3, *sums.shape), np.nan)
     for r, months_ago in enumerate((3, 2, 1)):
         published = slice(n_time - months_ago)
-        earlier[r, :, published] = np.round(sums[:, published] * (1 - lacking[months_ago:]))
-        pending_before[r, :, n_time - months_ago - 16 : n_time - months_ago] = pending[:, -16:]
+        earlier[r, :, published] = np.round(
+            sums[:, published] * (1 - lacking[months_ago:])
+        )
+        pending_before[r, :, n_time - months_ago - 16 : n_time - months_ago] = pending[
+            :, -16:
+        ]
     days = tuple(true.release - dt.timedelta(days=30 * k) for k in (3, 2, 1))
     all_deaths = np.round(35 * np.broadcast_to(sums[:, -13], (3, len(sums))))
     triangle = Triangle(
@@ -172,7 +196,9 @@ def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
         predicted=np.round(earlier * 1.01),
         all_deaths=all_deaths,
     )
-    everyone = replace(_with_reported(true, np.round(35 * reported)), final_through=FINAL)
+    everyone = replace(
+        _with_reported(true, np.round(35 * reported)), final_through=FINAL
+    )
     panels = {"all-deaths": replace(everyone, indicator=ALL_DEATHS)}
     complete = 100.0 - lacking * 100 + np.zeros(sums.shape)
     return replace(
@@ -189,7 +215,9 @@ def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
 def nation() -> Panel:
     """The nation and its 52 parts: where draws are joint over locations, they must add up."""
     rng = np.random.default_rng(seed_from("zoo", "nation"))
-    sizes = dict(zip(JURISDICTIONS, rng.lognormal(4.0, 0.9, len(JURISDICTIONS)).tolist()))
+    sizes = dict(
+        zip(JURISDICTIONS, rng.lognormal(4.0, 0.9, len(JURISDICTIONS)).tolist())
+    )
     return make_panel({NATION: 0.0, **sizes}, n_sums=40)
 
 
@@ -198,13 +226,17 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
     states = nation()
     sums = []
     urban = {}
-    places = sorted((c for state in FEW for c in counties_of(state)), key=lambda c: c.fips)
+    places = sorted(
+        (c for state in FEW for c in counties_of(state)), key=lambda c: c.fips
+    )
     for county in places:
         rng = np.random.default_rng(seed_from("zoo", "county", county.fips))
         group = counties_of(county.state)
         rank = group.index(by_fips()[county.fips])
         whole = sum(np.exp(-0.9 * k) for k in range(len(group)))
-        months = np.maximum(states.monthly[states.index(county.state), -(n_sums + 11) :], 0.0)
+        months = np.maximum(
+            states.monthly[states.index(county.state), -(n_sums + 11) :], 0.0
+        )
         sums.append(rolling_sums(rng.poisson(months * np.exp(-0.9 * rank) / whole)))
         urban[county.fips] = str(min(2 + rank, 6))
     counts = np.array(sums)
@@ -231,7 +263,9 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
 def rows(panel: Panel, places: Sequence[str]) -> Panel:
     """A panel of these places, as if there were no others: not a selection."""
     selection = panel.select(list(places))
-    panels = {name: replace(table, selected=False) for name, table in selection.beside.items()}
+    panels = {
+        name: replace(table, selected=False) for name, table in selection.beside.items()
+    }
     return replace(selection, selected=False, beside=panels)
 
 

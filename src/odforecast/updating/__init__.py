@@ -4,4 +4,12 @@ from odforecast.updating.changes import Change
 from odforecast.updating.record import outcomes, read, record_markdown
 from odforecast.updating.run import Update, default_out, update
 
-__all__ = ["Change", "Update", "default_out", "outcomes", "read", "record_markdown", "update"]
+__all__ = [
+    "Change",
+    "Update",
+    "default_out",
+    "outcomes",
+    "read",
+    "record_markdown",
+    "update",
+]

@@ -34,7 +34,15 @@ from odforecast.models import Model
 from odforecast.months import Months, to_month
 from odforecast.panel import LAYERS, Floats, Panel
 from odforecast.report.page import Table
-from odforecast.say import between, day_name, listed, month_name, number_of, rounded, step_of
+from odforecast.say import (
+    between,
+    day_name,
+    listed,
+    month_name,
+    number_of,
+    rounded,
+    step_of,
+)
 from odforecast.updating.record import FORECAST, made_by
 
 #: Columns of :attr:`Change.revised`.
@@ -133,7 +141,9 @@ class Change:
     table: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=_COLUMNS))
     new_months: Months = field(default_factory=lambda: np.empty(0, "datetime64[M]"))
     counts: dict[str, int] = field(default_factory=dict)
-    revised: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=list(REVISED)))
+    revised: pd.DataFrame = field(
+        default_factory=partial(pd.DataFrame, columns=list(REVISED))
+    )
     final: np.datetime64 | None = None
     settings: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
@@ -168,23 +178,35 @@ def compared(
         "lost": tuple(str(s) for s in before if s not in current.locations),
     }
     if earlier is None:
-        reason = f"the archive does not hold release {release}, so the change is not split"
+        reason = (
+            f"the archive does not hold release {release}, so the change is not split"
+        )
         return Change(**facts, table=_table(recorded, current), why_not=reason)
     facts |= {
         "new_months": panel.months[panel.months > earlier.last_month],
         "counts": _counts(panel, earlier),
         "revised": _revised(panel, earlier, locations=current.locations),
-        "final": panel.final_through if panel.final_through > earlier.final_through else None,
+        "final": panel.final_through
+        if panel.final_through > earlier.final_through
+        else None,
     }
-    how = (int(current.horizons[-1]), len(current.draws), int(current.provenance["seed"]))
+    how = (
+        int(current.horizons[-1]),
+        len(current.draws),
+        int(current.provenance["seed"]),
+    )
     try:
         remade = forecast_from(model, earlier, locations, *how)
         note = without_newest(panel, earlier)
-        revised = current if note is panel else forecast_from(model, note, locations, *how)
+        revised = (
+            current if note is panel else forecast_from(model, note, locations, *how)
+        )
     except OdforecastError as error:
         reason = f"release {release} cannot be forecast again: {error.message}"
         return Change(**facts, table=_table(recorded, current), why_not=reason)
-    return Change(**facts, table=_table(recorded, current, remade=remade, revised=revised))
+    return Change(
+        **facts, table=_table(recorded, current, remade=remade, revised=revised)
+    )
 
 
 # ------------------------------------------------------------------------------------- forecasts
@@ -205,7 +227,9 @@ def whole_forecast(
 
 def chosen(forecast: Forecast, locations: tuple[str, ...]) -> Forecast:
     """Of a forecast, the locations asked for that are in it; refused if none is."""
-    return forecast.select([s for s in locations if s in forecast.locations] or locations)
+    return forecast.select(
+        [s for s in locations if s in forecast.locations] or locations
+    )
 
 
 def forecast_from(
@@ -219,7 +243,9 @@ def forecast_from(
     """A forecast of those of some locations that a release has and a model forecasts."""
     available = tuple(s for s in locations if s in panel.locations) or locations
     return chosen(
-        whole_forecast(model, panel, locations=available, horizon=horizon, draws=draws, seed=seed),
+        whole_forecast(
+            model, panel, locations=available, horizon=horizon, draws=draws, seed=seed
+        ),
         available,
     )
 
@@ -241,8 +267,12 @@ def without_newest(panel: Panel, like: Panel) -> Panel:
 
     def until(target: Panel, month: np.datetime64) -> Panel:
         """One count of the release, up to a month."""
-        stop = min(max(int((month - target.months[0]).astype(int)) + 1, 1), target.months.size)
-        triangle = None if target.triangle is None else target.triangle.cells(slice(stop))
+        stop = min(
+            max(int((month - target.months[0]).astype(int)) + 1, 1), target.months.size
+        )
+        triangle = (
+            None if target.triangle is None else target.triangle.cells(slice(stop))
+        )
         layers = {name: getattr(target, name)[:, :stop] for name in LAYERS}
         return replace(target, months=target.months[:stop], triangle=triangle, **layers)
 
@@ -252,7 +282,9 @@ def without_newest(panel: Panel, like: Panel) -> Panel:
         panels_beside[name] = until(target, ends.get(name, like.last_month))
     left_out = f"months after {like.last_month} were left out"
     return replace(
-        until(panel, like.last_month), beside=panels_beside, notes=(*panel.notes, left_out)
+        until(panel, like.last_month),
+        beside=panels_beside,
+        notes=(*panel.notes, left_out),
     )
 
 
@@ -281,7 +313,9 @@ def _revised(panel: Panel, earlier: Panel, locations: Sequence[str]) -> pd.DataF
     """What became of the counts that were last before."""
     month = pd.Timestamp(str(earlier.last_month))
     current = _reported(panel)
-    before = _reported(earlier).reindex(index=[s for s in locations if s in earlier.locations])
+    before = _reported(earlier).reindex(
+        index=[s for s in locations if s in earlier.locations]
+    )
     if month not in current:
         return pd.DataFrame(columns=list(REVISED))
     table = pd.DataFrame(
@@ -297,7 +331,9 @@ def _revised(panel: Panel, earlier: Panel, locations: Sequence[str]) -> pd.DataF
     return table.assign(revision=revision).rename_axis("location").reset_index()
 
 
-def _settings(recorded: pd.DataFrame, current: Forecast, earlier: Panel | None) -> tuple[str, ...]:
+def _settings(
+    recorded: pd.DataFrame, current: Forecast, earlier: Panel | None
+) -> tuple[str, ...]:
     """Settings of the recorded forecast that are others now."""
     if recorded.empty:
         return ()
@@ -322,7 +358,9 @@ def _table(
     revised: Forecast | None = None,
 ) -> pd.DataFrame:
     """The table of a :class:`Change`; without the forecasts between, the change is not split."""
-    old = recorded[(recorded["horizon"] >= 1) & recorded["location"].isin(current.locations)]
+    old = recorded[
+        (recorded["horizon"] >= 1) & recorded["location"].isin(current.locations)
+    ]
     if remade is None or revised is None:
         months = [to_month(m) for m in sorted(old["month"].unique())]
         places = list(current.locations)
@@ -333,7 +371,9 @@ def _table(
     for month in months if places else []:
         if month > current.months[-1]:
             continue
-        c = _at(current, places, month=month)  # shape (D, L); NaN where a count is not known
+        c = _at(
+            current, places, month=month
+        )  # shape (D, L); NaN where a count is not known
         part: dict[str, Any] = {
             "location": places,
             "month": month.astype("datetime64[s]"),
@@ -428,7 +468,9 @@ def sentences(change: Change, place: str = NATION) -> list[str]:
         if comparable:
             texts.append("The two forecasts have no month in common.")
     elif mine.empty:
-        texts.append(f"There is no earlier forecast of {place_name(place)} to compare with.")
+        texts.append(
+            f"There is no earlier forecast of {place_name(place)} to compare with."
+        )
     else:
         texts.append(_moved(mine.iloc[0]))
         if not change.why_not:
@@ -436,7 +478,9 @@ def sentences(change: Change, place: str = NATION) -> list[str]:
     if change.why_not:
         texts.append(why_not)
     if change.lost:
-        texts.append(f"Forecast before but not now: {', '.join(map(called, change.lost))}.")
+        texts.append(
+            f"Forecast before but not now: {', '.join(map(called, change.lost))}."
+        )
     return texts
 
 
@@ -465,7 +509,9 @@ def _data(change: Change, place: str) -> str:
     )
     for row in change.revised[change.revised["location"] == place].to_dict("records"):
         if np.isfinite(row["revision"]):
-            went = f"went from {row['reported_before']:,.0f} to {row['reported_now']:,.0f}"
+            went = (
+                f"went from {row['reported_before']:,.0f} to {row['reported_now']:,.0f}"
+            )
             if row["revision"] == 0:
                 went = f"is still {row['reported_now']:,.0f}"
             texts.append(
@@ -484,7 +530,9 @@ def _moved(row: pd.Series) -> str:
     current = round(row["now"] / step) * step
     size = rounded(abs(current - before), step)  # of the numbers as they are read
     way = f"about {size} {'fewer' if current < before else 'more'}"
-    inside = "inside" if row["before_low"] <= row["now"] <= row["before_high"] else "outside"
+    inside = (
+        "inside" if row["before_low"] <= row["now"] <= row["before_high"] else "outside"
+    )
     return (
         f"For the 12 months ending in {month_name(row['month'])} in {place_name(row['location'])}, "
         f"the median was about {rounded(before, step)} and is now about "
@@ -497,7 +545,9 @@ def _reasons(change: Change, row: pd.Series) -> str:
     """The parts of a change."""
     parts = [("revisions of earlier months", "revisions")]
     if change.new_months.size:
-        parts.append(("the new month" + "s" * (change.new_months.size > 1), "new_months"))
+        parts.append(
+            ("the new month" + "s" * (change.new_months.size > 1), "new_months")
+        )
     words = []
     step = _step(row["change_error"])
     for name, key in parts:
@@ -524,7 +574,9 @@ def _reasons(change: Change, row: pd.Series) -> str:
     return text
 
 
-def table_of(change: Change, place: str = NATION, most: int | None = None) -> list[list[str]]:
+def table_of(
+    change: Change, place: str = NATION, most: int | None = None
+) -> list[list[str]]:
     """The change in the last month that both have: the heads, and a row for each place.
 
     The place comes first, then ``most`` others by the size of their change beside the interval that
@@ -547,13 +599,17 @@ def table_of(change: Change, place: str = NATION, most: int | None = None) -> li
     return [row[: 4 if change.why_not else width] for row in ([*HEAD], *rows)]
 
 
-def on_page(change: Change, place: str, all_of_it: str) -> tuple[list[str], list[Table]]:
+def on_page(
+    change: Change, place: str, all_of_it: str
+) -> tuple[list[str], list[Table]]:
     """What the page says: paragraphs, and the table of the places whose change is largest."""
     texts = sentences(change, place)
     tables = []
     if places := len(_of_month(change)):
         heads, *rows = table_of(change, place, most=ON_PAGE)
-        caption = f"Medians for the 12 months ending in {month_of(change):%B %Y}. {NOTE}."
+        caption = (
+            f"Medians for the 12 months ending in {month_of(change):%B %Y}. {NOTE}."
+        )
         if places > 1 + ON_PAGE:
             caption += (
                 f" Shown are the {ON_PAGE} places whose change is largest relative to the previous "

@@ -46,7 +46,13 @@ WITHDRAWN = "withdrawn"
 PROVISIONAL = "provisional"
 SETTLED = "settled"
 #: Levels of the five columns of deaths.
-LEVELS = {"low_90": 0.05, "low_50": 0.25, "median": 0.5, "high_50": 0.75, "high_90": 0.95}
+LEVELS = {
+    "low_90": 0.05,
+    "low_50": 0.25,
+    "median": 0.5,
+    "high_50": 0.75,
+    "high_90": 0.95,
+}
 #: Columns of the file before the check of the line.
 COLUMNS = (
     "batch",
@@ -273,7 +279,9 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
         elif name in (*LEVELS, "count"):
             out[name] = pd.to_numeric(out[name]).astype(float)
         elif name in _DATES:
-            out[name] = pd.to_datetime(out[name], format="ISO8601").astype("datetime64[s]")
+            out[name] = pd.to_datetime(out[name], format="ISO8601").astype(
+                "datetime64[s]"
+            )
     return out
 
 
@@ -285,7 +293,9 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def batch_of(table: pd.DataFrame, parts: Iterable[pd.DataFrame], on: dt.date) -> pd.DataFrame:
+def batch_of(
+    table: pd.DataFrame, parts: Iterable[pd.DataFrame], on: dt.date
+) -> pd.DataFrame:
     """Lines, numbered as the next update of a record."""
     parts = [part for part in parts if len(part)]
     if not parts:
@@ -302,7 +312,9 @@ def batch_of(table: pd.DataFrame, parts: Iterable[pd.DataFrame], on: dt.date) ->
 # ------------------------------------------------------------------------------ what is recorded
 
 
-def lines_of(table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date) -> pd.DataFrame:
+def lines_of(
+    table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date
+) -> pd.DataFrame:
     """What an update adds to a record: forecasts that it lacks, and the counts that came.
 
     ``panel`` is the release behind the forecast, with all locations. Without rows if nothing is
@@ -345,7 +357,9 @@ def forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
         "location": np.repeat(forecast.locations, ahead.size),
         "month": np.tile(forecast.months[ahead].astype("datetime64[s]"), n_loc),
         "horizon": np.tile(forecast.horizons[ahead], n_loc),
-        **{name: np.round(v.ravel(), 1) for name, v in zip(LEVELS, values, strict=True)},
+        **{
+            name: np.round(v.ravel(), 1) for name, v in zip(LEVELS, values, strict=True)
+        },
         "status": "",
         **made_by(forecast),
         "data": panel.data_hash,  # of the whole release, whatever places were asked for
@@ -366,7 +380,11 @@ def _new_counts(entries: pd.DataFrame, panel: Panel) -> pd.DataFrame:
         count, status = count_in(panel, place, stamp=stamp)
         # A provisional count of horizon 0 was published before anything was forecast.
         informative = status == SETTLED or horizon >= 1
-        if informative and np.isfinite(count) and (place, stamp, status) not in recorded:
+        if (
+            informative
+            and np.isfinite(count)
+            and (place, stamp, status) not in recorded
+        ):
             rows.append((release, place, stamp, count, status))
     return _count_lines(rows)
 
@@ -384,7 +402,9 @@ def count_in(panel: Panel, place: str, stamp: pd.Timestamp) -> tuple[float, str]
 
 def _count_lines(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     """Lines of counts, from their release, location, month, count and status."""
-    table = pd.DataFrame(rows, columns=["release", "location", "month", "count", "status"])
+    table = pd.DataFrame(
+        rows, columns=["release", "location", "month", "count", "status"]
+    )
     return typed(
         table.assign(
             kind=CAME,
@@ -446,7 +466,9 @@ def outcomes(table: pd.DataFrame) -> pd.DataFrame:
     entries = standing(table)
     forecasts = entries[entries["kind"] == FORECAST].drop(columns=["count", "status"])
     names = {"count": "came", "status": "came_status", "release": "came_release"}
-    counts = entries.loc[entries["kind"] == CAME, [*_COUNT[:2], *names]].rename(columns=names)
+    counts = entries.loc[entries["kind"] == CAME, [*_COUNT[:2], *names]].rename(
+        columns=names
+    )
     # "settled" sorts behind "provisional", and of each the line written last stands last.
     counts = counts.sort_values("came_status", kind="stable").drop_duplicates(
         _COUNT[:2], keep="last"
@@ -463,7 +485,9 @@ def outcomes(table: pd.DataFrame) -> pd.DataFrame:
         inside = (paired["came"] >= paired[f"low_{name}"]) & (
             paired["came"] <= paired[f"high_{name}"]
         )
-        paired[f"inside_{name}"] = pd.arrays.BooleanArray(inside.to_numpy(dtype=bool), ~judged)
+        paired[f"inside_{name}"] = pd.arrays.BooleanArray(
+            inside.to_numpy(dtype=bool), ~judged
+        )
     return paired
 
 
@@ -547,7 +571,9 @@ def _wrong(lines: pd.DataFrame, panel: Panel, at: str) -> Iterator[str]:
         if data != panel.data_hash:
             yield str(data)
     counts = lines[lines["kind"] == CAME]
-    for place, month, count in zip(counts["location"], counts["month"], counts["count"]):
+    for place, month, count in zip(
+        counts["location"], counts["month"], counts["count"]
+    ):
         if count_in(panel, place, stamp=month)[0] != count:
             yield ""
             break
@@ -561,7 +587,10 @@ def _restored(
     counts = table[table["kind"] == CAME]
     present = set(map(tuple, entries.loc[entries["kind"] == CAME, _COUNT].to_numpy()))
     first_release = (
-        entries[entries["kind"] == FORECAST].groupby(_COUNT[:2])["release"].min().to_dict()
+        entries[entries["kind"] == FORECAST]
+        .groupby(_COUNT[:2])["release"]
+        .min()
+        .to_dict()
     )
     for row in counts.drop_duplicates(_COUNT, keep="last").to_dict("records"):
         place, month, status = (row[name] for name in _COUNT)
@@ -592,7 +621,9 @@ def past_forecasts(
     over are forecasts of months without a count yet, from the last release.
     """
     forecasts = one_each(outcomes(table), model or model_in_question(table))
-    forecasts = forecasts[(forecasts["location"] == code_of(place)) & (forecasts["horizon"] >= 1)]
+    forecasts = forecasts[
+        (forecasts["location"] == code_of(place)) & (forecasts["horizon"] >= 1)
+    ]
     forecasts = forecasts.sort_values("release", kind="stable")
     answered = forecasts[forecasts["came"].notna()].drop_duplicates("month")
     answered = answered.sort_values("month").tail(rows)
@@ -629,7 +660,9 @@ def coverage_sentence(table: pd.DataFrame, model: str | None = None) -> str:
     text = f"The record holds {len(forecasts):,} forecasts{author}. "
     judged = forecasts[forecasts["came_status"] == SETTLED]
     if judged.empty:
-        text += "None can be scored yet: counts are not final until they are 12 months old."
+        text += (
+            "None can be scored yet: counts are not final until they are 12 months old."
+        )
     else:
         n = len(judged)
         inside = int(judged["inside_90"].sum())

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from odforecast.backtesting.store import locked
-from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
+from odforecast.errors import (
+    ArchiveError,
+    BacktestError,
+    DataError,
+    DownloadError,
+    whole,
+)
 from odforecast.forecasts import Forecast
 from odforecast.forecasts.text import place_name
 from odforecast.geography import NATION, called, resolve
@@ -110,14 +116,27 @@ class Update:
     tracks: tuple[Track, ...] = ()
 
     def __repr__(self) -> str:
-        result = f"{self.added:,} lines recorded" if self.new or self.added else "nothing new"
+        result = (
+            f"{self.added:,} lines recorded"
+            if self.new or self.added
+            else "nothing new"
+        )
         return f"<Update from release {self.release}: {result}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
         table = self.changed
         if (month := changes.month_of(self.change)) is not None:
             table = table[table["month"] == month]
-        columns = ["name", "month", "before", "now", "change", "revisions", "new_months", "model"]
+        columns = [
+            "name",
+            "month",
+            "before",
+            "now",
+            "change",
+            "revisions",
+            "new_months",
+            "model",
+        ]
         note = " ".join(changes.sentences(self.change, self.place))
         title = f"Update from release {self.release}: what changed"
         return html_table(table[columns].round(0), title, note=note)
@@ -245,7 +264,9 @@ class Update:
         forecasts = forecasts[forecasts["release"] == forecasts["release"].max()]
         if forecasts.empty:
             return forecasts
-        complete = forecasts["lines"] == forecasts["batch"].map(self.lines.groupby("batch").size())
+        complete = forecasts["lines"] == forecasts["batch"].map(
+            self.lines.groupby("batch").size()
+        )
         newest = forecasts[complete].iloc[-1] if complete.any() else forecasts.iloc[-1]
         batch: pd.DataFrame = forecasts[(forecasts[_MADE] == newest[_MADE]).all(axis=1)]
         return batch
@@ -276,7 +297,9 @@ class Update:
         skipped = {}
         for place in self.locations:
             if place not in forecast.locations:
-                skipped[place] = forecast.skipped.get(place, "the model does not forecast it")
+                skipped[place] = forecast.skipped.get(
+                    place, "the model does not forecast it"
+                )
         return {
             "release": str(self.release),
             "on": str(on),
@@ -304,7 +327,9 @@ class Update:
             & forecasts["location"].isin(places)
         ]
         for name in _MADE:
-            forecasts = forecasts[forecasts[name].astype(str) == str(manifest.get(name))]
+            forecasts = forecasts[
+                forecasts[name].astype(str) == str(manifest.get(name))
+            ]
         complete = set(forecasts["location"]) == set(places)
         if "recorded" in manifest:  # an earlier version did not say it
             complete = len(forecasts) == manifest["recorded"]
@@ -373,10 +398,16 @@ class Update:
         records.append(self.record_file, new)
         self.lines = self.record
         self.added = len(new)
-        withdrawn = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime("%Y-%m-%d")
+        withdrawn = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime(
+            "%Y-%m-%d"
+        )
         releases = {str(date) for date in self.archive.releases()}
         for date in withdrawn.unique():
-            reason = "some of its figures were replaced" if date in releases else "it was retracted"
+            reason = (
+                "some of its figures were replaced"
+                if date in releases
+                else "it was retracted"
+            )
             yield f"release {date}: {reason}; what was recorded from it is withdrawn"
             if date not in releases and (self.out / date).exists():
                 yield f"{self.out / date} was made from it and stays: delete it if you like"
@@ -384,7 +415,9 @@ class Update:
         if counts:
             yield f"{counts:,} counts are recorded anew"
 
-    def _do(self, notes: Iterable[str], *, again: bool, fetched: bool = False) -> Update:
+    def _do(
+        self, notes: Iterable[str], *, again: bool, fetched: bool = False
+    ) -> Update:
         """Do what an update does, under the lock of its folder."""
         if self.archive.last_seen is None:
             self.archive.as_of()  # says what to do
@@ -399,16 +432,24 @@ class Update:
         messages = [*notes, *self._correct(on)]
         if unused_note:
             messages.append(unused_note)
-        messages += [note for note in dict.fromkeys(self.panel.notes) if note != unused_note]
-        old_note = None if fetched else old_data_note(self.release, on)  # none newer after a fetch
+        messages += [
+            note for note in dict.fromkeys(self.panel.notes) if note != unused_note
+        ]
+        old_note = (
+            None if fetched else old_data_note(self.release, on)
+        )  # none newer after a fetch
         if old_note:
             messages.append(old_note)
         day = self._done()
         differences = self._otherwise() if day else []
         if day and not (differences and again):
-            messages.append(f"release {self.release} was forecast on {day}: nothing new")
+            messages.append(
+                f"release {self.release} was forecast on {day}: nothing new"
+            )
             if differences:
-                messages.append(f"it was made with {'; '.join(differences)}: --again makes another")
+                messages.append(
+                    f"it was made with {'; '.join(differences)}: --again makes another"
+                )
             self.notes = tuple(messages)
             self.tracks = self._clocks(on, again)
             return self
@@ -423,7 +464,9 @@ class Update:
         _check_folder(self.folder)
         self.tracks = self._clocks(on, again=True)
         new = records.lines_of(self.lines, self.forecast, panel=self.panel, on=on)
-        record = records.joined([part for part in (self.lines, new) if len(part)] or [new])
+        record = records.joined(
+            [part for part in (self.lines, new) if len(part)] or [new]
+        )
         # The page first: killed between the two, the next run finds lines missing and writes them.
         _write_folder(self, record, manifest=self._manifest_to_be(on))
         records.append(self.record_file, new)
@@ -532,11 +575,15 @@ def update(
         lines = records.read(target / RECORD)
         notes = []
         if records.is_torn(target / RECORD):
-            notes.append(f"{RECORD}: the last line was cut off while it was written; left out")
+            notes.append(
+                f"{RECORD}: the last line was cut off while it was written; left out"
+            )
         if fetch:
             source = stack.enter_context(Socrata()) if client is None else client
             try:
-                fetched = fetch_release("vsrr", releases, client=source, progress=progress)
+                fetched = fetch_release(
+                    "vsrr", releases, client=source, progress=progress
+                )
             except DownloadError as error:
                 hint = "or go on with the releases in hand: --no-fetch"
                 if error.hint is not None:
@@ -550,7 +597,9 @@ def update(
 # ------------------------------------------------------------------ the folder of a release
 
 
-def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]) -> None:
+def _write_folder(
+    update: Update, record: pd.DataFrame, manifest: dict[str, Any]
+) -> None:
     """Write the folder of an update's release; one that is there is replaced.
 
     ``record`` has this update's lines too. Refused if it cannot be written, or what is there is
@@ -561,12 +610,19 @@ def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]
     try:
         with replacing_folder(target) as part:
             parts = sections(update, record)
-            write_page(part / PAGE, update.whole, locations=forecast.locations, parts=parts)
-            hub = [to_hub(forecast, targets=[TARGET_12MO]), to_hub(forecast, output_type="pmf")]
+            write_page(
+                part / PAGE, update.whole, locations=forecast.locations, parts=parts
+            )
+            hub = [
+                to_hub(forecast, targets=[TARGET_12MO]),
+                to_hub(forecast, output_type="pmf"),
+            ]
             write_hub(pd.concat(hub, ignore_index=True), part / manifest["hub_file"])
             table = update.change.table
             table = table.assign(
-                month=pd.to_datetime(table["month"], format="ISO8601").dt.strftime("%Y-%m")
+                month=pd.to_datetime(table["month"], format="ISO8601").dt.strftime(
+                    "%Y-%m"
+                )
             )
             table.to_csv(
                 part / CHANGES,
@@ -606,13 +662,17 @@ def _check_folder(target: Path) -> None:
     if not target.is_dir():
         return
     manifest = _read_manifest(target)
-    expected = {PAGE, CHANGES, MANIFEST, manifest.get("hub_file")} if manifest else set()
+    expected = (
+        {PAGE, CHANGES, MANIFEST, manifest.get("hub_file")} if manifest else set()
+    )
     try:
         entries = sorted(target.iterdir())
     except OSError as error:
         raise DataError(f"cannot read {target}: {error.strerror or error}") from error
     unknown = [
-        p.name for p in entries if p.name not in expected or p.is_symlink() or not p.is_file()
+        p.name
+        for p in entries
+        if p.name not in expected or p.is_symlink() or not p.is_file()
     ]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
@@ -662,27 +722,44 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
             place,
             all_of_it=f"{CHANGES} has all places and months.",
         )
-        parts.append(Section("What changed since the previous forecast", sentences, tables=tables))
+        parts.append(
+            Section(
+                "What changed since the previous forecast", sentences, tables=tables
+            )
+        )
     parts += clocks(update.tracks)
     places = {NATION, *update.forecast.locations}
     flags = [f for f in update.flags if f.severity != "note" and f.location in places]
     if flags:
-        cut = f" The first {FLAGS} of {len(flags)} are shown." if len(flags) > FLAGS else ""
-        cells = [[called(f.location), f.month or "", f.code, f.message] for f in flags[:FLAGS]]
-        paragraph = f"{checked(update.flags)} The command odforecast data check lists them all."
+        cut = (
+            f" The first {FLAGS} of {len(flags)} are shown."
+            if len(flags) > FLAGS
+            else ""
+        )
+        cells = [
+            [called(f.location), f.month or "", f.code, f.message]
+            for f in flags[:FLAGS]
+        ]
+        paragraph = (
+            f"{checked(update.flags)} The command odforecast data check lists them all."
+        )
         table = Table(
             ("Place", "From", "Flag", "Finding"),
             cells,
             numbers=0,
             caption=f"Errors and warnings.{cut}",
         )
-        parts.append(Section("Problems found in the release", [paragraph], tables=[table]))
+        parts.append(
+            Section("Problems found in the release", [paragraph], tables=[table])
+        )
     model = str(update.forecast.provenance["label"])
     if past := records.past_forecasts(record, place, model=model):
         title = f"12-month counts, {place_name(place)}"
         table = Table(records.RECORD_HEAD, past, numbers=0, caption=title)
         sentence = records.coverage_sentence(record, model)
-        parts.append(Section("Past forecasts and final counts", [sentence], tables=[table]))
+        parts.append(
+            Section("Past forecasts and final counts", [sentence], tables=[table])
+        )
     return parts
 
 

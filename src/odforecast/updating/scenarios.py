@@ -70,7 +70,9 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Scenari
             with path.open("x", encoding="utf-8") as file:
                 file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
-            raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+            raise DataError(
+                f"cannot write {path}: {error.strerror or error}"
+            ) from error
         return closed
     if closed.hash == frozen["hash"]:
         return closed
@@ -112,7 +114,9 @@ def tracked(
     frozen = [freeze(scenario, out, on=on, onset=onset) for scenario in supply]
     tracks = []
     for closed in frozen:
-        clock = track(closed, archive, location=location, model=model, series=series, **options)
+        clock = track(
+            closed, archive, location=location, model=model, series=series, **options
+        )
         folder = out / FOLDER / closed.name
         try:
             (folder / f"{newest}.json").write_text(clock.to_json(), encoding="utf-8")
@@ -124,7 +128,9 @@ def tracked(
             )
             plot.save(plot.chances(clock), folder / f"{newest}.svg")
         except OSError as error:
-            raise DataError(f"cannot write into {folder}: {error.strerror or error}") from error
+            raise DataError(
+                f"cannot write into {folder}: {error.strerror or error}"
+            ) from error
         tracks.append(clock)
     return tracks
 
@@ -148,7 +154,9 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
         days = []
         for day in clock.chances["release"]:
             days.append("before any counts" if pd.isna(day) else f"{day:%Y-%m-%d}")
-        worlds = clock.expected["world"].map({"works": "it works"}).fillna("it does not")
+        worlds = (
+            clock.expected["world"].map({"works": "it works"}).fillna("it does not")
+        )
         past = _table(
             clock.chances,
             "Release",
@@ -164,11 +172,15 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
             caption="Where the chances should go",
         )
         paragraphs = clock.text().split("\n")
-        pages.append(Section(title, paragraphs, tables=[past, future], pictures=(figure,)))
+        pages.append(
+            Section(title, paragraphs, tables=[past, future], pictures=(figure,))
+        )
     return pages
 
 
-def _table(rows: pd.DataFrame, head: str, names: list[str], first: bool, caption: str) -> Table:
+def _table(
+    rows: pd.DataFrame, head: str, names: list[str], first: bool, caption: str
+) -> Table:
     """The three chances by month, with a column of names before the months, or behind them."""
     cells = []
     for name, row in zip(names, rows.to_dict("records")):
@@ -176,7 +188,12 @@ def _table(rows: pd.DataFrame, head: str, names: list[str], first: bool, caption
         start = [name, month] if first else [month, name]
         cells.append([*start, *(chance(row[key], short=True) for key in THREE)])
     heads = (head, "Counts through") if first else ("Counts through", head)
-    return Table((*heads, "Works", "Does nothing", "Backfires"), cells, numbers=3, caption=caption)
+    return Table(
+        (*heads, "Works", "Does nothing", "Backfires"),
+        cells,
+        numbers=3,
+        caption=caption,
+    )
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -189,7 +206,10 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise DataError(f"cannot read {path}: {error}", hint=_DAMAGED) from error
     if not isinstance(content, dict) or not all(key in content for key in _KEYS):
         raise DataError(f"{path} is not a frozen scenario", hint=_DAMAGED)
-    if _check(content["on"], content["hash"], stated=content["scenario"]) != content["check"]:
+    if (
+        _check(content["on"], content["hash"], stated=content["scenario"])
+        != content["check"]
+    ):
         raise DataError(f"{path} was edited: its check does not fit", hint=_DAMAGED)
     return content
 
@@ -207,7 +227,11 @@ def _differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
             if name != "lag_spread" and (key or name not in ("title", "question")):
                 inner = f"{key}.{name}" if key else name
                 yield from _differences(before.get(name), after.get(name), key=inner)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+    elif (
+        isinstance(before, list)
+        and isinstance(after, list)
+        and len(before) == len(after)
+    ):
         for i, (a, b) in enumerate(zip(before, after), 1):
             yield from _differences(a, b, key=f"{key} {i}")
     elif before != after:

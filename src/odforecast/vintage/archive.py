@@ -65,7 +65,9 @@ class Kept:
             expected = meta["data_hash"]
             right = expected == self.event.data_hash
             if indicator is not None:
-                groups = [i for i, name in enumerate(meta["parts"]) if name == indicator]
+                groups = [
+                    i for i, name in enumerate(meta["parts"]) if name == indicator
+                ]
                 expected = meta["parts"].get(indicator)
             table = handle.read_row_groups(groups).to_pandas(ignore_metadata=True)
             if right and groups:
@@ -73,8 +75,12 @@ class Kept:
                 day = table["release"].iloc[0].date()
                 right = table_hash(table) == expected and day == self.event.release
             if not right:
-                raise ArchiveError(f"{file} is not as it was written", hint=_again(file))
-            typed: pd.DataFrame = table.astype(SETS[self.event.dataset].types) if groups else table
+                raise ArchiveError(
+                    f"{file} is not as it was written", hint=_again(file)
+                )
+            typed: pd.DataFrame = (
+                table.astype(SETS[self.event.dataset].types) if groups else table
+            )
             return typed
 
 
@@ -121,7 +127,9 @@ def _write_parquet(handle: Any, table: pd.DataFrame, meta: dict[str, Any]) -> No
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({_META: json.dumps(meta).encode()})
     # Of states hardly a number comes twice: as streams of bytes they take a quarter less.
-    apart = [f.name for f in arrow.schema if dataset.part and pa.types.is_floating(f.type)]
+    apart = [
+        f.name for f in arrow.schema if dataset.part and pa.types.is_floating(f.type)
+    ]
     with pq.ParquetWriter(
         handle,
         arrow.schema,
@@ -313,7 +321,11 @@ class Archive:
             for date, held in sorted(self._kept(dataset).items(), reverse=True)
         ]
         table = pd.DataFrame(rows, columns=["release", "dataset", "note"])
-        idle = [c for c, usual in (("dataset", STATES), ("note", "")) if (table[c] == usual).all()]
+        idle = [
+            c
+            for c, usual in (("dataset", STATES), ("note", ""))
+            if (table[c] == usual).all()
+        ]
         title = f"Archive {self.path or 'in memory'}: {number_of(len(rows), 'release')}"
         hint = "newest first; next: .as_of(), .to_frame()"
         return html_table(table.drop(columns=idle), title, note=hint)
@@ -418,8 +430,19 @@ class Archive:
         ``origin``, ``place``, ``basis`` and ``checks`` (see :meth:`origin`).
         """
         source = ["file", "sha256", "origin", "place", "basis", "checks"]
-        columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces", *source]
-        rows = [dict.fromkeys(source, "") | e.source | e.__dict__ for e in self._events()]
+        columns = [
+            "at",
+            "event",
+            "dataset",
+            "release",
+            "data_hash",
+            "reason",
+            "replaces",
+            *source,
+        ]
+        rows = [
+            dict.fromkeys(source, "") | e.source | e.__dict__ for e in self._events()
+        ]
         return pd.DataFrame(rows, columns=columns)
 
     def quarantined(self) -> pd.DataFrame:
@@ -427,7 +450,11 @@ class Archive:
         columns = ["dataset", "release", "data_hash"]
         apart = self._changed().state.apart
         held = [(*key, digest) for key, found in apart.items() for digest in found]
-        last = self._own().log.drop_duplicates(columns, keep="last").set_index(columns, drop=False)
+        last = (
+            self._own()
+            .log.drop_duplicates(columns, keep="last")
+            .set_index(columns, drop=False)
+        )
         return last[last.index.isin(held)].reset_index(drop=True)
 
     def origin(self, date: str | dt.date, dataset: str = STATES) -> Origin:
@@ -528,7 +555,8 @@ class Archive:
             raise ArchiveError(
                 f"{where} holds no release"
                 + (" of the states, which those of counties go with" if others else ""),
-                hint=self._said_apart() or "add one: odforecast data add FILE --archive DIR",
+                hint=self._said_apart()
+                or "add one: odforecast data add FILE --archive DIR",
             )
         last = max((*dates, *apart))
         # What was quarantined since is told, too; but the day is that of the newest release used.
@@ -557,7 +585,9 @@ class Archive:
         after = date + dt.timedelta(days=1)
         reason = _reason(self._figures(date))
         notes = [note, self._said_apart(STATES, after, last=until), reason]
-        return Vintage(self, day, date=date, note="; ".join(filter(None, notes)) or None)
+        return Vintage(
+            self, day, date=date, note="; ".join(filter(None, notes)) or None
+        )
 
     def reason(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Why figures that contradict themselves, or replaced others, count; else empty."""
@@ -583,7 +613,11 @@ class Archive:
         out: dict[dt.date, str] = {}
         for month, dates in found.items():
             if len(dates) > 1:
-                sure = [d for d in dates if self.origin(d, dataset).basis in ("known", "given")]
+                sure = [
+                    d
+                    for d in dates
+                    if self.origin(d, dataset).basis in ("known", "given")
+                ]
                 first = (sure or dates)[0]
                 words = f"it ends in {month}, as release {first} does: that one counts"
                 out |= dict.fromkeys((d for d in dates if d != first), words)
@@ -629,7 +663,9 @@ class Archive:
         kept = self._folder.kept(dataset, state)
         gone = state.retracted(dataset)
         for lower in self._beneath:
-            kept = {d: k for d, k in lower._kept(dataset).items() if d not in gone} | kept
+            kept = {
+                d: k for d, k in lower._kept(dataset).items() if d not in gone
+            } | kept
             gone |= ledger.fold(lower._events()).retracted(dataset)
         return {d: k for d, k in kept.items() if d <= self._until}
 
@@ -645,7 +681,8 @@ class Archive:
         elif not hint:
             hint = "it is empty" if dataset == STATES else f"it has none of {dataset}"
         raise ArchiveError(
-            f"{self.path or 'the archive'} holds no {SETS[dataset].called(date)}", hint=hint
+            f"{self.path or 'the archive'} holds no {SETS[dataset].called(date)}",
+            hint=hint,
         )
 
     def _apart(self, dataset: str = STATES) -> list[dt.date]:
@@ -653,7 +690,9 @@ class Archive:
         apart = ledger.fold(self._events()).apart
         kept = self._kept(dataset)
         return sorted(
-            d for (name, d), held in apart.items() if name == dataset and held and d not in kept
+            d
+            for (name, d), held in apart.items()
+            if name == dataset and held and d not in kept
         )
 
     def _said_apart(
@@ -667,7 +706,11 @@ class Archive:
         if not dates:
             return ""
         many = len(dates) > 1
-        which = f"{len(dates)} releases to {dates[-1]} are" if many else f"release {dates[-1]} is"
+        which = (
+            f"{len(dates)} releases to {dates[-1]} are"
+            if many
+            else f"release {dates[-1]} is"
+        )
         return f"{which} quarantined, unused: see odforecast data releases --log"
 
     def add(
@@ -742,7 +785,9 @@ class Archive:
         old = self._own().data_hash(loaded.release, dataset_of(loaded))
         if old == table_hash(table):
             return False
-        return self._put(table, source_of(loaded), accept=accept, instead=(old, reason_of(reason)))
+        return self._put(
+            table, source_of(loaded), accept=accept, instead=(old, reason_of(reason))
+        )
 
     def _put(
         self,
@@ -806,7 +851,9 @@ class Archive:
         event = store.append(event)
         now = store.state.current.get(event.key)
         if now is None:  # another process retracted it just now
-            raise ArchiveError(f"{called} was retracted meanwhile", hint="see data releases --log")
+            raise ArchiveError(
+                f"{called} was retracted meanwhile", hint="see data releases --log"
+            )
         if now.event.data_hash != digest:  # another process was first
             raise _other(store.kept(dataset.name)[day], table, digest=digest)
         return now.event == event
@@ -822,7 +869,9 @@ class Archive:
         if dataset == COUNTIES:
             known = {d: k for d, k in self._kept().items() if d <= day}
             states = known[max(known)].read() if known else None
-        return contradictions(table, kept[max(earlier)].read() if earlier else None, states)
+        return contradictions(
+            table, kept[max(earlier)].read() if earlier else None, states
+        )
 
     def retract(self, date: str | dt.date, reason: str, dataset: str = STATES) -> None:
         """Use a release no more; its figures stay in the archive, apart.
@@ -881,7 +930,8 @@ class Archive:
         apart = store.state.apart.get((dataset, date), {})
         if (dataset, date) in store.state.current:
             raise ArchiveError(
-                f"release {date} has figures that count already", hint="retract them first"
+                f"release {date} has figures that count already",
+                hint="retract them first",
             )
         if len(apart) != 1:
             raise ArchiveError(
@@ -889,8 +939,14 @@ class Archive:
                 hint="see odforecast data releases --log; data add FILE --accept REASON uses one",
             )
         digest, event = next(iter(apart.items()))
-        store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them
-        store.append(Event(ledger.ACCEPTED, dataset, release=date, data_hash=digest, reason=reason))
+        store.figures(
+            replace(event, data_hash=digest)
+        ).read()  # or what is wrong with them
+        store.append(
+            Event(
+                ledger.ACCEPTED, dataset, release=date, data_hash=digest, reason=reason
+            )
+        )
 
 
 def _reason(figures: Kept) -> str:

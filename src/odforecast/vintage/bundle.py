@@ -81,9 +81,13 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     found = Archive(path)
     fill = f"odforecast data add FILE... --archive {path}"
     if not Path(path).is_dir():
-        raise ArchiveError(f"there is no folder {path}", f"check the path; to begin there: {fill}")
+        raise ArchiveError(
+            f"there is no folder {path}", f"check the path; to begin there: {fill}"
+        )
     if found.last_seen is None and not found.releases(COUNTIES):
-        raise ArchiveError(f"{path} holds no release", found._said_apart() or f"fill it: {fill}")
+        raise ArchiveError(
+            f"{path} holds no release", found._said_apart() or f"fill it: {fill}"
+        )
     return found
 
 

@@ -172,15 +172,27 @@ class Grid:
     def from_rows(cls, rows: pd.DataFrame) -> Grid:
         """The grid of canonical rows of one indicator."""
         dataset = of_table(rows)
-        places = sorted(map(str, rows[dataset.place].unique()), key=lambda p: (ORDER.get(p, 0), p))
+        places = sorted(
+            map(str, rows[dataset.place].unique()), key=lambda p: (ORDER.get(p, 0), p)
+        )
         stamps = rows["month"].to_numpy().astype("datetime64[M]")
         months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
-        found = columns(rows, dataset.counts, "predicted", "percent_complete", "percent_pending")
-        values = dict(zip(("reported", "predicted", "complete", "pending"), found.values()))
+        found = columns(
+            rows, dataset.counts, "predicted", "percent_complete", "percent_pending"
+        )
+        values = dict(
+            zip(("reported", "predicted", "complete", "pending"), found.values())
+        )
         hidden = rows["status"].to_numpy() == "suppressed"
-        lost = lost_counts(rows).to_numpy(dtype=bool) if dataset.name == COUNTIES else hidden
+        lost = (
+            lost_counts(rows).to_numpy(dtype=bool)
+            if dataset.name == COUNTIES
+            else hidden
+        )
         for edge, small, large in zip(("low", "high"), SUPPRESSED, (LOST, np.inf)):
-            values[edge] = np.where(hidden, small, np.where(lost, large, values["reported"]))
+            values[edge] = np.where(
+                hidden, small, np.where(lost, large, values["reported"])
+            )
         return cls(
             tuple(places),
             months,
@@ -203,7 +215,9 @@ class Grid:
         shown = np.flatnonzero(~np.isnan(self.reported).all(axis=0))
         return np.datetime64(self.months[shown[-1]], "M") if shown.size else None
 
-    def on(self, places: tuple[str, ...], months: Months, layer: str = "reported") -> Floats:
+    def on(
+        self, places: tuple[str, ...], months: Months, layer: str = "reported"
+    ) -> Floats:
         """A layer on other places and months; NaN outside this grid."""
         values: Floats = getattr(self, layer)
         rows = pd.Index(self.places).get_indexer(pd.Index(places))

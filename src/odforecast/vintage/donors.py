@@ -75,7 +75,9 @@ def gathered(
     panels: dict[dt.date, Panel] = {}
     for date in archive.releases():
         if date >= truth.release:
-            left_out[date] = f"not older than the release that is the truth ({truth.release})"
+            left_out[date] = (
+                f"not older than the release that is the truth ({truth.release})"
+            )
             continue
         try:
             panels[date] = archive.as_of(date).panel()
@@ -130,10 +132,16 @@ def _aligned(panel: Panel, settled: Panel) -> tuple[Floats, Floats, tuple[str, .
         if state not in panel.locations or state not in settled.locations:
             continue
         row = settled.index(state)
-        counts = np.where(at < 0, np.nan, panel.reported[panel.index(state), np.maximum(at, 0)])
+        counts = np.where(
+            at < 0, np.nan, panel.reported[panel.index(state), np.maximum(at, 0)]
+        )
         deficit = settled.reported[row] - counts
         known = np.flatnonzero(~np.isnan(deficit))
-        if not known.size or known[-1] < at.size - 1 or np.isnan(settled.monthly[row]).any():
+        if (
+            not known.size
+            or known[-1] < at.size - 1
+            or np.isnan(settled.monthly[row]).any()
+        ):
             continue
         between = np.arange(known[0], at.size)
         deficit[between] = np.interp(between, known, deficit[known])
@@ -141,7 +149,9 @@ def _aligned(panel: Panel, settled: Panel) -> tuple[Floats, Floats, tuple[str, .
         months.append(settled.monthly[row])
         places.append(state)
     if not set(places) - {NATION}:
-        raise DataError("no jurisdiction has a count of the last month in both releases")
+        raise DataError(
+            "no jurisdiction has a count of the last month in both releases"
+        )
     return np.stack(deficits), np.stack(months), tuple(places)
 
 

@@ -120,7 +120,12 @@ class Client:
         return plain(text, 160)
 
     def _ask[T](
-        self, method: str, url: str, address: str, read: Callable[[bytes], T], **sent: Any
+        self,
+        method: str,
+        url: str,
+        address: str,
+        read: Callable[[bytes], T],
+        **sent: Any,
     ) -> T:
         """What ``read`` makes of an answer, asked for until it is whole."""
         attempt = 0
@@ -161,8 +166,12 @@ class Client:
                     f"cannot reach {address.partition('/')[0]}: its address was not found",
                     hint="check the network connection; everything but fetching works without one",
                 ) from error
-            message = f"{address}: {type(error).__name__} ({self._plain(reason or error)})"
-            if isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError):
+            message = (
+                f"{address}: {type(error).__name__} ({self._plain(reason or error)})"
+            )
+            if isinstance(error, _PASSING) and not isinstance(
+                error, requests.exceptions.SSLError
+            ):
                 raise _AgainError(message) from error
             raise DownloadError(message, hint="check the address") from error
         self.heard = True
@@ -194,8 +203,12 @@ class Client:
         """What an answer without data says, in a few words: a page's title, or a message."""
         text = content[:_SAID].decode("utf-8", errors="replace")
         if text.lstrip().startswith("<"):
-            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-            return f" (a web page: {self._plain(title[1])})" if title else " (a web page)"
+            title = re.search(
+                r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL
+            )
+            return (
+                f" (a web page: {self._plain(title[1])})" if title else " (a web page)"
+            )
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
@@ -206,19 +219,28 @@ class Client:
     def _body(self, answer: requests.Response, address: str) -> bytes:
         """Body of an answer, unpacked, within the limits of time and size."""
         end = time.monotonic() + self._limit
-        packed = answer.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
+        packed = answer.headers.get("Content-Encoding", "").strip().lower() in (
+            "gzip",
+            "x-gzip",
+        )
         unpack = zlib.decompressobj(wbits=31) if packed else None
         body = io.BytesIO()
         while piece := answer.raw.read1(_PIECE, decode_content=False):
             if time.monotonic() > end:
-                raise _AgainError(f"{address}: the answer took longer than {self._limit:g} s")
+                raise _AgainError(
+                    f"{address}: the answer took longer than {self._limit:g} s"
+                )
             if unpack is not None:
                 try:
                     piece = unpack.decompress(piece, self.most_bytes + 1 - body.tell())
                 except zlib.error as error:
-                    raise _AgainError(f"{address}: a damaged answer ({error})") from error
+                    raise _AgainError(
+                        f"{address}: a damaged answer ({error})"
+                    ) from error
                 if unpack.unused_data:
-                    raise _AgainError(f"{address}: bytes after the end of a packed answer")
+                    raise _AgainError(
+                        f"{address}: bytes after the end of a packed answer"
+                    )
             if body.tell() + len(piece) > self.most_bytes:
                 raise DownloadError(
                     f"{address}: the answer is longer than {self.most_bytes / 1e6:,.0f} MB, more "
@@ -293,7 +315,9 @@ class Socrata(Client):
         super().__init__(url, attempts=attempts, **options)
         self.page_size = page_size
         self.soda3 = soda3
-        self._token = (os.environ.get(TOKEN_VARIABLE, "") if token is None else token).strip()
+        self._token = (
+            os.environ.get(TOKEN_VARIABLE, "") if token is None else token
+        ).strip()
         if soda3 and not self._token:
             raise DownloadError(
                 "the SODA3 API answers only with an app token, and there is none",
@@ -319,7 +343,11 @@ class Socrata(Client):
         try:
             updated = entry["rowsUpdatedAt"]
             fields = [str(c["fieldName"]) for c in entry["columns"]]
-            good = type(updated) is int and 0 < updated < _YEAR_2100 and entry["id"] == dataset
+            good = (
+                type(updated) is int
+                and 0 < updated < _YEAR_2100
+                and entry["id"] == dataset
+            )
         except (LookupError, TypeError):
             good = False
         if not good:
@@ -327,7 +355,9 @@ class Socrata(Client):
                 f"{self.url}: the catalogue entry of {dataset} has no rowsUpdatedAt, columns or id",
                 hint="is the address that of a Socrata server?",
             )
-        return Metadata(updated, tuple(name for name in fields if not name.startswith(":")))
+        return Metadata(
+            updated, tuple(name for name in fields if not name.startswith(":"))
+        )
 
     def count(self, dataset: str, where: str | None = None) -> int:
         """Number of rows; ``where``: a condition in SoQL, ``"year >= 2020"``."""
@@ -336,13 +366,17 @@ class Socrata(Client):
             return int(rows[0]["n"])
         except (LookupError, TypeError, ValueError) as error:
             got = self._plain(rows)
-            raise DataError(f"{self.url}: asked how many rows {dataset} has, got {got}") from error
+            raise DataError(
+                f"{self.url}: asked how many rows {dataset} has, got {got}"
+            ) from error
 
     def page(self, dataset: str, number: int, where: str | None = None) -> Rows:
         """One page of rows, the first is 0, in the order of their identifiers."""
         return self._query(dataset, "*", where=where, page=number)
 
-    def _query(self, dataset: str, select: str, where: str | None, page: int | None = None) -> Rows:
+    def _query(
+        self, dataset: str, select: str, where: str | None, page: int | None = None
+    ) -> Rows:
         """Rows of a data set, all or those of a page, in either form of the server's interface."""
         size = self.page_size
         if self.soda3:
@@ -353,14 +387,22 @@ class Socrata(Client):
                 query += " ORDER BY :id"
             pages = {"pageNumber": 1 + (page or 0), "pageSize": size}
             content = {"query": query, "page": pages, "includeSynthetic": False}
-            rows = self._json("POST", "/api/v3/views/{}/query.json", dataset=dataset, json=content)
+            rows = self._json(
+                "POST", "/api/v3/views/{}/query.json", dataset=dataset, json=content
+            )
         else:
             params = {"$select": select}
             if where:
                 params["$where"] = where
             if page is not None:
-                params |= {"$order": ":id", "$limit": str(size), "$offset": str(page * size)}
-            rows = self._json("GET", "/resource/{}.json", dataset=dataset, params=params)
+                params |= {
+                    "$order": ":id",
+                    "$limit": str(size),
+                    "$offset": str(page * size),
+                }
+            rows = self._json(
+                "GET", "/resource/{}.json", dataset=dataset, params=params
+            )
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             got = self._plain(rows)
             raise DataError(f"{self.url}: asked for rows of {dataset}, got {got}")
@@ -472,9 +514,13 @@ def fetch(
         name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
         try:
             # A folder of its own: another process may remove the pages when it is done with them.
-            with TemporaryDirectory(prefix=f"{kind.id}_{meta.updated}_", dir=partial) as whole:
+            with TemporaryDirectory(
+                prefix=f"{kind.id}_{meta.updated}_", dir=partial
+            ) as whole:
                 write_rows(Path(whole) / name, table.rows)
-                loaded = read_release(Path(whole) / name, meta.release)  # refused, it is not kept
+                loaded = read_release(
+                    Path(whole) / name, meta.release
+                )  # refused, it is not kept
                 downloads.mkdir(parents=True, exist_ok=True)
                 os.replace(Path(whole) / name, downloads / name)
         finally:
@@ -558,7 +604,9 @@ def download(
         folder = partial / f"{kind.id}_{meta.updated}_{key}"
         for earlier in partial.glob(f"{kind.id}_*"):
             if not earlier.name.startswith(f"{kind.id}_{meta.updated}_"):
-                shutil.rmtree(earlier, ignore_errors=True)  # of a state of the table that is gone
+                shutil.rmtree(
+                    earlier, ignore_errors=True
+                )  # of a state of the table that is gone
         total = client.count(kind.id, where)
         rows: Rows = []
         resumed = size = 0
@@ -592,7 +640,9 @@ def download(
         elif len(rows) != total:
             problem = f"{kind.id} has {total:,} rows, {len(rows):,} came"
         elif repeats:
-            problem = f"{repeats:,} rows of {kind.id} came twice, so others did not come"
+            problem = (
+                f"{repeats:,} rows of {kind.id} came twice, so others did not come"
+            )
         elif not rows:
             condition = f" where {where}" if where else ""
             raise DataError(f"{kind.id} has no rows{condition}")
@@ -618,7 +668,9 @@ def _dataset(key: str) -> Dataset:
     """A data set by its name in an archive or by its short one."""
     datasets = {dataset.short: dataset for dataset in SETS.values()} | SETS
     if key not in datasets:
-        raise DataError(f"no data set {quoted(key)}", hint=f"one of {', '.join(datasets)}")
+        raise DataError(
+            f"no data set {quoted(key)}", hint=f"one of {', '.join(datasets)}"
+        )
     return datasets[key]
 
 

@@ -54,7 +54,9 @@ class Origin:
         """The origin that a line of the ledger says."""
         fields = {"kind" if k == "origin" else k: text for k, text in source.items()}
         # A later version may say more.
-        return cls(**{k: text for k, text in fields.items() if k in cls.__dataclass_fields__})
+        return cls(
+            **{k: text for k, text in fields.items() if k in cls.__dataclass_fields__}
+        )
 
     @property
     def source(self) -> dict[str, str]:
@@ -109,7 +111,9 @@ class State:
 
     def retracted(self, dataset: str) -> set[dt.date]:
         """Dates whose figures were retracted, and that have no others."""
-        apart = {key: held for key, held in self.apart.items() if key not in self.current}
+        apart = {
+            key: held for key, held in self.apart.items() if key not in self.current
+        }
         return {
             date
             for (name, date), held in apart.items()
@@ -155,7 +159,10 @@ def read(path: Path) -> list[Event]:
         raise ArchiveError(f"cannot read {path}: {error.strerror or error}") from error
     events = []
     for number, line in enumerate(lines, start=1):
-        if line.strip() and (event := _parsed(line, f"{path}, line {number}")) is not None:
+        if (
+            line.strip()
+            and (event := _parsed(line, f"{path}, line {number}")) is not None
+        ):
             events.append(event)
     return events
 
@@ -192,7 +199,8 @@ def append(path: Path, event: Event) -> None:
 def unwritable(path: Path, error: OSError) -> ArchiveError:
     """What to say about a file that cannot be written."""
     return ArchiveError(
-        f"cannot write {path}: {error.strerror or error}", hint="is the folder writable?"
+        f"cannot write {path}: {error.strerror or error}",
+        hint="is the folder writable?",
     )
 
 
@@ -227,7 +235,11 @@ def _parsed(line: str, where: str) -> Event | None:
         raise ArchiveError(f"{where} is not as it was written", hint=_RESTORE)
     kind = str(values.get("event"))
     dataset = str(values.get("dataset"))
-    if kind not in EVENTS or dataset not in DATASETS or set(values) - {*_MORE} != _FIELDS:
+    if (
+        kind not in EVENTS
+        or dataset not in DATASETS
+        or set(values) - {*_MORE} != _FIELDS
+    ):
         raise ArchiveError(
             f"{where}: this version does not know the event {kind!r} of the data set {dataset!r}",
             hint="look for a newer version of odforecast",

@@ -95,7 +95,9 @@ class Copy:
     def verify(self, content: bytes) -> None:
         """Refuse bytes that are not those listed."""
         if content.startswith(_POINTER):
-            raise DataError("a pointer to large-file storage (git LFS), not the file", _UNUSED)
+            raise DataError(
+                "a pointer to large-file storage (git LFS), not the file", _UNUSED
+            )
         name = "SHA-256"
         listed = self.sha256
         digest = sha256(content)
@@ -213,14 +215,18 @@ def settle(
     else:
         last = loaded.report.last_month
         if copy.settled and last != copy.last_month:
-            raise DataError(f"ends in {last}, and the list says {copy.last_month}", _UNUSED)
+            raise DataError(
+                f"ends in {last}, and the list says {copy.last_month}", _UNUSED
+            )
         if copy.settled:
             return loaded, copy.basis
         basis = "last month"
         twin = next((c for c in (copy, *listed) if c.last_month == last), None)
         date = publication_date(last) if twin is None else twin.release
         if date > bound and copy.last_month:
-            raise DataError(f"ends in {last}, which CDC publishes about {date}", _UNUSED)
+            raise DataError(
+                f"ends in {last}, which CDC publishes about {date}", _UNUSED
+            )
         if twin is not None and twin.basis == "known" and date <= bound:
             basis = "known"
         date = min(date, bound)
@@ -248,14 +254,21 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> tuple[int, int, str]:
         keys.append(dataset.part)
     columns = []
     for table in (first, second):
-        rows = table[table[dataset.part] != PERCENT_SPECIFIED] if dataset.part else table
+        rows = (
+            table[table[dataset.part] != PERCENT_SPECIFIED] if dataset.part else table
+        )
         columns.append(rows.set_index(keys)[dataset.counts].dropna())
     counts = pd.concat(columns, axis=1, keys=["first", "second"]).sort_index()
-    differing = counts[counts["first"] != counts["second"]]  # a blank differs from everything
+    differing = counts[
+        counts["first"] != counts["second"]
+    ]  # a blank differs from everything
     example = ""
     if len(differing):
         place, month, *part = differing.index[0]
-        texts = ["blank" if pd.isna(count) else f"{count:,.0f}" for count in differing.iloc[0]]
+        texts = [
+            "blank" if pd.isna(count) else f"{count:,.0f}"
+            for count in differing.iloc[0]
+        ]
         cell = ", ".join([f"{place} {month:%Y-%m}", *part])
         example = f"{cell}: {' and '.join(texts)}"
     return len(counts), len(differing), example
@@ -350,7 +363,9 @@ def missing(outcomes: Sequence[Outcome]) -> tuple[dt.date, ...]:
     return tuple(sorted(unusable - used))
 
 
-def states(archive: Archive | str | os.PathLike[str], copies: Sequence[Copy]) -> list[str]:
+def states(
+    archive: Archive | str | os.PathLike[str], copies: Sequence[Copy]
+) -> list[str]:
     """What is here of each copy: ``"there"``, ``"apart"``, ``"kept"`` (bytes), or ``"-"``."""
     intake = _Intake(archive)
     words = {"there": "there", QUARANTINED: "apart"}
@@ -380,7 +395,9 @@ class _Intake:
         listed: Sequence[Copy] = (),
         dataset: str | None = None,
     ) -> None:
-        self.archive = archive if isinstance(archive, Archive) else folder_archive(archive)
+        self.archive = (
+            archive if isinstance(archive, Archive) else folder_archive(archive)
+        )
         if self.archive.path is None:
             raise ArchiveError(
                 "past releases are downloaded into a folder, and this archive is in memory",
@@ -423,7 +440,9 @@ class _Intake:
         except UnreachableError:
             raise  # there is no network: one error for all copies
         except DownloadError as error:
-            return Outcome(copy, "gone", release=date, words=f"not available: {error.message}")
+            return Outcome(
+                copy, "gone", release=date, words=f"not available: {error.message}"
+            )
         except QuarantineError as error:
             return Outcome(copy, QUARANTINED, release=date, words=str(error))
         except (DataError, ArchiveError) as error:
@@ -442,7 +461,9 @@ class _Intake:
     def _keep(self, copy: Copy, content: bytes) -> Path:
         """Check downloaded bytes and write them down."""
         copy.verify(content)
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", PurePosixPath(copy.path).name)[-60:].lstrip(".")
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", PurePosixPath(copy.path).name)[
+            -60:
+        ].lstrip(".")
         file = self.folder / f"{copy.key}.{sha256(content)[:16]}" / (name or "copy")
         if copy.check and not content.startswith(_GZIP):
             # The hash says that these are all the bytes: in gzip the reader knows it too, and
@@ -460,10 +481,14 @@ class _Intake:
             raw.file = PurePosixPath(copy.path).name
             raw.name = plain(raw.file)
             raw.sha256 = sha256(_unpacked(file))
-            loaded, basis = settle(copy, lambda day: interpret(raw, day), listed=self.listed)
+            loaded, basis = settle(
+                copy, lambda day: interpret(raw, day), listed=self.listed
+            )
             dataset = dataset_of(loaded)
             if self.dataset not in (None, dataset):
-                raise DataError(f"these are counts of {dataset}, and {self.dataset} were asked for")
+                raise DataError(
+                    f"these are counts of {dataset}, and {self.dataset} were asked for"
+                )
         except DataError:
             if not copy.check:  # no hash says that these are the right bytes
                 shutil.rmtree(file.parent, ignore_errors=True)
@@ -498,7 +523,9 @@ class _Intake:
         self.releases[copy.place] = ("there", date)
         if not added:  # another process was first
             return Outcome(copy, "there", release=date, words="was there already")
-        words = f"added, {len(loaded.table):,} rows to {loaded.table['month'].max():%Y-%m}"
+        words = (
+            f"added, {len(loaded.table):,} rows to {loaded.table['month'].max():%Y-%m}"
+        )
         if copy.last_month and date != copy.release:
             words += f" (listed as {copy.release}, by its last month)"
         words += f"; date: {basis}; checked: {checks}"
@@ -570,7 +597,9 @@ class History:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:  # removed if the clone fails
-            folder = TemporaryDirectory(prefix="odforecast-git-", ignore_cleanup_errors=True)
+            folder = TemporaryDirectory(
+                prefix="odforecast-git-", ignore_cleanup_errors=True
+            )
             self._folder = Path(stack.enter_context(folder))
             self._git(
                 "clone",
@@ -598,7 +627,13 @@ class History:
                 f"{quoted(path)} is not a path in a repository",
                 hint="give it from the top of the repository: data/counts.csv",
             )
-        walk = ("rev-list", "--timestamp", "--date-order", "--reverse", "--full-history")
+        walk = (
+            "rev-list",
+            "--timestamp",
+            "--date-order",
+            "--reverse",
+            "--full-history",
+        )
         default: list[str] = []
         with contextlib.suppress(DownloadError):  # there may be no default branch
             default = self._lines(*walk, "HEAD", "--", path)
@@ -610,9 +645,12 @@ class History:
                 _, kind, blob = entry.partition("\t")[0].split()
                 if kind == "tree":
                     raise DataError(
-                        f"{quoted(path)} is a folder in {self.name}", hint="give one file of it"
+                        f"{quoted(path)} is a folder in {self.name}",
+                        hint="give one file of it",
                     )
-                copy = Copy(_day_of(seconds), self.name, commit=commit, path=path, git_blob=blob)
+                copy = Copy(
+                    _day_of(seconds), self.name, commit=commit, path=path, git_blob=blob
+                )
                 copies.setdefault(blob, copy)
         if not copies:
             raise DataError(
@@ -634,10 +672,14 @@ class History:
 
     def _git(self, *words: str, local: bool = False, most: int = 1 << 30) -> bytes:
         """Run git within limits of time and disk; what it prints."""
-        repository = [] if words[0] == "clone" else [f"--git-dir={self._folder / 'clone'}"]
+        repository = (
+            [] if words[0] == "clone" else [f"--git-dir={self._folder / 'clone'}"]
+        )
         out = self._folder / "out"
         err = self._folder / "err"
-        room = _size(self._folder) + 2 * most  # what is fetched, and what is printed of it
+        room = (
+            _size(self._folder) + 2 * most
+        )  # what is fetched, and what is printed of it
         end = time.monotonic() + self._limit
         with (
             out.open("wb") as stdout,
@@ -674,7 +716,10 @@ class History:
                         else:
                             process.kill()
         if code:
-            text = err.read_text(encoding="utf-8", errors="replace").strip() or "no reason given"
+            text = (
+                err.read_text(encoding="utf-8", errors="replace").strip()
+                or "no reason given"
+            )
             fatal = [line for line in text.splitlines() if line.startswith("fatal: ")]
             line = fatal[0] if fatal else text
             reason = re.sub(r"//[^/@\s]*@", "//", line.removeprefix("fatal: "))
@@ -699,7 +744,9 @@ def _address(url: str) -> tuple[str, str]:
         path = parts.path.strip("/").removesuffix(".git")
         github = host.lower() == "github.com"
         return url, plain(path if github else f"{host}/{path}")
-    if re.fullmatch(r"([\w.-]+@)?[\w.-]{2,}:(?!:|//)[^:]+", url):  # ssh, in git's short form
+    if re.fullmatch(
+        r"([\w.-]+@)?[\w.-]{2,}:(?!:|//)[^:]+", url
+    ):  # ssh, in git's short form
         return url, plain(url.rpartition("@")[2])
     raise DataError(f"{quoted(url)} is not the address of a repository", hint=_HINT)
 

@@ -13,7 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.geography import JURISDICTIONS, NATION, called
-from odforecast.geography.places import SPLIT, by_fips, counties_of, edition_held, edition_of
+from odforecast.geography.places import (
+    SPLIT,
+    by_fips,
+    counties_of,
+    edition_held,
+    edition_of,
+)
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, COUNTIES, INDICATOR_NAMES, STATES
 from odforecast.panel import Floats
@@ -26,7 +32,9 @@ from odforecast.vintage.dataset import LOST, ORDER, Grid, columns, laid_out, of_
 type Marked = NDArray[np.bool_]
 
 #: The drug classes; a death may be in several.
-CLASSES = tuple(i for i in INDICATORS if i not in (ALL_DRUGS, ALL_DEATHS, PERCENT_SPECIFIED))
+CLASSES = tuple(
+    i for i in INDICATORS if i not in (ALL_DRUGS, ALL_DEATHS, PERCENT_SPECIFIED)
+)
 _OPIOIDS = INDICATOR_NAMES["opioids"]
 #: Every count of the first lies within the count of the second.
 WITHIN = (
@@ -71,7 +79,9 @@ class Contradiction:
 
 @np.errstate(invalid="ignore", divide="ignore")
 def contradictions(
-    table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
+    table: pd.DataFrame,
+    before: pd.DataFrame | None = None,
+    states: pd.DataFrame | None = None,
 ) -> list[Contradiction]:
     """Cells of a release that contradict others of it, a recent release, or the states' counts.
 
@@ -102,8 +112,12 @@ def contradictions(
             cells += _predicted(name, grid)
         elif states is not None and not states.empty:
             cells += _beyond_state(grid, states)
-    pairs = [(part, whole) for part, whole in WITHIN if part in grids and whole in grids]
-    totals = [grids[whole].on(grids[part].places, grids[part].months) for part, whole in pairs]
+    pairs = [
+        (part, whole) for part, whole in WITHIN if part in grids and whole in grids
+    ]
+    totals = [
+        grids[whole].on(grids[part].places, grids[part].months) for part, whole in pairs
+    ]
     for (part, whole), total in zip(pairs, totals):
         cells += _within(part, grids[part], whole=whole, total=total)
     for name in grids.keys() & earlier.keys():
@@ -115,7 +129,13 @@ def contradictions(
     ranks = {name: i for i, name in enumerate(INDICATORS)}
     # The jurisdiction first: a broken cell breaks the nation's sum too.
     return sorted(
-        cells, key=lambda c: (c.location == NATION, ranks[c.indicator], ORDER[c.location], c.month)
+        cells,
+        key=lambda c: (
+            c.location == NATION,
+            ranks[c.indicator],
+            ORDER[c.location],
+            c.month,
+        ),
     )
 
 
@@ -256,7 +276,9 @@ def _sums(name: str, grid: Grid) -> Iterator[Contradiction]:
     return _wrong(name, grid, cells=cells, kind="sum", reason=reason)
 
 
-def _within(part: str, grid: Grid, whole: str, total: Floats) -> Iterator[Contradiction]:
+def _within(
+    part: str, grid: Grid, whole: str, total: Floats
+) -> Iterator[Contradiction]:
     """Cells of a class with more deaths than the total that holds them."""
 
     def reason(i: int, t: int) -> str:
@@ -277,7 +299,9 @@ def _predicted(name: str, grid: Grid) -> Iterator[Contradiction]:
     return _wrong(name, grid, cells=too_low | too_high, kind="predicted", reason=reason)
 
 
-def state_sums(grid: Grid, states: pd.DataFrame) -> tuple[tuple[str, ...], Floats, Floats, Floats]:
+def state_sums(
+    grid: Grid, states: pd.DataFrame
+) -> tuple[tuple[str, ...], Floats, Floats, Floats]:
     """States, the least and the most that their counties add up to, and the states' own rows."""
     names = tuple(sorted(set(grid.states)))
     code = np.array([names.index(s) for s in grid.states])
@@ -459,7 +483,9 @@ def _check(
 
 @np.errstate(invalid="ignore", divide="ignore")
 def check(
-    table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
+    table: pd.DataFrame,
+    before: pd.DataFrame | None = None,
+    states: pd.DataFrame | None = None,
 ) -> list[Flag]:
     """Check one release, and compare it with the one before.
 
@@ -500,7 +526,13 @@ def check(
             severity = severities[0] if severities else rule.severity
             start = None if month is None else str(np.datetime64(str(month), "M"))
             flags.append(
-                Flag(rule.code, severity, location=str(location), month=start, message=message)
+                Flag(
+                    rule.code,
+                    severity,
+                    location=str(location),
+                    month=start,
+                    message=message,
+                )
             )
     if dataset == COUNTIES:
         return sorted(flags, key=lambda f: (*_rank(f), f.location))
@@ -528,10 +560,17 @@ def _us_sums(release: Release) -> Findings:
         yield NATION, first.month, message
 
 
-@_check("contradiction", "error", about="a cell that cannot be right beside another", dataset="")
+@_check(
+    "contradiction",
+    "error",
+    about="a cell that cannot be right beside another",
+    dataset="",
+)
 def _contradictory(release: Release) -> Findings:
     for c in release.contradictions:
-        if c.kind != "sum" or "fips" in release.table:  # sums of states have a flag of their own
+        if (
+            c.kind != "sum" or "fips" in release.table
+        ):  # sums of states have a flag of their own
             yield c.location, c.month, str(c)
 
 
@@ -549,7 +588,9 @@ def _no_reported(release: Release) -> Findings:
 def _missing_location(release: Release) -> Findings:
     absent = [s for s in (NATION, *JURISDICTIONS) if s not in release.jurisdictions]
     if absent:
-        message = f"no rows for {', '.join(absent)}: sums over the rest are not the nation"
+        message = (
+            f"no rows for {', '.join(absent)}: sums over the rest are not the nation"
+        )
         yield absent[0], None, message
 
 
@@ -566,7 +607,11 @@ def _ny_without_nyc(release: Release) -> Findings:
 @_check("outside-us", "note", about="Puerto Rico is outside the US total")
 def _outside_us(release: Release) -> Findings:
     if "PR" in release.jurisdictions:
-        yield "PR", None, "Puerto Rico has rows but is not in the US total: leave it out of sums"
+        yield (
+            "PR",
+            None,
+            "Puerto Rico has rows but is not in the US total: leave it out of sums",
+        )
 
 
 @_check("missing-month", "warning", about="months without a count")
@@ -578,7 +623,9 @@ def _missing_month(release: Release) -> Findings:
     if blank.all():
         return
     explained = np.isin(rows["status"], ["suppressed", "low_quality"]).astype(float)
-    layers = laid_out(rows, grid.places, months=grid.months, values={"explained": explained})
+    layers = laid_out(
+        rows, grid.places, months=grid.months, values={"explained": explained}
+    )
     gaps = blank & (layers["explained"] != 1)
     for i in np.flatnonzero(gaps.any(axis=1)):
         months = grid.months[gaps[i]]
@@ -644,7 +691,9 @@ def _long_pending(release: Release) -> Findings:
             message += f"; of the period that ended a year before, {year_before[i]:.2f}% still are"
         severity = "note"
         if high[i]:
-            message += ". Its last months are too low, and will rise more than elsewhere"
+            message += (
+                ". Its last months are too low, and will rise more than elsewhere"
+            )
             severity = "warning"
         yield grid.places[i], last[0], message, severity
 
@@ -684,9 +733,15 @@ def _tail_incomplete(release: Release) -> Findings:
         yield NATION, grid.months[t], message
 
 
-@_check("north-carolina-2023", "warning", about="North Carolina's final 2023 data are incomplete")
+@_check(
+    "north-carolina-2023",
+    "warning",
+    about="North Carolina's final 2023 data are incomplete",
+)
 def _north_carolina(release: Release) -> Findings:
-    table = release.table[(release.table["state"] == "NC") & release.table["reported"].notna()]
+    table = release.table[
+        (release.table["state"] == "NC") & release.table["reported"].notna()
+    ]
     # Periods with a month of 2023.
     rows = table[
         table["indicator"].isin((ALL_DRUGS, *CLASSES))
@@ -771,7 +826,12 @@ def _county_missing(release: Release) -> Findings:
         yield NATION, None, f"{cells}: missing, which is not zero and not 1 to 9"
 
 
-@_check("county-pending", "warning", about="counties with many records pending", dataset=COUNTIES)
+@_check(
+    "county-pending",
+    "warning",
+    about="counties with many records pending",
+    dataset=COUNTIES,
+)
 def _county_pending(release: Release) -> Findings:
     """States many of whose counties wait for causes of death; the others in one line."""
     grid = release.grid
@@ -797,7 +857,12 @@ def _county_pending(release: Release) -> Findings:
         yield NATION, grid.months[-1], f"{_counties(elsewhere)} {message}", "note"
 
 
-@_check("county-jump", "warning", about="a county's month unlike the one before", dataset=COUNTIES)
+@_check(
+    "county-jump",
+    "warning",
+    about="a county's month unlike the one before",
+    dataset=COUNTIES,
+)
 def _county_jump(release: Release) -> Findings:
     """Counties whose 12-month count moves further in a month than chance explains."""
     grid = release.grid
@@ -825,7 +890,12 @@ def _county_jump(release: Release) -> Findings:
         yield NATION, None, message
 
 
-@_check("county-suppressed", "note", about="counts of 1 to 9 are not shown", dataset=COUNTIES)
+@_check(
+    "county-suppressed",
+    "note",
+    about="counts of 1 to 9 are not shown",
+    dataset=COUNTIES,
+)
 def _county_suppressed(release: Release) -> Findings:
     grid = release.grid
     hidden = np.isnan(grid.reported) & np.isfinite(grid.high)
@@ -841,7 +911,9 @@ def _county_suppressed(release: Release) -> Findings:
         yield NATION, grid.months[-1], message
 
 
-@_check("county-completeness", "note", about="CDC's words on completeness", dataset=COUNTIES)
+@_check(
+    "county-completeness", "note", about="CDC's words on completeness", dataset=COUNTIES
+)
 def _county_completeness(release: Release) -> Findings:
     noted = release.table[release.table["completeness_note"] != ""]
     for note, rows in noted.groupby("completeness_note", sort=True):

@@ -62,7 +62,9 @@ def recovered_months(
     rows = table[table["indicator"] == indicator]
     if rows["reported"].isna().all():
         there = ", ".join(table["indicator"].unique())
-        raise DataError(f"the release has no reported counts of {indicator!r}", f"it has {there}")
+        raise DataError(
+            f"the release has no reported counts of {indicator!r}", f"it has {there}"
+        )
     every = pd.date_range(rows["month"].min(), rows["month"].max(), freq="MS")
     sums, status = (
         rows.pivot(
@@ -109,13 +111,19 @@ def recovered_months(
     level = pd.Series(pinned.level, index=wanted, name="level").loc[list(states)]
     notes = ["draws are independent between locations: do not add quantiles up"]
     if wonder and {"NY", "YC"} & set(states):
-        notes.append("WONDER has New York State as a whole: NY and YC are pinned by season only")
+        notes.append(
+            "WONDER has New York State as a whole: NY and YC are pinned by season only"
+        )
     if "US" in states and not np.isnan(level["US"]):
-        notes.append(f"US: {level['US']:.4f} deaths by occurrence for each of WONDER's residents")
+        notes.append(
+            f"US: {level['US']:.4f} deaths by occurrence for each of WONDER's residents"
+        )
     return RecoveredMonths(months, level, notes=tuple(notes))
 
 
-def _known(wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex) -> pd.DataFrame:
+def _known(
+    wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex
+) -> pd.DataFrame:
     """WONDER's months (final ones only) as states by months, NaN where unknown."""
     out = pd.DataFrame(np.nan, index=pd.Index(states), columns=stamps)
     for export in wonder:
@@ -126,7 +134,9 @@ def _known(wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex
                 "counts of all drug-overdose deaths",
                 hint="export underlying cause X40-X44, X60-X64, X85, Y10-Y14 by residence",
             )
-        table = export.table[~export.table["provisional"] & export.table["deaths"].notna()]
+        table = export.table[
+            ~export.table["provisional"] & export.table["deaths"].notna()
+        ]
         wide = table.pivot(
             index="state",
             columns="month",

@@ -88,7 +88,9 @@ class Revisions:
         place = self._place(None)
         row = self.reported[:, self._index(place)]
         known = np.isfinite(row)
-        last = np.where(known.any(axis=1), known.shape[1] - 1 - known[:, ::-1].argmax(axis=1), 0)
+        last = np.where(
+            known.any(axis=1), known.shape[1] - 1 - known[:, ::-1].argmax(axis=1), 0
+        )
         columns = {
             "release": self.releases,
             "last month": self.months[last].astype(str),
@@ -119,8 +121,12 @@ class Revisions:
         """
         there = np.isfinite(self.reported) | np.isfinite(self.predicted)
         place, m, r = np.nonzero(np.moveaxis(there, 0, 2))
-        table = self._cells(r, place, m=m, unit="s").assign(predicted=self.predicted[r, place, m])
-        table.insert(1, "name", table["location"].map({s: called(s) for s in self.locations}))
+        table = self._cells(r, place, m=m, unit="s").assign(
+            predicted=self.predicted[r, place, m]
+        )
+        table.insert(
+            1, "name", table["location"].map({s: called(s) for s in self.locations})
+        )
         return table
 
     def _cells(self, r: Cells, place: Cells, m: Cells, unit: str) -> pd.DataFrame:
@@ -145,7 +151,9 @@ class Revisions:
             predicted=self.predicted[:, rows],
         )
 
-    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+    def plot(
+        self, location: str | None = None, axes: Axes | None = None, **style: Any
+    ) -> Axes:
         """What each release said about each month of one place: the reporting triangle.
 
         Parameters
@@ -170,7 +178,9 @@ class Revisions:
     @property
     def ages(self) -> NDArray[np.int64]:
         """Months from the end of each period to each release, shape (R, M)."""
-        published = np.array(self.releases, dtype="datetime64[D]").astype("datetime64[M]")
+        published = np.array(self.releases, dtype="datetime64[D]").astype(
+            "datetime64[M]"
+        )
         return (published[:, None] - self.months[None, :]).astype(np.int64)
 
     def triangle(self, location: str = "US", column: str = "reported") -> pd.DataFrame:
@@ -188,13 +198,18 @@ class Revisions:
         """
         if column not in ("reported", "predicted"):
             raise UnknownNameError(
-                f"unknown column {column!r}", hint=one_of(column, ("reported", "predicted"))
+                f"unknown column {column!r}",
+                hint=one_of(column, ("reported", "predicted")),
             )
         values = self.reported if column == "reported" else self.predicted
         return pd.DataFrame(
             values[:, self._index(location)],
-            index=pd.DatetimeIndex([pd.Timestamp(d) for d in self.releases], name="release"),
-            columns=pd.DatetimeIndex(self.months.astype("datetime64[ns]"), name="month"),
+            index=pd.DatetimeIndex(
+                [pd.Timestamp(d) for d in self.releases], name="release"
+            ),
+            columns=pd.DatetimeIndex(
+                self.months.astype("datetime64[ns]"), name="month"
+            ),
         )
 
     def final(self, settled: int = 12) -> tuple[Floats, dt.date]:
@@ -274,7 +289,8 @@ def revisions(
     if indicator not in INDICATORS:
         raise UnknownNameError(
             f"unknown indicator {indicator!r}",
-            hint=one_of(indicator, INDICATOR_NAMES, also=INDICATOR_SAID) + ", or as CDC spells it",
+            hint=one_of(indicator, INDICATOR_NAMES, also=INDICATOR_SAID)
+            + ", or as CDC spells it",
         )
     every = isinstance(locations, str) and locations.strip().lower() == "all"
     states = (NATION, *JURISDICTIONS) if every else resolve(locations)
@@ -294,7 +310,9 @@ def revisions(
         rows = table[table[dataset.place].isin(states)]
         found[date] = None if rows.empty else Grid.from_rows(rows)
     again = archive.copies(ends, dataset.name)
-    kept = {d: g for d, g in found.items() if g and g.last is not None and d not in again}
+    kept = {
+        d: g for d, g in found.items() if g and g.last is not None and d not in again
+    }
     if not kept:
         raise ArchiveError(
             f"no release has a reported count of {indicator!r} for {', '.join(states)}",
@@ -311,7 +329,9 @@ def revisions(
         reported=np.stack([g.on(states, months) for g in kept.values()]),
         predicted=np.stack([g.on(states, months, "predicted") for g in kept.values()]),
         hashes=tuple(archive.data_hash(d, dataset.name) for d in kept),
-        skipped={d: again.get(d, "no reported count of it") for d in found if d not in kept},
+        skipped={
+            d: again.get(d, "no reported count of it") for d in found if d not in kept
+        },
     )
 
 
@@ -341,7 +361,8 @@ def compare(
     keys = ["indicator", "state", "month"]
     said = ["reported", "status"]
     sides = [
-        archive.release(d, indicator)[[*keys, *said]].astype({"status": object}) for d in (a, b)
+        archive.release(d, indicator)[[*keys, *said]].astype({"status": object})
+        for d in (a, b)
     ]
     found = sides[0].merge(
         sides[1],
@@ -379,7 +400,9 @@ def compare(
     return found[names]
 
 
-def completeness(units: pd.DataFrame, by: Iterable[str] = ("location",)) -> pd.DataFrame:
+def completeness(
+    units: pd.DataFrame, by: Iterable[str] = ("location",)
+) -> pd.DataFrame:
     """Completeness by months since the end of the period.
 
     Parameters

@@ -79,7 +79,9 @@ class Vintage:
     'Synthetic opioids, excl. methadone (T40.4)'
     """
 
-    def __init__(self, archive: Archive, as_of: dt.date, date: dt.date, note: str | None) -> None:
+    def __init__(
+        self, archive: Archive, as_of: dt.date, date: dt.date, note: str | None
+    ) -> None:
         self._archive = archive
         self.as_of = as_of
         self.date = date
@@ -104,10 +106,14 @@ class Vintage:
             "as of": str(self.as_of),
             "release": str(self.date),
             "days old that day": (self.as_of - self.date).days,
-            "earlier releases": f"{len(earlier)}, from {earlier[0]}" if earlier else "none",
+            "earlier releases": f"{len(earlier)}, from {earlier[0]}"
+            if earlier
+            else "none",
             "note": self.note or "",
         }
-        return html_facts(facts, "What was known on a day", note="next: .panel(), .to_frame()")
+        return html_facts(
+            facts, "What was known on a day", note="next: .panel(), .to_frame()"
+        )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -166,7 +172,9 @@ class Vintage:
         held = tuple(str(s) for s in places.unique())
         states = pick(locations, held, f"release {self.release(dataset)}", PanelError)
         order = places.map({s: i for i, s in enumerate(states)})
-        return table.loc[order.dropna().sort_values(kind="stable").index].reset_index(drop=True)
+        return table.loc[order.dropna().sort_values(kind="stable").index].reset_index(
+            drop=True
+        )
 
     def plot(
         self,
@@ -195,10 +203,14 @@ class Vintage:
         name = indicator_name(indicator)
         rows = self.rows(name)
         if rows.empty:
-            hint = "it has: " + ", ".join(sorted(map(str, self.table["indicator"].unique())))
+            hint = "it has: " + ", ".join(
+                sorted(map(str, self.table["indicator"].unique()))
+            )
             # A name that is right, of a class that the release lacks, needs no correction.
             if name not in INDICATOR_NAMES.values():
-                for meant in near(indicator, INDICATOR_SAID | {k: k for k in INDICATOR_NAMES}):
+                for meant in near(
+                    indicator, INDICATOR_SAID | {k: k for k in INDICATOR_NAMES}
+                ):
                     hint = f"did you mean {meant!r}? {hint}"
             raise PanelError(f"release {self.date} has no indicator {name!r}", hint)
         return rows
@@ -214,7 +226,9 @@ class Vintage:
         dates = self._archive.releases(dataset)
         known = [d for d in dates if d <= self.as_of]
         if not known:
-            none = f"{self._archive.path or 'the archive'} holds no release of {dataset}"
+            none = (
+                f"{self._archive.path or 'the archive'} holds no release of {dataset}"
+            )
             if dates:
                 raise ArchiveError(
                     f"{none} of {self.as_of} or before: the first is {dates[0]}",
@@ -227,7 +241,9 @@ class Vintage:
             )
         return known[-1]
 
-    def revisions(self, location: str = NATION, indicator: str = "all-drugs") -> Revisions:
+    def revisions(
+        self, location: str = NATION, indicator: str = "all-drugs"
+    ) -> Revisions:
         """How counts were revised between the releases known that day.
 
         Parameters
@@ -285,7 +301,9 @@ class Vintage:
             notes=(self.note,) if self.note else (),
         )
         triangle = self._triangle(panel)
-        earlier = () if triangle is None else map(self._archive.reason, triangle.releases)
+        earlier = (
+            () if triangle is None else map(self._archive.reason, triangle.releases)
+        )
         notes = (*panel.notes, *filter(None, earlier))
         return replace(
             panel,
@@ -304,7 +322,9 @@ class Vintage:
             if d < date and np.datetime64(d, "M") >= first
         ]
         own, *tables = (self._archive.release(d, None, COUNTIES) for d in (date, *days))
-        last, *lasts = (t.loc[t["deaths"].notna(), "month"].max() for t in (own, *tables))
+        last, *lasts = (
+            t.loc[t["deaths"].notna(), "month"].max() for t in (own, *tables)
+        )
         again = self._again(dict(zip(days, lasts)), last, dataset=COUNTIES)
         before = {d: t for d, t in zip(days, tables) if d not in again}
         age = (self.as_of - date).days
@@ -333,12 +353,16 @@ class Vintage:
             for date in () if name == indicator else (self.date, *reversed(dates)):
                 rows = self._archive.release(date, name)
                 if rows["reported"].notna().any():
-                    out[short] = state_panel(rows, name, as_of=self.as_of, release=date, notes=())
+                    out[short] = state_panel(
+                        rows, name, as_of=self.as_of, release=date, notes=()
+                    )
                     break
         if indicator in _PARTS:
             rows = self.rows(ALL_DRUGS)
             if rows["reported"].notna().any():
-                whole = state_panel(rows, ALL_DRUGS, as_of=self.as_of, release=self.date, notes=())
+                whole = state_panel(
+                    rows, ALL_DRUGS, as_of=self.as_of, release=self.date, notes=()
+                )
                 out["all-drugs"] = replace(whole, triangle=self._triangle(whole))
         return out
 
@@ -352,7 +376,10 @@ class Vintage:
         dataset: str = STATES,
     ) -> set[dt.date]:
         """Earlier releases that are copies: of one another, or of this one, which ends ``last``."""
-        return {*self._archive.copies(ends, dataset), *(d for d in ends if ends[d] == last)}
+        return {
+            *self._archive.copies(ends, dataset),
+            *(d for d in ends if ends[d] == last),
+        }
 
     def _triangle(self, panel: Panel) -> Triangle | None:
         """What earlier releases said about a panel's cells; None where none has any of them."""
@@ -373,7 +400,9 @@ class Vintage:
             if np.isnan(layers[0]).all():
                 continue
             if learning:
-                recent = (panel.months > last - SAID_MONTHS * ONE_MONTH) & (panel.months <= last)
+                recent = (panel.months > last - SAID_MONTHS * ONE_MONTH) & (
+                    panel.months <= last
+                )
                 for layer in ("pending", "predicted"):
                     said = grid.on(panel.locations, panel.months, layer)
                     layers.append(np.where(recent, said, np.nan))
@@ -382,7 +411,9 @@ class Vintage:
             ends[date] = last
         again = self._again(ends, panel.last_month)
         kept = {date: layers for date, layers in told.items() if date not in again}
-        return Triangle(tuple(kept), *map(np.stack, zip(*kept.values()))) if kept else None
+        return (
+            Triangle(tuple(kept), *map(np.stack, zip(*kept.values()))) if kept else None
+        )
 
 
 def _all_drugs_only(indicator: str) -> None:
@@ -409,16 +440,20 @@ def state_panel(
         layers = {
             name: np.concatenate(
                 [
-                    (whole if name in ("reported", "low", "high") else np.full(whole.size, np.nan))[
-                        None
-                    ],
+                    (
+                        whole
+                        if name in ("reported", "low", "high")
+                        else np.full(whole.size, np.nan)
+                    )[None],
                     getattr(grid, name),
                 ]
             )
             for name in _LAYERS
         }
         grid = Grid((NATION, *grid.places), grid.months, **layers)
-        notes += (f"release {release} has no US row: the US is the sum of the 52 jurisdictions",)
+        notes += (
+            f"release {release} has no US row: the US is the sum of the 52 jurisdictions",
+        )
     keep = np.flatnonzero(~np.isnan(grid.reported).all(axis=0))
     if not keep.size:
         raise PanelError(

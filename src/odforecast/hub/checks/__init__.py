@@ -30,7 +30,11 @@ __all__ = ["BY_NAME", "CHECKS", "Check", "Checks", "Finding", "Outcome", "check"
 
 def _group(*functions: str) -> list[Check]:
     """Checks that a function of hubValidations runs always."""
-    return [check for check in CHECKS if check.applies_to in functions and not check.optional]
+    return [
+        check
+        for check in CHECKS
+        if check.applies_to in functions and not check.optional
+    ]
 
 
 _TIME = _group("validate_submission_time")
@@ -43,7 +47,9 @@ _TARGET_SET = _group("validate_target_dataset")
 _SUBMISSION = [*_FILE, *_DATA]
 _TARGET = [*_TARGET_FILE, *_TARGET_SET, *_TARGET_DATA]
 #: Optional checks that are run here; the hub's workflow runs the other two.
-_OPTIONAL = [check for check in CHECKS if check.optional and hasattr(Submission, check.name)]
+_OPTIONAL = [
+    check for check in CHECKS if check.optional and hasattr(Submission, check.name)
+]
 
 
 def check(
@@ -86,13 +92,18 @@ def check(
     """
     if not isinstance(path, str | os.PathLike):
         raise DataError(
-            f"path is {plain(repr(path), 300)}", hint="give the folder of a hub, or a file of it"
+            f"path is {plain(repr(path), 300)}",
+            hint="give the folder of a hub, or a file of it",
         )
     shown_path = plain(str(Path(path)), 300)
     whole = Path(os.path.abspath(path))
-    folders = [folder for folder in (whole, *whole.parents) if (folder / CONFIG).is_dir()]
+    folders = [
+        folder for folder in (whole, *whole.parents) if (folder / CONFIG).is_dir()
+    ]
     if not folders:
-        reason = "not part of a hub" if os.path.lexists(path) else "no such file or folder"
+        reason = (
+            "not part of a hub" if os.path.lexists(path) else "no such file or folder"
+        )
         raise DataError(
             f"{shown_path}: {reason}",
             hint=f"give the folder in which {CONFIG} is, or a file of it",
@@ -150,7 +161,9 @@ class _Run:
         self.moment = moment
         self.extra_dates = extra_dates
         self.optional, self.no_optional = read_optional(hub.root)
-        self.requested = [check for check in _OPTIONAL if check.function in self.optional]
+        self.requested = [
+            check for check in _OPTIONAL if check.function in self.optional
+        ]
         self.outcomes: list[Outcome] = []
         self.reasons: dict[str, str] = {}
 
@@ -159,7 +172,9 @@ class _Run:
         names = [check.name for check in checks]
         self.reasons = dict.fromkeys(names, reason) | self.reasons
 
-    def run(self, subject: object, checks: Iterable[Check], file: str, stop: str = "") -> str:
+    def run(
+        self, subject: object, checks: Iterable[Check], file: str, stop: str = ""
+    ) -> str:
         """Run checks, each a method of the subject, in order; which one stopped the others."""
         notes = getattr(subject, "notes", {})
         for check in checks:
@@ -172,14 +187,20 @@ class _Run:
                 try:
                     findings = getattr(subject, name)()
                     note = notes.get(name, "")
-                    outcome = Outcome.from_findings(name, file, findings=findings, note=note)
+                    outcome = Outcome.from_findings(
+                        name, file, findings=findings, note=note
+                    )
                 except Unreadable as error:
-                    outcome = Outcome.from_findings(name, file, findings=[Finding(str(error))])
+                    outcome = Outcome.from_findings(
+                        name, file, findings=[Finding(str(error))]
+                    )
                 except NotRun as error:
                     outcome = Outcome(name, "not run", file=file, reason=str(error))
             self.outcomes.append(outcome)
             # hubValidations says of a missing column of round ids twice that it is missing.
-            if outcome.status == "failed" and (check.stops or name == "valid_round_id_col"):
+            if outcome.status == "failed" and (
+                check.stops or name == "valid_round_id_col"
+            ):
                 stop = name
         return stop
 
@@ -203,7 +224,9 @@ class _Run:
             )
         path_is = f"{plain(self.hub.relative(path), 200)} is"
         if self.moment is None:
-            self.never(_TIME, "the submission window is not asked for (--submission-time)")
+            self.never(
+                _TIME, "the submission window is not asked for (--submission-time)"
+            )
         for kind, (folder, run, checks) in kinds.items():
             if path == root:
                 run(folder)
@@ -212,13 +235,19 @@ class _Run:
             else:
                 self.never(checks, f"{path_is} {matching[0]}")
         self.never(self.requested, f"{path_is} one file")
-        self.never(_OPTIONAL, self.no_optional or "optional, and the hub does not ask for it")
-        self.never(CHECKS, "optional; hubValidations in the hub's GitHub workflow runs it")
+        self.never(
+            _OPTIONAL, self.no_optional or "optional, and the hub does not ask for it"
+        )
+        self.never(
+            CHECKS, "optional; hubValidations in the hub's GitHub workflow runs it"
+        )
 
     def submissions(self, folder: Path) -> None:
         """Run the checks of submissions."""
         for path in _files(folder, self.hub.model_output_dir):
-            submission = Submission(path, self.hub, moment=self.moment, optional=self.optional)
+            submission = Submission(
+                path, self.hub, moment=self.moment, optional=self.optional
+            )
             file = self.hub.relative(path)
             stop = self.run(submission, _FILE, file=file)
             if self.moment is not None:
@@ -260,7 +289,11 @@ class _Run:
             for data_set in data_sets(hub, kind):
                 for file in files_of(data_set):
                     self.target_file(file, kind)
-        reason = f"stopped by {stop}, which failed" if stop else "the hub holds no target data"
+        reason = (
+            f"stopped by {stop}, which failed"
+            if stop
+            else "the hub holds no target data"
+        )
         self.never(_TARGET, reason)
 
     def target_file(self, path: Path, kind: str) -> None:

@@ -23,7 +23,13 @@ METADATA_SCHEMA: Final = "model-metadata-schema"
 _SUPPORTED: Final = ("v5.", "v6.")
 _VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _ROUND_ID: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)\Z")
-_RESERVED: Final = ("as_of", "output_type", "output_type_id", "observation", "oracle_value")
+_RESERVED: Final = (
+    "as_of",
+    "output_type",
+    "output_type_id",
+    "observation",
+    "oracle_value",
+)
 
 #: A configuration's files by name, and JSON schemas.
 type Files = Mapping[str, Mapping[str, Any]]
@@ -61,14 +67,18 @@ def judge(root: Path, schemas: Files) -> tuple[Files, list[Finding], str]:
     versions = {f"{name}.json": version_of(config) for name, config in files.items()}
     if len(set(versions.values())) > 1 and not findings:
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
-        findings = [_at("schema_version", f"written for different schema versions: {text}")]
+        findings = [
+            _at("schema_version", f"written for different schema versions: {text}")
+        ]
     no_schema = ""
     if not findings:
         no_schema = _version_differs(root, files, schemas=schemas)
         if not no_schema:
             findings = _judge_files(files, schemas)
     if not findings and files:
-        shape = json.loads(Path(__file__).with_name("shape.json").read_text(encoding="utf-8"))
+        shape = json.loads(
+            Path(__file__).with_name("shape.json").read_text(encoding="utf-8")
+        )
         findings = _judge_files(files, {name: shape | shape[name] for name in FILES})
         findings = findings or list(_rules(configs))
     if METADATA_SCHEMA in configs:
@@ -124,12 +134,18 @@ def by_schema(
     )
     findings = []
     try:
-        for error in sorted(validator.iter_errors(config), key=lambda error: error.json_path):
+        for error in sorted(
+            validator.iter_errors(config), key=lambda error: error.json_path
+        ):
             best = best_match([error]) or error
             key = best.json_path.removeprefix("$").lstrip(".") or "the file"
-            findings.append(Finding(plain(best.message, 200), None, column=before + key))
+            findings.append(
+                Finding(plain(best.message, 200), None, column=before + key)
+            )
     except Unresolvable as error:
-        findings.append(Finding(f"the schema points to {plain(error.ref)}, which is not at hand"))
+        findings.append(
+            Finding(f"the schema points to {plain(error.ref)}, which is not at hand")
+        )
     except (RecursionError, re.error) as error:
         findings.append(Finding(f"the schema cannot be followed: {plain(error)}"))
     return findings
@@ -235,7 +251,9 @@ def _round_rules(entry: Mapping[str, Any], at: str) -> Iterator[Finding]:
         if column not in task["task_ids"]:
             yield _at(key, f"lacks the round ID, {column}")
         elif task["task_ids"][column] != first:
-            yield _at(f"{key}.{column}", "must be the round IDs of the first model task")
+            yield _at(
+                f"{key}.{column}", "must be the round IDs of the first model task"
+            )
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
@@ -248,7 +266,9 @@ def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
     outputs = task["output_type"]
     for name in task_ids:
         if name in ("model_id", *STANDARD):
-            yield _at(f"{at}.task_ids", "the name is a column of every hub file", value=name)
+            yield _at(
+                f"{at}.task_ids", "the name is a column of every hub file", value=name
+            )
     choices = {f"{at}.task_ids.{name}": choice for name, choice in task_ids.items()}
     for name, output in outputs.items():
         choices[f"{at}.output_type.{name}"] = output.get("output_type_id", {})
@@ -261,7 +281,10 @@ def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
     least = params.get("min_samples_per_task", 0)
     most = params.get("max_samples_per_task", 0)
     if most < least:
-        yield _at(key, f"min_samples_per_task {least} is more than max_samples_per_task {most}")
+        yield _at(
+            key,
+            f"min_samples_per_task {least} is more than max_samples_per_task {most}",
+        )
     for name in params.get("compound_taskid_set") or ():
         if name not in task_ids:
             message = "is not a task ID of the model task"
@@ -281,7 +304,9 @@ def _target_keys(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
             if name not in task["task_ids"]:
                 yield _at(key, "is not a task ID of the model task")
             elif value not in values_of(task["task_ids"][name]):
-                yield _at(key, "is not a value of this task ID in the model task", value=value)
+                yield _at(
+                    key, "is not a value of this task ID in the model task", value=value
+                )
         if len(pairs) == 1 and target.get("target_id") not in pairs.values():
             rule = "target_id must be the value of its target key"
             yield _at(f"{at}[{i}].target_id", rule, value=target.get("target_id"))
@@ -291,7 +316,9 @@ def _target_keys(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
                 yield _at(at, f"no target_keys say {name} is this", value=value)
 
 
-def _derived(config: Mapping[str, Any], rounds: list[Any], at: str) -> Iterator[Finding]:
+def _derived(
+    config: Mapping[str, Any], rounds: list[Any], at: str
+) -> Iterator[Finding]:
     tasks = [task["task_ids"] for round_ in rounds for task in round_["model_tasks"]]
     for name in config.get("derived_task_ids") or ():
         if not any(name in task_ids for task_ids in tasks):

@@ -63,7 +63,9 @@ class Check:
     fix: str = ""
 
 
-with Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as _table:
+with (
+    Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as _table
+):
     #: All checks, in hubValidations' order, which is that in which they are run.
     CHECKS: tuple[Check, ...] = tuple(
         msgspec.convert(row, Check, strict=False) for row in csv.DictReader(_table)
@@ -163,7 +165,9 @@ class Outcome:
     count: int = 0
 
     @classmethod
-    def from_findings(cls, name: str, file: str, findings: Found, note: str = "") -> Outcome:
+    def from_findings(
+        cls, name: str, file: str, findings: Found, note: str = ""
+    ) -> Outcome:
         """The outcome of a check that was run."""
         places = []
         count = 0
@@ -186,7 +190,11 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """The broken places, a line each, and how many more there are."""
-        place = "at" if self.name in ("valid_config", "metadata_matches_schema") else "column"
+        place = (
+            "at"
+            if self.name in ("valid_config", "metadata_matches_schema")
+            else "column"
+        )
         lines = [finding.text(place) for finding in self.findings]
         if self.count > len(lines):
             lines.append(f"{self.count - len(lines):,} more such places")
@@ -256,16 +264,22 @@ class Checks:
     def reason(self, name: str) -> str:
         """What the table says beside the status: files, or why it was not run."""
         status = self.status(name)
-        outcomes = [outcome for outcome in self.outcomes_of(name) if outcome.status == status]
+        outcomes = [
+            outcome for outcome in self.outcomes_of(name) if outcome.status == status
+        ]
         n_files = len(outcomes)
-        notes = list(dict.fromkeys(outcome.reason for outcome in outcomes if outcome.reason))
+        notes = list(
+            dict.fromkeys(outcome.reason for outcome in outcomes if outcome.reason)
+        )
         if status == "not run":
             reasons = notes or [self.reasons.get(name, "")]
             if len(reasons) > 2:
                 reasons = [*reasons[:2], f"{len(reasons) - 2} more reasons"]
             return "; ".join(reasons)
         if status == "failed":
-            places = number_of(sum(outcome.count for outcome in outcomes), "broken place")
+            places = number_of(
+                sum(outcome.count for outcome in outcomes), "broken place"
+            )
             return f"{places} in {n_files} files" if n_files > 1 else places
         parts = []
         if n_files > 1:
@@ -331,8 +345,9 @@ class Checks:
                 for line in outcome.lines() if outcome.status == "failed" else ():
                     lines += _wrapped(f"  {line}")
             lines += _wrapped(f"  To fix: {check.fix}")
+        failed = len(self.failed)
         counts = (
-            f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.not_run)} not run"
+            f"{len(self.passed)} passed, {failed} failed, {len(self.not_run)} not run"
         )
         return "\n".join([*lines, "", f"{len(CHECKS)} checks: {counts}"]).lstrip("\n")
 
@@ -352,7 +367,11 @@ def _wrapped(line: str, indent: int = 4) -> list[str]:
 _LARGEST = 2**20
 _WHOLE_LIMIT: Final = 2**31
 #: How an R type is called in a message.
-_CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
+_CALLED: Final = {
+    "double": "number",
+    "integer": "whole number",
+    "Date": "day such as 2024-07-31",
+}
 #: How far probabilities may miss a sum of 1: what R's all.equal lets pass.
 _SLACK: Final = 1.5e-8
 
@@ -457,7 +476,9 @@ def fits(text: Word, kind: str) -> bool:
     if kind == "logical":
         return text.lower() in ("true", "false", "0", "1")
     if kind == "integer":
-        return bool(re.fullmatch("-?[0-9]+", text)) and abs(int(text[:20])) < _WHOLE_LIMIT
+        return (
+            bool(re.fullmatch("-?[0-9]+", text)) and abs(int(text[:20])) < _WHOLE_LIMIT
+        )
     is_number = not np.isnan(number(text)) or text.lower() == "nan"
     return is_number and text == text.strip()
 
@@ -562,7 +583,9 @@ class Rows:
         """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
         for name, kind in self.kinds.items():
             if kind not in ("text", types.get(name, kind)):
-                yield Finding(f"is of type {plain(kind)}; {types[name]} is needed", column=name)
+                yield Finding(
+                    f"is of type {plain(kind)}; {types[name]} is needed", column=name
+                )
 
     def bad_columns(self, required: Sequence[str]) -> Found:
         """Columns that are missing, and those that are too much."""
@@ -572,23 +595,31 @@ class Rows:
         extra = [name for name in self.words if name not in required]
         if extra:
             columns = number_of(len(extra), "unknown column")
-            text = f"{columns}: {listed(extra, 3)}; the columns are {listed(required, 20)}"
+            text = (
+                f"{columns}: {listed(extra, 3)}; the columns are {listed(required, 20)}"
+            )
             yield Finding(text)
 
-    def illegal(self, legal: np.ndarray, allowed: Mapping[str, Iterable[Word]]) -> Found:
+    def illegal(
+        self, legal: np.ndarray, allowed: Mapping[str, Iterable[Word]]
+    ) -> Found:
         """Rows that are not legal: first by values that no row may have, then by combination."""
         findings: list[Finding] = []
         explained = legal
         for name, words in allowed.items():
             values = list(dict.fromkeys(words))
             good = self.among(name, values) | explained
-            by_number = {number(w): w for w in values if w is not None and fits(w, "double")}
+            by_number = {
+                number(w): w for w in values if w is not None and fits(w, "double")
+            }
             listing = listed([na(word) for word in values], 6)
             for finding in self.broken(~good, "", column=name):
                 if isinstance(finding, Finding):
                     text = f"is not a value of this hub's {name} ({listing})"
                     if near := by_number.get(number(finding.value)):
-                        text = f"the hub writes it {quoted(near)}, and texts are compared"
+                        text = (
+                            f"the hub writes it {quoted(near)}, and texts are compared"
+                        )
                     findings.append(replace(finding, message=text))
             explained = explained | ~good
         message = "each value is legal, but not their combination"
@@ -627,7 +658,9 @@ class Rows:
         table = pd.DataFrame(
             {
                 "key": row_key(self.codes[mine], names),
-                "place": self.values("output_type_id", lambda word: place.get(word, -1))[mine],
+                "place": self.values(
+                    "output_type_id", lambda word: place.get(word, -1)
+                )[mine],
                 "value": self.values(column, number)[mine],
             }
         ).sort_values(["key", "place"])
@@ -659,7 +692,9 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
     ending = path.suffix.lower()
     with _unreadable(path, root):
         if ending not in (".csv", ".parquet", ".arrow"):
-            raise Unreadable(f"ends in {quoted(ending)}; .csv, .parquet and .arrow are read")
+            raise Unreadable(
+                f"ends in {quoted(ending)}; .csv, .parquet and .arrow are read"
+            )
         if path.stat().st_size == 0:
             raise Unreadable("an empty file")
         raw = read_raw(path, ending[1:], limit=None)

@@ -72,7 +72,9 @@ def parse_name(name: str) -> tuple[str, str]:
     signs = list(dict.fromkeys(re.findall(r"[^A-Za-z0-9_-]", stem)))
     if signs:
         text = ", ".join(map(repr, signs[:5]))
-        raise ValueError(f"{text} is not allowed in a file's name: letters, digits, _ and - only")
+        raise ValueError(
+            f"{text} is not allowed in a file's name: letters, digits, _ and - only"
+        )
     match = STEM.fullmatch(stem)
     if not match:
         raise ValueError("a name is ROUND-TEAM-MODEL, each of letters, digits and _")
@@ -159,7 +161,9 @@ class Submission:
 
     def metadata_exists(self) -> Found:
         """The model has metadata."""
-        names = [f"{MODEL_METADATA}/{self.model_id}.{ending}" for ending in ("yml", "yaml")]
+        names = [
+            f"{MODEL_METADATA}/{self.model_id}.{ending}" for ending in ("yml", "yaml")
+        ]
         exists_ = any((self.hub.root / name).is_file() for name in names)
         return broken(not exists_, f"no {names[0]} (or .yaml)")
 
@@ -197,7 +201,9 @@ class Submission:
                 raise ValueError(f"no column {column}")
             days = [word for word in self.rows.distinct(column) if is_day(word)]
         if len(days) != 1:
-            raise ValueError(f"column {column} holds {len(days)} days, and one is needed")
+            raise ValueError(
+                f"column {column} holds {len(days)} days, and one is needed"
+            )
         day = dt.date.fromisoformat(str(days[0]))
         first = day + dt.timedelta(int(start or 0))
         last = day + dt.timedelta(int(end or 0))
@@ -228,13 +234,17 @@ class Submission:
     def valid_round_id_col(self) -> Found:
         """There is a column of round ids."""
         column = self._round_column()
-        return broken(column not in self.rows, "the column of round IDs is missing", column=column)
+        return broken(
+            column not in self.rows, "the column of round IDs is missing", column=column
+        )
 
     def unique_round_id(self) -> Found:
         """It holds one round."""
         column = self._round_column()
         ids = self.rows.distinct(column)
-        names = ", ".join("NA" if name is None else quoted(name, 40) for name in ids[:4])
+        names = ", ".join(
+            "NA" if name is None else quoted(name, 40) for name in ids[:4]
+        )
         text = f"holds {len(ids)} round IDs: {names}; one is needed"
         return broken(len(ids) != 1, text, column=column)
 
@@ -242,7 +252,9 @@ class Submission:
         """It is the round of the file's name."""
         column = self._round_column()
         bad = ~self.rows.among(column, [self.round_id])
-        return self.rows.broken(bad, f"the file's name says round {self.round_id}", column)
+        return self.rows.broken(
+            bad, f"the file's name says round {self.round_id}", column
+        )
 
     def colnames(self) -> Found:
         """The columns are the round's task ids and the standard ones, in any order."""
@@ -297,7 +309,9 @@ class Submission:
         yield from self.rows.illegal(legal, allowed)
         for _, output, mine in self.parts:
             if output.kind == "sample":
-                yield from self._sample_ids(output.output_type_id_params or Samples(), mine)
+                yield from self._sample_ids(
+                    output.output_type_id_params or Samples(), mine
+                )
 
     def _sample_ids(self, params: Samples, mine: np.ndarray) -> Found:
         """Ids of samples that are not of the type and length of the configuration."""
@@ -305,7 +319,9 @@ class Submission:
         most = params.max_length
         text = "sample IDs are whole numbers"
         if not whole:
-            text = "a sample has an ID" if most is None else f"at most {most} characters"
+            text = (
+                "a sample has an ID" if most is None else f"at most {most} characters"
+            )
 
         def bad(word: Word) -> bool:
             """Whether a text is no such id."""
@@ -337,9 +353,13 @@ class Submission:
 
             yield from self.rows.broken(key.isin(reasons), message, "target_end_date")
         for name in derived:
-            allowed = {word for task in self.round.tasks for word in task.choice(name).allowed}
+            allowed = {
+                word for task in self.round.tasks for word in task.choice(name).allowed
+            }
             bad = ~self.rows.among(name, allowed)
-            yield from self.rows.broken(bad, "is not a value of this derived task ID", name)
+            yield from self.rows.broken(
+                bad, "is not a value of this derived task ID", name
+            )
 
     def rows_unique(self) -> Found:
         """No row repeats another but for its value."""
@@ -366,12 +386,16 @@ class Submission:
         # A model task with a column of optional values only may be left out.
         sets = set() if never else {frozenset[str]()}
         for flags in optional.drop_duplicates().to_numpy():
-            mixed = [name for name in itertools.compress(names, flags) if name not in never]
+            mixed = [
+                name for name in itertools.compress(names, flags) if name not in never
+            ]
             for k in range(len(mixed) + 1):
                 for chosen in itertools.combinations(mixed, k):
                     sets.add(frozenset(never.union(chosen)))
         # In each of these sets of columns with optional values, the rest must be complete.
-        for fixed in sorted([name for name in names if name in chosen] for chosen in sets):
+        for fixed in sorted(
+            [name for name in names if name in chosen] for chosen in sets
+        ):
             rest = [name for name in names if name not in fixed]
             size = math.prod(len(required[name]) for name in rest)
             unit = row_key(codes[optional[fixed].all(axis=1)], fixed)
@@ -451,8 +475,13 @@ class Submission:
             by_sample = codes.groupby(_ID)[self.columns]
             is_fixed = by_sample.min() == by_sample.max()
             for name in self.columns:
-                is_fixed[name] &= name in compound or codes[name].min() < codes[name].max()
-            fixed = [tuple(itertools.compress(self.columns, row)) for row in is_fixed.to_numpy()]
+                is_fixed[name] &= (
+                    name in compound or codes[name].min() < codes[name].max()
+                )
+            fixed = [
+                tuple(itertools.compress(self.columns, row))
+                for row in is_fixed.to_numpy()
+            ]
             groups.append(
                 TaskSamples(
                     f"model task {task.number}",
@@ -504,7 +533,9 @@ class Submission:
         """All samples of a model task have the same combinations of the other task ids."""
         for group in self.samples:
             joint = [name for name in self.columns if name not in group.usual]
-            table = pd.DataFrame({"key": row_key(group.codes, joint), _ID: group.codes[_ID]})
+            table = pd.DataFrame(
+                {"key": row_key(group.codes, joint), _ID: group.codes[_ID]}
+            )
             table = table.sort_values([_ID, "key"])
             ends = np.flatnonzero(np.diff(table[_ID])) + 1
             keys = [part.tobytes() for part in np.split(table["key"].to_numpy(), ends)]
@@ -542,13 +573,17 @@ class Submission:
         """Predicted values are less than the location's population."""
         arguments = self.optional["opt_check_tbl_counts_lt_popn"]
         place = _argument(arguments, "location_col", default="location")
-        file = _argument(arguments, "popn_file_path", default="auxiliary-data/locations.csv")
+        file = _argument(
+            arguments, "popn_file_path", default="auxiliary-data/locations.csv"
+        )
         column = _argument(arguments, "popn_col", default="population")
         targets = arguments.get("targets") or {}
         if not isinstance(targets, Mapping):
             match = _LIST.match(str(targets).strip())
             if not match:
-                raise NotRun(f"targets {plain(targets, 60)} are not list(KEY = 'VALUE')")
+                raise NotRun(
+                    f"targets {plain(targets, 60)} are not list(KEY = 'VALUE')"
+                )
             targets = {match[1]: match[3]}
         try:
             people = read_rows(self.hub.root / file, self.hub.root)
@@ -561,12 +596,16 @@ class Submission:
             mine &= self.rows.among(name, [str(value)])
         places = people.values(place, lambda word: word)
         population = dict(zip(places, people.values(column, number)))
-        unknown = [word for word in self.rows.distinct(place, mine) if word not in population]
+        unknown = [
+            word for word in self.rows.distinct(place, mine) if word not in population
+        ]
         if unknown:
             raise NotRun(f"{file} has no population of {listed(unknown, 4)}")
         most = self.rows.values(place, lambda word: population.get(word, np.nan))
         bad = mine & ~(self.rows.values("value", number) < most)
-        yield from self.rows.broken(bad, "must be less than the location's population", "value")
+        yield from self.rows.broken(
+            bad, "must be less than the location's population", "value"
+        )
 
     def opt_check_tbl_horizon_timediff(self) -> Found:
         """Two dates are as far apart as the horizon says."""
@@ -594,7 +633,9 @@ def _names(names: Sequence[str]) -> str:
     return listed(names) if names else "no task ID"
 
 
-def _argument(arguments: Mapping[str, Any], name: str, default: str | None = None) -> str:
+def _argument(
+    arguments: Mapping[str, Any], name: str, default: str | None = None
+) -> str:
     """An argument that names something."""
     value = arguments.get(name, default)
     if not isinstance(value, str) or isinstance(value, Expression):
@@ -624,7 +665,9 @@ class Metadata:
 
     def metadata_schema_exists(self) -> Found:
         """The hub has a schema of metadata."""
-        return broken(self.hub.metadata_schema() is None, f"no {CONFIG}/{METADATA_SCHEMA}.json")
+        return broken(
+            self.hub.metadata_schema() is None, f"no {CONFIG}/{METADATA_SCHEMA}.json"
+        )
 
     def metadata_file_exists(self) -> Found:
         """The file is one, inside the hub."""
@@ -633,12 +676,16 @@ class Metadata:
     def metadata_file_ext(self) -> Found:
         """It ends in yml or yaml."""
         ending = self.path.suffix.removeprefix(".")
-        return broken(ending not in ("yml", "yaml"), "must be yml or yaml", value=ending)
+        return broken(
+            ending not in ("yml", "yaml"), "must be yml or yaml", value=ending
+        )
 
     def metadata_file_location(self) -> Found:
         """It is in model-metadata itself."""
         folder = self.path.parent.relative_to(self.hub.root / MODEL_METADATA).as_posix()
-        return broken(folder != ".", f"belongs in {MODEL_METADATA} itself", value=folder)
+        return broken(
+            folder != ".", f"belongs in {MODEL_METADATA} itself", value=folder
+        )
 
     def metadata_matches_schema(self) -> Found:
         """What it holds fits the hub's schema."""

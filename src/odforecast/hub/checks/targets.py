@@ -115,7 +115,9 @@ class TargetSet:
             cells = []
             for table in tables.values():
                 blank = np.full(len(table), None)
-                cells.append(table.values(name, lambda word: word) if name in table else blank)
+                cells.append(
+                    table.values(name, lambda word: word) if name in table else blank
+                )
             coded[name] = pd.factorize(np.concatenate(cells))
 
         def name_row(i: int) -> str:
@@ -150,7 +152,9 @@ class TargetFile:
             self.free_day = (self.config or {}).get("date_col")
         self.notes = {}
         if self.free_day in self.tasks.task_ids:
-            self.notes["target_tbl_values"] = f"any day in {self.free_day} (extra dates)"
+            self.notes["target_tbl_values"] = (
+                f"any day in {self.free_day} (extra dates)"
+            )
 
     def target_file_exists(self) -> Found:
         """The file is one, inside the hub."""
@@ -221,7 +225,9 @@ class TargetFile:
             required.append(self.tasks.target_column)
         bad = [name for name in kinds if name in ("value", *_IDS, "oracle_value")]
         if self.kind == ORACLE:
-            if "output_type" in kinds and {"cdf", "pmf"} & {*self.rows.distinct("output_type")}:
+            if "output_type" in kinds and {"cdf", "pmf"} & {
+                *self.rows.distinct("output_type")
+            }:
                 required += _IDS
             legal = {*required, *_IDS, *self.tasks.task_ids, "as_of"}
             bad = [name for name in kinds if name not in legal]
@@ -252,7 +258,9 @@ class TargetFile:
                 of_series = target.target_type in _OF_SERIES
                 good[str(target.target_id)] = bool(target.is_step_ahead) and of_series
         column = self.tasks.target_column
-        rule = f"a time series needs a target that is step-ahead and {listed(_OF_SERIES)}"
+        rule = (
+            f"a time series needs a target that is step-ahead and {listed(_OF_SERIES)}"
+        )
         if column is None:
             for name, is_good in good.items():
                 if not is_good:
@@ -274,12 +282,16 @@ class TargetFile:
             if series and self._setting("versioned", False):
                 columns.append("as_of")
             columns += _IDS
-        return self.rows.repeated([name for name in columns if name in self.rows], "observation")
+        return self.rows.repeated(
+            [name for name in columns if name in self.rows], "observation"
+        )
 
     def target_tbl_values(self) -> Found:
         """Task ids, output types and their ids are those of a model task."""
         columns = [
-            name for name in self.tasks.task_ids if name in self.rows and name != self.free_day
+            name
+            for name in self.tasks.task_ids
+            if name in self.rows and name != self.free_day
         ]
         has_types = "output_type" in self.rows
         outputs = self.rows.distinct("output_type") if has_types else [None]
@@ -294,7 +306,11 @@ class TargetFile:
         for output, choices, ids in kinds:
             words = dict(zip(columns, choices))
             words |= {"output_type": (output,), "output_type_id": ids}
-            good = [self.rows.among(name, words[name]) for name in words if name in self.rows]
+            good = [
+                self.rows.among(name, words[name])
+                for name in words
+                if name in self.rows
+            ]
             legal |= np.logical_and.reduce(good)
         allowed: dict[str, list[Word]] = {
             name: [] for name in (*columns, *_IDS) if name in self.rows
@@ -323,7 +339,9 @@ class TargetFile:
         unit = self._setting("observable_unit", self.tasks.task_ids)
         return [name for name in unit if name in self.rows]
 
-    def _with_ids(self, *kinds: str) -> Iterator[tuple[str, tuple[Word, ...], np.ndarray]]:
+    def _with_ids(
+        self, *kinds: str
+    ) -> Iterator[tuple[str, tuple[Word, ...], np.ndarray]]:
         """Output types, each list of ids that the model tasks have, and the rows with one."""
         lists: dict[tuple[str, tuple[Word, ...]], None] = {}
         for kind in kinds:
@@ -340,7 +358,9 @@ class TargetFile:
         text = "only a cdf or a pmf has IDs in oracle-output; leave it empty"
         yield from self.rows.broken(bad, text, "output_type_id")
         for kind, ids, mine in self._with_ids("cdf", "pmf"):
-            codes = self.rows.codes[mine].drop_duplicates([*self._unit, "output_type_id"])
+            codes = self.rows.codes[mine].drop_duplicates(
+                [*self._unit, "output_type_id"]
+            )
             unit = row_key(codes, self._unit)
             counts = unit.map(unit.value_counts())
             short = counts[~unit.duplicated() & (counts < len(ids))]
@@ -350,7 +370,9 @@ class TargetFile:
                 """How many ids it has."""
                 return text.format(short[i])
 
-            yield from self.rows.broken(short.index, message, "output_type_id", self._unit)
+            yield from self.rows.broken(
+                short.index, message, "output_type_id", self._unit
+            )
 
     def target_tbl_oracle_value(self) -> Found:
         """Values of a cdf or pmf are 0 or 1; a cdf does not fall, and a pmf has one 1."""

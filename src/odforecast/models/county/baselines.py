@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError
 from odforecast.forecasts import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
-from odforecast.models.paths import MIN_ERRORS, require_some, shuffled_levels, symmetric_quantiles
+from odforecast.models.paths import (
+    MIN_ERRORS,
+    require_some,
+    shuffled_levels,
+    symmetric_quantiles,
+)
 from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO
 from odforecast.panel import Floats, Panel
@@ -135,10 +140,14 @@ class Counts:
         inside = (columns >= 0) & (columns < panel.months.size)
         for state in set(self.states[self.lost.any(axis=1)].tolist()):
             rows = np.flatnonzero(self.states == state)
-            if state not in panel.locations or rows.size < len(counties_of(state, edition)):
+            if state not in panel.locations or rows.size < len(
+                counties_of(state, edition)
+            ):
                 continue
             total = np.full(self.lost.shape[1], np.nan)
-            total[inside] = panel.reported[panel.locations.index(state), columns[inside]]
+            total[inside] = panel.reported[
+                panel.locations.index(state), columns[inside]
+            ]
             remainders[rows] = total - np.nansum(self.known[rows], axis=0)
             complete[rows] = True
         return remainders, complete
@@ -156,7 +165,9 @@ def counts_of(panel: Panel, model: str) -> Counts:
     usable = counted.any(axis=1)
     rows = np.flatnonzero(usable)
     locations = tuple(panel.locations[i] for i in rows)
-    skipped = {panel.locations[i]: "no count in any month" for i in np.flatnonzero(~usable)}
+    skipped = {
+        panel.locations[i]: "no count in any month" for i in np.flatnonzero(~usable)
+    }
     require_some(locations, skipped, panel=panel, model=model)
     # A month without a count has that of the last month before it that has one, else the first.
     counted = counted[rows]
@@ -170,7 +181,9 @@ def counts_of(panel: Panel, model: str) -> Counts:
         known=np.take_along_axis(panel.reported[rows], months, axis=1),
         hidden=np.take_along_axis(panel.hidden[rows], months, axis=1),
         lost=np.take_along_axis(panel.lost[rows], months, axis=1),
-        stale=tuple(place for place, last in zip(locations, counted[:, -1]) if not last),
+        stale=tuple(
+            place for place, last in zip(locations, counted[:, -1]) if not last
+        ),
     )
 
 
@@ -217,7 +230,10 @@ class FittedCountyBaseline:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
         counts = self.counts
         levels = np.array(
-            [shuffled_levels(draws, streams.generator("location", s)) for s in counts.locations]
+            [
+                shuffled_levels(draws, streams.generator("location", s))
+                for s in counts.locations
+            ]
         )
         hidden = counts.drawn_hidden(draws, streams)
         last = counts.drawn_last(hidden)
@@ -264,7 +280,9 @@ class FittedCountyBaseline:
             error = np.sqrt(h / longest) * symmetric_quantiles(changes, grid)[rank]
             out[:, :, h - 1] = np.rint(np.maximum(last_root + error, 0.0) ** 2)
 
-    def _by_county(self, out: Whole, last: Whole, levels: Floats, hidden: Whole) -> None:
+    def _by_county(
+        self, out: Whole, last: Whole, levels: Floats, hidden: Whole
+    ) -> None:
         counts = self.counts
         ever_hidden = counts.hidden.any(axis=1)
         losers = np.flatnonzero(counts.lost.any(axis=1))
@@ -273,7 +291,9 @@ class FittedCountyBaseline:
         county = np.repeat(np.arange(ever_hidden.size), n_rows)
         first = np.searchsorted(county, np.arange(ever_hidden.size))
         value = 1.0 + np.arange(county.size) - first[county]
-        histories = np.where(counts.hidden[county], value[:, None], counts.known[county])
+        histories = np.where(
+            counts.hidden[county], value[:, None], counts.known[county]
+        )
         rows = first[:, None] + np.maximum(hidden - 1, 0)
         lost = {int(i): counts.drawn_history(int(i), hidden) for i in losers}
         every_draw = np.arange(levels.shape[1])

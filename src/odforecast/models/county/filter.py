@@ -75,7 +75,9 @@ def levels(
     if told.any():
         means = mean[told, None] * np.exp(FACTORS)
         shapes = np.broadcast_to(shape[told, None], means.shape)
-        fit = fit + log_likelihood(means, shapes, low=low[told], high=high[told]).sum(axis=0)
+        fit = fit + log_likelihood(means, shapes, low=low[told], high=high[told]).sum(
+            axis=0
+        )
     weight = np.exp(fit - fit.max())
     factor = float(np.exp((weight * FACTORS).sum() / weight.sum()))
     return mean * factor, shape, factor
@@ -90,7 +92,13 @@ def log_likelihood(mean: Floats, shape: Floats, low: Floats, high: Floats) -> Fl
     def log_pmf(k: Floats, rows: NDArray[np.bool_]) -> Floats:
         k = k[rows, None]
         a = shape[rows]
-        pmf = gammaln(k + a) - gammaln(a) - gammaln(k + 1.0) + start[rows] + k * np.log(p[rows])
+        pmf = (
+            gammaln(k + a)
+            - gammaln(a)
+            - gammaln(k + 1.0)
+            + start[rows]
+            + k * np.log(p[rows])
+        )
         return np.asarray(pmf)
 
     out = np.zeros(mean.shape)
@@ -101,7 +109,9 @@ def log_likelihood(mean: Floats, shape: Floats, low: Floats, high: Floats) -> Fl
         inside = np.zeros((int(few.sum()), mean.shape[1]))
         for k in range(int(low[few].min()), int(high[few].max()) + 1):
             held = ((low <= k) & (k <= high))[few, None]
-            inside += np.where(held, np.exp(log_pmf(np.full(low.size, float(k)), few)), 0.0)
+            inside += np.where(
+                held, np.exp(log_pmf(np.full(low.size, float(k)), few)), 0.0
+            )
         out[few] = np.log(np.maximum(inside, 1e-300))
     return out
 
@@ -162,7 +172,9 @@ def filtered(
 ) -> CountyState:
     """Filter the counties of one state."""
     n, n_time = low.shape
-    kind = np.where(low == high, EXACT, np.where(np.isnan(low), MISSING, BETWEEN)).astype(np.int64)
+    kind = np.where(
+        low == high, EXACT, np.where(np.isnan(low), MISSING, BETWEEN)
+    ).astype(np.int64)
     closing = np.zeros(n_time, dtype=bool)
     closing[n_time - 1 :: -window] = True
     level = level.copy()
@@ -173,7 +185,9 @@ def filtered(
     if never.any():
         # Of a county that was never seen, the state's remainder says more than its class.
         t = int(np.flatnonzero(closing)[0])
-        seen = np.nansum(np.where(kind[:, t] == EXACT, low[:, t], 4.0 * (kind[:, t] == BETWEEN)))
+        seen = np.nansum(
+            np.where(kind[:, t] == EXACT, low[:, t], 4.0 * (kind[:, t] == BETWEEN))
+        )
         rest = (np.nan_to_num(total[t]) - seen) / never.sum()
         level[never] = np.maximum(rest, 1.2 * low[never].max(axis=1, initial=1000.0))
         shape[never] = LOST_SHAPE
@@ -229,7 +243,9 @@ def _filled(months: Floats, window: int) -> Floats:
     last = positive[-window:]
     mean = float(np.nanmean(last)) if np.isfinite(last).any() else 0.0
     mean = mean if mean > 0.0 else 1.0 / window
-    return np.asarray(np.maximum(np.where(np.isnan(positive), mean, positive), 0.05 * mean))
+    return np.asarray(
+        np.maximum(np.where(np.isnan(positive), mean, positive), 0.05 * mean)
+    )
 
 
 @nb.njit(cache=True)
@@ -257,7 +273,9 @@ def counts_between(mean: float, var: float, low: float, high: float) -> Floats:
 
 
 @nb.njit(cache=True)
-def moments_between(mean: float, var: float, low: float, high: float) -> tuple[float, float]:
+def moments_between(
+    mean: float, var: float, low: float, high: float
+) -> tuple[float, float]:
     """Mean and variance of a count that is known to lie between two, both included."""
     # A few whole numbers are gone through. Of many, and where there is no upper end, a normal is
     # cut at `low`.
@@ -274,7 +292,9 @@ def moments_between(mean: float, var: float, low: float, high: float) -> tuple[f
         return mean, var
     # Ratio of the normal's density to its upper tail; far out, by its continued fraction.
     if z < 6.0:
-        hazard = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi) / (0.5 * erfc(z / np.sqrt(2.0)))
+        hazard = (
+            np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi) / (0.5 * erfc(z / np.sqrt(2.0)))
+        )
     else:
         hazard = z + 1.0 / (z + 2.0 / (z + 3.0 / (z + 4.0 / z)))
     return mean + sd * hazard, max(var * (1.0 + z * hazard - hazard * hazard), 0.0)
@@ -418,10 +438,14 @@ def filtered_state(
                     whole[i] = after >= ENOUGH
                 elif whole[i]:
                     off = after - middle[i]
-                    loglik -= 0.5 * (np.log(2.0 * np.pi * spread[i]) + off * off / spread[i])
+                    loglik -= 0.5 * (
+                        np.log(2.0 * np.pi * spread[i]) + off * off / spread[i]
+                    )
             elif here == BETWEEN:
                 whole[i] = False
-                after, var = moments_between(middle[i], spread[i], low[i, t], high[i, t])
+                after, var = moments_between(
+                    middle[i], spread[i], low[i, t], high[i, t]
+                )
             else:
                 whole[i] = False
                 after = middle[i]
@@ -531,7 +555,9 @@ def drawn_county(
         p = counts_between(site[0], site[1], low, high)
         for k in range(p.size):
             x = low + k
-            p[k] *= np.exp(site[3] * (x - site[0]) - 0.5 * site[2] * (x * x - site[0] ** 2))
+            p[k] *= np.exp(
+                site[3] * (x - site[0]) - 0.5 * site[2] * (x * x - site[0] ** 2)
+            )
         p /= p.sum()
     slope = rest = 0.0
     if few and var > NONE:
@@ -605,7 +631,9 @@ def drawn_county(
             out[d, 1 + h] = left + new[d]
 
 
-def raked(sums: Floats, expected: Floats, target: Floats, at: Floats) -> NDArray[np.int32]:
+def raked(
+    sums: Floats, expected: Floats, target: Floats, at: Floats
+) -> NDArray[np.int32]:
     """Whole numbers (D, n, H) in proportion to ``sums`` that add up to ``target``."""
     # Rounded by a systematic sample: every number is one of the two whole ones next to it, and
     # right on average.

@@ -13,7 +13,13 @@ from odforecast.forecasts import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models.content import Kept
 from odforecast.models.county import filter as filtering
-from odforecast.models.county.filter import COMPLETENESS_SD, PHI, RESIDENCE_STEP, STEP, WINDOW
+from odforecast.models.county.filter import (
+    COMPLETENESS_SD,
+    PHI,
+    RESIDENCE_STEP,
+    STEP,
+    WINDOW,
+)
 from odforecast.models.model import Model, streams_of
 from odforecast.models.paths import require_some
 from odforecast.models.spec import Spec, as_parameters
@@ -67,7 +73,14 @@ class ModelPaths:
         streams: Streams,
     ) -> Mapping[str, StatePath]:
         """Paths of all states after ``last_month``: the draws of a forecast of the states alone."""
-        key = (states.data_hash, self.key, str(last_month), horizon, draws, streams.seed)
+        key = (
+            states.data_hash,
+            self.key,
+            str(last_month),
+            horizon,
+            draws,
+            streams.seed,
+        )
 
         def draw_paths() -> Mapping[str, StatePath]:
             # The states' file is newer as a rule: then part of what is ahead is known.
@@ -76,11 +89,17 @@ class ModelPaths:
             states_streams = streams_of(states, streams.seed)
             forecast = fitted.draw(max(horizon + gap, 1), draws, states_streams)
             delay = str(getattr(fitted.inner, "delay_said", ""))
-            paths = _from_forecast(forecast, states, last_month=last_month, horizon=horizon)
-            return {state: replace(path, delay_said=delay) for state, path in paths.items()}
+            paths = _from_forecast(
+                forecast, states, last_month=last_month, horizon=horizon
+            )
+            return {
+                state: replace(path, delay_said=delay) for state, path in paths.items()
+            }
 
         if not self.model.spec.origin:
-            return draw_paths()  # code that no version tells: another function may have this key
+            return (
+                draw_paths()
+            )  # code that no version tells: another function may have this key
         return _paths.get(key, draw_paths)
 
 
@@ -110,8 +129,14 @@ def _from_forecast(
             path[:, first:end] = months[:, i]
         else:
             for t in range(first, end):
-                before = sums[:, i, t - first - 1] if t > first else path[:, t - 12 : t].sum(axis=1)
-                path[:, t] = np.maximum(sums[:, i, t - first] - before + path[:, t - 12], 0.0)
+                before = (
+                    sums[:, i, t - first - 1]
+                    if t > first
+                    else path[:, t - 12 : t].sum(axis=1)
+                )
+                path[:, t] = np.maximum(
+                    sums[:, i, t - first] - before + path[:, t - 12], 0.0
+                )
         window = slice(stop - WINDOW, stop)
         counts = np.zeros(WINDOW)
         inside = reported[stop - WINDOW : stop]
@@ -175,7 +200,9 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
     if np.isnan(total[-1]):
         return Delay()
     # Counts that are not known at both ends tell nothing of what changed between them.
-    usable = ~np.isnan(low[:, ends]).any(axis=1) & np.isfinite(high[:, ends]).all(axis=1)
+    usable = ~np.isnan(low[:, ends]).any(axis=1) & np.isfinite(high[:, ends]).all(
+        axis=1
+    )
     hidden = (low < high)[usable][:, ends]
     counts = np.where(hidden, HIDDEN, low[usable][:, ends]).sum(axis=0)
     years = (ends[1] - ends[0]) / 12.0
@@ -249,7 +276,9 @@ class County:
         members: dict[str, list[int]] = {}
         for row, fips in sorted(enumerate(panel.locations), key=lambda x: x[1]):
             members.setdefault(by_fips()[fips].state, []).append(row)
-        needed = states.model.spec.min_months if isinstance(states, ModelPaths) else WINDOW
+        needed = (
+            states.model.spec.min_months if isinstance(states, ModelPaths) else WINDOW
+        )
         usable, reasons = beside.usable(needed)
         fitted: dict[str, FittedState] = {}
         skipped: dict[str, str] = {}
@@ -261,15 +290,21 @@ class County:
                 for row in rows:
                     skipped[panel.locations[row]] = f"its state {state}: {reason}"
         require_some(list(fitted), skipped, panel=panel, model=self.name)
-        return FittedCounty(panel, states, states=fitted, skipped=skipped, step=self.step)
+        return FittedCounty(
+            panel, states, states=fitted, skipped=skipped, step=self.step
+        )
 
-    def _state(self, panel: Panel, beside: Panel, state: str, rows: list[int]) -> FittedState:
+    def _state(
+        self, panel: Panel, beside: Panel, state: str, rows: list[int]
+    ) -> FittedState:
         names = [panel.locations[r] for r in rows]
         low = panel.low[rows]
         high = panel.high[rows]
         people = np.array([panel.residents.get(s, np.nan) for s in names], dtype=float)
         urban = [panel.urban.get(s, "") for s in names]
-        level, shape, factor = filtering.levels(urban, people, low=low[:, -1], high=high[:, -1])
+        level, shape, factor = filtering.levels(
+            urban, people, low=low[:, -1], high=high[:, -1]
+        )
         # The state's months and counts on the counties' own.
         row = beside.index(state)
         months = _on(panel.month_grid, beside.month_grid, values=beside.monthly[row])
@@ -277,7 +312,9 @@ class County:
         open_ = panel.final_through < panel.last_month
         delay = delay_of(low, high, total=total) if open_ else Delay()
         # What is left of the state, as complete as the counties are.
-        reached = total * np.where(np.arange(total.size) < total.size - 1, 1.0, delay.as_complete)
+        reached = total * np.where(
+            np.arange(total.size) < total.size - 1, 1.0, delay.as_complete
+        )
         known = filtering.filtered(
             low,
             high,
@@ -324,13 +361,21 @@ class FittedCounty:
     def described(self) -> list[tuple[str, object, str]]:
         """What was learned, for a table."""
         counted = sum(s in self.panel.residents for s in self.panel.locations)
-        source = f"rates of residents ({counted} counties)" if counted else "counts alone"
-        out: list[tuple[str, object, str]] = [("level before any count, from", source, "fit")]
+        source = (
+            f"rates of residents ({counted} counties)" if counted else "counts alone"
+        )
+        out: list[tuple[str, object, str]] = [
+            ("level before any count, from", source, "fit")
+        ]
         for state, fitted in self.states.items():
-            out.append((f"residence over occurrence, {state}", fitted.known.rho[0], "fit"))
+            out.append(
+                (f"residence over occurrence, {state}", fitted.known.rho[0], "fit")
+            )
             out.append((f"factor of the levels, {state}", fitted.factor, "fit"))
             if fitted.delay.behind:
-                out.append((f"counties over state, log, {state}", fitted.delay.behind, "fit"))
+                out.append(
+                    (f"counties over state, log, {state}", fitted.delay.behind, "fit")
+                )
         return out
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
@@ -342,7 +387,9 @@ class FittedCounty:
         # count a year later is compared with that, and not with the part that is in.
         first = 0 if panel.final_through < panel.last_month else 1
         out = np.zeros((draws, len(counties), 1 - first + horizon), dtype=np.int32)
-        paths = self.paths.draw(panel.beside[STATES], panel.last_month, horizon, draws, streams)
+        paths = self.paths.draw(
+            panel.beside[STATES], panel.last_month, horizon, draws, streams
+        )
         lacking = [state for state in self.states if state not in paths]
         if lacking:
             raise PanelError(
@@ -361,7 +408,9 @@ class FittedCounty:
                 target=total[:, first:],
                 at=at,
             )
-        delays = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
+        delays = dict.fromkeys(
+            paths[s].delay_said for s in self.states if paths[s].delay_said
+        )
         behind = []
         for state, fitted in self.states.items():
             as_complete = fitted.delay.as_complete
@@ -383,13 +432,17 @@ class FittedCounty:
             provenance={"delay": "; ".join(delays)} if delays else {},
         )
 
-    def _drawn(self, state: str, path: StatePath, streams: Streams) -> tuple[Floats, Floats]:
+    def _drawn(
+        self, state: str, path: StatePath, streams: Streams
+    ) -> tuple[Floats, Floats]:
         """Sums of the counties before they are raked, and the state's deaths they are raked to."""
         # (n, D, 1 + H); by residence, whole numbers, (D, 1 + H).
         fitted = self.states[state]
         known = fitted.known
         draws, horizon = path.sums.shape
-        ahead = np.ascontiguousarray(path.months) / filtering.per_year_total(fitted.months)
+        ahead = np.ascontiguousarray(path.months) / filtering.per_year_total(
+            fitted.months
+        )
         counted = known.mean[:, :-1].sum()
         level = known.mean[:, -1].sum()
         factor, late = fitted.delay.drawn(path, state, streams, counted, level)

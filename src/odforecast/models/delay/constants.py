@@ -17,7 +17,15 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import dated_sets, read_rows
 from odforecast.models.content import Kept
 from odforecast.models.delay import deficit
-from odforecast.models.delay.deficit import EARLY, NAMES, OLD, SHARED_DF, SPAN, Deficit, Delays
+from odforecast.models.delay.deficit import (
+    EARLY,
+    NAMES,
+    OLD,
+    SHARED_DF,
+    SPAN,
+    Deficit,
+    Delays,
+)
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATES, VINTAGE_REAL
 from odforecast.panel import Floats, Panel
@@ -58,7 +66,10 @@ _WHOLE = 0.25
 def all_delays() -> dict[tuple[dt.date, str], Delays]:
     """Every set that ships, by cut-off and release left out."""
     sets = dated_sets("delay/delay.csv", "cutoff", "without").items()
-    return {(dt.date.fromisoformat(day), out): Delays(**values) for (day, out), values in sets}
+    return {
+        (dt.date.fromisoformat(day), out): Delays(**values)
+        for (day, out), values in sets
+    }
 
 
 def dated_key(panel: Panel) -> tuple[dt.date, str]:
@@ -79,7 +90,9 @@ class SettledRelease:
     # (52, n_open): Deaths that it said are pending in its last sums, the last first; NaN where it
     # did not
     pending: Floats
-    predicted: Floats  # (52, n_open): What its predicted counts have more than its last sums
+    predicted: (
+        Floats  # (52, n_open): What its predicted counts have more than its last sums
+    )
     late: Floats  # (52, SPAN): Deaths that arrived late, by month of death, the last month first
     months: Floats  # (52, SPAN): Settled deaths of those months
     last: Floats  # (52,): The last reported count
@@ -187,7 +200,8 @@ def settled_by(
     """Those whose last count was a year old by a cut-off."""
     limit = np.datetime64(str(cutoff), "M")
     ages = [
-        int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1 for s in releases
+        int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1
+        for s in releases
     ]
     return tuple(s for s, age in zip(releases, ages, strict=True) if age >= SETTLED)
 
@@ -196,12 +210,16 @@ def estimate(releases: Sequence[SettledRelease]) -> tuple[Delays, dict[str, str]
     """All of the delay's constants, and of each whether it is ``"estimated"`` or ``"assumed"``."""
     announcing = [s for s in releases if np.isfinite(s.pending).all()]
     if len(announcing) < 2:
-        raise PanelError("two settled releases with records pending are needed for the delay")
+        raise PanelError(
+            "two settled releases with records pending are needed for the delay"
+        )
     values = {"kappa": _slope(announcing, "pending")}
     # Each is estimated given the other; twice is enough, for the old months are few.
     for _ in range(2):
         values |= _old_months(announcing, values | _spreads(announcing, values))
-        values["kappa"] = _slope(announcing, "pending", kappa_old=values.get("kappa_old", 1.0))
+        values["kappa"] = _slope(
+            announcing, "pending", kappa_old=values.get("kappa_old", 1.0)
+        )
     # By leaving out each release: one of few moves it a good deal.
     n = len(announcing)
     kappa_old = values.get("kappa_old", 1.0)
@@ -209,7 +227,9 @@ def estimate(releases: Sequence[SettledRelease]) -> tuple[Delays, dict[str, str]
     for left_out in announcing:
         others = [s for s in announcing if s is not left_out]
         jackknife.append(_slope(others, "pending", kappa_old=kappa_old))
-    values["kappa_error"] = float(np.sqrt((n - 1) * np.var(jackknife)) / values["kappa"])
+    values["kappa_error"] = float(
+        np.sqrt((n - 1) * np.var(jackknife)) / values["kappa"]
+    )
     predicted = [s for s in releases if np.isfinite(s.predicted).all()]
     if len(predicted) >= 2:
         values["kappa_predicted"] = _slope(predicted, "predicted")
@@ -221,11 +241,15 @@ def estimate(releases: Sequence[SettledRelease]) -> tuple[Delays, dict[str, str]
     return Delays(**{n: values.get(n, ASSUMED.get(n, np.nan)) for n in NAMES}), sources
 
 
-def _slope(releases: Sequence[SettledRelease], name: str, kappa_old: float = 1.0) -> float:
+def _slope(
+    releases: Sequence[SettledRelease], name: str, kappa_old: float = 1.0
+) -> float:
     """Share of what is pending, or of the excess of predicted counts, that arrives."""
     up = down = 0.0
     for s in releases:
-        months = deficit.months_between(getattr(s, name)) * deficit.of_age(s.ages, kappa_old)
+        months = deficit.months_between(getattr(s, name)) * deficit.of_age(
+            s.ages, kappa_old
+        )
         x = months[:, :12].sum(axis=1)
         weight = 1.0 / np.maximum(s.last, 1.0)
         up += float((weight * x * s.missed).sum())
@@ -293,7 +317,9 @@ def _own_variance(
 ) -> Floats:
     """Variance of the late arrivals of each jurisdiction, what a release shares apart."""
     months = (
-        (constants["noise"] * expected) ** 2 + (constants["revision_noise"] * profile) ** 2 + whole
+        (constants["noise"] * expected) ** 2
+        + (constants["revision_noise"] * profile) ** 2
+        + whole
     )
     return np.asarray(
         (constants["sd_own"] * expected.sum(axis=1)) ** 2
@@ -307,13 +333,17 @@ def _log_normal(value: float, name: str) -> float:
     return float(0.5 * ((np.log(value) - np.log(median)) / sd) ** 2)
 
 
-def _spreads(releases: Sequence[SettledRelease], constants: dict[str, float]) -> dict[str, float]:
+def _spreads(
+    releases: Sequence[SettledRelease], constants: dict[str, float]
+) -> dict[str, float]:
     """Spreads of a jurisdiction's errors, by the likelihood of its months."""
     names = ("sd_own", "noise", "revision_own", "revision_noise")
 
     # Releases side by side, shape (R, 52, n), all 0 where a release has no open month.
     width = max(min(s.n_open, 12) for s in releases)
-    expected, profiled, residual = np.zeros((3, len(releases), len(JURISDICTIONS), width))
+    expected, profiled, residual = np.zeros(
+        (3, len(releases), len(JURISDICTIONS), width)
+    )
     present = np.zeros(residual.shape, dtype=bool)
     for r, s in enumerate(releases):
         late, _, remainder = _expected(s, constants, decay=0.0)
@@ -333,7 +363,9 @@ def _spreads(releases: Sequence[SettledRelease], constants: dict[str, float]) ->
         prior = 0.5 * ((theta[6] - np.log(0.85 / 0.15)) / 0.5) ** 2
         profile = profiled * ((1.0 - decay) * decay**age)
         variance = (
-            (spreads["noise"] * expected) ** 2 + (spreads["revision_noise"] * profile) ** 2 + _WHOLE
+            (spreads["noise"] * expected) ** 2
+            + (spreads["revision_noise"] * profile) ** 2
+            + _WHOLE
         )
         loads = (spreads["sd_own"], spreads["revision_own"])
         losses = normal_loss(
@@ -347,7 +379,9 @@ def _spreads(releases: Sequence[SettledRelease], constants: dict[str, float]) ->
         return float(prior + losses.sum())
 
     start = np.log([0.4, 0.4, 0.012, 0.008, 0.3, 0.008, 0.85 / 0.15])
-    spreads, _, decay = unpacked(_minimize(loss, start, bounds=[(-9, 2)] * 6 + [(0.0, 4.0)]))
+    spreads, _, decay = unpacked(
+        _minimize(loss, start, bounds=[(-9, 2)] * 6 + [(0.0, 4.0)])
+    )
     return spreads | {"revision_decay": decay}
 
 
@@ -387,7 +421,11 @@ def normal_loss(
         down = row_loadings[1] * xp
         left_up = row_loadings[0] * ye
         left_down = row_loadings[1] * yp
-        explained = d * up * left_up - b * (up * left_down + down * left_up) + a * down * left_down
+        explained = (
+            d * up * left_up
+            - b * (up * left_down + down * left_up)
+            + a * down * left_down
+        )
         return np.asarray((xy - explained / det).sum(axis=-1))
 
     s, t = table_loadings
@@ -398,20 +436,30 @@ def normal_loss(
     second_fit = t * within(pl, ep, pp, el, pl)
     outer = first * second - cross * cross
     fitted = (
-        second * first_fit**2 - 2.0 * cross * first_fit * second_fit + first * second_fit**2
+        second * first_fit**2
+        - 2.0 * cross * first_fit * second_fit
+        + first * second_fit**2
     ) / outer
     quadratic = within(ll, el, pl, el, pl) - fitted
-    logs = np.log(variance).sum(axis=(-2, -1)) + np.log(det).sum(axis=-1) + np.log(outer)
+    logs = (
+        np.log(variance).sum(axis=(-2, -1)) + np.log(det).sum(axis=-1) + np.log(outer)
+    )
     return np.asarray(0.5 * (logs + quadratic))
 
 
-def _shared(releases: Sequence[SettledRelease], constants: dict[str, float]) -> dict[str, float]:
+def _shared(
+    releases: Sequence[SettledRelease], constants: dict[str, float]
+) -> dict[str, float]:
     """What a release shares, by the likelihood of the nation's last counts."""
     rows = []
     for s in releases:
-        expected, profile, residual = _expected(s, constants, decay=constants["revision_decay"])
+        expected, profile, residual = _expected(
+            s, constants, decay=constants["revision_decay"]
+        )
         variance = _own_variance(constants, expected, profile=profile, whole=0.0)
-        whole = profile.sum() / deficit.of_open(constants["revision_decay"], min(s.n_open, 12))
+        whole = profile.sum() / deficit.of_open(
+            constants["revision_decay"], min(s.n_open, 12)
+        )
         rows.append((residual.sum(), expected.sum(), whole, variance.sum()))
     errors, expected, profile, variance = np.array(rows).T
 
@@ -450,7 +498,10 @@ def _closing(releases: Sequence[SettledRelease]) -> dict[str, float]:
             cuts += list(-change[is_cut] / s.closing)
     estimates: dict[str, float] = {}
     if cuts:
-        estimates |= {"closing_share": float(cut / whole), "closing_size": float(np.mean(cuts))}
+        estimates |= {
+            "closing_share": float(cut / whole),
+            "closing_size": float(np.mean(cuts)),
+        }
     own_spread = float(np.sqrt(np.mean(np.square(changes)))) if changes else 0.0
     shared_spread = float(np.sqrt(np.mean(np.square(nation)))) if nation else 0.0
     # A closed year is not final: few closings have been seen: never less than one in a thousand.
@@ -486,7 +537,9 @@ def _by_age(releases: Sequence[SettledRelease]) -> dict[str, float]:
         n = at.size
         expected = (s.months[:, :n] * curve(theta, at)).sum(axis=1)
         national.append(s.missed.sum() / expected.sum() - 1.0)
-        errors += list(s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum())
+        errors += list(
+            s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum()
+        )
     n = len(national)
     low, high = np.quantile(np.array(errors), [0.05, 0.95])
     median, _ = PRIORS["late_shared"]
@@ -518,8 +571,12 @@ class Learned:
         if self.own:
             span = " to ".join(dict.fromkeys((self.own[0], self.own[-1])))
             ships = f"{self.shipped} releases that ship"
-            said.append(f"delay learned from {ships} and {len(self.own)} of this archive, {span}")
-        said += [f"delay not learned from {day}: {why}" for day, why in self.left_out.items()]
+            said.append(
+                f"delay learned from {ships} and {len(self.own)} of this archive, {span}"
+            )
+        said += [
+            f"delay not learned from {day}: {why}" for day, why in self.left_out.items()
+        ]
         return "; ".join(said)
 
 
@@ -548,11 +605,19 @@ def learned_delays(panel: Panel) -> Learned:
 
     def learn() -> Learned:
         outcomes = dict(_settle_all(panel, later))
-        settled = [release for release in outcomes.values() if isinstance(release, SettledRelease)]
-        left_out = {date: reason for date, reason in outcomes.items() if isinstance(reason, str)}
+        settled = [
+            release
+            for release in outcomes.values()
+            if isinstance(release, SettledRelease)
+        ]
+        left_out = {
+            date: reason for date, reason in outcomes.items() if isinstance(reason, str)
+        }
         if not settled:
             return Learned(dated, source, left_out=left_out)
-        ships = [s for s in settled_by(cutoff, shipped_releases()) if s.release != without]
+        ships = [
+            s for s in settled_by(cutoff, shipped_releases()) if s.release != without
+        ]
         constants, _ = estimate(sorted((*ships, *settled), key=lambda s: s.release))
         return Learned(
             constants,
@@ -572,7 +637,9 @@ def delays_for(panel: Panel) -> Delays:
 
 def missing_from(panel: Panel) -> Deficit | None:
     """What the last counts of a panel miss by its constants; None where all are final."""
-    return None if deficit.is_final(panel) else deficit.deficit(panel, delays_for(panel))
+    return (
+        None if deficit.is_final(panel) else deficit.deficit(panel, delays_for(panel))
+    )
 
 
 def said_of(panel: Panel) -> str:
@@ -584,7 +651,10 @@ def said_of(panel: Panel) -> str:
 def described_delays(panel: Panel) -> list[tuple[str, float, str]]:
     """The constants of the delay and where they are from, for a table."""
     learned = learned_delays(panel)
-    return [(f"delay {name}", getattr(learned.constants, name), learned.source) for name in NAMES]
+    return [
+        (f"delay {name}", getattr(learned.constants, name), learned.source)
+        for name in NAMES
+    ]
 
 
 def further_releases(panel: Panel) -> tuple[int, ...]:
@@ -610,7 +680,9 @@ def further_releases(panel: Panel) -> tuple[int, ...]:
             settled.append((i, release.isoformat()[:7]))
     if not settled:
         return ()
-    shipped_months = {s.release[:7] for s in settled_by(dated_key(panel)[0], shipped_releases())}
+    shipped_months = {
+        s.release[:7] for s in settled_by(dated_key(panel)[0], shipped_releases())
+    }
     return tuple(i for i, month in settled if month not in shipped_months)
 
 
@@ -643,7 +715,9 @@ def settle_earlier(panel: Panel, i: int) -> SettledRelease:
         if absent:
             raise PanelError(f"the panel has no {absent[0]}")
         final = deficit.open_months(release) == 0
-        raise PanelError("all its counts were final" if final else "it has too few months")
+        raise PanelError(
+            "all its counts were final" if final else "it has too few months"
+        )
     stop = release.months.size
     recent = slice(max(stop - settled.n_open - 13, 0), stop)
     rows = [panel.locations.index(s) for s in JURISDICTIONS]
@@ -651,7 +725,9 @@ def settle_earlier(panel: Panel, i: int) -> SettledRelease:
         gap = np.isnan(counts[rows, recent]).any(axis=1)
         if gap.any():
             state = JURISDICTIONS[int(np.flatnonzero(gap)[0])]
-            raise PanelError(f"{subject} lacks a count of {state} among its last months")
+            raise PanelError(
+                f"{subject} lacks a count of {state} among its last months"
+            )
     announced = np.isfinite(settled.pending).all(axis=1)
     if not announced.all():
         state = JURISDICTIONS[int(np.flatnonzero(~announced)[0])]
@@ -682,7 +758,9 @@ def as_released(panel: Panel, i: int) -> Panel:
     has_counts = np.isfinite(triangle.reported[i]).any(axis=0)
     stop = int(np.flatnonzero(has_counts)[-1]) + 1
 
-    def panel_of(indicator: str, first: int, final: np.datetime64, **layers: Any) -> Panel:
+    def panel_of(
+        indicator: str, first: int, final: np.datetime64, **layers: Any
+    ) -> Panel:
         blank = np.full((len(panel.locations), stop - first), np.nan)
         return Panel(
             indicator=indicator,

@@ -50,18 +50,28 @@ class Delays:
     # Share of the records pending beyond what stays pending that end as overdose deaths
     kappa: float
     kappa_error: float  # Relative error of `kappa`
-    kappa_old: float  # That share in months more than a year old, over that in younger ones
+    kappa_old: (
+        float  # That share in months more than a year old, over that in younger ones
+    )
     old_error: float  # Relative error of `kappa_old` in a single release
     kappa_predicted: float  # Share of the excess of CDC's predicted count that arrives
     sd_own: float  # Relative error of a jurisdiction's own late arrivals
     sd_shared: float  # Relative error of late arrivals that all jurisdictions of a release share
     noise: float  # Relative error of a single month's late arrivals
-    revision_own: float  # A jurisdiction's unannounced arrivals, as a share of its last count
+    revision_own: (
+        float  # A jurisdiction's unannounced arrivals, as a share of its last count
+    )
     revision_shared: float  # Those that a release shares
-    revision_decay: float  # Share of them that goes on to the month before, month by month
+    revision_decay: (
+        float  # Share of them that goes on to the month before, month by month
+    )
     revision_noise: float  # Unannounced arrivals of a single month
-    closing_share: float  # Share of jurisdictions whose closed year is cut by its final file
-    closing_size: float  # Mean cut of those, as a share of the year's count, in December
+    closing_share: (
+        float  # Share of jurisdictions whose closed year is cut by its final file
+    )
+    closing_size: (
+        float  # Mean cut of those, as a share of the year's count, in December
+    )
     # A jurisdiction's other changes of a closed year, in either direction, as a share of its count
     closing_own: float
     closing_shared: float  # Those that all share
@@ -134,13 +144,19 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
     if n_open:
         known = [row[~np.isnan(row)] for row in panel.reported]
         last = np.array([row[-1] if row.size else 0.0 for row in known])
-        profile = (1.0 - constants.revision_decay) * constants.revision_decay ** np.arange(n_open)
+        profile = (
+            1.0 - constants.revision_decay
+        ) * constants.revision_decay ** np.arange(n_open)
         revised[:, is_open] = last[:, None] * profile[::-1]
         ages = _ages(panel, n_open)
         for i, state in enumerate(panel.locations):
-            arriving, how[state] = arriving_late(panel, i, n_open=n_open, constants=constants)
+            arriving, how[state] = arriving_late(
+                panel, i, n_open=n_open, constants=constants
+            )
             if how[state] == "age":
-                share = np.minimum(constants.late * np.exp(-constants.late_decay * (ages - 6)), 0.5)
+                share = np.minimum(
+                    constants.late * np.exp(-constants.late_decay * (ages - 6)), 0.5
+                )
                 arriving = last[i] / 12.0 * share / (1.0 - share)
                 own[i] = constants.late_own
                 shared[i] = constants.late_shared
@@ -148,7 +164,9 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         if adds_up and us is not None:
             late = closed(late, panel.locations)
             parts = [s for s in JURISDICTIONS if how[s] != "age"]
-            if how[NATION] == "age" and parts:  # a US row that was added up says nothing itself
+            if (
+                how[NATION] == "age" and parts
+            ):  # a US row that was added up says nothing itself
                 how[NATION] = how[parts[0]]
                 own[us] = constants.sd_own
                 shared[us] = shared_told
@@ -186,7 +204,8 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         old=old,
         revised=revised,
         revision_own=revision_own,
-        revision_shared=constants.revision_shared / of_open(constants.revision_decay, n_open),
+        revision_shared=constants.revision_shared
+        / of_open(constants.revision_decay, n_open),
         cut=size[:, None] * year[:, None] * where,
         cut_share=cut_share,
         year=year[:, None] * (where > 0) / 12.0,
@@ -236,7 +255,9 @@ def of_open(decay: float, n_open: int) -> float:
     return 1.0 - decay**n_open if n_open else 1.0
 
 
-def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tuple[Floats, str]:
+def arriving_late(
+    panel: Panel, row: int, n_open: int, constants: Delays
+) -> tuple[Floats, str]:
     """Late arrivals expected of a location's open months, the last first, and what tells them."""
     # NaN and `"age"` where nothing does.
     sums = pending_deaths(panel, row, n_open=n_open)
@@ -289,7 +310,9 @@ def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
 def seen_in(panel: Panel) -> np.datetime64:
     """Month in which the counts came out: a cut or delayed panel is seen before its release."""
     # A delayed panel keeps the release it was cut from, and is seen when its donor would have been.
-    return np.datetime64(panel.as_of if panel.donor else min(panel.as_of, panel.release), "M")
+    return np.datetime64(
+        panel.as_of if panel.donor else min(panel.as_of, panel.release), "M"
+    )
 
 
 def _ages(panel: Panel, n_open: int) -> Floats:
@@ -312,7 +335,9 @@ def _gained_since_closing(panel: Panel, n_open: int) -> Floats | None:
             change: Floats = panel.reported[:, -n_open - 1] - counts[:, -n_open - 1]
             gained: Floats = np.maximum(change, 0.0)
             best = closed(gained, panel.locations) if _adds_up(panel) else gained
-            if release.month != 8:  # the file closes about September: August's is a makeshift
+            if (
+                release.month != 8
+            ):  # the file closes about September: August's is a makeshift
                 break
     return best
 
@@ -341,13 +366,17 @@ def prior_factors(
     """Factors of some rows of a panel as they are before anything is forecast."""
     factors = shared_factors(deficit, rows, draws=draws, streams=streams)
     for k, i in enumerate(rows):
-        late, revision = streams.generator("delay", locations[i]).standard_normal((2, draws))
+        late, revision = streams.generator("delay", locations[i]).standard_normal(
+            (2, draws)
+        )
         factors.late[:, k] += deficit.own[i] * late
         factors.revision[:, k] += deficit.revision_own[i] * revision
     return factors
 
 
-def shared_factors(deficit: Deficit, rows: list[int], draws: int, streams: Streams) -> Factors:
+def shared_factors(
+    deficit: Deficit, rows: list[int], draws: int, streams: Streams
+) -> Factors:
     """What all locations of a release share of the errors, as it is beforehand."""
     rng = streams.generator("delay")
     normal = rng.standard_normal((2, draws))

@@ -102,7 +102,9 @@ class FittedDelayed:
                 gaps = np.isnan(panel.reported[panel.index(state), -AGES:])
                 if gaps.any():
                     month = panel.months[-AGES:][gaps][0]
-                    skipped[state] = f"no reported count in {month}, so none to complete"
+                    skipped[state] = (
+                        f"no reported count in {month}, so none to complete"
+                    )
             kept = [s for s in inner.locations if s not in skipped]
             require_some(kept, skipped, panel=panel, model=self.fitted.model.label)
             inner = inner.select(kept)

@@ -49,14 +49,20 @@ def window_chance(counts: Any, mean: Any, alpha: Any) -> Any:
     # counts (C, n); mean, alpha (C,)
     there = counts >= 0
     y = pt.switch(there, counts, 0.0)
-    terms = negative_binomial(y, pt.log(mean)[:, None], alpha=alpha[:, None]) - pt.gammaln(y + 1.0)
+    terms = negative_binomial(
+        y, pt.log(mean)[:, None], alpha=alpha[:, None]
+    ) - pt.gammaln(y + 1.0)
     return pt.logsumexp(pt.switch(there, terms, -1e30), axis=1)
 
 
 def student_t(square: Any, scale: Any, tail: Any) -> Any:
     """Log density of Student's t from a square."""
-    constant = pt.gammaln((tail + 1) / 2) - pt.gammaln(tail / 2) - 0.5 * pt.log(tail * np.pi)
-    return constant - pt.log(scale) - (tail + 1) / 2 * pt.log1p(square / (tail * scale**2))
+    constant = (
+        pt.gammaln((tail + 1) / 2) - pt.gammaln(tail / 2) - 0.5 * pt.log(tail * np.pi)
+    )
+    return (
+        constant - pt.log(scale) - (tail + 1) / 2 * pt.log1p(square / (tail * scale**2))
+    )
 
 
 def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
@@ -68,7 +74,9 @@ def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
     variance = (extra**2)[:, None]
     ages = min(SPAN, n_time) if "late" in d else 0
     settled = slice(0, n_time - ages)
-    terms = negative_binomial(d["counts"][:, settled], log_mean[:, settled], alpha=1.0 / variance)
+    terms = negative_binomial(
+        d["counts"][:, settled], log_mean[:, settled], alpha=1.0 / variance
+    )
     pm.Potential("likelihood", (d["seen"][:, settled] * terms).sum())
     if ages:
         completed = d["counts"][:, -ages:]
@@ -81,7 +89,9 @@ def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
         above = 0.5 * (completed + pt.sqrt(completed**2 + SMALL**2))
         changing = (d["late"] > 0) | (d["revised"] > 0)
         y = pt.switch(changing, above, d["counts"][:, -ages:])
-        terms = negative_binomial(y, log_mean[:, -ages:], alpha=1.0 / (variance + d["slack"]))
+        terms = negative_binomial(
+            y, log_mean[:, -ages:], alpha=1.0 / (variance + d["slack"])
+        )
         # Here y! depends on parameters.
         terms = d["seen"][:, -ages:] * (terms - log_gamma(y + 1.0))
         pm.Potential("open_likelihood", terms.sum())
@@ -256,7 +266,9 @@ def _log_normal(name: str, **keywords: Any) -> Any:
     return pm.LogNormal(name, np.log(median), sd, **keywords)
 
 
-def _by_state(name: str, pooled: Any, spread: str, n_states: int, more: Any = 0.0) -> Any:
+def _by_state(
+    name: str, pooled: Any, spread: str, n_states: int, more: Any = 0.0
+) -> Any:
     """A positive parameter of each state around a pooled one, shape (S,)."""
     # The spread of its logs is symmetric: sampled with a sign, which changes nothing else. So zero
     # is no edge; on the log scale a chain stays long in the flat part below.
@@ -284,7 +296,10 @@ def build(data: dict[str, Floats], *, tail: float) -> pm.Model:
         common = _season(d)
         if n_states > 1:
             steps = _nation(d, n_time, tail=freedom)
-            common = common + _month(d, n_time, bridge=pt.dot(d["bridge_basis"], steps))[None]
+            common = (
+                common
+                + _month(d, n_time, bridge=pt.dot(d["bridge_basis"], steps))[None]
+            )
             parent = pt.dot(d["quarter"], steps)[None]
         if "region" in d:
             n_regions = data["region"].shape[1]
@@ -312,7 +327,9 @@ def build(data: dict[str, Floats], *, tail: float) -> pm.Model:
                 "scale_size", laplace.SIZE_SD * pm.Normal("scale_size_raw", 0.0, 1.0)
             )
             larger = size * d["size"]
-        scale = _by_state("scale", pooled, spread="scale_spread", n_states=n_states, more=larger)
+        scale = _by_state(
+            "scale", pooled, spread="scale_spread", n_states=n_states, more=larger
+        )
         damping = pm.Beta("damping", *laplace.DAMPING)
         vector, deviation, _ = _node(
             d,
@@ -324,11 +341,16 @@ def build(data: dict[str, Floats], *, tail: float) -> pm.Model:
             skip=1,
         )
         level = pm.Deterministic("level", vector[:, 0])
-        pm.Potential("level_prior", (-0.5 * ((level - d["center"]) / laplace.LEVEL_SD) ** 2).sum())
+        pm.Potential(
+            "level_prior",
+            (-0.5 * ((level - d["center"]) / laplace.LEVEL_SD) ** 2).sum(),
+        )
         pm.Deterministic("increment", deviation[:, -1])
         pm.Deterministic("path", pt.dot(vector, laplace.path_basis(n_knots).T))
         eta = pt.dot(vector, d["design"].T) + common
-        extra = _by_state("extra", _log_normal("noise"), spread="noise_spread", n_states=n_states)
+        extra = _by_state(
+            "extra", _log_normal("noise"), spread="noise_spread", n_states=n_states
+        )
         likelihood(d, eta, extra=extra)
     return model
 
@@ -341,7 +363,9 @@ def _nation(d: dict[str, Any], n_time: int, tail: Any) -> Any:
     ratio = _log_normal("slope_ratio")
     prior = (scale / d["reference_nation"][:, None]) ** 2
     prior = prior * (1.0 + d["slope_part"] * ((ratio / laplace.SLOPE_RATIO) ** 2 - 1.0))
-    steps = _placed(d, "nation", shrink=1.0 / prior, expected=0.0, alive=d["live_nation"])[0]
+    steps = _placed(
+        d, "nation", shrink=1.0 / prior, expected=0.0, alive=d["live_nation"]
+    )[0]
     # In these directions the slope is independent, of variance ratio² · root² beside 1 of what
     # stands between it and the steps.
     known = pt.dot(d["slope_turn"], steps) / scale
@@ -362,20 +386,26 @@ def _month(d: dict[str, Any], n_time: int, bridge: Any) -> Any:
     scale = _log_normal("shock_scale")
     z = pm.Flat("z_shock", shape=n_time)
     precision = d["shock_strength"] + scale**-2.0
-    shock = (d["shock_info"] - d["shock_strength"] * bridge) / precision + z / pt.sqrt(precision)
+    shock = (d["shock_info"] - d["shock_strength"] * bridge) / precision + z / pt.sqrt(
+        precision
+    )
     density = -0.5 * (shock / scale) ** 2 - pt.log(scale) - 0.5 * pt.log(precision)
     pm.Potential("density_shock", density.sum())
     return pm.Deterministic("common", bridge + shock)
 
 
-def _placed(d: dict[str, Any], name: str, shrink: Any, expected: Any, alive: Any) -> Any:
+def _placed(
+    d: dict[str, Any], name: str, shrink: Any, expected: Any, alive: Any
+) -> Any:
     """Vectors of a level from their coordinates, shape (N, n); the Jacobian enters the density."""
     # `shrink` is the precision of the prior in each direction, `expected` its mean there;
     # coordinates that are not `alive` are standard normal.
     z = pm.Flat(f"z_{name}", shape=d[f"info_{name}"].get_value().shape)
     precision = d[f"strength_{name}"] + shrink
     white = (d[f"info_{name}"] + shrink * expected) / precision + z / pt.sqrt(precision)
-    density = -0.5 * (alive * pt.log(precision)).sum() - 0.5 * ((1.0 - alive) * z**2).sum()
+    density = (
+        -0.5 * (alive * pt.log(precision)).sum() - 0.5 * ((1.0 - alive) * z**2).sum()
+    )
     pm.Potential(f"density_{name}", density)
     return _multiply(d[f"forward_{name}"], white)
 
@@ -415,7 +445,9 @@ def _node(
 def _season(d: dict[str, Any]) -> Any:
     """Season, (1, T)."""
     scale = _log_normal("season_scale")
-    season = pm.Deterministic("season", scale * pm.ZeroSumNormal("season_raw", 1.0, shape=12))
+    season = pm.Deterministic(
+        "season", scale * pm.ZeroSumNormal("season_raw", 1.0, shape=12)
+    )
     return pt.dot(d["month_hot"], season)[None]
 
 

@@ -49,7 +49,9 @@ class Inputs:
     # the other: of the location's suppressed counts those that share no month
     windows: Floats
     window_row: NDArray[np.int64]  # (C,)
-    window_counts: Floats  # (C, 9): What such a count may be; NaN in the places left over
+    window_counts: (
+        Floats  # (C, 9): What such a count may be; NaN in the places left over
+    )
     # What the counts of each row miss, in the order of `locations`; None if nothing
     missing: Deficit | None = None
 
@@ -134,14 +136,20 @@ def from_panel(
         try:
             rest = _rest(panel, [s for s in parts if s != "PR"])
         except DataError as error:
-            skipped[NATION] = f"its counts contradict its jurisdictions': {error.message}"
+            skipped[NATION] = (
+                f"its counts contradict its jurisdictions': {error.message}"
+            )
         if rest is not None:
             rows[REST if rows else NATION] = rest
     require_some(list(rows), skipped, panel=panel, model=model)
     names = tuple(rows)
     months = panel.month_grid
     counts = np.stack(list(rows.values()))
-    cells = [c for i, s in enumerate(parts) for c in _before(panel, s, row=i, months=counts[i])]
+    cells = [
+        c
+        for i, s in enumerate(parts)
+        for c in _before(panel, s, row=i, months=counts[i])
+    ]
     begin = int(np.argmax((~np.isnan(counts)).any(axis=0)))
     begin = min([begin, *(start for _, start, _ in cells)])
     months = months[begin:]
@@ -169,13 +177,17 @@ def from_panel(
         regions=regions,
         windows=windows,
         window_row=np.array([row for row, _, _ in cells], dtype=np.int64),
-        window_counts=np.array([values for _, _, values in cells]).reshape(-1, HIDDEN.size),
+        window_counts=np.array([values for _, _, values in cells]).reshape(
+            -1, HIDDEN.size
+        ),
         missing=None if missing is None else _missing_of(missing, panel, names=names),
     )
     return inputs, skipped
 
 
-def _before(panel: Panel, state: str, row: int, months: Floats) -> list[tuple[int, int, Floats]]:
+def _before(
+    panel: Panel, state: str, row: int, months: Floats
+) -> list[tuple[int, int, Floats]]:
     """Counts before a location's first known month, each of the 12 months before the next."""
     # (row, first month on the panel's grid, what it may be).
     i = panel.index(state)
@@ -187,7 +199,9 @@ def _before(panel: Panel, state: str, row: int, months: Floats) -> list[tuple[in
             inside = (panel.low[i, k] <= HIDDEN) & (panel.high[i, k] >= HIDDEN)
             out.append((row, k, np.where(inside, HIDDEN, np.nan)))
         elif not np.isnan(panel.reported[i, k]):
-            out.append((row, k, np.r_[panel.reported[i, k], np.full(HIDDEN.size - 1, np.nan)]))
+            out.append(
+                (row, k, np.r_[panel.reported[i, k], np.full(HIDDEN.size - 1, np.nan)])
+            )
     return out
 
 
@@ -203,7 +217,10 @@ def _missing_of(missing: Deficit, panel: Panel, names: tuple[str, ...]) -> Defic
         for k in ("late", "revised", "cut", "year"):
             whole = getattr(missing, k)
             of[k][here] = np.maximum(whole[us] - whole[parts].sum(axis=0), 0.0)
-    errors = {k: getattr(missing, k)[rows] for k in ("own", "shared", "revision_own", "cut_share")}
+    errors = {
+        k: getattr(missing, k)[rows]
+        for k in ("own", "shared", "revision_own", "cut_share")
+    }
     return replace(missing, **of, **errors)
 
 

@@ -9,7 +9,12 @@ from typing import Final
 import numpy as np
 from scipy.linalg import eigh
 
-from odforecast.models.hierarchy.inputs import Bools, Inputs, between_knots, month_one_hot
+from odforecast.models.hierarchy.inputs import (
+    Bools,
+    Inputs,
+    between_knots,
+    month_one_hot,
+)
 from odforecast.panel import Floats
 from odforecast.seeds import Streams
 
@@ -121,7 +126,10 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
     quarter = quarter[inputs.first :]
     slope = slope_filter(n_time - 1 - start)
     slope = slope @ slope.T
-    weights = [np.ones((n_states, n - 2)), *(np.ones((m.shape[1], n - 2)) for m in members)]
+    weights = [
+        np.ones((n_states, n - 2)),
+        *(np.ones((m.shape[1], n - 2)) for m in members),
+    ]
     heavy = np.ones(slope.shape[0])
     shock = np.zeros(n_time)
     season = np.zeros(12)
@@ -169,12 +177,17 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
                 strength=total,
                 left=left,
             )
-            parent = (nation.mean @ quarter.T)[None], (quarter @ nation.cov @ quarter.T)[None]
+            parent = (
+                (nation.mean @ quarter.T)[None],
+                (quarter @ nation.cov @ quarter.T)[None],
+            )
             bridged = bridge @ nation.mean
         marginals = downward(levels, members, prior_mean=prior_mean, parent=parent)
         path_new = marginals[0].mean @ design.T
         # Backfitting: season first, then the month's own shock.
-        left = (curve * (path + common - path_new) + score).sum(axis=0) - total * bridged
+        left = (curve * (path + common - path_new) + score).sum(
+            axis=0
+        ) - total * bridged
         season = hot.T @ (left - total * shock) / (hot.T @ total + h.season**-2)
         season -= season.mean()
         if inputs.pooled:
@@ -183,11 +196,15 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
         if nation is not None:
             square = _national_squares(nation)
             heavy = (h.tail + 1) / (h.tail + square / h.nation**2)
-        variance = np.einsum("tk,skl,tl->st", design, marginals[0].cov, design, optimize=True)
+        variance = np.einsum(
+            "tk,skl,tl->st", design, marginals[0].cov, design, optimize=True
+        )
         mu = np.exp(np.clip(path_new + shock + hot @ season + bridged, -15, 16))
         h = replace(
             _update(h, marginals, weights=weights, second=second),
-            noise=_update_noise(h.noise, y, mu=mu, variance=variance - extra, seen=seen),
+            noise=_update_noise(
+                h.noise, y, mu=mu, variance=variance - extra, seen=seen
+            ),
             season=float(np.sqrt((season @ season + 3 * 0.02**2) / 14)),
         )
         if nation is not None:
@@ -218,7 +235,9 @@ def _factor_variance(inputs: Inputs) -> Floats:
     missing = inputs.missing
     if missing is None:
         return np.zeros(inputs.counts.shape)
-    late = inputs.last(missing.late) ** 2 * (missing.own**2 + missing.shared**2)[:, None]
+    late = (
+        inputs.last(missing.late) ** 2 * (missing.own**2 + missing.shared**2)[:, None]
+    )
     spread = missing.revision_own**2 + missing.revision_shared**2
     revised = inputs.last(missing.revised) ** 2 * spread[:, None]
     return np.asarray((late + revised) / np.maximum(inputs.counts, 1.0) ** 2)
@@ -256,7 +275,9 @@ def level_center(counts: Floats, seen: Bools) -> Floats:
     return np.asarray(np.log(np.maximum(mean, 0.0) + 0.5))
 
 
-def _tail_weights(marginals: Sequence[Marginal], h: Scales) -> tuple[list[Floats], list[Floats]]:
+def _tail_weights(
+    marginals: Sequence[Marginal], h: Scales
+) -> tuple[list[Floats], list[Floats]]:
     """Weights of a t distribution as a scale mixture, and squared innovations (expected)."""
     weights = []
     second = []
@@ -292,7 +313,9 @@ def _update(
     return replace(h, damp_state=damping[0], damp_region=damping[1])
 
 
-def _update_noise(noise: Floats, y: Floats, mu: Floats, variance: Floats, seen: Bools) -> Floats:
+def _update_noise(
+    noise: Floats, y: Floats, mu: Floats, variance: Floats, seen: Bools
+) -> Floats:
     """Extra coefficient of variation, from squared residuals weighted by their precision."""
     weight = np.where(seen, (1.0 + mu * noise[:, None] ** 2) ** -2, 0.0)
     excess = weight * ((y - mu) ** 2 - mu + mu**2 * variance)
@@ -307,7 +330,9 @@ def _update_noise(noise: Floats, y: Floats, mu: Floats, variance: Floats, seen: 
 MAX_LOG_MEAN = 16.0
 
 
-def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> dict[str, Floats]:
+def past(
+    guide: Approximation, inputs: Inputs, draws: int, streams: Streams
+) -> dict[str, Floats]:
     """Draws of the approximate posterior at fixed scales, by variable of the graph."""
     # -> (draws, ...)
     h = guide.scales
@@ -325,13 +350,24 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         start = inputs.first * inputs.every
         size = nation.mean.size
         rng = streams.generator("posterior-nation")
-        steps = nation.mean + rng.standard_normal((draws, size)) @ np.linalg.cholesky(nation.cov).T
-        follow = nation.slope @ np.linalg.inv(nation.slope + np.linalg.inv(nation.level.prior[0]))
+        steps = (
+            nation.mean
+            + rng.standard_normal((draws, size)) @ np.linalg.cholesky(nation.cov).T
+        )
+        follow = nation.slope @ np.linalg.inv(
+            nation.slope + np.linalg.inv(nation.level.prior[0])
+        )
         spread = nation.slope[-1, -1] - follow[-1] @ nation.slope[:, -1]
-        out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
+        out["slope"] = steps @ follow[-1] + np.sqrt(
+            max(spread, 0.0)
+        ) * rng.standard_normal(draws)
         out["common"] = steps @ bridge[inputs.begin :, start:].T
         parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
-        fixed |= {"scale_nation": h.nation, "slope_ratio": SLOPE_RATIO, "shock_scale": h.shock}
+        fixed |= {
+            "scale_nation": h.nation,
+            "slope_ratio": SLOPE_RATIO,
+            "shock_scale": h.shock,
+        }
     if inputs.regions:
         fixed |= {"scale_region": h.region, "damping_region": h.damp_region}
     for g in reversed(range(len(guide.levels))):
@@ -348,7 +384,9 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         root = np.linalg.cholesky(level.inverse)
         z = np.stack(
             [
-                streams.generator(f"posterior-{g}", s).standard_normal((draws, mean.shape[2]))
+                streams.generator(f"posterior-{g}", s).standard_normal(
+                    (draws, mean.shape[2])
+                )
                 for s in names
             ],
             axis=1,
@@ -392,18 +430,24 @@ def future(
     ) -> Floats:
         """Deviations' increments at the knots to come, summed: (D, N, steps + 1)."""
         path = np.zeros((*last.shape, steps + 1))
-        jumps = np.stack([g.standard_t(tail, size=(steps, n_draws)) for g in rngs], axis=2)
+        jumps = np.stack(
+            [g.standard_t(tail, size=(steps, n_draws)) for g in rngs], axis=2
+        )
         for k in range(steps):
             last = damping[:, None] * last + scale * jumps[k]
             path[..., k + 1] = path[..., k] + last
         return path
 
     places = [streams.generator("location", s) for s in inputs.locations]
-    total = walk(posterior["increment"], posterior["damping"], posterior["scale"], places)
+    total = walk(
+        posterior["increment"], posterior["damping"], posterior["scale"], places
+    )
     if inputs.regions:
         scale = posterior["scale_region"][:, None]
         regions = [streams.generator("region", s) for s in inputs.regions]
-        own = walk(posterior["increment_region"], posterior["damping_region"], scale, regions)
+        own = walk(
+            posterior["increment_region"], posterior["damping_region"], scale, regions
+        )
         total = total + np.einsum("sn,dnk->dsk", inputs.region, own)
     ahead = np.arange(1, horizon + 1) / inputs.every
     knot = np.minimum(ahead.astype(int), steps - 1)
@@ -526,7 +570,10 @@ def increment_precision(weights: Floats, scale: Floats) -> Floats:
     out = np.zeros((3, len(weights), n, n))
     i = np.arange(n)
     # The process is stationary: the first innovation has 1 - damping² of the precision.
-    precision = np.concatenate([np.ones((len(weights), 1)), weights], axis=1) / scale[:, None] ** 2
+    precision = (
+        np.concatenate([np.ones((len(weights), 1)), weights], axis=1)
+        / scale[:, None] ** 2
+    )
     out[0][:, i, i] = precision
     out[1][:, i[1:], i[:-1]] = out[1][:, i[:-1], i[1:]] = -precision[:, 1:]
     out[2][:, i[:-1], i[:-1]] = precision[:, 1:]
@@ -536,7 +583,9 @@ def increment_precision(weights: Floats, scale: Floats) -> Floats:
 
 def at_damping(by_damping: Floats, damping: float) -> Floats:
     """The precision at a damping, shape (N, n, n)."""
-    return np.asarray(by_damping[0] + damping * (by_damping[1] + damping * by_damping[2]))
+    return np.asarray(
+        by_damping[0] + damping * (by_damping[1] + damping * by_damping[2])
+    )
 
 
 def upward(
@@ -584,7 +633,9 @@ def downward(
         follow = level.inverse @ level.prior
         resist = level.inverse @ level.data
         value = np.einsum(
-            "skl,sl->sk", level.inverse, level.info + np.einsum("skl,sl->sk", level.prior, mean)
+            "skl,sl->sk",
+            level.inverse,
+            level.info + np.einsum("skl,sl->sk", level.prior, mean),
         )
         out.append(
             Marginal(
@@ -602,7 +653,10 @@ def downward(
 def increments(marginals: Sequence[Marginal]) -> list[tuple[Floats, Floats]]:
     """Mean and covariance of the deviations of increments, level by level."""
     state, *groups = marginals
-    return [(state.dev[:, 1:], state.dev_cov[:, 1:, 1:]), *((m.dev, m.dev_cov) for m in groups)]
+    return [
+        (state.dev[:, 1:], state.dev_cov[:, 1:, 1:]),
+        *((m.dev, m.dev_cov) for m in groups),
+    ]
 
 
 def whiten(level: Level) -> tuple[Floats, Floats, Floats, Floats]:

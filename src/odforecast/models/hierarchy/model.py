@@ -44,7 +44,9 @@ class Limits:
 class Convergence:
     """Outcome of :func:`convergence`."""
 
-    table: pd.DataFrame  # One row per variable: its worst `r_hat`, `ess_bulk`, `ess_tail`
+    table: (
+        pd.DataFrame
+    )  # One row per variable: its worst `r_hat`, `ess_bulk`, `ess_tail`
     divergences: int
     warnings: tuple[str, ...]  # One sentence per failed check; empty when all passed
 
@@ -231,7 +233,9 @@ class FittedHierarchical:
         shifted = np.zeros(1)
         if NATION in states and NATION not in names and not whole and missing is None:
             known = self.inputs.counts[parts, -12:].sum(axis=0)
-            shifted = (panel.monthly[panel.index(NATION), -12:] - known)[np.arange(horizon) % 12]
+            shifted = (panel.monthly[panel.index(NATION), -12:] - known)[
+                np.arange(horizon) % 12
+            ]
 
         def placed(of_rows: Floats, more: Floats | float) -> Floats:
             """The panel's locations of the inputs' rows (D, S, M); the nation adds them up."""
@@ -280,11 +284,15 @@ class FittedHierarchical:
         """Statistics of the months fitted, observed and replicated."""
         rng = streams_of(self.panel, seed).generator("replicated")
         rows = self._rows(draws, rng)
-        fake = laplace.counts(laplace.fitted_log_mean(rows, self.inputs), rows["extra"], rng=rng)
+        fake = laplace.counts(
+            laplace.fitted_log_mean(rows, self.inputs), rows["extra"], rng=rng
+        )
         n = fake.shape[2]
         observed = self.inputs.counts[:, -n:]
         seen = self.inputs.seen[:, -n:]
-        return predictive_table(observed, seen, replicated=fake, locations=self.inputs.locations)
+        return predictive_table(
+            observed, seen, replicated=fake, locations=self.inputs.locations
+        )
 
 
 def container(
@@ -299,12 +307,16 @@ def container(
     back = inputs.every * np.arange(n_knots - 1, -1, -1)
     coords = {
         "location": list(inputs.locations),
-        "knot": (inputs.months[-1] - back.astype("timedelta64[M]")).astype("datetime64[ns]"),
+        "knot": (inputs.months[-1] - back.astype("timedelta64[M]")).astype(
+            "datetime64[ns]"
+        ),
         "month": months.astype("datetime64[ns]"),
         "calendar_month": np.arange(1, 13),
         "region": list(inputs.regions),
     }
-    groups = {"posterior": posterior} | ({} if stats is None else {"sample_stats": stats})
+    groups = {"posterior": posterior} | (
+        {} if stats is None else {"sample_stats": stats}
+    )
     seen = np.where(inputs.seen, inputs.counts, np.nan)[:, inputs.begin :]
     groups |= {"observed_data": {"deaths": seen}}
     return from_dict(
@@ -316,7 +328,8 @@ def container(
 
 
 APPROXIMATE = (
-    "approximate: a Gaussian approximation at estimated scales, not a sample of the posterior"
+    "approximate: a Gaussian approximation at estimated scales, "
+    "not a sample of the posterior"
 )
 
 
@@ -362,7 +375,9 @@ class Hierarchical:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
+        settings = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"
+        }
         # Once settings: the hash stays.
         settings |= {"season_state": False, "effects": [], "window": None}
         corrects = self.delay and not self.approximate
@@ -397,7 +412,9 @@ class Hierarchical:
             arrays = {k: v[None] for k, v in drawn.items()}
             warnings: tuple[str, ...] = (APPROXIMATE,)
         else:
-            arrays, stats = self._sample(inputs, guide, seed=streams.number("posterior") % 2**31)
+            arrays, stats = self._sample(
+                inputs, guide, seed=streams.number("posterior") % 2**31
+            )
             warnings = ()
         idata = container(inputs, arrays, stats=stats)
         if stats is not None:

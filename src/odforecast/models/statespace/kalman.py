@@ -116,7 +116,9 @@ def filtered(
     constants = repin(recovered, rough_level(recovered), lengths=lengths)
     months = np.maximum(recovered + constants[:, np.arange(n) % 12], 0.0) / lengths
     # The US and Puerto Rico have no region; alone in their filter, any index will do.
-    names = [lookup(find(s).state).region or REGIONS[0] for s in states]  # a county's: its state's
+    names = [
+        lookup(find(s).state).region or REGIONS[0] for s in states
+    ]  # a county's: its state's
     region = np.array([REGIONS.index(name) for name in names], dtype=np.int64)
     theta = np.array(astuple(scales))
     years = years_averaged(used)
@@ -124,7 +126,9 @@ def filtered(
     share = 1.0 - 1.0 / np.maximum(years, 1.01)
     begin = n
     if missing is not None:
-        changing = (missing.late[rows] != 0).any(axis=0) | (missing.revised[rows] != 0).any(axis=0)
+        changing = (missing.late[rows] != 0).any(axis=0) | (
+            missing.revised[rows] != 0
+        ).any(axis=0)
         begin = n - int(SPAN - changing.argmax()) if changing.any() else n
     # In one layout, or the filter is compiled twice.
     before = np.ascontiguousarray(months[:, :begin])
@@ -267,7 +271,9 @@ def carry_slope(cov: Floats, n_loc: int, damp: float) -> None:
 
 
 @nb.njit(inline="always")
-def update(mean: Floats, cov: Floats, column: Floats, error: float, total: float) -> None:
+def update(
+    mean: Floats, cov: Floats, column: Floats, error: float, total: float
+) -> None:
     """Take in one observation: its covariance with the state, its error and its variance."""
     size = len(mean)
     for j in range(size):
@@ -384,7 +390,12 @@ def rough_level(months: Floats) -> Floats:
     n = months.shape[1]
     window = np.lib.stride_tricks.sliding_window_view(months, 12, axis=1).mean(axis=2)
     padded = np.concatenate(
-        [np.repeat(window[:, :1], 6, axis=1), window, np.repeat(window[:, -1:], 5, axis=1)], axis=1
+        [
+            np.repeat(window[:, :1], 6, axis=1),
+            window,
+            np.repeat(window[:, -1:], 5, axis=1),
+        ],
+        axis=1,
     )
     for row in padded:
         known = np.flatnonzero(~np.isnan(row))
@@ -451,11 +462,15 @@ def draw_numbers(
 # Delayed panels of one month, each by another donor, share their numbers. Those of 64 places take
 # about 10 MB.
 @lru_cache(maxsize=64)
-def kept_numbers(streams: Streams, place: str, horizon: int, draws: int) -> PlaceNumbers:
+def kept_numbers(
+    streams: Streams, place: str, horizon: int, draws: int
+) -> PlaceNumbers:
     """The same, kept."""
     months = streams.generator("location", place)
     months.standard_normal(draws, dtype=np.float32)  # those of its level at the origin
-    return draw_numbers(months, streams.generator("count", place), horizon=horizon, draws=draws)
+    return draw_numbers(
+        months, streams.generator("count", place), horizon=horizon, draws=draws
+    )
 
 
 def drawn(
@@ -477,18 +492,26 @@ def drawn(
     n_loc = len(state.locations)
     size = state.size
     kept = state.kept
-    nation_start, tail, ahead = of_the_nation(state, horizon, draws=draws, streams=streams)
+    nation_start, tail, ahead = of_the_nation(
+        state, horizon, draws=draws, streams=streams
+    )
     few = panel.donor and horizon * draws <= MOST_KEPT
-    root = np.linalg.cholesky(state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)).astype(f32)
+    root = np.linalg.cholesky(
+        state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
+    ).astype(f32)
     start = np.empty((draws, kept.size), dtype=f32)
     of_months = [streams.generator("location", place) for place in state.locations]
-    of_counts = [] if few else [streams.generator("count", place) for place in state.locations]
+    of_counts = (
+        [] if few else [streams.generator("count", place) for place in state.locations]
+    )
     for i, rng in enumerate(of_months):
         start[:, i] = rng.standard_normal(draws, dtype=f32)
     start[:, n_loc] = nation_start
     if state.incomplete:
         for i, place in enumerate(state.locations):
-            errors = streams.generator("delay", place).standard_normal((2, draws), dtype=f32)
+            errors = streams.generator("delay", place).standard_normal(
+                (2, draws), dtype=f32
+            )
             start[:, size + i], start[:, size + n_loc + i] = errors
     now = state.mean[kept].astype(f32) + start @ root.T
     factors = None
@@ -527,7 +550,9 @@ def drawn(
         if few:
             numbers = kept_numbers(streams, place, horizon, draws)
         else:
-            numbers = draw_numbers(of_months[i], of_counts[i], horizon=horizon, draws=draws)
+            numbers = draw_numbers(
+                of_months[i], of_counts[i], horizon=horizon, draws=draws
+            )
         by_draw(
             numbers.months,
             numbers.chances,

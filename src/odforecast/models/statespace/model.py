@@ -45,7 +45,9 @@ NATION_WIDTH = 1.17
 #: Short name of the panel that holds the whole.
 WHOLE = "all-drugs"
 #: Short names of the drug classes, in the order of the table: each has numbers of its own.
-CLASSES = tuple(s for s, name in INDICATOR_NAMES.items() if name not in (ALL_DRUGS, ALL_DEATHS))
+CLASSES = tuple(
+    s for s, name in INDICATOR_NAMES.items() if name not in (ALL_DRUGS, ALL_DEATHS)
+)
 #: The class whose share tells of growth.
 CLASS = "T40.4"
 #: Penalty on the coefficients of standardised covariates, in counts of 12,000 deaths. A fifth and
@@ -65,15 +67,23 @@ def classes_beside(panel: Panel) -> list[str]:
     if panel.indicator != ALL_DRUGS:
         return []
     beside = panel.beside
-    return [s for s in CLASSES if s in beside and beside[s].last_month == panel.last_month]
+    return [
+        s for s in CLASSES if s in beside and beside[s].last_month == panel.last_month
+    ]
 
 
 def whole_of(panel: Panel) -> tuple[Panel, str] | None:
     """The panel of all drugs with a drug class beside it, from that of the class, and its name."""
     # It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
-    short = next((s for s, name in INDICATOR_NAMES.items() if name == panel.indicator), "")
+    short = next(
+        (s for s, name in INDICATOR_NAMES.items() if name == panel.indicator), ""
+    )
     whole = panel.beside.get(WHOLE)
-    if whole is None or whole.indicator != ALL_DRUGS or whole.last_month != panel.last_month:
+    if (
+        whole is None
+        or whole.indicator != ALL_DRUGS
+        or whole.last_month != panel.last_month
+    ):
         return None
     others = {name: p for name, p in panel.beside.items() if name != WHOLE}
     alone = replace(
@@ -160,12 +170,20 @@ class Dlm:
         missing = missing_from(panel) if self.delay else None
         # A fixed order, whatever the panel's: the same draws for the same data.
         parts = tuple(s for s in JURISDICTIONS if s in usable)
-        others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
+        others = tuple(
+            s for s in panel.locations if s in usable and s not in JURISDICTIONS
+        )
         adds_up = "US" in others and len(parts) == len(JURISDICTIONS)
-        states = [kalman.filtered(panel, parts, scales=known, missing=missing)] if parts else []
+        states = (
+            [kalman.filtered(panel, parts, scales=known, missing=missing)]
+            if parts
+            else []
+        )
         for state in (s for s in others if s != NATION or not adds_up):
             scales = known.of_the_nation() if state == NATION else known
-            states.append(kalman.filtered(panel, (state,), scales=scales, missing=missing))
+            states.append(
+                kalman.filtered(panel, (state,), scales=scales, missing=missing)
+            )
         growth = growth_of(panel) if adds_up else {}
         return FittedDlm(
             panel,
@@ -209,9 +227,14 @@ class FittedDlm:
     def described(self) -> list[tuple[str, float, str]]:
         """The filter's scales and where each is from, for a table."""
         scales = self.states[0].scales
-        sets = {of_the_constants(each): f"constants of {each.cutoff}" for each in all_constants()}
+        sets = {
+            of_the_constants(each): f"constants of {each.cutoff}"
+            for each in all_constants()
+        }
         source = sets.get(scales, "setting")
-        rows = [(f"scale {f.name}", getattr(scales, f.name), source) for f in fields(scales)]
+        rows = [
+            (f"scale {f.name}", getattr(scales, f.name), source) for f in fields(scales)
+        ]
         return rows if self.missing is None else rows + described_delays(self.panel)
 
     def _rows(self, state: State) -> list[int]:
@@ -247,7 +270,9 @@ class FittedDlm:
             below += clipped
             rise |= {s: up[:, i] for i, s in enumerate(state.locations)}
             if self.growth and set(self.growth) <= set(state.locations):
-                tilt(ahead, np.array([self.growth.get(s, 0.0) for s in state.locations]))
+                tilt(
+                    ahead, np.array([self.growth.get(s, 0.0) for s in state.locations])
+                )
             if missing is not None and late is not None:
                 rows = self._rows(state)
                 if factors is None:
@@ -293,7 +318,9 @@ class FittedDlm:
             late = None if late is None else late[:, order]
         warnings = []
         if NATION in places and not self.adds_up and len(places) > 1:
-            warnings.append("US is modelled on its own: not all 52 jurisdictions are there to add")
+            warnings.append(
+                "US is modelled on its own: not all 52 jurisdictions are there to add"
+            )
         warnings += below_zero(below, drawn_months)
         first = panel.last_month + ONE_MONTH
         if missing is not None:
@@ -326,7 +353,9 @@ class FittedDlm:
         assert self.missing is not None
         late = factors.late * self.missing.late[rows, -AGES:].sum(axis=1)
         revision = factors.revision * self.missing.revised[rows, -AGES:].sum(axis=1)
-        last = self.panel.reported[rows, -1] + self.missing.months[rows, -AGES:].sum(axis=1)
+        last = self.panel.reported[rows, -1] + self.missing.months[rows, -AGES:].sum(
+            axis=1
+        )
         return np.asarray((late + revision) / np.maximum(last, 1.0))
 
     def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
@@ -382,7 +411,9 @@ class FittedClass:
         return made._replace(panel=self.panel)
 
 
-def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: Floats) -> Floats:
+def relative_growth(
+    deaths: Floats, nation: Floats, part: Floats, part_nation: Floats
+) -> Floats:
     """Expected log growth of each location's count over twelve months relative to the nation's."""
     # From 12-month-ending deaths of all drugs and of the class up to the origin, (L, T) and (T,),
     # NaN where hidden; 0 where the class is not known, or too little is known at all.
@@ -399,7 +430,9 @@ def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: F
     x = x / np.nanstd(x.reshape(-1, 2), axis=0)
     weight = np.minimum(deaths[known], MOST) / (12.0 * 1000.0)
     weighted = x[known] * weight[:, None]
-    beta = np.linalg.solve(weighted.T @ x[known] + RIDGE * np.eye(2), weighted.T @ growth[known])
+    beta = np.linalg.solve(
+        weighted.T @ x[known] + RIDGE * np.eye(2), weighted.T @ growth[known]
+    )
     return np.asarray(np.nan_to_num(x[:, -1] @ beta))
 
 
@@ -419,7 +452,9 @@ def growth_of(panel: Panel) -> dict[str, float]:
         if state in beside.locations:
             part[i] = beside.reported[beside.locations.index(state), -n:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = relative_growth(deaths[1:], deaths[0], part=part[1:], part_nation=part[0])
+        found = relative_growth(
+            deaths[1:], deaths[0], part=part[1:], part_nation=part[0]
+        )
     return {s: float(g) for s, g in zip(JURISDICTIONS, found, strict=True) if g != 0.0}
 
 
@@ -514,7 +549,9 @@ def log_months(
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
 
     walk = np.tri(horizon)
-    of_nation = path_root(scales.level_us, scales.slope_us, damp=scales.damp_us, horizon=horizon)
+    of_nation = path_root(
+        scales.level_us, scales.slope_us, damp=scales.damp_us, horizon=horizon
+    )
     for i in range(n_loc):
         # Deaths ahead are those of the level and what puts them on the panel's pins.
         level = np.maximum(mean[i, before:] - state.shift[i, calendar], HALF)
@@ -561,10 +598,19 @@ def log_months(
             loads[k, :before, release + 4] = logs(missing.old[i])
             if state.incomplete:
                 last = panel.reported[i, -1] + missing.months[i, -12:].sum()
-                share = LEVEL * mean[k, before:] / (mean[k, before:] + HALF) / max(last, 1.0)
+                share = (
+                    LEVEL
+                    * mean[k, before:]
+                    / (mean[k, before:] + HALF)
+                    / max(last, 1.0)
+                )
                 loads[k, before:, release] = share * shared[0] * late[k, -12:].sum()
-                loads[k, before:, release + 1] = share * shared[1] * revised[k, -12:].sum()
-            single = logs(np.where(np.arange(SPAN) >= SPAN - OPEN, missing.noise[i], 0.0))
+                loads[k, before:, release + 1] = (
+                    share * shared[1] * revised[k, -12:].sum()
+                )
+            single = logs(
+                np.where(np.arange(SPAN) >= SPAN - OPEN, missing.noise[i], 0.0)
+            )
             alone = np.diag(single**2)
             if state.locations[k] != NATION:
                 alone += missing.year_own**2 * np.outer(*[logs(missing.year[i])] * 2)

@@ -18,7 +18,14 @@ from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.models.constants import dated_sets
 from odforecast.models.delay.deficit import SPAN, Deficit
 from odforecast.models.statespace import kalman
-from odforecast.models.statespace.kalman import FAST, TAIL_DF, Singles, State, carry_slope, update
+from odforecast.models.statespace.kalman import (
+    FAST,
+    TAIL_DF,
+    Singles,
+    State,
+    carry_slope,
+    update,
+)
 from odforecast.monthly.sums import chain, rolling_sums, round_to_sum
 from odforecast.months import month_lengths
 from odforecast.panel import Floats, Panel
@@ -53,7 +60,10 @@ class ShareScales:
 def all_shares() -> dict[tuple[dt.date, str], ShareScales]:
     """Every set that ships, by cut-off and short name of the class."""
     sets = dated_sets("statespace/shares.csv", "cutoff", "class").items()
-    return {(dt.date.fromisoformat(day), of): ShareScales(**values) for (day, of), values in sets}
+    return {
+        (dt.date.fromisoformat(day), of): ShareScales(**values)
+        for (day, of), values in sets
+    }
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,9 @@ class Inputs:
     def own(self, scales: ShareScales) -> Floats:
         """Sd of own innovations: a unit of many jurisdictions averages theirs."""
         alone = max(_ALONE, 1.0 / np.sqrt(len(self.others))) if self.others else _ALONE
-        return np.array([scales.own * (alone if u == NATION else 1.0) for u in self.units])
+        return np.array(
+            [scales.own * (alone if u == NATION else 1.0) for u in self.units]
+        )
 
     def filtered(self, scales: ShareScales) -> tuple[Floats, Floats, float]:
         """Mean and covariance at the origin, and the log likelihood up to a constant."""
@@ -91,8 +103,12 @@ class Inputs:
         start = ratio_around(self.parts, self.wholes)[np.arange(n_loc), first]
         mean = np.concatenate([np.log(start / (1.0 - start)), np.zeros(2)])
         slope = min(scales.slope**2 / (1.0 - scales.damp**2), 0.03**2)
-        cov = np.diag([*np.zeros(n_loc), slope, (scales.late_shared / scales.late) ** 2])
-        innovations = np.array([scales.us, scales.slope, scales.damp, scales.noise, scales.pull])
+        cov = np.diag(
+            [*np.zeros(n_loc), slope, (scales.late_shared / scales.late) ** 2]
+        )
+        innovations = np.array(
+            [scales.us, scales.slope, scales.damp, scales.noise, scales.pull]
+        )
         noise = (scales.late_own * self.late) ** 2
         noise += np.abs(self.late) * (1.0 - self.share)[:, None]
         loglik = share_filter(
@@ -123,7 +139,11 @@ class Part:
     @property
     def locations(self) -> tuple[str, ...]:
         """What is drawn, in the panel's order."""
-        there = {*self.inputs.units, NATION} if self.inputs.adds_up else {*self.inputs.units}
+        there = (
+            {*self.inputs.units, NATION}
+            if self.inputs.adds_up
+            else {*self.inputs.units}
+        )
         return tuple(s for s in self.inputs.panel.locations if s in there)
 
 
@@ -149,11 +169,19 @@ def share_inputs(
     part = panel.beside[short]
     counts = _filled(part)
     usable, skipped = _usable(part, counts)
-    forecast = {s for state in states for s in state.locations} | ({NATION} if adds_up else set())
-    skipped |= {s: "all drugs are not forecast there" for s in usable if s not in forecast}
+    forecast = {s for state in states for s in state.locations} | (
+        {NATION} if adds_up else set()
+    )
+    skipped |= {
+        s: "all drugs are not forecast there" for s in usable if s not in forecast
+    }
     held = forecast.intersection(usable)
     # A fixed order, whatever the panel's.
-    places = [s for s in (*JURISDICTIONS, *sorted(held - {*JURISDICTIONS, NATION})) if s in held]
+    places = [
+        s
+        for s in (*JURISDICTIONS, *sorted(held - {*JURISDICTIONS, NATION}))
+        if s in held
+    ]
     # Months of all drugs, what they still miss, and those of the class, on one grid.
     wholes = closed(panel.monthly, panel.locations)
     n = wholes.shape[1]
@@ -171,7 +199,9 @@ def share_inputs(
         return months[[where.index(s) for s in names]]
 
     def rows(names: Sequence[str]) -> Rows:
-        return _rows(of(names, parts), of(names, wholes), added=of(names, added), ratio=ratio)
+        return _rows(
+            of(names, parts), of(names, wholes), added=of(names, added), ratio=ratio
+        )
 
     no_part = "its last months cannot be a part of those of all drugs"
     found = rows(places)
@@ -207,9 +237,13 @@ def share_inputs(
     # The level of all drugs on the pins of their own model.
     shift = {s: row for state in states for s, row in zip(state.locations, state.shift)}
     made_of = [others if others and u == NATION else (u,) for u in places]
-    pins = np.array([np.sum([shift.get(s, np.zeros(12)) for s in of], axis=0) for of in made_of])
+    pins = np.array(
+        [np.sum([shift.get(s, np.zeros(12)) for s in of], axis=0) for of in made_of]
+    )
     model = states[0].scales
-    walk = float(np.sqrt(model.level_own**2 + model.level_region**2 + model.level_us**2))
+    walk = float(
+        np.sqrt(model.level_own**2 + model.level_region**2 + model.level_us**2)
+    )
     on_pins = found["wholes"] - pins[:, np.arange(n) % 12]
     return Inputs(
         panel=part,
@@ -222,7 +256,9 @@ def share_inputs(
         rise=smooth_rise(on_pins / month_lengths(panel.month_grid), walk, model.noise),
         late=found["late"],
         share=ratio_around(found["parts"], found["wholes"])[:, -1],
-        years=kalman.years_averaged((~np.isnan(found["parts"])).sum(axis=1).astype(float)),
+        years=kalman.years_averaged(
+            (~np.isnan(found["parts"])).sum(axis=1).astype(float)
+        ),
         shown=found["shown"],
     )
 
@@ -251,7 +287,9 @@ def _usable(part: Panel, counts: Floats) -> tuple[list[str], dict[str, str]]:
         elif np.isnan(counts[i, -1]):
             skipped.setdefault(state, f"no reported count in {last}")
         elif months[i] < MIN_MONTHS:
-            skipped.setdefault(state, f"only {months[i]} months up to {part.last_month}")
+            skipped.setdefault(
+                state, f"only {months[i]} months up to {part.last_month}"
+            )
     return [s for s in part.locations if s not in skipped], skipped
 
 
@@ -315,8 +353,12 @@ def _rows(parts: Floats, wholes: Floats, added: Floats, ratio: float) -> Rows:
         last = np.flatnonzero(calendar == k)[-2:]
         low[:, k] = -parts[:, last].min(axis=1)
         high[:, k] = (wholes - parts)[:, last].min(axis=1)
-    possible = (low <= high).all(axis=1) & (low.sum(axis=1) <= 0) & (high.sum(axis=1) >= 0)
-    constants[possible] = within_bounds(constants[possible], low[possible], high=high[possible])
+    possible = (
+        (low <= high).all(axis=1) & (low.sum(axis=1) <= 0) & (high.sum(axis=1) >= 0)
+    )
+    constants[possible] = within_bounds(
+        constants[possible], low[possible], high=high[possible]
+    )
     bounds = np.concatenate([low, high], axis=1)
     whole = possible & (bounds == np.round(bounds)).all(axis=1)
     values = constants[whole]
@@ -339,7 +381,9 @@ def within_bounds(values: Floats, low: Floats, high: Floats) -> Floats:
     most = (values - low).max(axis=1)
     for _ in range(60):
         middle = 0.5 * (least + most)
-        above = np.minimum(np.maximum(values - middle[:, None], low), high).sum(axis=1) > 0
+        above = (
+            np.minimum(np.maximum(values - middle[:, None], low), high).sum(axis=1) > 0
+        )
         least = np.where(above, middle, least)
         most = np.where(above, most, middle)
     return np.asarray(np.clip(values - (0.5 * (least + most))[:, None], low, high))
@@ -389,7 +433,9 @@ def share_filter(
     parts: Floats,
     wholes: Floats,
     rise: Floats,  # (L, T): Change of the whole's log level from the month before
-    first: NDArray[np.int64],  # (L,): Month of each location's first count: it starts there afresh
+    first: NDArray[
+        np.int64
+    ],  # (L,): Month of each location's first count: it starts there afresh
     own: Floats,  # (L,): Sd of a location's own innovation
     scales: Floats,  # (5,): Shared innovation, slope, damping, noise, pull
     # mean, cov: (L + 2,) and (L + 2, L + 2)
@@ -484,7 +530,9 @@ def drawn_part(
     state = part.mean.astype(f32) + start @ root.T
     ratio = np.maximum(1.0 + state[:, n_loc + 1 :] + f32(scales.late_own) * ratio, 0.0)
     tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws)).astype(f32)
-    jumps, turns = shared.standard_normal((horizon, 2, n_draws), dtype=f32).swapaxes(0, 1)
+    jumps, turns = shared.standard_normal((horizon, 2, n_draws), dtype=f32).swapaxes(
+        0, 1
+    )
     common = kalman.level_path(
         f32(scales.us) * tail * jumps,
         f32(scales.slope) * tail * turns,
@@ -499,7 +547,9 @@ def drawn_part(
     row = np.array([whole.locations.index(s) for s in inputs.units])
     place = np.array([places.index(s) for s in inputs.units])
     us = places.index(NATION) if inputs.adds_up else -1
-    monthly = whole.panel.monthly[[whole.panel.locations.index(s) for s in whole.locations]]
+    monthly = whole.panel.monthly[
+        [whole.panel.locations.index(s) for s in whole.locations]
+    ]
     reported = closed(monthly, whole.locations)[:, -11 - now :]
     before = np.broadcast_to(whole.known, (n_draws, len(whole.locations), 11))
     months = np.concatenate([before, whole.draws], axis=2)
