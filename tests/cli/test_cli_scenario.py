@@ -76,7 +76,7 @@ def test_run_writes_everything(tmp_path):
     assert waiting["delay"].tolist() == [0, 3, 6] * 4  # 12 months later it would be over
     assert (waiting.loc[waiting["delay"] == 0, "not_prevented"] == 0).all()
     assert "Our judgment: works 59%, does nothing 40%, backfires 1%" in said
-    assert "This is a what-if: no probability is given" in said
+    assert "This is a what-if: no probability is attached" in said
     assert len(pd.read_parquet(data / "draws.parquet")) == 3 * 60 * 2 * 13
     assert len(list((data / "figures").glob("*.svg"))) == 5
     again = read_scenarios(data / "scenarios.yaml")

@@ -296,7 +296,7 @@ def test_what_is_prevented_are_the_numbers_of_the_answer(projection):
     (diamond,) = (x.get_xdata()[0] for x in axes.lines if x.get_marker() == "D")
     assert diamond == pytest.approx(table.loc["cooperation-resumed", "averted_mean"])
     assert diamond <= dots[1]
-    says(axes, "a what-if, no chance", "For $1 (59% likely)")
+    says(axes, "a what-if, no probability", "For $1 (59% likely)")
 
 
 def test_spoken_coverage_is_of_months_ahead(mixed):

@@ -25,6 +25,7 @@ from odforecast.report.brief import (
 )
 from odforecast.say import about, chance
 from odforecast.scenario.answer import answers
+from odforecast.scenario.mechanism import NEUTRAL_CAVEAT
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 #: Words that mean nothing to who does not write code.
@@ -95,7 +96,7 @@ def test_the_pages_have_their_parts_in_order_and_the_numbers_of_the_table(one, p
         "Shock: what it could mean for overdose deaths in Ohio, 2025–2027",
         "It begins in October 2025", "What <if>?", "if it works, ",
         "Deaths that the option would prevent in Ohio by December 2027",
-        "First month it would show", "Why −", sc.CAVEAT, "What we assumed", "the forecast is",
+        "First month it would show", "Why −", NEUTRAL_CAVEAT, "What we assumed", "the forecast is",
         "What the evidence is", "How accurate past forecasts were",
         "Forecasts beyond 12 months have not been tested", "What this brief does not say",
         "What would change our mind", "Without any change it would be 5%",
@@ -105,8 +106,8 @@ def test_the_pages_have_their_parts_in_order_and_the_numbers_of_the_table(one, p
     assert page.count('<section class="next second">') == 1
     (a,) = answers(one, "OH")
     ((label, p, mean, span),) = a.outcomes
-    assert (label, p) == ("works", "")  # a what-if: no chance, and nothing over all outcomes
-    assert f"{mean} {span} No chance given" in seen
+    assert (label, p) == ("works", "")  # a what-if: no probability, and nothing over all outcomes
+    assert f"{mean} {span} No probability attached" in seen
     assert "over all outcomes:" not in seen
 
 
@@ -315,8 +316,8 @@ def test_several_places_are_one_file_and_the_annex_has_the_rest(one, tmp_path):
         assert page.count(f'<section id="{code}"') == 1
     seen = words(written[1].read_text(encoding="utf-8"))  # the annex has what the brief leaves out
     for part in (
-        sc.CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "T40.4", "25%",
-        "seed", "Sensitivity", "depends most on", "Beta(1.5, 4)", few.scenario("shock").hash,
+        NEUTRAL_CAVEAT, "Normal(-0.65, 0.29)", "a what-if, with no probability attached", "T40.4",
+        "seed", "Sensitivity", "depends most on", few.scenario("shock").hash,
         "Exposure", "prior-dominated by construction", "Buprenorphine", "months 1-12",
     ):  # fmt: skip
         assert part in seen, part
@@ -358,3 +359,59 @@ def test_a_brief_prints_on_two_pages_and_fits_a_phone(of, paper, wide, request, 
     width = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+)", pdf)
     assert width is not None
     assert round(float(width[1])) == wide
+
+
+#: Words by what they are about, and the briefs that may use them.
+SUPPLY = ("purity", "seizure", "supply", "fentanyl, and none")
+COOPERATION = ("cooperat", "seller", "precursor")
+CONTROL = ("listed", "control")
+CARE = ("naloxone", "treatment", "kits")
+WORDS = {
+    "cooperation-resumed": CARE + CONTROL,
+    "supply-shock-2023-like": CARE + CONTROL + COOPERATION,
+    "analogue-scheduling": CARE + COOPERATION + SUPPLY,
+    "naloxone-source": SUPPLY + COOPERATION + CONTROL,
+    "methadone-expansion": SUPPLY + COOPERATION + CONTROL + ("naloxone", "kits"),
+}
+OWN = """
+name: x
+interventions:
+  - {name: x, onset: 2025-10, %s percent: {quantiles: {5%%: -20%%, 50%%: -10%%}}}
+"""
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_brief_has_no_words_that_its_scenario_does_not_support(forecast, name, tmp_path):
+    scenario = of_prior(name, "2025-10")
+    made = sc.project(forecast.select(["US", "OH"]), scenario, seed=1)
+    seen = words(write_brief(made, location="US"))
+    for reference in scenario.interventions[0].references:
+        seen = seen.replace(reference, "")
+    seen = seen.lower()
+    assert [word for word in WORDS[name] if word in seen] == []
+    assert "it has no chance" not in seen
+    if name != "supply-shock-2023-like":
+        assert "Earliest sign (judgment)".lower() in seen
+        assert "judgment of the odforecast developers, november 2026. no source measures" in seen
+    write_briefs(made, tmp_path, "US")
+    annex = words((tmp_path / "brief-annex.html").read_text())
+    assert ("share credited to cooperation" in annex) == (name == "cooperation-resumed")
+
+
+@pytest.mark.parametrize("mechanism", ["", "mechanism: naloxone,"])
+def test_without_a_chance_it_is_a_what_if_in_every_product(forecast, mechanism, tmp_path):
+    (own,) = sc.parse_scenarios(OWN % mechanism)
+    assert own.interventions[0].is_what_if
+    made = sc.project(forecast.select(["US", "OH"]), own, seed=1)
+    write_briefs(made, tmp_path, "OH")
+    pages = [words((tmp_path / name).read_text()) for name in ("brief.html", "brief-annex.html")]
+    for seen in (*pages, made.text("OH")):
+        assert re.search("no probability (is )?attached|a what-if", seen)
+        for word in ("likely", "judged", "judgment: ", "backfires", "has no chance", "100%)"):
+            assert word not in seen.replace("How likely", ""), word
+    brief = pages[0].lower()
+    assert [word for word in SUPPLY + COOPERATION + CONTROL if word in brief] == []
+    chances = made.answer()[["works", "nothing", "backfires", "fewer", "same", "more"]]
+    assert chances.isna().all(axis=None)
+    assert made.outcomes()["chance"].isna().all()
+    assert "p_null" not in set(own.to_frame()["quantity"])

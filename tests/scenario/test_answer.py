@@ -69,7 +69,10 @@ def test_a_what_if_has_no_chances(answer, every):
         ("percent: 20, belief: none", "If it raises deaths: 1,500 more drug overdose deaths than "),
         ("percent: 20, p_null: 1, belief: none", "If it raises deaths: too few draws to say. "),
         ("percent: 0, belief: none", "If it works: too few draws to say. About 7,"),
-        ("percent: 20", "The user's judgment: raises deaths 100%, does nothing 0%. Over all"),
+        (
+            "percent: 20, p_null: 0",
+            "The user's judgment: raises deaths 100%, does nothing 0%. Over all",
+        ),
         ("percent: {normal: [10, 10]}, p_null: 1", "S. About 7,700 drug overdose deaths are exp"),
     ],
 )
@@ -80,7 +83,7 @@ def test_what_only_raises_deaths_or_never_acts_has_an_answer(baseline, keys, sai
     assert said in projected.text("OH")
     assert projected.outcomes()["share"].le(1.0).all()
     worse = projected.answer().set_index("location")["averted_mean"]
-    assert (worse["OH"] < 0) == ("percent: 20" in keys and "p_null" not in keys)
+    assert (worse["OH"] < 0) == ("percent: 20" in keys and "p_null: 1" not in keys)
 
 
 @pytest.mark.parametrize("onset", ["2025-09", ONSET, "2027-06"])

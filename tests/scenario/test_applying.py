@@ -62,7 +62,7 @@ def test_no_named_prior_makes_a_class_larger_than_the_whole(many, name):
 
 
 def test_an_effect_of_nothing_leaves_every_draw_as_it_is(whole):
-    projection = sc.project(whole, one(sc.Fixed(0.0), scope="T40.4"))
+    projection = sc.project(whole, one(sc.Fixed(0.0), scope="T40.4", p_null=0))
     for shown, base in ((projection, whole), (projection.part("T40.4"), whole.part("T40.4"))):
         assert (shown.forecast("x").draws == base.draws).all()
     assert projection.answer()["same"].eq(1.0).all()
@@ -109,7 +109,8 @@ def test_answer_in_three_numbers(whole):
 
 
 def test_of_two_each_works_or_not(whole):
-    stays = sc.Intervention("x", sc.Fixed(-0.3), ONSET, rebound=sc.Rebound(sc.Fixed(0.5)))
+    back = sc.Rebound(sc.Fixed(0.5))
+    stays = sc.Intervention("x", sc.Fixed(-0.3), ONSET, p_null=0, rebound=back)
     both = sc.Scenario("both", (stays, sc.Intervention("y", sc.Fixed(-0.1), ONSET, p_null=1.0)))
     found = sc.project(whole, both).outcomes().set_index(["location", "outcome"])["share"]
     names = ["both work", "only x works", "only y works", "neither works"]

@@ -272,7 +272,7 @@ def test_warnings_say_which(fitted):
 
 def test_what_is_still_to_come_is_counted_against_the_course_without_it(fitted):
     """A ramp that has begun averts what its rest averts, not the difference of two trends."""
-    again, plain = both(fitted, one(-0.3, before=3))
+    again, plain = both(fitted, one(-0.3, before=3, p_null=0))
     assert (again.answer()["fewer"] == 1.0).all()
     us, rest = again.answer().set_index("location").loc["US"], np.expm1(-0.3 * (1 - 3 / 12))
     ahead, base = again.ahead, again.counted_against("x")

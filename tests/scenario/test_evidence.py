@@ -29,7 +29,7 @@ HASHES = "8e7e478d6bbd3805"
 SCENARIO_KEYS = {
     "name", "scope", "belief", "size", "percent", "dose", "p_null", "direction", "backfire",
     "replaced", "lag", "ramp", "half_life", "residue", "share", "exposure",
-    "fraction", "needs", "sign", "stop", "grade", "source", "note", "references",
+    "fraction", "mechanism", "needs", "sign", "stop", "grade", "source", "note", "references",
 }  # fmt: skip
 TABLE = quantities().set_index("event")
 COUNTED = TABLE.index[TABLE["since"] != ""]

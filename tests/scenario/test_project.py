@@ -34,6 +34,7 @@ def forecast(states=("OH", "WV"), draws=60, horizon=24, joint=True, seed=3):
 
 def scenario(name="s", size=-0.3, **changes):
     keys = {"size": sc.Normal(size, 0.05), "onset": "2025-06", "ramp": sc.Fixed(3)} | changes
+    keys = {"p_null": 0} | keys
     return sc.Scenario(name, (sc.Intervention("cooperation", **keys),))
 
 

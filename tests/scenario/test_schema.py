@@ -39,13 +39,13 @@ interventions = st.builds(
         st.builds(sc.Dose, rounded(-60, 60), st.just(sc.Quantiles({0.1: 0.3, 0.5: 0.4}))),
     ),
     onset=st.sampled_from(["2026-03", ("2026-01", "2026-06")]),
-    direction=st.sampled_from(["either", "fall", "rise"]),
     # Of whatever scale: what is held, and what a file gives back, is the quantity's own.
     residue=st.sampled_from([sc.Fixed(0.0), sc.Beta(1, 3), sc.Quantiles({0.1: 0.45, 0.5: 0.5})]),
     replaced=st.sampled_from([sc.Fixed(0.0), sc.Uniform(0, 0.5)]),
     backfire=st.sampled_from(["", "more potent substitutes"]),
     references=st.sampled_from([(), ("A. 2020. T. J.", "B. 2021. U. K.")]),
-    p_null=st.floats(0, 1),
+    p_null=st.floats(0, 1) | st.none(),
+    mechanism=st.sampled_from(["other", "supply", "naloxone"]),
     lag=months,
     ramp=months,
     plateau=months,
@@ -93,13 +93,13 @@ def test_hash_sees_assumptions_and_not_words_which_stay_words():
     assert base.hash != sc.Scenario("s", (later,)).hash
     assert base.hash != sc.Scenario("s", (x,), version=2).hash
     (found,) = sc.parse_scenarios(
-        "name: s\ninterventions: [{prior: tariff-only, onset: 2026-03-15, note: yes, source: 0777, "
+        "name: s\ninterventions: [{prior: tariff-only, onset: 2026-03-01, note: yes, source: 0777, "
         "exposure: {'OR': 1, 01: 0.5}, size: 1.5e-1}]"
     )
     x = found.interventions[0]
     assert (x.note, x.source, x.size) == ("yes", "0777", sc.Fixed(0.15))
     assert dict(x.exposure) == {"OR": 1.0, "AL": 0.5}  # 01 is a FIPS code, not a 1
-    assert str(x.onset[0]) == "2026-03"  # a day is taken as its month
+    assert str(x.onset[0]) == "2026-03"  # as a program writes a month
 
 
 def test_null_assumes_nothing_in_a_word_and_names_are_distinct():

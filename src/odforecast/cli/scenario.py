@@ -48,6 +48,7 @@ from odforecast.say import between, minus, rounded, step_of
 from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.grammar import ALL
+from odforecast.scenario.mechanism import caveat
 from odforecast.scenario.past import WHATEVER
 from odforecast.scenario.projection import HORIZON
 
@@ -69,9 +70,6 @@ NEUTRAL_SD = 0.4
 NEUTRAL_NULL = 0.5
 #: The only table of shares that may be given beside a scenario.
 _SHARES = "fentanyl-share"
-
-#: What every answer rests on, after a blank line.
-_CAVEAT = ("", CAVEAT)
 
 
 @dataclass(frozen=True)
@@ -146,10 +144,10 @@ def list_(events: bool) -> None:
         say(CAVEAT)
         click.echo(f"\n{columns(_scenario_rows(), indent='')}\n")
         say(
-            "Works/harms: the chance that it works, and that it raises deaths. Use one as "
-            "--scenario NAME, or as prior: NAME in a file of yours. Events: --events."
+            "Works/harms: the chance that it works, and that it raises deaths; what-if: no "
+            "probability attached. Use one as --scenario NAME, or as prior: NAME in your file."
         )
-    click.echo("Details: odforecast scenario show NAME")
+    click.echo("Details: odforecast scenario show NAME. Events: --events")
 
 
 def _event_rows() -> list[list[str]]:
@@ -200,7 +198,7 @@ def show(name: str) -> None:
             f"{catalogue.prior_title(name)}. The onset is an example: choose your own."
         )
         _show_scenario(lib.named(name, onset="2026-03"), text)
-        say(f"# {CAVEAT}", indent="# ")
+        say(f"# {caveat([lib.named(name)])}", indent="# ")
         if events:
             click.echo("\n# The event of that name:")
             _show_event(events[0], "# ")  # so that what is shown can be run
@@ -221,7 +219,7 @@ def _show_scenario(item: od.Scenario, text: str) -> None:
     say(f"# {text}", indent="# ")
     for intervention in item.interventions:
         name = intervention.name
-        chances = "a what-if, without chances"
+        chances = "a what-if, with no probability attached"
         if not intervention.is_what_if:
             works, nothing, backfires = intervention.chances()
             chances = f"works {works:.0%}, does nothing {nothing:.0%}, backfires {backfires:.0%}"
@@ -494,7 +492,7 @@ def run(
                     stylesheet=style,
                 )
 
-    notes = list(_CAVEAT)
+    notes = ["", caveat(projection.scenarios)]
     started = [
         item.name
         for item in _changes_of(projection)
@@ -529,7 +527,7 @@ def _show_answer(projection: od.Projection) -> None:
     for place in places[:SHOWN]:
         title(place)
         for text in projection.text(place).splitlines():
-            if text not in (CAVEAT, CLASS_WARNING):
+            if text not in (caveat(projection.scenarios), CLASS_WARNING):
                 say(text, indent="  ")
         table = lay(_at_place(years, place), _YEARS)
         click.echo(f"\n{table}")
@@ -670,7 +668,8 @@ def compare(
         head = f"deaths prevented by {last}, compared with no new measure"
         _print_places(answer.assign(best=outcomes), head, columns=_OPTIONS)
 
-    return Answer(show, lambda: _data(projection, meta), frame=answer, notes=_CAVEAT)
+    notes = ["", caveat(projection.scenarios)]
+    return Answer(show, lambda: _data(projection, meta), frame=answer, notes=notes)
 
 
 def _if_judged(row: Any, text: str) -> str:
@@ -749,7 +748,8 @@ def sensitivity(
                 click.echo(f"\n{table}")
 
     content = {"meta": meta, "sensitivity": sizes, "waiting": waiting}
-    return Answer(show, content, frame=sizes, notes=_CAVEAT)
+    notes = ["", caveat(projection.scenarios)]
+    return Answer(show, content, frame=sizes, notes=notes)
 
 
 _TORNADO = (
@@ -799,7 +799,7 @@ def attribution(
         lambda: _print_places(table, head, columns=_SHARE),
         {"meta": meta, "attribution": table},
         frame=table,
-        notes=_CAVEAT,
+        notes=("", CAVEAT),
     )
 
 

@@ -142,8 +142,8 @@ def power_text(projection: Projection, after: int = 18, location: str = NATION) 
         ends = " to ".join(f"{p}%" for p in dict.fromkeys((min(chances), max(chances))))
         parts.append(f"{ends} on {deaths}")
     return (
-        "Deaths alone will not tell: purity of fentanyl and prices of precursors would. The chance "
-        f"that the 12-month count {after} months ahead shows a change is {' and '.join(parts)}. "
+        f"The chance that the 12-month count {after} months ahead shows a change is "
+        f"{' and '.join(parts)}. "
         "Without any change it would be 5% (false alarms)."
     )
 

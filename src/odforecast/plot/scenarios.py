@@ -359,7 +359,7 @@ def prevented(
                 label="mean if it works",
             )
         likely = (
-            "a what-if, no chance"
+            "a what-if, no probability"
             if what_if
             else f"{first.loc[name, 'chance']:.0%} likely"
         )

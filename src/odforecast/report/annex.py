@@ -38,6 +38,7 @@ from odforecast.scenario import (
 )
 from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.scenario.mechanism import mechanisms_of
 from odforecast.scenario.sensitivity import ATTRIBUTION, RUN_OUT
 from odforecast.seeds import seed_from
 
@@ -145,7 +146,7 @@ def _priors(scenario: Scenario) -> Iterator[Table]:
     head = ["assumption", "unit", "5%", "50%", "95%", "in words"]
     columns = ["quantity", "unit", "q05", "q50", "q95", "prior"]
     for x in scenario.interventions:
-        chances = "a what-if: its results hold given that it works"
+        chances = "a what-if, with no probability attached: its results are given that it works"
         if not x.is_what_if:
             shares = zip(("works", "nothing", "backfires"), x.chances())
             chances = f"{x.owner}: " + ", ".join(
@@ -188,10 +189,11 @@ def _places(
     onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
     shares = pd.DataFrame()
     unknown = ""
-    try:
-        shares = attribution(source, onset, **options)
-    except ValueError as error:
-        unknown = str(error)
+    if "cooperation" in mechanisms_of(projection.scenarios):
+        try:
+            shares = attribution(source, onset, **options)
+        except ValueError as error:
+            unknown = str(error)
     for code in locations:
         local = projection.select([code])
         place = place_name(code)

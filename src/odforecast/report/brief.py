@@ -50,7 +50,7 @@ from odforecast.say import (
     rounded,
     step_of,
 )
-from odforecast.scenario import CAVEAT, Projection, Scenario, Track
+from odforecast.scenario import Projection, Scenario, Track
 from odforecast.scenario.answer import (
     CLASS_WARNING,
     Answer,
@@ -71,6 +71,7 @@ from odforecast.scenario.catalogue import (
 from odforecast.scenario.distributions import Prior
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import ASKED, NATION, OURS, Intervention
+from odforecast.scenario.mechanism import causes, caveat, signs
 
 #: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
@@ -145,7 +146,7 @@ def write_brief(
         "old": old_data(released, dt.date.today()),
         "subtitle": f"{subject} {begins}. CDC data of {day_name(released)}.",
         "question": "" if question == title else question,
-        "caveat": CAVEAT,
+        "caveat": caveat(chosen),
         "places": places,
         "made": made(projection.baseline),
         "annex": ANNEX,
@@ -193,10 +194,10 @@ def write_briefs(
     context = annex(projection, codes, waiting=waiting)
     head = {"title": f"Technical annex: {_title(chosen, codes, projection.baseline)}"}
     by_class = any(x.scope != ALL for _, x in _interventions(chosen))
-    caveat = (
-        f"{CAVEAT} {CLASS_WARNING}" if by_class else CAVEAT
-    )  # CDC's, of classes of drugs
-    head |= {"subtitle": made(projection.baseline), "caveat": caveat}
+    warning = caveat(chosen)
+    if by_class:  # CDC's, of classes of drugs
+        warning += f" {CLASS_WARNING}"
+    head |= {"subtitle": made(projection.baseline), "caveat": warning}
     technical = render("annex", {**head, **context}, **layout)
     out = Path(folder)
     write_page(out / ANNEX, technical)
@@ -284,7 +285,7 @@ class Option:
     def likely(self) -> tuple[str, str]:
         """How likely it is to work with whose judgement that is, and what else may come of it."""
         if self.what_if:
-            return "No chance given", "a what-if: it shows a size only"
+            return "No probability attached", "a what-if: it shows a size only"
         (label, p, *_), *alternatives = self.answer.outcomes
         owner = self.answer.owner[:1].lower() + self.answer.owner[1:]
         outcome = "" if self.answer.single and label == "works" else f" {label}"
@@ -332,6 +333,7 @@ def first_page(
             o for o in choices if not o.what_if or any(map(o.text, DECISION))
         ],
         "needed": [key for key in DECISION if any(o.text(key) for o in choices)],
+        "rules": rules_text(chosen),
     }
 
 
@@ -352,6 +354,25 @@ def owners(choices: Sequence[Option]) -> list[str]:
                 period += f" to {day_name(days[-1])}"
             sentences.append(f"{x.owner}: given {period}.")
     return list(dict.fromkeys(sentences))
+
+
+def rules_text(chosen: Sequence[Scenario]) -> str:
+    """Whose judgments the signs and stop rules are, which nobody has tested."""
+    tables = [prior_table(name) for name in prior_names()]
+    ours = {table.get(key) for table in tables for key in ("sign", "stop")}
+    authors = []
+    for _, x in _interventions(chosen):
+        for rule in filter(None, (x.sign, x.stop)):
+            is_ours = rule in ours
+            authors.append(
+                prior_judges() if is_ours else "the author of the scenario file"
+            )
+    if not authors:
+        return ""
+    return (
+        f"Signs and stop rules are the judgment of {' and of '.join(dict.fromkeys(authors))}. "
+        "No source measures how often they would be right."
+    )
 
 
 def options(projection: Projection, clocks: Sequence[Track]) -> list[Option]:
@@ -544,7 +565,7 @@ def second_page(
         "references": references,
         "grades": list(dict.fromkeys(x.grade for x in parts)),
         "far": int(baseline.horizons[-1]) if beyond_validated(baseline) else 0,
-        "demand": on_demand(chosen),
+        "causes": causes(chosen),
         "backfire": next((x.backfire for x in parts if x.backfire), ""),
         "several": len(chosen) > 1,
         "begun": month_name(last) if any(x.onset[0] <= last for x in parts) else "",
@@ -563,8 +584,11 @@ def of_place(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, ob
         "skill_table": table if table is None else Table.from_frame(table),
         "own": bool(own_of(baseline)),
         "code": code,
-        "mind": mind(projection, chosen),
-        "power": "" if on_demand(chosen) else power_text(projection, location=code),
+        "mind": [
+            *mind(projection, chosen),
+            *signs(chosen),
+            power_text(projection, location=code),
+        ],
     }
 
 
@@ -675,12 +699,6 @@ def mind(projection: Projection, chosen: Sequence[Scenario]) -> list[str]:
             f"{them} the chance of one below is {inside}."
         )
     return items
-
-
-def on_demand(chosen: Sequence[Scenario]) -> bool:
-    """Whether every intervention rests on the evidence of a demand-side prior."""
-    sources = {prior_table(name)["source"] for name in prior_names("demand")}
-    return all(x.source in sources for _, x in _interventions(chosen))
 
 
 # The words of assumptions

@@ -20,9 +20,10 @@ from odforecast.forecasts.text import place_name
 from odforecast.names import ALL_DRUGS
 from odforecast.say import about, chance, deaths_of, month_name, percent, two_digits
 from odforecast.scenario import drawing
-from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
+from odforecast.scenario.catalogue import prior_names, prior_title
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
+from odforecast.scenario.mechanism import caveat
 
 if TYPE_CHECKING:
     from odforecast.forecasts import Forecast
@@ -36,7 +37,7 @@ CLASS_WARNING = (
 )
 
 #: Said of a scenario that nobody believes or doubts.
-WHAT_IF = "This is a what-if: no probability is given."
+WHAT_IF = "This is a what-if: no probability is attached."
 
 #: Most interventions of which each combination of working or not is told apart.
 APART = 3
@@ -323,7 +324,7 @@ def text(projection: Projection, location: str | None = None) -> str:
     ]
     if any(x.scope != ALL for s in scenarios for x in s.interventions):
         lines.append(CLASS_WARNING)
-    return "\n".join([*lines, CAVEAT])
+    return "\n".join([*lines, caveat(scenarios)])
 
 
 def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:

@@ -173,7 +173,7 @@ def _read_chance(value: object, key: str) -> float | Judgements:
 
 
 def _read_onset(value: Any, key: str) -> tuple[np.datetime64, np.datetime64]:
-    """First and last month in which it may begin; a day is taken as its month."""
+    """First and last month in which it may begin."""
     pair = value if isinstance(value, tuple) else (value, value)
     if isinstance(value, Mapping):
         pair = value["between"] if set(value) == {"between"} else ()
@@ -181,7 +181,9 @@ def _read_onset(value: Any, key: str) -> tuple[np.datetime64, np.datetime64]:
         first, last = map(_read_month, pair if isinstance(pair, list | tuple) else ())
     except ValueError:
         allowed = "a month such as 2026-03, or {between: [2026-01, 2026-06]}"
-        raise refusal(key, value, allowed=allowed) from None
+        day = re.search(r"([0-9]{4}-[0-9]{2})-[0-9]{2}", str(value))
+        hint = f"an effect begins with a month: write {day[1]}" if day else None
+        raise refusal(key, value, allowed=allowed, hint=hint) from None
     if not FIRST_MONTH <= first <= last <= LAST_MONTH:
         raise ScenarioError(
             f"{key} is {first}..{last}, allowed: {FIRST_MONTH} (where the data begin) to "
@@ -191,12 +193,12 @@ def _read_onset(value: Any, key: str) -> tuple[np.datetime64, np.datetime64]:
 
 
 def _read_month(value: object) -> np.datetime64:
-    """A month, or the month of a day."""
-    if isinstance(value, dt.date | np.datetime64):
-        return to_month(value)
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", str(value)):
+    """A month, which programs also give as its first day."""
+    is_date = isinstance(value, dt.date | np.datetime64)
+    text = str(value)[:10] if is_date else str(value)
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}(-01)?", text):
         raise ValueError
-    return to_month(str(value))
+    return to_month(text)
 
 
 def _read_exposure(value: Any, key: str) -> Exposure:
@@ -289,9 +291,7 @@ class Distribution(Struct):
 
 
 PercentText = Annotated[str, Meta(pattern=f"^{PERCENT}$")]
-Month = Annotated[
-    str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?" + END)
-]
+Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])(-01)?" + END)]
 Text = Annotated[
     str, Meta(max_length=MAX_TEXT, description=f"text of up to {MAX_TEXT:,} characters")
 ]
@@ -422,10 +422,12 @@ class Intervention(Struct, forbid_unknown_fields=True):
         In place of size: percent change of the deaths of the scope at full strength
     dose
         In place of size: percent change of a dose times an elasticity of deaths
+    mechanism
+        How it acts, which decides what a brief may say of causes and signs
     p_null
-        Probability of no effect
+        Probability of no effect; without it, and without belief, the scenario is a what-if
     belief
-        Whose judgement the chances are; none: a what-if, which has no chances
+        Whose judgement the chances are; none: a what-if, without probabilities
     direction
         Which sign of the size counts; the other tail is nothing
     lag
@@ -481,6 +483,9 @@ class Intervention(Struct, forbid_unknown_fields=True):
     ]
     onset: Annotated[Month | Between, _read_onset]
     scope: Scope
+    mechanism: Literal[
+        "cooperation", "supply", "scheduling", "treatment", "naloxone", "other"
+    ]
     size: Annotated[
         Annotated[float, Meta(ge=-LARGEST_SIZE, le=LARGEST_SIZE)] | Distribution,
         read_size,

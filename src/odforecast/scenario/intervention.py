@@ -47,7 +47,7 @@ OURS = "Our judgment"
 #: And of a user's own numbers.
 ASKED = "The user's judgment"
 #: Keys that Python leaves open with None.
-OPEN = ("onset", "spread")
+OPEN = ("onset", "spread", "p_null")
 
 #: Differences between states: at most half the effect's size (sd of the log, drawn once a draw).
 SPREAD = Uniform(0, 0.5)
@@ -107,8 +107,8 @@ def _read_values(noun: Scenario | Intervention | Rebound) -> None:
     mistakes = Mistakes()
     for key, read in READERS[type(noun).__name__].items():
         value = vars(noun).get(key)
-        # An onset may be open, and a spread is left to the size.
-        if key not in vars(noun) or (value is None and key in OPEN):
+        is_open = isinstance(noun, Intervention) and value is None and key in OPEN
+        if key not in vars(noun) or is_open:
             continue
         with mistakes:
             object.__setattr__(noun, key, read(value, key))
@@ -177,11 +177,15 @@ class Intervention:
     scope : str
         Whose deaths it changes: ``"all-drugs"``, or a class such as ``"T40.4"``. Of a class,
         each draw's own deaths of that class change, and all deaths by as many.
-    p_null : float
-        Probability that it has no effect; or :class:`Judgements`, whose mean it then is.
+    mechanism : str
+        How it acts: ``"cooperation"``, ``"supply"``, ``"scheduling"``, ``"treatment"``,
+        ``"naloxone"`` or ``"other"``. It decides what a brief says of causes and signs.
+    p_null : float, optional
+        Probability that it has no effect; or :class:`Judgements`, whose mean it then is. Without
+        it, and without ``belief``, it is a what-if.
     belief : str
-        Whose judgement the chances are; ``"none"``: a what-if, whose answer holds given that it
-        works and has no chances.
+        Whose judgement the chances are; ``"none"``: a what-if, whose answer is given that it
+        works, with no probability attached.
     direction : {"either", "fall", "rise"}
         With ``"fall"`` or ``"rise"`` the other tail of the size is nothing.
     lag, ramp, plateau : Prior
@@ -230,7 +234,7 @@ class Intervention:
     size: Prior
     onset: Any = None
     scope: str = ALL
-    p_null: float = 0.0
+    p_null: Any = None
     direction: str = "either"
     lag: Prior = _ZERO
     ramp: Prior = _ZERO
@@ -252,24 +256,40 @@ class Intervention:
     sign: str = ""
     stop: str = ""
     judgements: Judgements | None = field(default=None, compare=False)
+    mechanism: str = "other"
 
     def __post_init__(self) -> None:
         READERS["Intervention"]["name"](self.name, "name")
         with located(f"{self.name}: "):
             _read_values(self)
             _pool_chance(self)
+            self._check_direction()
             if isinstance(self.exposure, str) and self.scope != ALL:
                 raise ScenarioError(
                     f"exposure is {self.exposure!r} and scope {self.scope!r}, allowed: one of them",
                     hint="deaths of the class are the exposure already; with both the share of the "
                     "class counts twice",
                 )
+        if self.p_null is None:  # nobody gave a chance of failure
+            object.__setattr__(self, "p_null", 0.0)
+            object.__setattr__(self, "belief", self.belief or "none")
         if self.spread is None:
             # A size without uncertainty is a what-if for every state alike.
             object.__setattr__(self, "spread", SPREAD if self.size.sd > 0 else Fixed(0))
 
     def __hash__(self) -> int:
         return hash((self.name, self.size, self.onset))
+
+    def _check_direction(self) -> None:
+        """Refuse a size of which the direction leaves nothing."""
+        least, most = self.size.ppf(np.array([1e-6, 1 - 1e-6]))
+        rises = self.direction == "rise"
+        if (rises and most < 0) or (self.direction == "fall" and least > 0):
+            raise ScenarioError(
+                f"direction is {self.direction!r} and the size {_size_words(self.size)}, "
+                "of which nothing would count",
+                hint="change the sign of the size, or remove direction",
+            )
 
     def at(self, onset: object) -> Intervention:
         """The same, beginning then, if it was left open."""
@@ -446,7 +466,17 @@ class Scenario:
 
 
 #: Keys for people alone, which no hash counts.
-_FOR_PEOPLE = ("title", "question", "belief", "needs", "sign", "stop", "who", "date")
+_FOR_PEOPLE = (
+    "title",
+    "question",
+    "belief",
+    "mechanism",
+    "needs",
+    "sign",
+    "stop",
+    "who",
+    "date",
+)
 
 
 def _assumed_alone(plain: Any) -> Any:
@@ -497,6 +527,8 @@ def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
         )
         rows += _quantities(x.rebound, prefix="rebound.")
     for quantity, unit, values, words in rows:
+        if quantity == "p_null" and x.is_what_if:
+            continue
         yield (
             scenario,
             x.name,

@@ -41,8 +41,8 @@ from odforecast.scenario.apply import (
     baseline_without,
     share_tables,
 )
-from odforecast.scenario.catalogue import CAVEAT
 from odforecast.scenario.intervention import NULL, Scenario
+from odforecast.scenario.mechanism import caveat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -305,7 +305,7 @@ class Projection(Frozen):
             f"{number_of(len(base.locations), 'location')} ({listed(base.locations)}), "
             f"{base.months[0]} to {base.months[-1]}",
             *(f"note: {text}" for text in self.warnings[:2]),
-            "Effects are assumptions, not estimates: the counts cannot identify cooperation.",
+            caveat(self.scenarios),
             "next: .averted(), .answer(), .text('US'), .plot('US'), .select('Ohio'), .to_frame()",
         )
 
@@ -320,7 +320,7 @@ class Projection(Frozen):
         return html_table(
             pd.DataFrame(rows, columns=["scenario", "title", "median", "5%", "95%"]),
             f"{called(place)}: deaths in the 12 months ending in {self.baseline.months[-1]}",
-            note=CAVEAT,
+            note=caveat(self.scenarios),
         )
 
     def plot(
@@ -677,7 +677,7 @@ class Projection(Frozen):
         meta = {
             "model": base.provenance.get("model", ""),
             "seed": str(self.seed),
-            "caveat": CAVEAT,
+            "caveat": caveat(self.scenarios),
         }
         draw = np.repeat(np.arange(n_draws, dtype=np.int32), n_loc * n_months)
         place = np.tile(np.repeat(np.arange(n_loc, dtype=np.int32), n_months), n_draws)

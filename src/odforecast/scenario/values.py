@@ -94,13 +94,24 @@ def did_you_mean(value: object, allowed: Iterable[str]) -> str:
     return f", did you mean {names[0]!r}?" if names else ""
 
 
+#: What people write, and the keys that say it.
+_MEANT = {
+    **dict.fromkeys(
+        ("place", "places", "location", "locations", "state", "states"),
+        "exposure: {OH: 1, default: 0} in an intervention",
+    ),
+    "effect": "percent: -10% in an intervention",
+}
+
+
 def check_keys(table: Mapping[Any, Any], allowed: Iterable[str]) -> None:
     """Refuse unknown keys, with the nearest known ones."""
-    unknown = [
-        f"{show(key)}{did_you_mean(key, allowed)}"
-        for key in table
-        if key not in allowed
-    ]
+    unknown = []
+    for key in table:
+        if key in _MEANT:
+            unknown.append(f"{show(key)}, write {_MEANT[key]}")
+        elif key not in allowed:
+            unknown.append(f"{show(key)}{did_you_mean(key, allowed)}")
     if unknown:
         raise ScenarioError(
             f"unknown key {' and '.join(unknown)}",
