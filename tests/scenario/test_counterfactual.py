@@ -12,11 +12,13 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGET_12MO
 from odforecast.scenario import Fixed, named_intervention
+from odforecast.scenario.effects import EventPrior
 from odforecast.scenario.past import (
     PRIOR_OF,
     WHATEVER,
     counts_around,
     felt_by,
+    neutral_twin,
     past,
     past_event,
     removed,
@@ -40,6 +42,24 @@ def test_events_of_the_catalogue():
     assert (onsets["class-scheduled"], onsets["supply-shock-2023"]) == ("2019-05", "2023-07")
     with pytest.raises(UnknownNameError, match="no past event 'busan'"):
         past_event("busan")
+
+
+@pytest.mark.parametrize("name", PRIOR_OF)
+def test_a_neutral_twin_favors_neither_side_whatever_the_event(name):
+    event, twin = past_event(name), neutral_twin(name)
+    prior = EventPrior.from_event(twin)
+    assert (*prior.given_effect, prior.p_null) == (0.0, pytest.approx(0.4), 0.5)
+    assert (twin.name, twin.onset, twin.scope) == (event.name, event.onset, event.scope)
+    same = ("lag", "ramp", "half_life", "spread", "exposure", "rebound")
+    assert [getattr(twin, key) for key in same] == [getattr(event, key) for key in same]
+
+
+@pytest.mark.slow
+def test_the_neutral_twin_of_woodside_gives_what_its_stated_prior_gives():
+    """3,300 (-1,500 to 18,100), worked out apart from this code with the stated N(0, .4)."""
+    deaths = gone(neutral_twin("cooperation-resumed")).averted("2024-12")
+    assert deaths.mean() == pytest.approx(3300, rel=0.05)
+    assert np.quantile(deaths, [0.05, 0.95]) == pytest.approx([-1500, 18100], rel=0.05)
 
 
 def test_no_effect_gives_back_what_was_observed_exactly():

@@ -65,9 +65,6 @@ _FILES = (
     r"data|scenarios\.yaml|quantiles\.csv|(samples|draws)\.parquet|figures|hub-config"
     r"|(answer|deaths_averted|time_to_recover|exposure|cost_of_delay)\.csv|brief(-[\w.-]+)?\.html"
 )
-#: Sd of a size that favors neither side, and the chance of no effect that goes with it.
-NEUTRAL_SD = 0.4
-NEUTRAL_NULL = 0.5
 #: The only table of shares that may be given beside a scenario.
 _SHARES = "fentanyl-share"
 
@@ -849,13 +846,7 @@ def past_command(
         }
         with working(f"weighing {event}"):
             named = lib.past(event, releases, **settings)
-            neutral_event = with_(
-                named.event,
-                size=lib.Normal(0.0, NEUTRAL_SD),
-                p_null=NEUTRAL_NULL,
-                direction="either",
-            )
-            neutral = lib.past(neutral_event, releases, **settings)
+            neutral = lib.past(lib.neutral_twin(event), releases, **settings)
             estimates[place] = {"named": named, "neutral": neutral}
     changes = pd.DataFrame(
         row for pair in estimates.values() for row in _changes(**pair)

@@ -37,7 +37,7 @@ from odforecast.scenario.file import (
 )
 from odforecast.scenario.grammar import json_schema
 from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
-from odforecast.scenario.past import Past, past
+from odforecast.scenario.past import Past, neutral_twin, past
 from odforecast.scenario.projection import Projection, project
 from odforecast.scenario.sensitivity import attribution, cost_of_delay, tornado
 from odforecast.scenario.track import Track, track
@@ -73,6 +73,7 @@ __all__ = [
     "levers",
     "named",
     "named_intervention",
+    "neutral_twin",
     "parse_scenarios",
     "past",
     "prior_names",

@@ -29,6 +29,7 @@ from odforecast.panel import Floats, Panel
 from odforecast.say import card, deaths_of, html_table, month_name, steady
 from odforecast.scenario.apply import exposure_vector, fentanyl_share
 from odforecast.scenario.catalogue import events
+from odforecast.scenario.distributions import Fixed, Normal
 from odforecast.scenario.effects import (
     EffectDraws,
     Estimator,
@@ -79,6 +80,10 @@ STALE = 12
 #: Months of a period.
 YEAR = 12
 
+#: Of a prior that favors neither side: its size, and the chance of no effect.
+NEUTRAL_SIZE = Normal(0.0, 0.4)
+NEUTRAL_NULL = 0.5
+
 
 def past_event(event: str | Intervention) -> Intervention:
     """An event of the catalogue with its prior; refused if it has none."""
@@ -94,6 +99,24 @@ def past_event(event: str | Intervention) -> Intervention:
         dtype="datetime64[M]"
     )[0]
     return named_intervention(PRIOR_OF[event], onset=str(month))
+
+
+def neutral_twin(event: str | Intervention) -> Intervention:
+    """The same event with a prior that favors neither side; timing and exposure stay.
+
+    The size is Normal(0, 0.4) in full, since a share would narrow it; no effect has probability .5.
+
+    >>> twin = neutral_twin("cooperation-resumed")
+    >>> twin.size, twin.share, twin.p_null, twin.direction
+    (Normal(mean_=0.0, sd_=0.4), Fixed(value=1), 0.5, 'either')
+    """
+    return replace(
+        past_event(event),
+        size=NEUTRAL_SIZE,
+        share=Fixed(1),
+        p_null=NEUTRAL_NULL,
+        direction="either",
+    )
 
 
 @dataclass(frozen=True, eq=False)
