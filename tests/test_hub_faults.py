@@ -82,6 +82,11 @@ def test_no_number_and_no_day_is_taken_for_one(tmp_path, text, column, cell):
         assert "is not a date" in message
 
 
+def test_the_first_of_several_bad_rows_is_named(tmp_path, text):
+    data = with_cell(with_cell(text, 9, "value", "-7"), 5, "value", "-3")
+    assert "row 5, column value: '-3' (2 such rows)" in refusal(tmp_path, data)
+
+
 @pytest.mark.parametrize("cell", ["1e2", "1E+02", "+100", "100.", "100.000", "0100", "1.0e2"])
 def test_what_is_a_number_is_read_as_it_stands(tmp_path, text, cell):
     head, *lines = text.decode().splitlines()

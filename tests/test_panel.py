@@ -468,12 +468,20 @@ def test_a_suppressed_count_is_an_interval_and_no_month(base):
     layers["reported"][wy, 50] = np.nan  # lost, not suppressed
     seen = replace(base, **layers)
     assert seen.hidden[wy].sum() == 1
+    assert not seen.lost.any()
     assert np.isnan(seen.low[wy, 50])
     # Counts from 41 on: the first of them is the sum of months 41 to 52.
     assert np.isnan(seen.monthly[wy, :41]).all()
     assert np.isfinite(seen.monthly[wy, 41:]).all()
     layers["low"][wy, 40] = layers["high"][wy, 40] = 5.0  # no interval: missing
     assert not replace(base, **layers).hidden.any()
+
+
+def test_a_panel_shows_two_of_its_notes(base):
+    shown = repr(replace(base, notes=("first", "second", "third")))
+    assert "note: first" in shown
+    assert "note: second" in shown
+    assert "third" not in shown
 
 
 def test_a_synthetic_panel_is_for_looking_and_no_backtest_takes_it():

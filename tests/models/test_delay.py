@@ -24,10 +24,12 @@ from odforecast.models.delay import layer
 from odforecast.models.delay.deficit import (
     AGES,
     SPAN,
+    _late_arrivals,
     corrected,
     deficit,
     late_draws,
     prior_factors,
+    set_to_zero,
 )
 from odforecast.models.delay.layer import Delayed
 from odforecast.models.statespace import model as statespace
@@ -569,3 +571,22 @@ def test_a_place_with_a_gap_in_its_last_counts_is_left_out_and_the_others_are_fo
     forecast = made.forecast(draws=20)
     assert set(panel.locations) - set(forecast.locations) == {"WY"}
     assert forecast.skipped["WY"] == f"no reported count in {panel.months[-6]}, so none to complete"
+
+
+def test_only_months_below_zero_are_set_to_zero_and_counted():
+    months = np.array([[-2.0, 0.0, 3.0], [0.0, -1.0, 4.0]])
+    assert set_to_zero(months) == 2
+    assert months.tolist() == [[0.0, 0.0, 3.0], [0.0, 0.0, 4.0]]
+
+
+def test_late_arrivals_by_hand():
+    # Four months, of which the last two are open. Nothing is uncertain but their own errors.
+    none = np.zeros(4)
+    late = np.array([0.0, 0.0, 1.5, 2.5])
+    noise = np.array([9.0, 9.0, 2.0, 3.0])
+    single = np.array([[0.5, -1.0]], dtype=np.float32)
+    out = np.empty((1, 4))
+    no, half = np.zeros(1), np.array([0.5])
+    _late_arrivals(late, none, noise, none, none, none, no, no, no, single, no, no, half, out)
+    # 1.5 + 2 * 0.5 = 2.5 and 2.5 - 3 * 1 = -0.5: with the half, sums of 3.0 and 2.5, rounded down.
+    assert out.tolist() == [[0.0, 0.0, 3.0, -1.0]]

@@ -30,7 +30,13 @@ from odforecast.models.statespace.kalman import (
     years_averaged,
 )
 from odforecast.models.statespace.model import CLASSES, path_root, relative_growth, tilt, whole_of
-from odforecast.models.statespace.share import Inputs, ShareScales, rise_of_units
+from odforecast.models.statespace.share import (
+    Inputs,
+    ShareScales,
+    part_of,
+    rise_of_units,
+    within_bounds,
+)
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.seeds import Streams
@@ -275,6 +281,23 @@ def test_the_growth_that_the_share_told_of_is_found(slope):
     expected = slope * (share - 0.5)[:, -1]
     np.testing.assert_allclose(found, expected, atol=0.02)
     assert np.abs(expected).max() > 0.08
+
+
+def test_the_growth_of_a_place_is_a_weighted_ridge_by_hand():
+    # Weights are a place's deaths in thousands a month, up to 2,000 a year; the ridge is 50 / 12.
+    rng = np.random.default_rng(2)
+    deaths = np.full((30, 40), [[600.0], [3000.0]] * 15) * np.exp(0.1 * rng.random((30, 40)))
+    nation = np.full(40, 60_000.0)
+    share = 0.5 + 0.2 * rng.random((30, 40))
+    x = np.stack([share[:, 12:] - 0.5, share[:, 12:] - share[:, :-12]], axis=-1)
+    growth = np.log(deaths[:, 24:] / deaths[:, 12:-12])
+    scaled = x / [share.std(), x[..., 1].std()]
+    at, outcome = scaled[:, :-12].reshape(-1, 2), growth.ravel()
+    weight = np.minimum(deaths[:, 12:-12].ravel(), 2000.0) / 12_000.0
+    squares = (at * weight[:, None]).T @ at + np.diag([50 / 12, 50 / 12])
+    slopes = np.linalg.inv(squares) @ (at * weight[:, None]).T @ outcome
+    found = relative_growth(deaths, nation, deaths * share, 0.5 * nation)
+    np.testing.assert_allclose(found, scaled[:, -1] @ slopes, rtol=1e-9)
 
 
 def test_a_tilt_leaves_the_nation_and_moves_a_count_by_its_growth() -> None:
@@ -552,3 +575,29 @@ def test_the_filter_finds_a_simulated_share():
     assert np.abs(mean[:-2] - seen).mean() < 0.15
     assert np.linalg.eigvalsh(cov).min() > -1e-10
     assert loglik > inputs.filtered(replace(scales, own=0.5))[2]
+
+
+@pytest.mark.parametrize(
+    ("p", "z", "deaths"),
+    [
+        # Of ten deaths at 10%: none with a chance of .349, one of .387, two of .194.
+        (0.1, -1.0, 0.0),
+        (0.1, 0.0, 1.0),
+        (0.1, 1.0, 2.0),
+        # The other way round at 90%.
+        (0.9, 1.0, 10.0),
+        (0.9, 0.0, 9.0),
+        (0.9, -1.0, 8.0),
+        # At 52%, at most 3 have a chance of .141 and 4 of .329; 6 of .793 and 7 of .930.
+        (0.52, -1.0, 4.0),
+        (0.52, 1.0, 7.0),
+    ],
+)
+def test_a_small_part_is_binomial_by_hand(p, z, deaths):
+    assert part_of(10.0, p, 0.0, 0.0, z) == pytest.approx(deaths)
+
+
+def test_the_nearest_values_within_bounds_add_up_to_zero_by_hand():
+    low, high = np.full((2, 3), -2.0), np.full((2, 3), 2.0)
+    found = within_bounds(np.array([[5.0, -1.0, -1.0], [1.0, 0.0, -1.0]]), low, high)
+    np.testing.assert_allclose(found, [[2.0, -1.0, -1.0], [1.0, 0.0, -1.0]], atol=1e-9)

@@ -16,7 +16,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGETS
 from odforecast.panel import Triangle
 from odforecast.scenario import Beta, Fixed, Intervention, Normal, Scenario, project
-from odforecast.scenario.apply import Begun, panel_without
+from odforecast.scenario.apply import Begun, _groups, panel_without
 
 MONTH = np.timedelta64(1, "M")
 LAST = np.datetime64("2025-04", "M")
@@ -121,6 +121,27 @@ def test_a_class_by_hand():
     made, _ = panel_without(whole, [past(panel, log, "T40.4", kept=0.5)], {}, False)
     # 16 deaths of the class in the last month, and not 14 of all drugs.
     assert made.reported[0, -1] == pytest.approx(11 * 10 + 16)
+
+
+@pytest.mark.parametrize(("touched", "sizes"), [(3, [1, 1, 1]), (17, [3, 2, 2, 2, 2, 2, 2, 2])])
+def test_draws_are_sorted_by_the_change_of_the_last_year_into_eight_worlds(touched, sizes):
+    log = np.zeros((20, 1, 15))
+    log[:touched, 0, -1] = -0.01 * np.arange(1, touched + 1)
+    log[:touched, 0, :3] = -0.5  # long ago, in every draw: no change of the last year
+    groups = _groups([np.ones(1)], [log], [np.zeros(20)])
+    assert [len(g) for g in groups] == sizes
+    # The largest falls come first.
+    assert np.concatenate(groups).tolist() == [
+        *(i for g in np.split(np.arange(touched)[::-1], np.cumsum(sizes)[:-1]) for i in sorted(g))
+    ]
+
+
+def test_what_may_have_begun_by_the_last_count_has_begun(fitted):
+    x = Intervention("x", Fixed(-0.3), onset=(str(LAST - 6 * MONTH), str(LAST + 6 * MONTH)))
+    again, relative = both(fitted, Scenario("x", (x,)), draws=20, horizon=13)
+    begins = again.counted_against("x").draws != again.baseline.draws
+    assert begins.any(axis=(1, 2)).sum() not in (0, 20)
+    assert (relative.counted_against("x").draws == relative.baseline.draws).all()
 
 
 def test_several_effects_come_out_in_the_opposite_order(panel):

@@ -76,6 +76,7 @@ def test_bands():
 def test_truth_of_counties_is_provisional_and_gives_bounds():
     truth = s.Truth(AFTER)
     assert (truth.min_age, truth.provisional) == (6, True)
+    assert not s.Truth(AFTER, min_age=12).provisional
     assert "provisional truth" in repr(truth)
     assert "Provisional truth" in truth._repr_html_()
     np.testing.assert_array_equal(truth.bounds(PLACES, AFTER.months), (AFTER.low, AFTER.high))

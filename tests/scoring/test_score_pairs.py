@@ -122,6 +122,14 @@ def test_diebold_mariano_says_why_there_is_no_answer(n, keywords, said):
     assert said in row["note"]
 
 
+def test_the_fewest_origins_of_a_test_are_enough():
+    gap = np.random.default_rng(4).normal(size=13)
+    row = s.diebold_mariano(gap_scores(gap, horizon=6), "a", "b").iloc[0]
+    assert (row["note"], np.isfinite(row["p_value"])) == ("", True)
+    row = s.diebold_mariano(gap_scores(gap[:8], step=6), "a", "b").iloc[0]
+    assert (row["note"], np.isfinite(row["p_value"])) == ("", True)
+
+
 def test_summary_counts_and_means():
     scores = scores_of({"a": np.array([[1.0, 3.0]]), "base": np.array([[4.0, 4.0]])})
     scores.loc[3, "scorable"] = False
