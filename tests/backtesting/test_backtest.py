@@ -151,6 +151,8 @@ def test_all_models_come_to_some_origins_before_the_next_ones(panel, truth):
     units = plan(["naive", "drift"], nine, truth, draws=20)
     assert blocks.blocks(units, range(18)) == [[*range(8)], [*range(9, 17)], [8], [17]]
     assert blocks.blocks(units, [3, 8, 12]) == [[3], [12], [8]]
+    # The last origins in halves: no process waits long for another.
+    assert blocks.blocks(units, range(8)) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_origins_published_on_one_day_stay_apart(panel, truth):

@@ -285,7 +285,10 @@ NEAR = 8
 
 
 def blocks(units: Sequence[Unit], indices: Iterable[int]) -> list[list[int]]:
-    """Indices of what is submitted together: up to :data:`BLOCK` units of one model."""
+    """Indices of what is submitted together: up to :data:`BLOCK` units of one model.
+
+    Of the last origins half as many, so that processes end at about the same time.
+    """
     near = NEAR
     if units and units[0].truth.panel.dataset == COUNTIES:
         near = 1
@@ -295,7 +298,9 @@ def blocks(units: Sequence[Unit], indices: Iterable[int]) -> list[list[int]]:
     # By origins first: all models come to some origins before the first comes to the next ones.
     keys = {i: (group_of[id(units[i].origin)], id(units[i].model)) for i in indices}
     ordered = sorted(keys, key=lambda i: keys[i][0])
+    last_group = keys[ordered[-1]][0] if ordered else None
     out: list[list[int]] = []
-    for _, group in groupby(ordered, key=lambda i: keys[i]):
-        out.extend(list(block) for block in batched(group, BLOCK))
+    for (group, _), group_indices in groupby(ordered, key=lambda i: keys[i]):
+        size = max(1, BLOCK // 2) if group == last_group else BLOCK
+        out.extend(list(block) for block in batched(group_indices, size))
     return out

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from odforecast.backtesting.unit import (
@@ -348,14 +348,13 @@ class UnitStore:
         """Rows of a finished unit, under the label it has now; none if it has none."""
         block = self[unit]
         try:
-            table_rows = self._table(block, table).filter(
-                pc.field("unit") == stored_as(unit)
-            )
+            rows_of = self._table(block, table)
         except (OSError, ValueError) as error:
             raise BacktestError(
                 f"stored block {block.path} changed: {error}"
             ) from error
-        if not len(table_rows):
+        table_rows = rows_of.get(stored_as(unit))
+        if table_rows is None:
             return []
         table_rows = table_rows.drop_columns("unit")
         at = table_rows.column_names.index("model")
@@ -394,11 +393,21 @@ class UnitStore:
                     path.with_name(name).replace(aside)
 
 
-def _table(block: _Block, table: str) -> pa.Table:
-    """A table of a block, with the key of the unit of each row."""
+def _table(block: _Block, table: str) -> dict[str, pa.Table]:
+    """The rows of each unit of a block that has rows in a table, by the unit's key."""
     data = block.data(table)
-    empty = pa.table({"unit": pa.array([], pa.string())})
-    return empty if data is None else pq.read_table(pa.BufferReader(data))
+    if data is None:
+        return {}
+    rows = pq.read_table(pa.BufferReader(data))
+    keys = rows.column("unit").dictionary_encode().unify_dictionaries().combine_chunks()
+    codes = keys.indices.to_numpy()
+    # The rows of a unit stand together: a block's table is one unit after another.
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    lengths = np.diff(starts, append=len(codes))
+    return {
+        keys[start].as_py(): rows.slice(start, length)
+        for start, length in zip(starts.tolist(), lengths.tolist())
+    }
 
 
 def _schema(block: _Block, table: str) -> pa.Schema | None:
