@@ -141,8 +141,8 @@ def list_(events: bool) -> None:
         say(CAVEAT)
         click.echo(f"\n{columns(_scenario_rows(), indent='')}\n")
         say(
-            "Works/harms: the chance that it works, and that it raises deaths; what-if: no "
-            "probability attached. Use one as --scenario NAME, or as prior: NAME in your file."
+            "Works/harms: the chance that it works, and that it raises deaths; a what-if has "
+            "no probability attached. In a file of yours: prior: NAME."
         )
     click.echo("Details: odforecast scenario show NAME. Events: --events")
 
