@@ -120,8 +120,8 @@ class Bench:
         return deaths(ahead(forecast), forecast.locations) - truth(self.release, last)
 
     def _rules(self, panel: Panel, given: Scenario, goal: np.ndarray) -> np.ndarray:
-        again = project(self.model.fit(panel), given, HORIZON, self.draws, 1)
-        relative = project(again.baseline, given, seed=1)
+        again = project(self.model.fit(panel), given, HORIZON, self.draws, 1, begun=True)
+        relative = project(again.baseline, given, seed=1, begun=True)
         paths = (again.baseline, relative.forecast("begun"), again.forecast("begun"))
         return np.array([over_places(deaths(ahead(p), p.locations) - goal) for p in paths])
 

@@ -11,7 +11,6 @@ import pytest
 
 from odforecast.hub import check_hub, read_hub
 from odforecast.names import HUB_COLUMNS
-from odforecast.say import between, rounded, step_of
 from odforecast.scenario import CAVEAT, prior_names, read_scenarios
 
 FAST = ("--model", "drift", "--draws", "60", "--horizon", "13")
@@ -175,12 +174,12 @@ def test_compare_is_a_grid_of_options(tmp_path):
     first, shock = us.splitlines()[4:6]
     row = rows[(rows["scenario_id"] == names[0]) & (rows["location"] == "US")].iloc[0]
     low, mean, high = (row[f"averted_{key}"] for key in ("q05", "mean", "q95"))
-    said = f"{rounded(mean, step_of(low, high))} ({between(low, high)})"
-    assert said.replace("-", "−") in first
+    low, mean, high = (f"{float(f'{x:.2g}'):,.0f}" for x in (low, mean, high))
+    assert f"{mean} ({low} to {high})" in first
     assert "59%" in first
     assert shock.count("–") == 3  # a what-if: no chance, and nothing over all outcomes
     said = json.loads(cli("compare", *WEST, *asked, "--json").stdout)
-    assert {"meta", "answer", "outcomes", "averted"} == set(said)
+    assert {"meta", "answer", "outcomes", "averted", "notes"} == set(said)
 
 
 def test_where_few_draws_work_there_is_no_interval():
@@ -215,3 +214,42 @@ def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):
     neutral, named = (f"effect removed, {prior} prior" for prior in ("neutral", "named"))
     assert set(by_way["2024"].index) == {named, neutral, "forecast from the eve"}
     assert by_way[("2024", neutral)] < by_way[("2024", named)]
+
+
+def test_an_onset_in_the_past_needs_begun_and_its_answer_begins_with_what_is_counted(tmp_path):
+    words = ("cooperation-resumed", *FAST, "--onset", "2023-11")
+    for command in ("run", "compare", "sensitivity"):
+        refused = cli(command, *words, code=1)
+        said = " ".join(refused.output.split())
+        assert "its effect until August 2025, the last count, is already in the counts" in said
+        assert "(--begun)" in said
+    lead = (
+        r"Its effect until August 2025 is already in the counts\. From then on it is assumed to "
+        r"fade, which adds [\d,]+ drug overdose deaths to a forecast in which it would have lasted"
+    )
+    for command in ("run", "compare"):
+        said = " ".join(cli(command, *words, "--begun", code=0).output.split())
+        assert re.search(lead, said), command
+        assert re.search(r"adds [\d,]+ \(", said), command
+        assert not re.search(r"[Ii]f it works: [\d,]+ more", said), command
+        (note,) = json.loads(cli(command, *words, "--begun", "--json").stdout)["notes"]
+        assert note["scenario_id"] == "cooperation-resumed"
+        assert re.match(lead, note["note"])
+    faded = cli("run", *words[:-1], "2015-02", "--begun", code=1)
+    assert "its effect ended in " in " ".join(faded.output.split())
+
+
+def test_a_name_is_an_argument_and_a_folder_is_not_needed(tmp_path):
+    text = cli("run", "tariff-only", *WEST, code=0).output
+    assert "Write a brief, tables and draws with --out DIR" in text
+    option = cli("run", "--scenario", "tariff-only", *WEST, code=0).output
+    assert option == text
+    assert "name a scenario: one from odforecast scenario list" in cli("run", code=2).output
+    refused = cli("run", "tariff-only", "--replace", code=2).output
+    assert "--replace is about --out DIR" in refused
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\ninterventions: [{name: kits, onset: 2026-03, percent: -10%}]\n")
+    own = " ".join(cli("run", path, *WEST, code=0).output.split())
+    assert "This is a what-if: no probability is attached." in own
+    assert "works 100%" not in own
+    assert "no probability attached" in cli("show", path, code=0).output

@@ -41,7 +41,8 @@ def words(page: str) -> str:
 
 
 def seen_of(baseline, *scenarios, location="US") -> str:
-    return words(write_brief(sc.project(baseline, list(scenarios), seed=1), location=location))
+    projection = sc.project(baseline, list(scenarios), seed=1, begun=True)
+    return words(write_brief(projection, location=location))
 
 
 def of_prior(name: str, onset: str, *more: str, called: str = "", **changed) -> sc.Scenario:

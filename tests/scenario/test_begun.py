@@ -35,8 +35,8 @@ def one(size=-0.3, before=6, name="x", **changes):
 
 
 def both(fitted, scenario, draws=60, horizon=24):
-    again = project(fitted, scenario, horizon, draws, 3)
-    return again, project(again.baseline, scenario, seed=3)
+    again = project(fitted, scenario, horizon, draws, 3, begun=True)
+    return again, project(again.baseline, scenario, seed=3, begun=True)
 
 
 def made_up(months, states=("OH", "WV")):
@@ -72,7 +72,9 @@ def test_draws_without_an_effect_keep_the_baseline_bit_for_bit(fitted):
     "changes", [{}, {"scope": "T40.4", "replaced": Beta(2, 8)}, {"exposure": FELT}]
 )
 def test_sums_parts_and_what_is_known(fitted, changes):
-    again = project(fitted, one(Normal(-0.4, 0.1), direction="fall", **changes), 24, 40, 3)
+    again = project(
+        fitted, one(Normal(-0.4, 0.1), direction="fall", **changes), 24, 40, 3, begun=True
+    )
     base, path = again.baseline, again.forecast("x")
     us, parts = base.index("US"), [base.index(s) for s in JURISDICTIONS]
     for target in TARGETS:
@@ -302,7 +304,7 @@ def test_what_is_still_to_come_is_counted_against_the_course_without_it(fitted):
     assert 0.5 * -rest < share < -rest
     saved = again.averted_draws("x")[:, :, ahead].sum(axis=2).mean(axis=0)
     assert np.allclose(again.answer()["averted_mean"], saved)
-    assert "only what is still to come of it is counted" in again.text("US")
+    assert "Its effect until April 2025 is already in the counts" in again.text("US")
     chosen = again.select(["OH"])
     assert np.allclose(chosen.answer()["averted_mean"], saved[again.baseline.index("OH")])
     assert not plain.bases  # of a forecast: on the forecast as it is

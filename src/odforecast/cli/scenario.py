@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as with_
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -44,9 +45,9 @@ from odforecast.names import TARGET_12MO
 from odforecast.report.annex import prior_figure, short_titles
 from odforecast.report.brief import write_briefs
 from odforecast.report.page import for_spreadsheets
-from odforecast.say import between, minus, rounded, step_of
+from odforecast.say import two_digits
 from odforecast.scenario import CAVEAT, Past, catalogue
-from odforecast.scenario.answer import CLASS_WARNING, scenario_title
+from odforecast.scenario.answer import CLASS_WARNING, answers, scenario_title
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.mechanism import caveat
 from odforecast.scenario.past import WHATEVER
@@ -74,6 +75,7 @@ class Options:
     """Scenarios, and what goes with them."""
 
     #: Names, files or ``null``; each may be several, with commas.
+    names: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     #: First month of those that have none; None for the month after the as-of date.
     onset: str | None = None
@@ -81,6 +83,8 @@ class Options:
     later: tuple[int, ...] = ()
     #: Own shares by place: ``NAME=FILE``.
     tables: tuple[str, ...] = ()
+    #: Also scenarios that began by the last known month.
+    begun: bool = False
 
 
 #: What every forecast under scenarios is made of.
@@ -102,15 +106,18 @@ FORECAST = opt.add_options(
     opt.JSON,
 )
 SCENARIOS = opt.add_options(
+    click.argument("names", nargs=-1, metavar="[NAME|FILE]..."),
     opt.what_option(
         "--scenario FILE|NAME",
         "scenarios",
         multiple=True,
-        required=True,
-        help="A name from odforecast scenario list, a scenario file of yours, or null; with "
-        "commas, or repeated.",
+        help="The same as NAME or FILE; with commas, or repeated.",
     ),
     FORECAST,
+    opt.what_option(
+        "--begun",
+        help="Also scenarios that have begun: only what changes after the last count is shown.",
+    ),
     opt.data_option(
         "--exposure NAME=FILE",
         "tables",
@@ -287,6 +294,7 @@ def make_projection(
             seed=simulation.seed,
             until=request.until,
             exposures=exposures,
+            begun=options.begun,
         )
     if (
         "US" in places
@@ -308,7 +316,12 @@ def _scenarios(options: Options, panel: od.Panel) -> tuple[od.Scenario, ...]:
 
     What has no onset begins at the one that was given, or after the as-of day.
     """
-    scenarios = sources.find_scenarios(options.scenarios)
+    words = (*options.names, *options.scenarios)
+    if not words:
+        raise click.UsageError(
+            "name a scenario: one from odforecast scenario list, a scenario file, or null"
+        )
+    scenarios = sources.find_scenarios(words)
     onset = options.onset
     is_open = any(item.is_open for item in scenarios)
     if onset is not None and not is_open:
@@ -377,23 +390,55 @@ def _data(projection: od.Projection, meta: dict[str, Any]) -> dict[str, Any]:
         "answer": [],
         "outcomes": [],
         "averted": [],
+        "notes": [],
     }
     if _changes_of(projection):
         data["answer"] = projection.answer()
         data["outcomes"] = projection.outcomes()
         data["averted"] = projection.averted()
+        for place in projection.baseline.locations:
+            for name, text in _begun_texts(projection, place).items():
+                note = {"scenario_id": name, "location": place, "note": text}
+                data["notes"].append(note)
     return data
 
 
+def _begun(projection: od.Projection) -> list[str]:
+    """The scenarios of which something began by the last known month."""
+    last = projection.baseline.last_month
+    return [x.name for x in _changes_of(projection) if min(_onsets(x)) <= last]
+
+
+def _begun_texts(projection: od.Projection, place: str) -> dict[str, str]:
+    """Of the scenarios that have begun, what is in the counts and what changes later."""
+    names = [item.name for item in _changes_of(projection)]
+    texts = {
+        name: answer.begun for name, answer in zip(names, answers(projection, place))
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
 def ranged(row: Any) -> str:
-    """Deaths prevented: the mean with its interval, no finer than it; a dash where none is."""
+    """Deaths prevented: the mean with its 90% interval, in two digits; a dash where none is.
+
+    What has begun adds deaths where it fades.
+    """
     mean = row["averted_mean"]
-    low = row["averted_q05"]
-    high = row["averted_q95"]
+    ends = [row["averted_q05"], row["averted_q95"]]
     if mean != mean:
         return "–"
-    interval = f" ({between(low, high)})" if low == low else ""
-    return minus(f"{rounded(mean, step_of(low, high))}{interval}")
+    adds = bool(row.get("begun")) and mean < 0
+    if adds:
+        mean = -mean
+        ends = [-end for end in reversed(ends)]
+    interval = f" ({' to '.join(map(_two_digits, ends))})" if ends[0] == ends[0] else ""
+    return f"{'adds ' if adds else ''}{_two_digits(mean)}{interval}"
+
+
+def _two_digits(deaths: float) -> str:
+    """Deaths in two significant digits, with a minus sign where they are below zero."""
+    text = two_digits(deaths)
+    return f"−{text}" if deaths < 0 and text != "0" else text
 
 
 def _at_place(table: pd.DataFrame, place: str) -> pd.DataFrame:
@@ -421,8 +466,8 @@ _YEARS = (
 @opt.add_options(
     SCENARIOS,
     opt.PLOT,
-    opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True),
-    opt.replace(),
+    opt.out("Folder to write: a brief, tables, draws and figures.", ()),
+    opt.replace("out"),
     opt.output_option(
         "--paper",
         type=click.Choice(["letter", "a4"]),
@@ -434,6 +479,7 @@ _YEARS = (
         "--style FILE",
         type=opt.EXISTING_FILE,
         advanced=True,
+        about="out",
         reads=True,
         help="Your own style sheet for the brief.",
     ),
@@ -444,29 +490,31 @@ def run(
     simulation: Simulation,
     options: Options,
     output: Output,
-    out: Path,
+    out: Path | None = None,
     replace: bool = False,
     paper: Any = "letter",
     style: Path | None = None,
 ) -> Answer:
     """Project a forecast under scenarios, and write a brief.
 
-    The brief is for decision-makers, one file with a section for each place: the US, and those of
-    --locations. An effect on a drug class acts on the forecast deaths of that class. --indicator
-    T40.4 projects the class itself.
+    NAME is one of odforecast scenario list, or null; FILE is a scenario file of yours. The brief
+    that --out writes is for decision-makers, one file with a section for each place: the US, and
+    those of --locations. An effect on a drug class acts on the forecast deaths of that class.
+    --indicator T40.4 projects the class itself.
 
     \b
-    odforecast scenario run --scenario cooperation-resumed --out brief
+    odforecast scenario run cooperation-resumed --out brief
     """
-    opt.check_outside("--out", out, ("--plot", output.plot))
-    opt.check_folder(
-        "--out",
-        out,
-        replace=replace,
-        content="a run",
-        pattern=_FILES,
-        marks=(MARK, f"{DATA_FOLDER}/{MARK}"),
-    )
+    if out is not None:
+        opt.check_outside("--out", out, ("--plot", output.plot))
+        opt.check_folder(
+            "--out",
+            out,
+            replace=replace,
+            content="a run",
+            pattern=_FILES,
+            marks=(MARK, f"{DATA_FOLDER}/{MARK}"),
+        )
     projection, panel, meta = make_projection(
         request,
         data,
@@ -475,7 +523,7 @@ def run(
         as_json=output.as_json,
     )
 
-    def write() -> None:
+    def write(out: Path) -> None:
         """Write the folder."""
         with replacing_folder(out) as folder:
             waiting = _write(projection, panel, out=folder / DATA_FOLDER)
@@ -490,22 +538,20 @@ def run(
                 )
 
     notes = ["", caveat(projection.scenarios)]
-    started = [
-        item.name
-        for item in _changes_of(projection)
-        if min(_onsets(item)) <= panel.last_month
-    ]
+    started = _begun(projection)
     if started:
         notes.append(
             f"{', '.join(started)} began before the last known month: odforecast update "
             "--scenario says after each release how likely it is that it works"
         )
+    if out is None:
+        notes.append("Write a brief, tables and draws with --out DIR")
     return Answer(
         text=lambda: _show_answer(projection),
         data=lambda: _data(projection, meta),
         figure=projection.plot,
         notes=notes,
-        files=[(write, f"written: {out}/")],
+        files=[] if out is None else [(partial(write, out), f"written: {out}/")],
     )
 
 
@@ -513,7 +559,8 @@ def _show_answer(projection: od.Projection) -> None:
     """The answer in words, and by calendar year, of the first places."""
     if not _changes_of(projection):
         say(
-            "The status quo alone: its forecast is in data/quantiles.csv. There is no brief."
+            "The status quo alone: its forecast is in data/quantiles.csv of --out. There is no "
+            "brief."
         )
         return
     places = projection.baseline.locations
@@ -521,6 +568,7 @@ def _show_answer(projection: od.Projection) -> None:
     first_months = projection.answer().groupby("scenario_id")["first_month"].first()
     started = years["last_month"] >= years["scenario_id"].map(first_months)
     years = years[(years["kind"] == "year") & started]
+    years = years.assign(begun=years["scenario_id"].isin(_begun(projection)))
     for place in places[:SHOWN]:
         title(place)
         for text in projection.text(place).splitlines():
@@ -529,7 +577,9 @@ def _show_answer(projection: od.Projection) -> None:
         table = lay(_at_place(years, place), _YEARS)
         click.echo(f"\n{table}")
     if len(places) > SHOWN:
-        click.echo(f"\n{len(places) - SHOWN} more places are in data/answer.csv")
+        click.echo(
+            f"\n{len(places) - SHOWN} more places are in data/answer.csv of --out"
+        )
 
 
 def _onsets(item: od.Scenario) -> list[np.datetime64]:
@@ -640,7 +690,7 @@ def compare(
     It draws no figures and writes no folder: odforecast scenario run does.
 
     \b
-    odforecast scenario compare --scenario cooperation-resumed,tariff-only
+    odforecast scenario compare cooperation-resumed tariff-only
     """
     projection, _, meta = make_projection(
         request,
@@ -655,15 +705,20 @@ def compare(
         """Print a table for each place."""
         # What it is there for: it works; of several, all of them do; or it raises deaths.
         keys = ["location", "scenario_id"]
-        best = (
-            projection.outcomes().drop_duplicates(keys).set_index(keys).to_dict("index")
-        )
+        table = projection.outcomes().drop_duplicates(keys)
+        begun = answer["scenario_id"].isin(_begun(projection))
+        table["begun"] = begun.to_numpy()
+        best = table.set_index(keys).to_dict("index")
         outcomes: Any = [
             best[key] for key in zip(answer["location"], answer["scenario_id"])
         ]
         last = projection.baseline.months[-1]
         head = f"deaths prevented by {last}, compared with no new measure"
-        _print_places(answer.assign(best=outcomes), head, columns=_OPTIONS)
+        for place in projection.baseline.locations[:SHOWN]:
+            for name, text in _begun_texts(projection, place).items():
+                say(f"{place}, {name}: {text}")
+        rows = answer.assign(best=outcomes, begun=begun)
+        _print_places(rows, head, columns=_OPTIONS)
 
     notes = ["", caveat(projection.scenarios)]
     return Answer(show, lambda: _data(projection, meta), frame=answer, notes=notes)
@@ -730,7 +785,7 @@ def sensitivity(
         ):
             title(
                 f"{place}, {name}: deaths prevented by {base.months[-1]}, mean "
-                f"{part['averted'].iloc[0]:z,.0f}, with one assumption low or high"
+                f"{_two_digits(part['averted'].iloc[0])}, with one assumption low or high"
             )
             several = len(set(part["intervention"])) > 1
             names = [text_of("", "intervention")] if several else []
@@ -740,7 +795,7 @@ def sensitivity(
             ]
             if not costs.empty:
                 head = f"not prevented\nby {costs['until'].iloc[0]}"
-                lost = Column(head, "not_prevented", form="{:z,.0f}")
+                lost = Column(head, "not_prevented", form=_two_digits)
                 table = lay(costs, [_DELAY, _ONSET, lost, _RUN_OUT])
                 click.echo(f"\n{table}")
 
@@ -752,14 +807,14 @@ def sensitivity(
 _TORNADO = (
     text_of("", "assumption"),
     Column("low", "low_value", form="{:>}"),
-    Column("prevented", "averted_low", form="{:z,.0f}"),
+    Column("prevented", "averted_low", form=_two_digits),
     Column("high", "high_value", form="{:>}"),
-    Column("prevented", "averted_high", form="{:z,.0f}"),
+    Column("prevented", "averted_high", form=_two_digits),
 )
 _DELAY = text_of("months of\nwaiting", "delay")
 _ONSET = Column("onset", "onset", form="{:>}")
 _RUN_OUT = Column(
-    "not prevented\nover 40 years", "not_prevented_run_out", form="{:z,.0f}"
+    "not prevented\nover 40 years", "not_prevented_run_out", form=_two_digits
 )
 
 

@@ -153,6 +153,7 @@ def _project(
             horizon=horizon,
             draws=draws,
             seed=s,
+            begun=True,
         )
         if projection.can_add:
             projection = projection.with_nation()

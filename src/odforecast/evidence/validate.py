@@ -46,7 +46,9 @@ def check_null(setting: Setting) -> CheckResult:
             ),
         ),
     )
-    projection = project(fitted, [NULL, zero], horizon=24, draws=200, seed=setting.seed)
+    projection = project(
+        fitted, [NULL, zero], horizon=24, draws=200, seed=setting.seed, begun=True
+    )
     baseline = fitted.forecast(24, draws=200, seed=setting.seed)
     rows = [
         {

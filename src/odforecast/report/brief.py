@@ -56,7 +56,6 @@ from odforecast.scenario.answer import (
     Answer,
     answers,
     assumed,
-    begun_text,
     judged,
     outcomes_of,
     scenario_title,
@@ -131,6 +130,9 @@ def write_brief(
     dates = {when(x) for _, x in _interventions(chosen)}
     begins = f"in {dates.pop()}" if len(dates) == 1 else "on different dates"
     subject = "Options begin" if len(chosen) > 1 else "It begins"
+    last_month = projection.baseline.last_month
+    if all(x.onset[1] <= last_month for _, x in _interventions(chosen)):
+        subject = "Options began" if len(chosen) > 1 else "It began"
     places = []
     for code in codes:
         part = projection.select([code])
@@ -314,7 +316,6 @@ def first_page(
     choices = options(projection, clocks)
     scale, rows = strips(choices)
     answer, more = lead(choices, deaths)
-    more += begun_text(chosen, baseline)
     them = "them" if len(choices) > 1 else "it"
     a = choices[0].answer
     return {
@@ -445,7 +446,11 @@ def lead(choices: Sequence[Option], deaths: str) -> tuple[str, str]:
     a = first.answer
     label, p, works, _ = a.outcomes[0]
     expected = f"of the {a.baseline} {deaths} expected in {a.place} from {a.period}"
-    if first.what_if:
+    if a.begun:
+        answer = f"{a.title}. {a.begun}"
+        if a.owner:
+            answer += f" Over all outcomes: {a.combined} on average."
+    elif first.what_if:
         answer = f"{a.title}: if it {label}, {works} on average, {expected}."
     elif a.single:
         who = f"{DEVELOPERS} judge" if a.owner == OURS else "was judged"
@@ -467,6 +472,9 @@ def lead(choices: Sequence[Option], deaths: str) -> tuple[str, str]:
             else f"The other {len(options)} options"
         )
         sentences.append(f"{subject}: {' to '.join(ends)} on average.")
+    for choice in rest:
+        if choice.answer.begun:
+            sentences.append(f"{choice.answer.title}: {choice.answer.begun}")
     what_ifs = [choice for choice in rest if choice.what_if]
     for choice in what_ifs[:2]:
         effect = choice.answer.outcomes[0][2]
@@ -485,11 +493,16 @@ def bridge(
 ) -> tuple[str, list[tuple[str, str]]] | None:
     """From the change of one class at full strength to that of all deaths over all outcomes.
 
-    Of the first option of one intervention that lowers deaths and that somebody judged, else of
-    the first what-if; None where there is no such option. Means, given that it works.
+    Of the first option of one intervention that has not begun, lowers deaths and that somebody
+    judged, else of the first what-if; None where there is no such option. Means, given that it
+    works.
     """
     single = [
-        o for o in choices if o.answer.single and o.numbers["averted_if_works_mean"] > 0
+        choice
+        for choice in choices
+        if choice.answer.single
+        and not choice.answer.begun
+        and choice.numbers["averted_if_works_mean"] > 0
     ]
     option = next((o for o in single if not o.what_if), single[0] if single else None)
     if option is None:

@@ -19,14 +19,14 @@ from odforecast.errors import ScenarioError
 from odforecast.forecasts.text import place_name
 from odforecast.names import ALL_DRUGS
 from odforecast.say import about, chance, deaths_of, month_name, percent, two_digits
-from odforecast.scenario import drawing
+from odforecast.scenario import drawing, started
 from odforecast.scenario.catalogue import prior_names, prior_title
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.mechanism import caveat
+from odforecast.scenario.started import added_or_prevented
 
 if TYPE_CHECKING:
-    from odforecast.forecasts import Forecast
     from odforecast.scenario.intervention import Scenario
     from odforecast.scenario.projection import Projection
 
@@ -77,6 +77,8 @@ class Answer:
     combined_percent: str
     #: What-ifs that work in all outcomes, beside what was judged.
     given: str = ""
+    #: Of what has begun: what is in the counts already, and what changes later.
+    begun: str = ""
 
     @property
     def single(self) -> bool:
@@ -250,28 +252,42 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
             "only the status quo was projected: there is nothing to compare"
         )
     place = projection.select([code])
+    panel = place.baseline.panel
+    deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
     outcomes = place.outcomes()
-    return tuple(
-        _answer(
-            projection.scenario(row["scenario_id"]), code, row=row, outcomes=outcomes
-        )
-        for row in place.answer().to_dict("records")
-    )
+    made = []
+    for row in place.answer().to_dict("records"):
+        scenario = projection.scenario(row["scenario_id"])
+        mine = outcomes[outcomes["scenario_id"] == scenario.name]
+        averted = mine[["averted_mean", "averted_q05", "averted_q95"]].iloc[0]
+        begun = started.lead(scenario, place.baseline, deaths, averted=tuple(averted))
+        made.append(_answer(scenario, code, row=row, outcomes=mine, begun=begun))
+    return tuple(made)
 
 
 def _answer(
-    scenario: Scenario, code: str, row: Mapping[Any, Any], outcomes: pd.DataFrame
+    scenario: Scenario,
+    code: str,
+    row: Mapping[Any, Any],
+    outcomes: pd.DataFrame,
+    begun: str,
 ) -> Answer:
     """The answer of one scenario, from the tables of one place."""
     owners = dict.fromkeys(x.owner for x in judged(scenario))
     combined, ends = _in_words(
-        row["averted_mean"], row["averted_q05"], high=row["averted_q95"]
+        row["averted_mean"],
+        row["averted_q05"],
+        high=row["averted_q95"],
+        begun=bool(begun),
     )
     parts = []
-    for part in outcomes[outcomes["scenario_id"] == scenario.name].to_dict("records"):
+    for part in outcomes.to_dict("records"):
         chance_of = "" if np.isnan(part["chance"]) else assumed(part["chance"])
         change = _in_words(
-            part["averted_mean"], part["averted_q05"], high=part["averted_q95"]
+            part["averted_mean"],
+            part["averted_q05"],
+            high=part["averted_q95"],
+            begun=bool(begun),
         )
         parts.append((str(part["outcome"]), chance_of, *change))
     what_ifs = [
@@ -288,13 +304,16 @@ def _answer(
         combined_range=ends,
         combined_percent=percent(row["percent_mean"]) if ends else "",
         given=", ".join(what_ifs) if owners else "",
+        begun=begun,
     )
 
 
-def _in_words(mean: float, low: float, high: float) -> tuple[str, str]:
+def _in_words(mean: float, low: float, high: float, begun: bool) -> tuple[str, str]:
     """A mean and its interval; where there are too few draws for one, that more are needed."""
     if np.isnan(low):
         return "too few draws to say", ""
+    if begun:
+        return added_or_prevented(mean), added_or_prevented(low, high)
     return fewer_or_more(mean), fewer_to_more(low, high)
 
 
@@ -318,24 +337,10 @@ def text(projection: Projection, location: str | None = None) -> str:
     panel = projection.baseline.panel
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
     scenarios = [s for s in projection.scenarios if not s.is_null]
-    lines = [
-        sentences(answer, deaths) + begun_text([scenario], projection.baseline)
-        for answer, scenario in zip(answers(projection, location), scenarios)
-    ]
+    lines = [sentences(answer, deaths) for answer in answers(projection, location)]
     if any(x.scope != ALL for s in scenarios for x in s.interventions):
         lines.append(CLASS_WARNING)
     return "\n".join([*lines, caveat(scenarios)])
-
-
-def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
-    """A sentence on what began before the last known month; empty where nothing did."""
-    last = baseline.last_month
-    if all(x.onset[0] > last for s in scenarios for x in s.interventions):
-        return ""
-    return (
-        f" It began by {month_name(last)}: only what is still to come of it is counted, against "
-        "the course without that."
-    )
 
 
 def sentences(a: Answer, deaths: str) -> str:
@@ -343,15 +348,22 @@ def sentences(a: Answer, deaths: str) -> str:
     without = (
         f"About {a.baseline} are expected in {a.place} from {a.period} without it."
     )
-    if a.single:
+    if a.single and a.begun:
+        first = f"{a.begun} {without.replace('without it', 'if it stays as it was')} {a.judged}"
+    elif a.single:
         first = _single(a, deaths, without=without)
     else:
         given = f"If the what-if ({a.given}) works. " if a.given else ""
         cases = [
             f"{name} {p}: {_ranged(mean, ends)}" for name, p, mean, ends in a.outcomes
         ]
-        first = f"{given}{a.owner}, and the {deaths} in each case: {'; '.join(cases)}. {without}"
-    if not (a.owner and a.combined_range):
+        begun = f"{a.begun} " if a.begun else ""
+        first = (
+            f"{begun}{given}{a.owner}, and the {deaths} in each case: {'; '.join(cases)}. "
+            f"{without}"
+        )
+    is_nothing = a.combined == a.combined_range  # no change in any draw
+    if is_nothing or not (a.owner and a.combined_range):
         return f"{a.title}. {first}"
     return (
         f"{a.title}. {first} Over all outcomes: {a.combined} on average ({a.combined_percent}; 90% "

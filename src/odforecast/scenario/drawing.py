@@ -45,6 +45,9 @@ JUDGED = 36
 #: Points on the prior of a size by which its chances are counted.
 POINTS = 20_000
 
+#: Draws behind a mean course.
+MEANS = 2_000
+
 _STATES = frozenset(JURISDICTIONS)
 
 Numbers = Mapping[str, Floats]
@@ -183,6 +186,13 @@ def curve(x: Intervention, months: Months) -> Floats:
     """Share of the full effect in each month, every prior at its median, shape (M,)."""
     half = {key: np.full(1, 0.5) for key in STREAMS}
     return np.asarray(Timings.from_uniforms(x, half).shape(months)[0])
+
+
+def mean_course(x: Intervention, months: Months) -> Floats:
+    """Mean share of the full effect in each month, less what a rebound takes back, (M,)."""
+    u = uniforms(x, 0, draws=MEANS)
+    course = _course(x, np.full((MEANS, 1), -1.0), months=months, u=u)
+    return np.asarray(-course[:, 0].mean(axis=0))
 
 
 def outcome(x: Intervention, draws: int, seed: int) -> Floats:

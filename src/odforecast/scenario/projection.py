@@ -43,6 +43,7 @@ from odforecast.scenario.apply import (
 )
 from odforecast.scenario.intervention import NULL, Scenario
 from odforecast.scenario.mechanism import caveat
+from odforecast.scenario.started import check_started
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +68,7 @@ def project(
     *,
     until: object | None = None,
     exposures: Mapping[str, Mapping[str, float]] | None = None,
+    begun: bool = False,
 ) -> Projection:
     """Project a forecast under scenarios.
 
@@ -78,10 +80,11 @@ def project(
     draw's own deaths of the class, and all deaths change by as many; both are there afterwards
     (:meth:`Projection.part`).
 
-    An intervention that began before the last known month has already left its mark on the
-    data: only what changes **after** that month counts, ``delta(t) - delta(last month)``. Of a
-    fitted model the baseline is fitted again without it, so that its part of the trend does not
-    count twice (:mod:`odforecast.scenario.apply`); a forecast has that part in it.
+    An intervention that began by the last known month has already left its mark on the data, and
+    is refused without ``begun``. With it only what changes **after** that month counts,
+    ``delta(t) - delta(last month)``. Of a fitted model the baseline is fitted again without it, so
+    that its part of the trend does not count twice (:mod:`odforecast.scenario.apply`); a forecast
+    has that part in it.
 
     Where the draws are joint and US is the sum of its 52 jurisdictions, it stays their sum;
     elsewhere US is scaled with its own exposure.
@@ -102,6 +105,8 @@ def project(
     exposures : mapping of str to (mapping of str to float), optional
         Shares by place, by any of its names: ``{"fentanyl-share": {"Ohio": 0.62, …}}``.
         Default for ``fentanyl-share``: from the forecast's panel, where T40.4 stands beside it.
+    begun : bool
+        Also scenarios that began by the last known month.
 
     Returns
     -------
@@ -111,7 +116,8 @@ def project(
     ------
     ScenarioError
         If names repeat; if an exposure is missing; if the draws do not mean monthly deaths
-        and a scenario is not null; if an onset lies before the data.
+        and a scenario is not null; if an onset lies before the data, or by the last known
+        month without ``begun``; if the effect ended before the forecast begins.
 
     Examples
     --------
@@ -163,6 +169,7 @@ def project(
         warnings += check_scenario(
             baseline, scenario, refitted=isinstance(source, Fitted)
         )
+        check_started(scenario, baseline.last_month, begun=begun)
         felt = applied.felt(scenario)
         columns |= {
             (name, intervention): values for intervention, values in felt.items()
