@@ -43,6 +43,7 @@ def test_a_scenario_frozen_when_regions_had_their_own_lag_is_still_the_same(tmp_
     path = tmp_path / FOLDER / "resumed" / FROZEN
     held = json.loads(path.read_text())
     held["scenario"]["interventions"][0]["lag_spread"] = {"uniform": [0.0, 1.0]}
+    held["scenario"]["interventions"][0]["note"] = "An earlier note."
     held["hash"] = "0" * 16
     held["check"] = _check(held["on"], held["hash"], held["scenario"])
     path.write_text(json.dumps(held))

@@ -457,15 +457,16 @@ LOCATIONS = _locations(
     "all",
     "Places by any of their names, with commas: US,Ohio,NYC. Ohio/* means its counties.",
 )
+PLACE_WORDS = click.argument(
+    "places",
+    nargs=-1,
+    metavar="[PLACE]...",
+    is_eager=True,
+    callback=_join_words,
+)
 #: Places as words, or with --locations: words are eager, and so there when these are read.
 PLACES = add_options(
-    click.argument(
-        "places",
-        nargs=-1,
-        metavar="[PLACE]...",
-        is_eager=True,
-        callback=_join_words,
-    ),
+    PLACE_WORDS,
     _locations("all", "Places, as an option: US,Ohio,NYC.", advanced=True),
 )
 PLACES_BESIDE_US = _locations(

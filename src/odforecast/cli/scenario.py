@@ -34,6 +34,7 @@ from odforecast.cli.screen import (
     working,
 )
 from odforecast.cli.source import Data, Request, Simulation
+from odforecast.cli.when import when
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
 from odforecast.evidence.validate import run_checks
@@ -133,6 +134,9 @@ def scenario() -> None:
     """What could cooperation, or a supply shock, change? Effects are assumptions with a source
     and a grade, not estimates: the counts cannot identify cooperation.
     """
+
+
+scenario.add_command(when)
 
 
 # What there is

@@ -25,6 +25,7 @@ from odforecast.plot.frame import (
     reported_of,
 )
 from odforecast.plot.style import (
+    BAND90,
     BLUE,
     DOTTED,
     GRID,
@@ -61,7 +62,7 @@ from odforecast.say import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["averted", "chances", "overlay", "prevented"]
+__all__ = ["averted", "chances", "onset", "overlay", "prevented"]
 
 #: Interval of every band and bar; months of history; pixels of a direct label.
 TAILS = (0.05, 0.95)
@@ -70,6 +71,11 @@ _WIDE = 130.0
 _NOTHING = "nothing but the status quo was projected: nothing is prevented"
 #: Points for the title of a row.
 _ROW = 170.0
+#: Dates that are named in a figure of an onset.
+_MARKED = {
+    "cooperation-suspended": "cooperation suspended",
+    "cooperation-resumed": "cooperation resumed",
+}
 
 
 def overlay(
@@ -488,3 +494,60 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
     head = Head(f"Chance that {track.scenario} works, {called(track.location)}", below)
     sentence = f"Chances that {track.scenario} works: {'; '.join(sentences)}."
     return finish(ax, head, said=sentence, labels=ends, time=True)
+
+
+def onset(onset: Any, *, axes: Axes | None = None) -> Axes:
+    """How much the counts speak for a change that began in each month, and dated events.
+
+    Parameters
+    ----------
+    onset : Onset
+        From :func:`odforecast.scenario.when`.
+    axes : Axes, optional
+
+    Returns
+    -------
+    Axes
+        The Bayes factor against no change; 1 is no evidence either way.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> found = od.scenario.when("T40.4", archive=od.bundled())
+    >>> od.plot.onset(found).get_title(loc="left")
+    'When the change began, United States'
+    """
+    if not hasattr(onset, "bayes_factors"):
+        raise DataError("a figure of an onset needs one", hint="od.scenario.when(...)")
+    ax = drawn_on(axes)
+    when = days(onset.months)
+    factors = onset.bayes_factors
+    interval = onset.interval()
+    ax.axvspan(*days(interval), color=BAND90, alpha=0.5, lw=0)
+    ax.plot(when, factors, "o-", color=BLUE, lw=1.5, ms=4)
+    levels(ax, "{:g}".format, unit="Bayes factor")
+    ax.axhline(1, color=INK, lw=1)
+    label(ax, "1: no evidence either way", at=(when[0], 1), shift=(40, 4))
+    top = ax.get_ylim()[1]
+    texts = []
+    for row in onset.events().to_dict("records"):
+        day = days([row["month"]])[0]
+        ax.axvline(day, ymax=0.04, color=MUTED, lw=1.5)
+        if row["id"] in _MARKED:
+            ax.axvline(day, color=ORANGE, lw=1.2, ls=DOTTED)
+            text = f"{_MARKED[row['id']]}: {chance(row['before'])} before"
+            label(ax, text, at=(day, top), shift=(-5, -14), color=ORANGE, ha="right")
+            texts.append(f"; {text} {month_name(row['month'])}")
+    first, last = map(month_name, interval)
+    strongest = month_name(onset.months[factors.argmax()])
+    counted = about(onset).deaths
+    below = (
+        f"{capital(counted)}. Shaded: 90% interval. Ticks at the bottom: dated events. "
+        "A month is when deaths changed, whatever the cause."
+    )
+    title = f"When the {onset.noun} began, {called(onset.location)}"
+    sentence = (
+        f"{title}, {counted}: 90% interval {first} to {last}, largest Bayes factor "
+        f"{factors.max():.1f} in {strongest}{''.join(texts)}."
+    )
+    return finish(ax, Head(title, below), said=sentence, time=True)

@@ -41,6 +41,7 @@ from odforecast.scenario.past import Past, neutral_twin, past
 from odforecast.scenario.projection import Projection, project
 from odforecast.scenario.sensitivity import attribution, cost_of_delay, tornado
 from odforecast.scenario.track import Track, track
+from odforecast.scenario.when import Onset, when
 
 __all__ = [
     "CAVEAT",
@@ -53,6 +54,7 @@ __all__ = [
     "Judgements",
     "LogNormal",
     "Normal",
+    "Onset",
     "Past",
     "Percent",
     "Prior",
@@ -84,5 +86,6 @@ __all__ = [
     "references",
     "tornado",
     "track",
+    "when",
     "write_scenarios",
 ]

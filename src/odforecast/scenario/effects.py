@@ -391,7 +391,8 @@ class Estimator:
     ``locations``. ``weights`` (S,) say how much each location counts in the mean (its deaths, so
     that the mean is the nation's), equal by default. ``nation`` is the nation's exposure, where its
     own counts take the place of the mean: then :meth:`posterior` needs them. ``draws`` are those of
-    the timing; 1 takes every prior at its median. ``grid`` is what the mean does by itself.
+    the timing; 1 takes every prior at its median. ``numbers`` (J, 7) are the uniform numbers of
+    timings that are wanted, and no others. ``grid`` is what the mean does by itself.
 
     >>> from odforecast.scenario import Fixed, Intervention, Normal
     >>> months = np.arange("2015-01", "2021-01", dtype="datetime64[M]")
@@ -413,6 +414,7 @@ class Estimator:
         nation: float | None = None,
         locations: int | None = None,
         draws: int = TIMINGS,
+        numbers: Floats | None = None,
         grid: Grid = GRID,
         seed: int = 1,
     ) -> None:
@@ -438,7 +440,10 @@ class Estimator:
         )
         self.weights = self.weights / self.weights.mean()
         self.prior = EventPrior.from_event(event)
-        self._numbers = stratified(event, draws, seed=seed)
+        self._draws_closer = numbers is None and draws > 1
+        if numbers is None:
+            numbers = stratified(event, draws, seed=seed)
+        self._numbers = numbers
         self._machine = machine(
             months.size,
             grid,
@@ -521,7 +526,7 @@ class Estimator:
         )
         n_draws = len(self._numbers)
         flat = np.zeros(n_draws)
-        if n_draws == 1:
+        if not self._draws_closer:
             return self._weigh(s, self._numbers, logs=flat, passes=PASSES)
         # Nodes that weigh nothing are left out; timings are drawn again where the counts put
         # them. All draws together have the density of the mixture that they came from.

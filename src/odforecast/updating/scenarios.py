@@ -220,11 +220,13 @@ def _check(on: str, digits: str, stated: dict[str, Any]) -> str:
 
 
 def _differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
-    """Keys whose values differ, with both; titles and questions do not count."""
+    """Keys whose values differ, with both; titles, questions and notes do not count."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys((*before, *after)):
             # Regions had lags of their own once, which no clock read.
-            if name != "lag_spread" and (key or name not in ("title", "question")):
+            if name not in ("lag_spread", "note") and (
+                key or name not in ("title", "question")
+            ):
                 inner = f"{key}.{name}" if key else name
                 yield from _differences(before.get(name), after.get(name), key=inner)
     elif (
