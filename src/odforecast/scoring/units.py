@@ -35,7 +35,7 @@ Observe = Callable[
 Columns = dict[str, Any]
 
 #: Draws are scored in blocks of places of this many values, which stay in a core's own memory.
-_BLOCK_VALUES = 1 << 17
+_BLOCK_VALUES = 1 << 16
 
 
 def score_units(
