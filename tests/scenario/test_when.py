@@ -89,6 +89,7 @@ def test_the_evidence_library_prints_what_the_counts_say(onset):
     assert words in prior["note"]
     row = onset.events().set_index("id").loc["cooperation-resumed"]
     assert row["flat"] == pytest.approx(34 / 45)
+    assert "resumed: 70% before November 2023" in od.plot.alt_text(onset.plot())
     assert row["before"] + row["after"] < 1  # it lasts from November to January
 
 
@@ -105,6 +106,7 @@ def test_counts_that_still_grow_are_completed():
     ("settings", "message"),
     [
         ({"location": "Wyoming"}, "fewer than 3"),
+        ({"indicator": "T40.4", "location": "AL"}, "without a count from 2019-01 to 2024-12"),
         ({"location": ["US", "Ohio"]}, "the US includes"),
         ({"earliest": "2015-01"}, "counts are needed from 2013-01"),
         ({"latest": "2021-06"}, "a year after 2021-01"),

@@ -73,8 +73,8 @@ _NOTHING = "nothing but the status quo was projected: nothing is prevented"
 _ROW = 170.0
 #: Dates that are named in a figure of an onset.
 _MARKED = {
-    "cooperation-suspended": "cooperation suspended",
-    "cooperation-resumed": "cooperation resumed",
+    "cooperation-suspended": "suspended",
+    "cooperation-resumed": "resumed",
 }
 
 
@@ -527,23 +527,25 @@ def onset(onset: Any, *, axes: Axes | None = None) -> Axes:
     ax.plot(when, factors, "o-", color=BLUE, lw=1.5, ms=4)
     levels(ax, "{:g}".format, unit="Bayes factor")
     ax.axhline(1, color=INK, lw=1)
-    label(ax, "1: no evidence either way", at=(when[0], 1), shift=(40, 4))
+    label(ax, "1: no evidence either way", at=(when[0], 1), shift=(16, 4))
     top = ax.get_ylim()[1]
-    texts = []
+    texts: list[str] = []
     for row in onset.events().to_dict("records"):
         day = days([row["month"]])[0]
         ax.axvline(day, ymax=0.04, color=MUTED, lw=1.5)
         if row["id"] in _MARKED:
             ax.axvline(day, color=ORANGE, lw=1.2, ls=DOTTED)
             text = f"{_MARKED[row['id']]}: {chance(row['before'])} before"
-            label(ax, text, at=(day, top), shift=(-5, -14), color=ORANGE, ha="right")
-            texts.append(f"; {text} {month_name(row['month'])}")
+            # In lines of their own, for a narrow figure.
+            shift = -5, -30 + 16 * len(texts)
+            label(ax, text, at=(day, top), shift=shift, color=ORANGE, ha="right")
+            texts.append(f"; cooperation {text} {month_name(row['month'])}")
     first, last = map(month_name, interval)
     strongest = month_name(onset.months[factors.argmax()])
     counted = about(onset).deaths
     below = (
-        f"{capital(counted)}. Shaded: 90% interval. Ticks at the bottom: dated events. "
-        "A month is when deaths changed, whatever the cause."
+        f"{capital(counted)}. Shaded: 90% interval. Ticks: dated events. Dotted: "
+        "cooperation suspended and resumed. A month is when deaths changed, whatever the cause."
     )
     title = f"When the {onset.noun} began, {called(onset.location)}"
     sentence = (

@@ -367,8 +367,8 @@ def when(
     deaths = np.sum(list(counts.values()), axis=0)
     if deaths.min() < FEWEST:
         raise ScenarioError(
-            f"{called(name)} has a month with fewer than {FEWEST:g} {deaths_of(indicator)}: too "
-            "few to date a change",
+            f"{called(name)} has a month without a count from {begin} to {last}, or with fewer "
+            f"than {FEWEST:g} {deaths_of(panel.indicator)}: too few to date a change",
             hint="add places: location=['OH', 'KY'], or a census region",
         )
     weights, falls = weigh_months(
