@@ -1,6 +1,7 @@
 """When a change began: months against independent code, the review's table, and what is printed."""
 
 import json
+from pathlib import Path
 
 import exits
 import numpy as np
@@ -91,6 +92,29 @@ def test_the_evidence_library_prints_what_the_counts_say(onset):
     assert row["flat"] == pytest.approx(34 / 45)
     assert "resumed: 70% before November 2023" in od.plot.alt_text(onset.plot())
     assert row["before"] + row["after"] < 1  # it lasts from November to January
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("row", "settings"),
+    [
+        ("United States", {}),
+        *((region, {"location": region}) for region in ("Northeast", "Midwest", "South", "West")),
+        ("United States, falls alone", {"direction": "fall"}),
+        (
+            "United States, from 2023-01 to 2024-06 only",
+            {"earliest": "2023-01", "latest": "2024-06"},
+        ),
+    ],
+)
+def test_the_page_prints_what_the_counts_say(row, settings):
+    shares = []
+    for indicator in ("T40.4", "all-drugs"):
+        found = when(indicator, archive=od.bundled(), **settings)
+        shares.append(f"{found.before('2023-11'):.0%}")
+    flat = (found.months < np.datetime64("2023-11")).mean()
+    page = (Path(__file__).parents[2] / "docs/concepts/scenarios.md").read_text()
+    assert f"| {row} | {' | '.join(shares)} | {flat:.0%} |" in page
 
 
 def test_counts_that_still_grow_are_completed():

@@ -369,7 +369,7 @@ def when(
         raise ScenarioError(
             f"{called(name)} has a month without a count from {begin} to {last}, or with fewer "
             f"than {FEWEST:g} {deaths_of(panel.indicator)}: too few to date a change",
-            hint="add places: location=['OH', 'KY'], or a census region",
+            hint="name more places, which are added, or a census region",
         )
     weights, falls = weigh_months(
         change, panel.month_grid[span], deaths=deaths, n_months=window.size
