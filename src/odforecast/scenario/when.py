@@ -285,7 +285,7 @@ def when(
     location : str or sequence of str
         The nation, a census region or a place by any of its names. Several are added.
     archive : Archive, optional
-        Default: the bundled releases.
+        Default: your own releases, then the bundled ones.
     as_of : date or str, optional
         Use only data published by this date. Default: the newest release.
     earliest, latest : month or str, optional
@@ -318,10 +318,10 @@ def when(
     >>> round(onset.before("2023-11"), 2)
     0.72
     """
-    from odforecast.vintage import bundled
+    from odforecast.vintage import archive as open_archive
 
     seed = whole("seed", seed, least=0, error=ScenarioError)
-    panel = (archive or bundled()).as_of(as_of).panel(indicator)
+    panel = (archive or open_archive()).as_of(as_of).panel(indicator)
     final = panel.final_through
     last = to_month(through or final)
     first = to_month(earliest or last - (SPAN - 1) * ONE_MONTH)
