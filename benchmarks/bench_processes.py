@@ -8,9 +8,8 @@ each in a process of its own, and with ``--against`` those of another commit's `
 The clock runs from the call of ``backtest`` to the end of the workers.
 
 Where others use the machine, the wall clock says little: a pair above 2 says that they did. Hence
-also *counted*: the processor time
-of one process over what two would need on two free cores, which is all of the parent's processor
-time, and half of the workers'.
+also *counted*: the processor time of one process over what two would need on two free cores, which
+is all of the parent's processor time, and half of the workers'.
 """
 
 from __future__ import annotations
