@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as with_
 from functools import partial
@@ -39,7 +39,8 @@ from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
 from odforecast.evidence.validate import run_checks
 from odforecast.geography import resolve
-from odforecast.hub import scenario_tasks, scenarios_to_hub, write_tasks
+from odforecast.hub import scenarios_to_hub, write_scenario_hub
+from odforecast.hub.making import check_room
 from odforecast.io import replacing, replacing_folder
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import TARGET_12MO
@@ -57,7 +58,7 @@ from odforecast.scenario.projection import HORIZON
 #: Places whose answers are shown on the screen; months of waiting whose cost is worked out.
 SHOWN = 3
 DELAYS = (0, 3, 6, 12)
-#: Draws in the hub file of samples, and simulations of a check.
+#: Draws in samples.parquet, and simulations of a check.
 SAMPLES = 100
 SIMULATIONS = 200
 #: By this file a folder is known to hold a run; runs before 0.2 had it, and the rest, at the top.
@@ -473,6 +474,26 @@ _YEARS = (
     opt.out("Folder to write: a brief, tables, draws and figures.", ()),
     opt.replace("out"),
     opt.output_option(
+        "--hub DIR",
+        writes=(),
+        help="Folder to write: a hubverse hub with a round of these scenarios.",
+    ),
+    opt.output_option(
+        "--round DATE",
+        "round_date",
+        type=opt.DAY,
+        advanced=True,
+        about="hub",
+        help="The round's date, which is its ID.  [default: the as-of date]",
+    ),
+    opt.output_option(
+        "--samples N",
+        type=click.IntRange(min=1),
+        advanced=True,
+        about="hub",
+        help="Simulations in the hub's file, the same of each scenario.  [default: all]",
+    ),
+    opt.output_option(
         "--paper",
         type=click.Choice(["letter", "a4"]),
         default="letter",
@@ -496,6 +517,9 @@ def run(
     output: Output,
     out: Path | None = None,
     replace: bool = False,
+    hub: Path | None = None,
+    round_date: str | None = None,
+    samples: int | None = None,
     paper: Any = "letter",
     style: Path | None = None,
 ) -> Answer:
@@ -519,6 +543,8 @@ def run(
             pattern=_FILES,
             marks=(MARK, f"{DATA_FOLDER}/{MARK}"),
         )
+    if hub is not None:
+        check_room(hub)
     projection, panel, meta = make_projection(
         request,
         data,
@@ -541,6 +567,20 @@ def run(
                     stylesheet=style,
                 )
 
+    files: list[tuple[Callable[[], object], str]] = []
+    if hub is not None:
+        write_hub = partial(
+            write_scenario_hub,
+            projection.forecasts,
+            hub,
+            panel,
+            date=round_date,
+            samples=samples,
+            assumptions=lib.dump_scenarios(projection.scenarios),
+        )
+        files.append((write_hub, f"written: {hub}/"))
+    if out is not None:
+        files.append((partial(write, out), f"written: {out}/"))
     notes = ["", caveat(projection.scenarios)]
     started = _begun(projection)
     if started:
@@ -555,7 +595,7 @@ def run(
         data=lambda: _data(projection, meta),
         figure=projection.plot,
         notes=notes,
-        files=[] if out is None else [(partial(write, out), f"written: {out}/")],
+        files=files,
     )
 
 
@@ -631,13 +671,6 @@ def _write(
     }
     samples = scenarios_to_hub(paths, targets=targets, output_type="sample")
     od.write_hub(samples, out / "samples.parquet")
-    tasks = scenario_tasks(
-        projection.names,
-        base,
-        targets=targets,
-        samples=min(SAMPLES, len(base.draws)),
-    )
-    write_tasks(tasks, out / "hub-config" / "tasks.json")
     projection.to_parquet(out / "draws.parquet")
     (out / MARK).write_text(lib.dump_scenarios(projection.scenarios), encoding="utf-8")
     scenarios = _changes_of(projection)

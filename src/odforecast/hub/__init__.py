@@ -13,12 +13,7 @@ from odforecast.hub.files import to_hub, write_hub
 from odforecast.hub.files import write_hub as write
 from odforecast.hub.layout import Hub, label_of, model_id
 from odforecast.hub.making import init, update
-from odforecast.hub.scenarios import (
-    read_held,
-    scenario_tasks,
-    scenarios_to_hub,
-    write_tasks,
-)
+from odforecast.hub.scenarios import read_held, scenarios_to_hub, write_scenario_hub
 from odforecast.hub.scores import HubScores, score
 from odforecast.hub.submission import submit
 from odforecast.scoring.files import OUTPUT_TYPES, check_hub, read_hub
@@ -39,7 +34,6 @@ __all__ = [
     "read",
     "read_held",
     "read_hub",
-    "scenario_tasks",
     "scenarios_to_hub",
     "score",
     "submit",
@@ -47,5 +41,5 @@ __all__ = [
     "update",
     "write",
     "write_hub",
-    "write_tasks",
+    "write_scenario_hub",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -279,6 +280,15 @@ def write_hub(
     return target
 
 
+def thinned(forecast: Forecast, n: int) -> Forecast:
+    """A forecast of ``n`` of its draws, the same ones of every forecast with as many."""
+    n_draws = len(forecast.draws)
+    # Evenly over the draws: members of a mixture stand one behind the other.
+    chosen = np.arange(n) * n_draws // n
+    known = forecast.known if forecast.known.ndim == 2 else forecast.known[chosen]
+    return replace(forecast, draws=forecast.draws[chosen], known=known, beside={})
+
+
 def csv_lines(table: pd.DataFrame) -> bytes:
     """A checked table as a CSV file."""
     days = {
@@ -304,7 +314,8 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
             days = table[name].to_numpy(dtype="datetime64[D]")
             columns[name] = pa.array(days, type=pa.date32())
         else:
-            kind = pa.float64() if name in _NUMBER_COLUMNS else pa.string()
+            is_number = name in _NUMBER_COLUMNS or table[name].dtype == float
+            kind = pa.float64() if is_number else pa.string()
             kind = pa.int32() if name == "horizon" else kind
             columns[name] = pa.array(table[name], type=kind, from_pandas=True)
     with replacing(path) as part:

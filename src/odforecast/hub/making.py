@@ -568,12 +568,16 @@ def tasks_config(
 
 def one_round(
     required: Mapping[str, Sequence[Any]],
-    ends: Sequence[str],
+    last_month: np.datetime64,
     levels: Sequence[float],
     samples: tuple[int, int],
     joint: Iterable[str],
+    revised: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """``tasks.json`` of one round: values of each task id, all required, and the months' ends."""
+    """``tasks.json`` of one round: values of each task id, all required.
+
+    Horizons count from ``last_month``, the last one known; those of ``revised`` are optional.
+    """
     tasks: dict[str, Any] = json.loads(template("tasks.json"))
     (round_,) = tasks["rounds"]
     task = round_["model_tasks"][0]
@@ -581,7 +585,10 @@ def one_round(
     for name, values in required.items():
         task_ids[name] = {"required": values, "optional": None}
     # Hubs want a variable that follows from others to be optional.
-    task_ids["target_end_date"] = {"required": None, "optional": list(ends)}
+    task_ids["horizon"]["optional"] = list(revised) or None
+    months = last_month + np.array([*revised, *required["horizon"]]) * ONE_MONTH
+    ends = [month_end(month).isoformat() for month in months]
+    task_ids["target_end_date"] = {"required": None, "optional": ends}
     task["task_ids"] = task_ids
     quantiles = task["output_type"]["quantile"]["output_type_id"]
     quantiles["required"] = [float(level) for level in levels]
@@ -593,8 +600,43 @@ def one_round(
     # One set of tasks: a sample may not span two, and a draw is one over both targets.
     round_ |= {"model_tasks": [task], "file_format": ["csv", "parquet"]}
     round_["derived_task_ids"] = tasks.pop("derived_task_ids")
-    del round_["additional_metadata"]
+    (day,) = required["origin_date"]
+    round_["additional_metadata"] = {
+        LAST_DATES: {day: month_end(last_month).isoformat()}
+    }
     return tasks | {"output_type_id_datatype": "double"}
+
+
+def write_round(
+    hub: Path,
+    tasks: Mapping[str, Any],
+    panel: Panel,
+    targets: Iterable[str],
+    name: str,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write a hub of one round: what is asked for, and the counts of targets known then."""
+    for folder in (MODEL_METADATA, MODEL_OUTPUT):
+        (hub / folder).mkdir(parents=True)
+    admin = admin_config(
+        name,
+        TEAM,
+        contact=CONTACT,
+        repository=REPOSITORY,
+        facts={"indicator": panel.indicator, **facts},
+    )
+    write_json(admin, hub / CONFIG / "admin.json")
+    write_json(tasks, hub / CONFIG / "tasks.json")
+    for page in ("target-data.json", "model-metadata-schema.json"):
+        write_text(template(page), hub / CONFIG / page)
+    counts = time_series(panel).assign(as_of=str(panel.as_of))
+    text = counts[counts["target"].isin(targets)].to_csv(
+        index=False,
+        lineterminator="\n",
+        float_format="%.10g",
+        date_format="%Y-%m-%d",
+    )
+    write_text(text, hub / TARGET_DATA / "time-series.csv")
 
 
 def set_samples(

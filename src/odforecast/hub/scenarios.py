@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import DataError, ForecastError
+from odforecast.errors import DataError, ForecastError, whole
 from odforecast.forecasts import Forecast
 from odforecast.geography.places import lookup
-from odforecast.hub.files import to_hub
-from odforecast.hub.making import one_round, write_json
-from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGETS
+from odforecast.hub.files import thinned, to_hub, write_parquet
+from odforecast.hub.layout import MODEL_OUTPUT, model_id, submission_stem
+from odforecast.hub.making import (
+    check_room,
+    one_round,
+    write_metadata,
+    write_round,
+    write_text,
+)
+from odforecast.io import replacing_folder
+from odforecast.months import ONE_MONTH, to_day
+from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGET_12MO
+from odforecast.panel import Panel
 from odforecast.say import listed, quoted
 from odforecast.scoring.files import LONGEST_NAME, is_scenario_name
 from odforecast.sources.columns import BadCell, Column, Parser, Table
 from odforecast.sources.read import read_raw
 
+#: Fewest samples that a round asks for.
+FEWEST_SAMPLES = 100
 #: Columns of the file of :func:`read_held`; the last one may be left out.
 HELD_COLUMNS = (SCENARIO_ID, "first_month", "last_month", "note")
 _MONTH = re.compile(r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])")
@@ -78,101 +90,121 @@ def scenarios_to_hub(
     return pd.concat(parts, ignore_index=True)
 
 
-def scenario_tasks(
-    names: Iterable[str],
-    forecast: Forecast,
-    levels: Sequence[float] = HUB_QUANTILES,
-    targets: Sequence[str] | None = None,
-    samples: int = 100,
-) -> dict[str, Any]:
-    """Hub configuration (``tasks.json``) of one round of scenarios.
+def write_scenario_hub(
+    forecasts: Mapping[str, Forecast],
+    folder: str | os.PathLike[str],
+    panel: Panel,
+    *,
+    date: dt.date | str | None = None,
+    samples: int | None = None,
+    assumptions: str = "",
+) -> Path:
+    """Write a hub of one round of scenarios, with these forecasts as its first submission.
+
+    ``tasks.json`` follows version 6.0.0 of the hubverse's schema. It asks for the 12-month counts
+    of months that were not published yet. Samples of one number are one draw under every scenario,
+    over locations and months as far as the draws are joint.
 
     Parameters
     ----------
-    names : iterable of str
-        The scenarios, all required.
-    forecast : Forecast
-        Gives origin, locations, months, and joint axes.
-    levels : sequence of float
-        Required quantile levels.
-    samples : int
-        Samples of each task, optional for submitters.
-
-    Returns
-    -------
-    dict
-        ``tasks.json`` by version 6.0.0 of the hubverse's schema. Samples of one number belong
-        together over scenarios and targets, and over places and months as far as draws are joint.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel().select(["US"])
-    >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=1, draws=200, seed=1)
-    >>> (task,) = od.hub.scenario_tasks(["null", "less"], forecast)["rounds"][0]["model_tasks"]
-    >>> task["task_ids"]["scenario_id"]
-    {'required': ['null', 'less'], 'optional': None}
-    >>> task["output_type"]["sample"]["output_type_id_params"]["compound_taskid_set"]
-    ['origin_date', 'location']
-    """
-    scenarios = list(names)
-    _check_names(scenarios)
-    for name in scenarios:
-        if scenarios.count(name) > 1:
-            raise ForecastError(
-                f"scenario {quoted(name)} is there twice", hint="name each once"
-            )
-    if samples < 1:
-        raise ForecastError(f"samples is {samples}", hint="1 or more")
-    if targets is None:
-        targets = [target for target in TARGETS if target in forecast.targets]
-    for target in targets:
-        if target not in forecast.targets:
-            raise ForecastError(
-                f"no target {target!r}",
-                hint=f"the forecast has: {', '.join(sorted(forecast.targets))}",
-            )
-    return one_round(
-        {
-            "origin_date": [forecast.as_of.isoformat()],
-            SCENARIO_ID: scenarios,
-            "location": [lookup(state).code for state in forecast.locations],
-            "target": list(targets),
-            "horizon": [int(h) for h in forecast.horizons],
-        },
-        ends=[month_end(month).isoformat() for month in forecast.months],
-        levels=levels,
-        samples=(samples, samples),
-        joint=forecast.joint,
-    )
-
-
-def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write a hub configuration as JSON; the file is complete or absent.
-
-    Parameters
-    ----------
-    tasks : mapping
-        As :func:`scenario_tasks` gives it.
-    path : path
-        Usually ``hub-config/tasks.json``.
+    forecasts : mapping of str to Forecast
+        As for :func:`scenarios_to_hub`, of a built-in model.
+    folder : path
+        Absent or empty.
+    panel : Panel
+        What was known: its counts become the target data.
+    date : date, optional
+        The round's own day, which is its id and the ``origin_date`` in files. Default: the as-of
+        date of the forecasts.
+    samples : int, optional
+        Draws that are written, and the most that the round takes; it asks for 100, or for as many
+        as these. Default: all.
+    assumptions : str
+        Text of ``auxiliary-data/scenarios.yaml``, for other teams.
 
     Returns
     -------
     Path
-        Where it was written.
+        The file of the submission, with quantiles and samples.
+
+    Raises
+    ------
+    DataError
+        If the folder is not empty, or the model is not built in.
+    ForecastError
+        If the date is earlier than the data, there are fewer draws, or as
+        :func:`scenarios_to_hub`.
 
     Examples
     --------
     >>> import tempfile
     >>> import odforecast as od
-    >>> path = od.hub.write_tasks({"rounds": []}, tempfile.mkdtemp() + "/hub-config/tasks.json")
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100).select("OH")
+    >>> path = od.hub.write_scenario_hub({"null": forecast, "less": forecast},
+    ...     tempfile.mkdtemp() + "/hub", panel, date="2026-03-01")
     >>> path.name
-    'tasks.json'
+    '2026-03-01-odforecast-drift.parquet'
+    >>> od.hub.check(path.parents[2]).ok
+    True
     """
-    target = Path(path)
-    write_json(tasks, target)
-    return target
+    target = Path(folder)
+    check_room(target)
+    _check(forecasts, of_samples=True)
+    base = next(iter(forecasts.values()))
+    day = str(to_day(date or base.as_of))
+    if day < str(base.as_of):
+        raise ForecastError(
+            f"the round's date is {day}, and the forecast uses data published by {base.as_of}",
+            hint="give that day or a later one, or forecast from earlier data",
+        )
+    n_draws = len(base.draws)
+    n = n_draws if samples is None else whole("samples", samples, least=1)
+    if n > n_draws:
+        raise ForecastError(
+            f"the forecast has {n_draws} draws, and {n} samples are asked for",
+            hint="forecast with more draws",
+        )
+    targets = [TARGET_12MO]
+    tasks = one_round(
+        {
+            "origin_date": [day],
+            SCENARIO_ID: list(forecasts),
+            "location": [lookup(state).code for state in base.locations],
+            "target": targets,
+            "horizon": [int(h) for h in base.horizons if h >= 1],
+        },
+        last_month=base.last_month,
+        levels=HUB_QUANTILES,
+        samples=(min(FEWEST_SAMPLES, n), n),
+        joint=base.joint,
+    )
+    chosen = {name: thinned(forecast, n) for name, forecast in forecasts.items()}
+    table = pd.concat(
+        [
+            scenarios_to_hub(forecasts, targets=targets),
+            scenarios_to_hub(chosen, targets=targets, output_type="sample"),
+        ]
+    )
+    table = table[table["horizon"] >= 1]
+    table["origin_date"] = pd.Timestamp(day).as_unit("s")
+    label = base.provenance.get("label", base.provenance.get("model", ""))
+    name = model_id(label)
+    file = Path(MODEL_OUTPUT, name, f"{submission_stem(day, name)}.parquet")
+    with replacing_folder(target) as part:
+        write_round(
+            part,
+            tasks,
+            panel.select(base.locations),
+            targets=targets,
+            name=f"Scenarios of US drug-overdose deaths, {day}",
+            facts={},
+        )
+        write_metadata(label, part)
+        write_parquet(table, part / file)
+        if assumptions:
+            write_text(assumptions, part / "auxiliary-data" / "scenarios.yaml")
+    return target / file
 
 
 def _check_names(names: Sequence[object]) -> None:

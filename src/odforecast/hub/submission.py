@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecasts import Forecast
 from odforecast.geography.places import LOCATIONS
-from odforecast.hub.files import csv_lines, id_texts, to_hub, write_parquet
+from odforecast.hub.files import csv_lines, id_texts, thinned, to_hub, write_parquet
 from odforecast.hub.layout import (
     MODEL_METADATA,
     TEAM,
@@ -333,19 +331,8 @@ def _samples(
         raise _NoSamplesError(
             reason, hint="submit quantiles: output_types=['quantile']"
         )
-    # Evenly over the draws: members of a mixture stand one behind the other.
-    chosen = np.arange(n) * n_draws // n
-    known_months = forecast.known
-    if known_months.ndim != 2:
-        known_months = known_months[chosen]
-    sampled = replace(
-        forecast,
-        draws=forecast.draws[chosen],
-        known=known_months,
-        beside={},
-    )
     return to_hub(
-        sampled,
+        thinned(forecast, n),
         targets=targets,
         output_type="sample",
         own=own,

@@ -6,35 +6,20 @@ import os
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from odforecast.backtesting.origin import Origin, as_dict
 from odforecast.backtesting.submission import asked
 from odforecast.backtesting.task import ALL, Task
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
-from odforecast.hub.layout import (
-    CONFIG,
-    MODEL_METADATA,
-    MODEL_OUTPUT,
-    TARGET_DATA,
-    TEAM,
-)
+from odforecast.hub.layout import CONFIG
 from odforecast.hub.making import (
-    CONTACT,
-    LAST_DATES,
     NOWCAST,
-    REPOSITORY,
-    admin_config,
     check_room,
     one_round,
-    template,
-    time_series,
     write_json,
-    write_text,
+    write_round,
 )
 from odforecast.io import replacing_folder
-from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import COUNTIES, HUB_QUANTILES
 from odforecast.panel import Panel
 
@@ -89,15 +74,11 @@ def _is_exported(folder: Path) -> bool:
 
 def _write_origin(task: Task, origin: Origin, panel: Panel, hub: Path) -> None:
     """Write an origin of a task as a hub of one round."""
-    for name in (MODEL_METADATA, MODEL_OUTPUT):
-        (hub / name).mkdir(parents=True)
     units = asked(task, origin)
     day = str(origin.as_of)
-    nowcast = list(NOWCAST) if task.definition["horizons"] == ALL else []
     ahead = [int(horizon) for horizon in units["horizon"].unique()]
     locations = list(units["location"].unique())
     codes = [lookup(state).code for state in panel.locations]
-    months = panel.last_month + np.array([*nowcast, *ahead]) * ONE_MONTH
     tasks = one_round(
         {
             "origin_date": [day],
@@ -105,43 +86,23 @@ def _write_origin(task: Task, origin: Origin, panel: Panel, hub: Path) -> None:
             "target": list(units["target"].unique()),
             "horizon": ahead,
         },
-        ends=[month_end(month).isoformat() for month in months],
+        last_month=panel.last_month,
         levels=HUB_QUANTILES,
         samples=(100, 1000),
         joint=(),
+        revised=NOWCAST if task.definition["horizons"] == ALL else (),
     )
     (round_,) = tasks["rounds"]
     task_ids = round_["model_tasks"][0]["task_ids"]
-    task_ids["horizon"]["optional"] = nowcast or None
     # The target data have more places than a task asks for.
     task_ids["location"]["optional"] = [
         code for code in codes if code not in locations
     ] or None
-    round_["additional_metadata"] = {
-        LAST_DATES: {day: month_end(panel.last_month).isoformat()}
-    }
-    facts = {
-        "indicator": panel.indicator,
-        "task": task.name,
-        "fingerprint": task.fingerprint,
-    }
-    admin = admin_config(
-        f"Task {task.name}",
-        TEAM,
-        contact=CONTACT,
-        repository=REPOSITORY,
-        facts=facts,
+    write_round(
+        hub,
+        tasks,
+        panel,
+        targets=task.definition["targets"],
+        name=f"Task {task.name}",
+        facts={"task": task.name, "fingerprint": task.fingerprint},
     )
-    write_json(admin, hub / CONFIG / "admin.json")
-    write_json(tasks, hub / CONFIG / "tasks.json")
-    for name in ("target-data.json", "model-metadata-schema.json"):
-        write_text(template(name), hub / CONFIG / name)
-    counts = time_series(panel)
-    counts = counts[counts["target"].isin(task.definition["targets"])]
-    text = counts.assign(as_of=day).to_csv(
-        index=False,
-        lineterminator="\n",
-        float_format="%.10g",
-        date_format="%Y-%m-%d",
-    )
-    write_text(text, hub / TARGET_DATA / "time-series.csv")

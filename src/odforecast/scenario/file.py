@@ -1,6 +1,7 @@
 """Scenario files: YAML and TOML, checked key by key.
 
-A file holds one scenario, or several under ``scenarios``. It is data of strangers: it may not
+A file holds one scenario, several under ``scenarios``, or two interventions under ``factors``:
+neither, each alone, and both. It is data of strangers: it may not
 repeat itself into a billion values, ask for an object, nest without end, or name a key twice;
 ``yes`` is a word. A mistake gives one line that names the file, the scenario, the key, what it is
 and what is allowed.
@@ -95,16 +96,33 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
         if not isinstance(loaded, Mapping):
             hint = f"allowed: {', '.join(READERS['Scenario'])}"
             raise ScenarioError("a scenario file is a table of keys", hint=hint)
-        if "scenarios" not in loaded:
+        if "scenarios" not in loaded and "factors" not in loaded:
             return (_read_scenario(loaded),)
-        with located("a file of several scenarios: "):
-            check_keys(loaded, ("scenarios",))
-        items = loaded["scenarios"]
+        key = "scenarios" if "scenarios" in loaded else "factors"
+        with located(f"a file of {key}: "):
+            check_keys(loaded, (key,))
+        items = loaded[key]
+        if key == "factors":
+            return _design(items)
         if not isinstance(items, list) or not items:
             raise refusal("scenarios", items, allowed="a list of one or more")
         return _distinct(_read_all(items, _read_scenario))
     except RecursionError as error:
         raise ScenarioError("nested deeper than any scenario is") from error
+
+
+def _design(items: object) -> tuple[Scenario, ...]:
+    """The scenarios of two factors: neither, each alone, and both."""
+    if not isinstance(items, list) or len(items) != 2:
+        raise refusal("factors", items, allowed="a list of two interventions")
+    first, second = _read_interventions(items, "factor")
+    words = [factor.name.replace("-", " ") for factor in (first, second)]
+    return (
+        Scenario("a-neither", title="A: neither"),
+        Scenario(f"b-{first.name}", (first,), title=f"B: {words[0]} alone"),
+        Scenario(f"c-{second.name}", (second,), title=f"C: {words[1]} alone"),
+        Scenario("d-both", (first, second), title="D: both"),
+    )
 
 
 def _read_all[T](items: Iterable[object], read: Callable[[Any], T]) -> tuple[T, ...]:
@@ -262,12 +280,18 @@ def _read_scenario(table: object) -> Scenario:
         allowed = "a list, or none for the status quo"
         raise refusal(f"{name}: interventions", items, allowed=allowed)
 
-    def read(numbered: tuple[int, object]) -> Intervention:
-        number, item = numbered
-        return _read_intervention(item, f"{name}, intervention {number}")
-
-    interventions = _read_all(enumerate(items, 1), read)
+    interventions = _read_interventions(items, f"{name}, intervention")
     return Scenario(**{**table, "name": name, "interventions": interventions})
+
+
+def _read_interventions(
+    items: Iterable[object], prefix: str
+) -> tuple[Intervention, ...]:
+    """Interventions, numbered in the mistakes of all."""
+    return _read_all(
+        enumerate(items, 1),
+        lambda numbered: _read_intervention(numbered[1], f"{prefix} {numbered[0]}"),
+    )
 
 
 def _read_intervention(table: object, prefix: str) -> Intervention:

@@ -552,6 +552,12 @@ class Several(Struct, forbid_unknown_fields=True):
     scenarios: Annotated[list[Scenario], Meta(min_length=1)]
 
 
+class Design(Struct, forbid_unknown_fields=True):
+    """Two interventions in one file: neither, each alone, and both are its four scenarios."""
+
+    factors: Annotated[list[Intervention], Meta(min_length=2, max_length=2)]
+
+
 def readers(table: type[Struct], **special: Take) -> dict[str, Take]:
     """How the value of each key is read, in the order of a file; of some by functions given."""
     forms = {field.name: field.type for field in msgspec.structs.fields(table)}
@@ -595,7 +601,7 @@ def json_schema() -> dict[str, Any]:
     ['either', 'fall', 'rise']
     """
     _, definitions = msgspec.json.schema_components(
-        [Several], ref_template="#/$defs/{name}"
+        [Several, Design], ref_template="#/$defs/{name}"
     )
     definitions["Distribution"] |= _distribution_schema(definitions["JudgedChance"])
     names = {"enum": list(prior_names())}
@@ -612,11 +618,12 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Scenario file of odforecast",
-        "description": "One scenario, or several under the key scenarios.",
+        "description": "One scenario, several under the key scenarios, or two factors.",
         "type": "object",
-        "if": {"required": ["scenarios"]},
-        "then": {"$ref": "#/$defs/Several"},
-        "else": {"$ref": "#/$defs/Scenario"},
+        "anyOf": [
+            {"$ref": f"#/$defs/{table.__name__}"}
+            for table in (Several, Design, Scenario)
+        ],
         "$defs": definitions,
     }
 

@@ -197,10 +197,10 @@ class _Run:
                 except NotRun as error:
                     outcome = Outcome(name, "not run", file=file, reason=str(error))
             self.outcomes.append(outcome)
-            # hubValidations says of a missing column of round ids twice that it is missing.
-            if outcome.status == "failed" and (
-                check.stops or name == "valid_round_id_col"
-            ):
+            # hubValidations says of a missing column of round ids twice that it is missing. It
+            # stops at an invalid row; here the other checks look at the valid ones.
+            stops = check.stops and name != "valid_vals"
+            if outcome.status == "failed" and (stops or name == "valid_round_id_col"):
                 stop = name
         return stop
 
