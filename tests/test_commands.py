@@ -52,8 +52,8 @@ INLINE = re.compile(r"(?<!`)`((?:odforecast|make backtest)(?: [^`]*)?)`(?!`)")
 COMMENT = re.compile(r"^#\s+((?:odforecast|make backtest) .*)", re.M)
 NAMED = "|".join(cli.COMMANDS)
 LOOKS_LIKE_ONE = re.compile(rf"^(?:\$ )?(?:odforecast (?:{NAMED})|make backtest)\b.*", re.M)
-#: A page whose commands go on from one another: they are run in its order.
-IN_ORDER = ROOT / "docs" / "how-to" / "run-a-hub.md"
+#: Pages whose commands go on from one another: they are run in their order.
+IN_ORDER = [ROOT / "docs" / "how-to" / f"{name}.md" for name in ("run-a-hub", "scenario-round")]
 #: Forecasts of a reader's own, as the page on them shows.
 SUBMIT = (ROOT / "docs" / "how-to" / "submit.md").read_text()
 (OWN_FORECASTS,) = re.findall(r"```text\n(location,month,horizon,level,.*?)```", SUBMIT, re.S)
@@ -95,7 +95,7 @@ def _after_name(args: list[str]) -> list[str]:
 
 
 def _to_run() -> Iterator[str]:
-    for page in (page for page in PAGES if page != IN_ORDER):
+    for page in (page for page in PAGES if page not in IN_ORDER):
         fenced, said = _printed(page)
         yield from fenced
         # A sentence may only name a command, or an option of it: with arguments, it is to be run.
@@ -292,9 +292,10 @@ def _empty_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_the_commands_of_a_page_go_on_from_one_another(server, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", IN_ORDER, ids=lambda p: p.stem)
+def test_the_commands_of_a_page_go_on_from_one_another(page, server, tmp_path, monkeypatch):
     _empty_folder(tmp_path, monkeypatch)
-    for command in _printed(IN_ORDER)[0]:
+    for command in _printed(page)[0]:
         done = run(*_quick(_arguments(command), server, []), catch_exceptions=False)
         assert done.exit_code == 0, f"{command}: {done.output}"
 

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 import odforecast as od
 from odforecast.errors import DataError, ForecastError, ScoringError
 from odforecast.geography.places import LOCATIONS
-from odforecast.hub import check_hub, read_held, scenario_tasks, scenarios_to_hub, write_tasks
+from odforecast.hub import check_hub, read_held, scenarios_to_hub, write_scenario_hub
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 from odforecast.scoring import score_hub
 from odforecast.scoring.files import is_scenario_name
@@ -65,9 +64,7 @@ def test_samples_share_a_number_where_they_are_joint_and_under_every_scenario(ow
     one = plain[(plain["location"] == "01") & (plain["horizon"] == 2)]
     np.testing.assert_allclose(one["value"], base.draws[:, 1, 1], atol=5.1e-4)
     forecasts = cuts(("null", "less", "least"), base)
-    (task,) = scenario_tasks(forecasts, base)["rounds"][0]["model_tasks"]
-    named = task["output_type"]["sample"]["output_type_id_params"]["compound_taskid_set"]
-    assert named == ["origin_date", *own]
+    named = ["origin_date", *own]
     # A sample has one value of every variable of the set, and all values of the others.
     targets = ["deaths_month"] if "horizon" in own else ["deaths_12mo", "deaths_month"]
     table = scenarios_to_hub(forecasts, targets=targets, output_type="sample")
@@ -110,12 +107,6 @@ def beside(other):
     (beside(replace(made(), as_of=made().as_of.replace(day=18))), "'a' and 'b' differ in origin"),
     (lambda: scenarios_to_hub({}), "no scenarios"),
     (lambda: scenarios_to_hub({" ": made()}), "' ' is not a scenario name"),
-    (lambda: scenario_tasks(["a", "a"], made()), "scenario 'a' is there twice"),
-    (lambda: scenario_tasks(["a\n"], made()), r"'a\\n' is not a scenario name"),
-    (lambda: scenario_tasks([], made()), "no scenarios"),
-    (lambda: scenario_tasks(["a"], made(), samples=0), "samples is 0; 1 or more"),
-    (lambda: scenario_tasks(["a"], made(target="deaths_12mo"), targets=["deaths_month"]),
-     "no target 'deaths_month'; the forecast has: deaths_1"),
 ])  # fmt: skip
 def test_what_no_hub_file_can_hold(call, words):
     with pytest.raises(ForecastError, match=words):
@@ -219,34 +210,73 @@ def test_a_refused_table_leaves_the_old_file_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
 
 
-@pytest.mark.parametrize("target", ["deaths_month", "deaths_12mo"])
-def test_the_configuration_is_one_by_the_hubs_schema(shared, tmp_path, target):
-    schema = json.loads((shared / "hubverse/tasks-schema.json").read_text())
-    judge = jsonschema.validators.validator_for(schema)(schema)
-    tasks = scenario_tasks(STRANGE, made(target=target))
-    assert [e.message for e in judge.iter_errors(tasks)] == []
-    assert tasks["schema_version"] == schema["$id"]
-    path = write_tasks(tasks, tmp_path / "hub-config" / "tasks.json")
-    assert json.loads(path.read_text(encoding="utf-8")) == tasks
-    tasks["rounds"][0]["model_tasks"][0]["task_ids"]["scenario_id"]["required"] = "null"
-    assert not judge.is_valid(tasks)
+@pytest.fixture(scope="module")
+def known():
+    """What was known, and the forecast of a delay model: revised months come first."""
+    panel = od.bundled().as_of().panel()
+    forecast = od.get_model("naive+delay").fit(panel).forecast(horizon=3, draws=120, seed=1)
+    return panel, forecast.select(["US", "OH"])
 
 
-def test_the_configuration_says_what_the_files_hold():
-    forecasts = cuts()
-    (round_,) = scenario_tasks(forecasts, forecasts["null"], samples=40)["rounds"]
-    (task,) = round_["model_tasks"]
-    table = scenarios_to_hub(forecasts)
-    assert list(task["task_ids"]) == ["origin_date", "scenario_id", *HUB_COLUMNS[1:5]]
-    for column, allowed in task["task_ids"].items():
-        cells = table[column]
-        if "date" in column:
-            cells = cells.dt.strftime("%Y-%m-%d")
-        assert cells.unique().tolist() == (allowed["required"] or allowed["optional"])
-    levels = task["output_type"]["quantile"]["output_type_id"]["required"]
-    assert tuple(levels) == HUB_QUANTILES
-    assert round_["derived_task_ids"] == ["target_end_date"]
-    assert [m["target_id"] for m in task["target_metadata"]] == ["deaths_12mo", "deaths_month"]
+@pytest.mark.parametrize(("samples", "asked"), [(None, (100, 120)), (40, (40, 40))])
+def test_a_round_of_scenarios(shared, tmp_path, known, samples, asked):
+    panel, base = known
+    assert base.horizons.min() < 1
+    forecasts = cuts(STRANGE[:3], base)
+    hub = tmp_path / "hub"
+    path = write_scenario_hub(forecasts, hub, panel, date="2026-03-01", samples=samples)
+    assert path.relative_to(hub).parts[1:] == (
+        "odforecast-naive__delay", "2026-03-01-odforecast-naive__delay.parquet",
+    )  # fmt: skip
+    found = od.hub.check(hub, schemas=shared / "hubverse")
+    assert (found.failed, len(found.passed)) == ((), 43)
+    tasks = json.loads((hub / "hub-config" / "tasks.json").read_text())
+    (round_,) = tasks["rounds"]
+    assert round_["additional_metadata"] == {"last_data_dates": {"2026-03-01": "2025-08-31"}}
+    task_ids = round_["model_tasks"][0]["task_ids"]
+    table = od.read_hub(path)
+    assert task_ids["horizon"] == {"required": [1, 2, 3], "optional": None}
+    assert task_ids["target_end_date"]["optional"] == ["2025-09-30", "2025-10-31", "2025-11-30"]
+    assert task_ids["scenario_id"]["required"] == list(forecasts)
+    params = round_["model_tasks"][0]["output_type"]["sample"]["output_type_id_params"]
+    assert (params["min_samples_per_task"], params["max_samples_per_task"]) == asked
+    assert set(table["origin_date"]) == {pd.Timestamp("2026-03-01")}
+    of_type = table.groupby("output_type").size()
+    assert of_type.to_dict() == {"quantile": 3 * 2 * 3 * 23, "sample": 3 * 2 * 3 * asked[1]}
+    if samples is None:  # all draws: what their quantiles are of
+        one = table[(table["location"] == "39") & (table["horizon"] == 2)]
+        drawn = one[one["output_type"] == "sample"].groupby("scenario_id")["value"]
+        median = one[one["output_type_id"] == 0.5].set_index("scenario_id")["value"]
+        np.testing.assert_allclose(drawn.median()[median.index], median, atol=2e-3)
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"date": "2026-01-13"}, "the round's date is 2026-01-13, and the forecast uses data publish"),
+    ({"samples": 121}, "the forecast has 120 draws, and 121 samples are asked for"),
+    ({"samples": 0}, "samples"),
+])  # fmt: skip
+def test_a_round_that_cannot_be(tmp_path, known, changes, words):
+    panel, base = known
+    with pytest.raises(ForecastError, match=words):
+        write_scenario_hub(cuts(base=base), tmp_path / "hub", panel, **changes)
+    assert not (tmp_path / "hub").exists()
+
+
+def test_two_faults_of_a_round_are_said_at_once(tmp_path, known):
+    """A scenario that nobody asked for, a negative value, and a scenario without samples."""
+    panel, base = known
+    path = write_scenario_hub(cuts(("null", "less"), base), tmp_path / "hub", panel, samples=100)
+    table = pd.read_parquet(path)
+    table = table[(table["output_type"] == "quantile") | (table["scenario_id"] == "null")]
+    table.loc[table.index[0], "scenario_id"] = "lesss"
+    table.loc[table.index[1], "value"] = -5.0
+    table.to_parquet(path, index=False)
+    found = od.hub.check(path)
+    assert {"valid_vals", "value_col_valid", "req_vals"} <= set(found.failed)
+    text = " ".join(str(found).split())
+    assert "'lesss'" in text
+    assert "value '-5': is less than 0" in text
+    assert "scenario_id less, location US, target deaths_12mo, horizon 1" in text
 
 
 def held(tmp_path, *lines: str, scenarios=("null", "less, $")):

@@ -70,7 +70,6 @@ def test_run_writes_everything(tmp_path):
     assert set(table["scenario_id"]) == {"null", "cooperation-resumed", "supply-shock-2023-like"}
     check_hub(table)
     assert set(read_hub(data / "samples.parquet")["output_type"]) == {"sample"}
-    assert '"scenario_id"' in (data / "hub-config" / "tasks.json").read_text()
     waiting = pd.read_csv(data / "cost_of_delay.csv")
     assert waiting["delay"].tolist() == [0, 3, 6] * 4  # 12 months later it would be over
     assert (waiting.loc[waiting["delay"] == 0, "not_prevented"] == 0).all()

@@ -162,3 +162,41 @@ def test_scenario_files_printed_in_the_docs_can_be_read(page):
     assert blocks or page == "README.md"
     for block in blocks:
         assert sc.parse_scenarios(block)
+
+
+def test_two_factors_are_four_scenarios():
+    """Neither, each alone, and both, the same interventions in each."""
+    text = (
+        "factors:\n- {name: cooperation, prior: cooperation-resumed, onset: 2026-03}\n"
+        "- {prior: naloxone-healing, onset: 2026-05}"
+    )
+    a, b, c, d = sc.parse_scenarios(text)
+    names = ["a-neither", "b-cooperation", "c-naloxone-healing", "d-both"]
+    assert [s.name for s in (a, b, c, d)] == names
+    assert [s.title for s in (a, b, c, d)] == [
+        "A: neither", "B: cooperation alone", "C: naloxone healing alone", "D: both",
+    ]  # fmt: skip
+    assert a.is_null
+    assert b.interventions + c.interventions == d.interventions
+    assert str(c.interventions[0].onset[0]) == "2026-05"
+    assert sc.parse_scenarios(sc.dump_scenarios((a, b, c, d))) == (a, b, c, d)
+
+
+@pytest.mark.parametrize(
+    ("factors", "words"),
+    [
+        ("[GOOD]", "allowed: a list of two interventions"),
+        ("2", "factors is 2, allowed: a list of two interventions"),
+        ("[GOOD, GOOD]", "two interventions are named 'tariff-only'"),
+        ("[GOOD, {prior: x}]", "factor 2: prior is 'x'"),
+        ("[{spred: 1}, GOOD]", "factor 1: unknown key 'spred', did you mean 'spread'?"),
+        ("[]\nname: s", "a file of factors: unknown key 'name'"),
+        ("[{name: Big Fall, percent: -9, onset: 2026-03}, GOOD]",
+         "'b-Big Fall', allowed: up to 200 lower-case letters"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_factors(factors, words):
+    text = factors.replace("GOOD", "{prior: tariff-only, onset: 2026-03}")
+    with pytest.raises(ScenarioError) as caught:
+        sc.parse_scenarios(f"factors: {text}")
+    assert words in str(caught.value)
