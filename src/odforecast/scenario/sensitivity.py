@@ -340,6 +340,8 @@ def _prior_variations(
         low, high = prior.interval(0.9)
         if key == "replaced":
             low = 0.0  # that nothing is replaced is the bound, and always shown
+        if key == "size" and noun.direction == "fall":
+            high = min(high, 0.0)  # a rise counts as nothing
         ends = [
             (f"{v:.3g}", whole(replace(noun, **{key: Fixed(v)}))) for v in (low, high)
         ]
