@@ -106,7 +106,8 @@ def neutral_twin(event: str | Intervention) -> Intervention:
 
     The size is Normal(0, 0.4) in full, since a share would narrow it; no effect has probability .5.
 
-    >>> twin = neutral_twin("cooperation-resumed")
+    >>> import odforecast as od
+    >>> twin = od.scenario.neutral_twin("cooperation-resumed")
     >>> twin.size, twin.share, twin.p_null, twin.direction
     (Normal(mean_=0.0, sd_=0.4), Fixed(value=1), 0.5, 'either')
     """
