@@ -1,10 +1,21 @@
 """Do the intervals of past effects hold on growth that really happened?
 
-Worlds are made of the history's own monthly growth: blocks of months are drawn with replacement,
-the same months for all 52 jurisdictions, so that they move together as they did. An effect of known
-size is put into all of them, the months are added up to 12-month counts as CDC publishes them, and
-the estimator of ``od.scenario.past`` sees those counts alone. Its 90% interval of the size, given
-an effect, should hold the size in 85 to 95% of the worlds; 200 worlds tell it to 2 points.
+Two tests. **Plants** (``--plants``) test what ``odforecast scenario past`` prints, deaths averted:
+the months of real places are multiplied by an effect of known size (0, -10, -20, -40%) that begins
+between 2018-03 and 2021-02 with a timing from the prior, and all that is printed is worked out from
+them. Places are 12 together or one, looked at by themselves (``alike``: all places that are seen
+have the event) or among all others (``exposed``: exposure 1 there, 0 elsewhere). Every second place
+is in half A, on which the one constant (``WIDER``) was chosen. Beside
+them: an interrupted time series (trend and calendar months of four years, independent residuals)
+and a plain synthetic control (weights on log months, residual bootstrap). Plants share one history:
+they are not independent.
+
+**Worlds** test the size. They are made of the history's own monthly growth: blocks of months are
+drawn with replacement, the same months for all 52 jurisdictions, so that they move together as they
+did. An effect of known size is put into all of them, the months are added up to 12-month counts as
+CDC publishes them, and the estimator of ``od.scenario.past`` sees those counts alone. Its 90%
+interval of the size, given an effect, should hold the size in 85 to 95% of the worlds; 200 worlds
+tell it to 2 points.
 
 Growth is that of the 12-month totals, and the deaths of a month are Poisson (``--growth totals``):
 what the epidemic did, without the noise of one month twice. ``--growth months`` takes the change
@@ -16,6 +27,7 @@ Ways: ``past`` is what ``od.scenario.past`` does; ``nation`` is the same with th
 
     python benchmarks/bench_past.py                       about 10 minutes on one core
     python benchmarks/bench_past.py --seed 2 --ways past,nation,equal
+    python benchmarks/bench_past.py --plants 150          about 20 minutes on one core
 
 tests/scenario/test_counterfactual.py runs a short form.
 """
@@ -24,9 +36,11 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import nnls
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
@@ -34,7 +48,17 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import Estimator, EventPosterior, random_timing
-from odforecast.scenario.past import FEWEST, counts_around, posterior_of
+from odforecast.scenario.past import (
+    FEWEST,
+    INTERVAL,
+    Donors,
+    counts_around,
+    estimate,
+    felt_by,
+    given_effect,
+    neutral_twin,
+    posterior_of,
+)
 from odforecast.seeds import seed_from
 
 KNOWN = Intervention(
@@ -125,6 +149,175 @@ def measured(
     return {way: np.array(rows) for way, rows in out.items()}
 
 
+#: Planted: the timing of the named prior of resumed cooperation, begun sooner.
+PLANT = replace(neutral_twin("cooperation-resumed"), name="plant", scope="all-drugs",
+                lag=LogNormal(2, 0.6), half_life=LogNormal(24, 0.6))  # fmt: skip
+PERCENTS = (0, -10, -20, -40)
+ONSETS = np.arange("2018-03", "2021-03", dtype="datetime64[M]")
+#: Places that are looked at together, and draws of a timing (fewer than the command's).
+GROUP = 12
+PLANT_TIMINGS = 64
+#: Months after the onset over which deaths averted are added up.
+PERIODS = {"two years": (0, 24), "second year": (12, 24)}
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One effect in real counts."""
+
+    #: Months of all places of the panel, the US first, without the effect and with it.
+    before: Floats
+    after: Floats
+    panel: Panel
+    event: Intervention
+    places: list[str]
+    #: All places that are seen have the event.
+    alike: bool
+
+    @property
+    def code(self) -> str:
+        """Whose deaths are averted."""
+        return "US" if len(self.places) > 1 else self.places[0]
+
+
+def usual_places(panel: Panel, half: str) -> list[str]:
+    """Places with so many deaths in every month that half of them are enough, every second one."""
+    lows = panel.monthly[1:, 2:].min(axis=1)
+    places = [c for c, low in zip(panel.locations[1:], lows) if low >= 2 * FEWEST]
+    return places[{"A": 0, "B": 1}[half] :: 2]
+
+
+def plants(n: int, group: bool, alike: bool, half: str, seed: int) -> Iterator[dict[int, Plant]]:
+    """Effects of every size at the same places, onset and timing."""
+    panel = history().cut("2023-03")
+    choice = usual_places(panel, half)
+    rng = np.random.default_rng(seed_from("plants", seed, group, half))
+    for i in range(n):
+        places = sorted(rng.choice(choice, GROUP, replace=False)) if group else [
+            choice[i % len(choice)]]  # fmt: skip
+        event = replace(PLANT, onset=str(rng.choice(ONSETS)),
+                        exposure={**dict.fromkeys(places, 1.0), "default": 0.0})  # fmt: skip
+        timing = random_timing(event, rng)
+        own = np.exp(float(timing.spread[0]) * rng.standard_normal(len(places)))
+        shape = (own / own.mean())[:, None] * timing.shape(panel.month_grid)
+        rows = [panel.index(place) for place in places]
+        made = {}
+        for percent in PERCENTS:
+            after = panel.monthly.copy()
+            after[rows] *= np.exp(np.log1p(percent / 100) * shape)
+            after[0] += (after[rows] - panel.monthly[rows]).sum(axis=0)
+            seen, months = panel, after
+            if alike:
+                total = after[rows].sum(axis=0, keepdims=True)
+                months = np.concatenate([total, after[rows]]) if group else after[rows]
+                seen = panel.select(["US", *places] if group else places)
+            sums = rolling_sums(months)
+            seen = replace(seen, reported=sums, low=sums, high=sums, vintage="synthetic",
+                           triangle=None, beside={})  # fmt: skip
+            made[percent] = Plant(panel.monthly, after, seen, event, places, alike)
+        yield made
+
+
+def answers(plant: Plant) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Deaths averted with a 90% interval, by way and period."""
+    x = replace(plant.event, exposure=1.0) if plant.alike else plant.event
+    panel, code, onset = plant.panel, plant.code, x.onset[0]
+    felt = felt_by(x, panel, {})
+    counts, _, effects, delta = estimate(panel, x, felt, code, timings=PLANT_TIMINGS)
+    grid, row = panel.month_grid, panel.index(code)
+    donors = None if plant.alike else Donors.from_counts(counts, onset, code)
+    start = int(np.flatnonzero(grid == onset)[0])
+    own = np.isin(history().cut("2023-03").locations, plant.places)
+    deaths, others = plant.after[own].sum(axis=0), plant.after[1:][~own[1:]]
+    others = others[others[:, 2:].min(axis=1) >= FEWEST]
+    out = {}
+    rivals = {"ITS": interrupted(deaths, start)}
+    if not plant.alike:
+        rivals["plain synthetic control"] = control(deaths, others, start)
+    for period, (first, last) in PERIODS.items():
+        months = slice(start + first, start + last)
+        averted = (panel.monthly[row, months] * np.expm1(-delta[:, months])).sum(axis=1)
+        low, high = given_effect(averted, effects, INTERVAL)
+        has_effect = effects.beta != 0
+        out["past, given an effect", period] = (averted[has_effect].mean(), low, high)
+        out["past, over both", period] = (averted.mean(), *np.quantile(averted, INTERVAL))
+        if donors is not None:
+            ends = grid[start + last - 1 : start + first : -12]
+            out["donors", period] = donors.averted(*ends)
+        for way, paths in rivals.items():
+            gaps = paths[:, first:last].sum(axis=1) - deaths[months].sum()
+            out[way, period] = (gaps.mean(), *np.quantile(gaps, INTERVAL))
+    return out
+
+
+def interrupted(deaths: Floats, start: int, draws: int = 400) -> Floats:
+    """Paths by an interrupted time series: trend and months of the year, (D, 24)."""
+    t = np.arange(start - 48, start + 24)
+    design = np.column_stack([t - t[0], np.eye(12)[t % 12]])
+    past, ahead = design[:48], design[48:]
+    logs = np.log(deaths[start - 48 : start] + 0.5)
+    fit = np.linalg.lstsq(past, logs, rcond=None)[0]
+    sd = np.sqrt(np.square(logs - past @ fit).sum() / (48 - 13))
+    rng = np.random.default_rng(1)
+    root = np.linalg.cholesky(np.linalg.inv(past.T @ past))
+    fits = fit + sd * rng.standard_normal((draws, 13)) @ root.T
+    return np.exp(fits @ ahead.T + sd * rng.standard_normal((draws, 24)))
+
+
+def control(deaths: Floats, donors: Floats, start: int, draws: int = 400) -> Floats:
+    """Paths by a plain synthetic control: weights on log months, residual bootstrap, (D, 24)."""
+    span = slice(start - 48, start + 24)
+    logs, own = np.log(donors[:, span] + 0.5), np.log(deaths[span] + 0.5)
+    means, level = logs[:, :48].mean(axis=1, keepdims=True), own[:48].mean()
+    heavy = 1e3
+    rows = np.vstack([(logs - means)[:, :48].T, np.full(len(donors), heavy)])
+    weights, _ = nnls(rows, np.append(own[:48] - level, heavy))
+    path = level + weights @ (logs - means)
+    errors = own[:48] - path[:48]
+    rng = np.random.default_rng(1)
+    return np.exp(path[48:] + rng.choice(errors, (draws, 24)))
+
+
+def planted(n: int, group: bool, alike: bool, half: str, seed: int = 1) -> dict[
+    tuple[str, str], Floats
+]:  # fmt: skip
+    """Whether the interval holds, its width and the error over deaths, (n, sizes, 3), by way."""
+    out: dict[tuple[str, str], list[list[tuple[float, ...]]]] = {}
+    for made in plants(n, group=group, alike=alike, half=half, seed=seed):
+        rows: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+        for plant in made.values():
+            own = np.isin(history().cut("2023-03").locations, plant.places)
+            start = int(np.flatnonzero(plant.panel.month_grid == plant.event.onset[0])[0])
+            for (way, period), (mean, low, high) in answers(plant).items():
+                first, last = PERIODS[period]
+                months = slice(start + first, start + last)
+                without = plant.before[own, months].sum()
+                truth = without - plant.after[own, months].sum()
+                row = (low <= truth <= high, (high - low) / without, abs(mean - truth) / without)
+                rows.setdefault((way, period), []).append(row)
+        for key, values in rows.items():
+            out.setdefault(key, []).append(values)
+    return {key: np.array(values) for key, values in out.items()}
+
+
+def print_plants(n: int, seed: int, only: str) -> None:
+    """A row for each way, half and period."""
+    heads = " | ".join(f"{percent}%" for percent in PERCENTS)
+    print(f"90% coverage of deaths averted, {n} plants of each size\n")
+    print(f"| places | half | period | way | {heads} | width | error |")
+    print("|---|---|---|---|" + "---|" * (len(PERCENTS) + 2))
+    for group, alike in ((True, True), (False, True), (True, False), (False, False)):
+        name = f"{GROUP if group else 1}, {'alike' if alike else 'exposed'}"
+        if only not in name:
+            continue
+        for half in "AB":
+            for (way, period), rows in planted(n, group, alike, half, seed).items():
+                holds = " | ".join(f"{value:.2f}" for value in rows[:, :, 0].mean(axis=0))
+                width, error = rows[:, :, 1:].mean(axis=(0, 1))
+                print(f"| {name} | {half} | {period} | {way} | {holds} | {width:.2f} | "
+                      f"{error:.3f} |", flush=True)  # fmt: skip
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -132,8 +325,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--growth", choices=("totals", "months"), default="totals")
     parser.add_argument("--ways", default="past", help="of past, nation, equal")
-    parser.add_argument("--only", default="", help="settings whose name holds this")
+    parser.add_argument("--only", default="", help="settings, or places, whose name holds this")
+    parser.add_argument("--plants", type=int, default=0, help="effects of each size, place by half")
     given = parser.parse_args()
+    if given.plants:
+        print_plants(given.plants, given.seed, given.only)
+        return
     print("| setting | way | 90% holds | error | width | mean error | rms error | mean sd | n |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name, setting in SETTINGS.items():

@@ -43,7 +43,7 @@ from odforecast.plot.style import (
     of_time,
     quiet,
 )
-from odforecast.scenario.past import WHATEVER, Past
+from odforecast.scenario.past import WHATEVER, Past, given_effect
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
@@ -223,7 +223,7 @@ def past_figure(past: Past) -> Figure:
         _observed(axes, past, start)
     shown = (past.months >= past.onset - ONE_MONTH) & np.isfinite(past.observed)
     shown &= past.months <= past.onset + AFTER * ONE_MONTH
-    band = np.quantile(past.removed[:, shown], [0.05, 0.5, 0.95], axis=0)
+    band = given_effect(past.removed[:, shown], past.drawn, [0.05, 0.5, 0.95])
     _band(left, past.months[shown], band, BLUE, "effect removed")
     s = past.summary
     left.set_title(
@@ -257,7 +257,12 @@ def past_figure(past: Past) -> Figure:
     figure.suptitle(title, fontsize=TEXT, x=0.01,
                     ha="left")  # fmt: skip
     dominated = " Prior-dominated: the result is the assumption." if s.prior_dominated else ""
-    figure.supxlabel(f"{WHATEVER}{dominated} Bands: 90%.", fontsize=SMALL, x=0.01, ha="left")
+    figure.supxlabel(
+        f"{WHATEVER}{dominated} Bands: 90%.",
+        fontsize=SMALL,
+        x=0.01,
+        ha="left",
+    )
     return figure
 
 

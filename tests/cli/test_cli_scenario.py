@@ -213,6 +213,25 @@ def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):
     neutral, named = (f"effect removed, {prior} prior" for prior in ("neutral", "named"))
     assert set(by_way["2024"].index) == {named, neutral, "forecast from the eve"}
     assert by_way[("2024", neutral)] < by_way[("2024", named)]
+    assert "such intervals contained the deaths averted in" in seen
+
+
+def test_past_reads_a_file_and_compares_with_similar_places(tmp_path):
+    pilot, table = tmp_path / "pilot.yaml", tmp_path / "past.csv"
+    keys = "size: {normal: [-0.2, 0.1]}, onset: 2022-01, exposure: {OH: 1, default: 0}"
+    pilot.write_text(f"name: pilot\ninterventions: [{{name: ohio, {keys}}}]\n")
+    words = ("--locations", "Ohio", "--model", "drift", "--draws", "60", "--table", table)
+    seen = " ".join(cli("past", pilot, *words, code=0).output.split())
+    assert "OH: Number of Drug Overdose Deaths after pilot (2022-01)." in seen
+    assert "Those from similar places contained them in" in seen
+    ohio = pd.read_csv(table).query("location == 'OH' and period == '2022'")
+    ohio = ohio.set_index("counterfactual")
+    assert ohio.loc["similar places", ["averted_q05", "averted_q95"]].notna().all()
+    # Nobody gave the named size a chance of no effect; the neutral twin has one.
+    ways = [f"effect removed, {prior} prior" for prior in ("named", "neutral")]
+    assert ohio.loc[ways, "p_null"].isna().tolist() == [True, False]
+    pilot.write_text("name: none\ninterventions: []\n")
+    assert cli("past", pilot, *words).exit_code == 1
 
 
 def test_an_onset_in_the_past_needs_begun_and_its_answer_begins_with_what_is_counted(tmp_path):

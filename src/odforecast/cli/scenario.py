@@ -903,7 +903,7 @@ _SHARE = (
 
 
 @scenario.command("past")
-@click.argument("event", metavar="EVENT")
+@click.argument("event", metavar="EVENT|FILE")
 @opt.add_options(
     opt.PLACES_BESIDE_US,
     opt.MODEL,
@@ -918,16 +918,18 @@ def past_command(
 ) -> Answer:
     """Estimate deaths if a past event had not happened.
 
-    EVENT is a name from odforecast scenario list --events. There are two estimates.
-    "Effect removed" takes the estimated change after the date out of the counts. "Forecast from
-    the eve" is the model's forecast from the last release before it. Both are shown by calendar
-    year and in total, with the event's prior and with one that favors neither side. Neither is the
-    effect of a policy.
+    EVENT is a name from odforecast scenario list --events, or a scenario file with one
+    intervention. "Named prior" and "neutral prior" are the counts without the estimated change
+    after the date: the first with the event's own prior, the second with one that favors neither
+    side. "Similar places" are places without the event whose deaths grew alike, if a file gives
+    some places an exposure of 0. "Eve forecast" is the model's forecast from the last release
+    before the event. All are shown by calendar year and in total. None is the effect of a policy.
     """
     releases = data.open()
     model = simulation.find_model()
     locations = releases.as_of().panel().locations
     places = dict.fromkeys(("US", *resolve(request.locations, locations)))
+    x = _past_event(event)
     estimates: dict[str, dict[str, Past]] = {}
     for place in places:
         settings: dict[str, Any] = {
@@ -937,8 +939,8 @@ def past_command(
             "seed": simulation.seed,
         }
         with working(f"weighing {event}"):
-            named = lib.past(event, releases, **settings)
-            neutral = lib.past(lib.neutral_twin(event), releases, **settings)
+            named = lib.past(x, releases, **settings)
+            neutral = lib.past(lib.neutral_twin(x), releases, **settings)
             estimates[place] = {"named": named, "neutral": neutral}
     changes = pd.DataFrame(
         row for pair in estimates.values() for row in _changes(**pair)
@@ -961,22 +963,38 @@ def past_command(
     def show() -> None:
         """Print a table for each place."""
         for place, pair in estimates.items():
-            _show_past(event, pair, changes=_at_place(changes, place))
+            _show_past(Path(event).stem, pair, changes=_at_place(changes, place))
 
     content = {
         "event": event,
         "onset": str(estimates["US"]["named"].onset),
         "caveat": WHATEVER,
+        "coverage": estimates["US"]["named"].coverage,
         "sizes": sizes,
         "changes": changes,
     }
     return Answer(show, content, frame=changes, notes=("", WHATEVER))
 
 
-def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
-    """Deaths without the change less those counted, by calendar year and in total, in three ways.
+def _past_event(event: str) -> od.scenario.Intervention | str:
+    """An event by name, or the one intervention of a file."""
+    if Path(event).suffix.lower() not in sources.SCENARIO_FILES:
+        return event
+    interventions = [
+        x for item in lib.read_scenarios(event) for x in item.interventions
+    ]
+    if len(interventions) != 1:
+        raise ScenarioError(
+            f"{event}: {len(interventions)} interventions, allowed here: one"
+        )
+    return interventions[0]
 
-    Means and 90% intervals; the total is the sum of 12-month counts back to the event.
+
+def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
+    """Deaths without the change less those counted, by calendar year and in total.
+
+    Means and 90% intervals given that there was an effect, the chance that there was none, and the
+    mean over both; the total is the sum of 12-month counts back to the event.
     """
     months = named.months
     eve = named.eve
@@ -988,31 +1006,48 @@ def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
     periods.append((f"{named.onset} to {end}", windows))
     for period, ends in periods:
         counted = float(sum(named.observed[months == m][0] for m in ends))
-        forecast = sum(paths[:, eve.months == m][:, 0] for m in ends)
-        ways = {
-            "effect removed, named prior": sum(named.averted(m) for m in ends),
-            "effect removed, neutral prior": sum(neutral.averted(m) for m in ends),
-            "forecast from the eve": forecast - counted,
+        shared = {
+            "location": named.location,
+            "period": period,
+            # In total, the first window reaches back before the event.
+            "observed": np.nan if ends is windows else counted,
         }
-        for way, draws in ways.items():
-            low, high = np.quantile(draws, [0.05, 0.95])
+        for prior, estimate in (("named", named), ("neutral", neutral)):
+            draws = [estimate.averted(month) for month in ends]
             yield {
-                "location": named.location,
-                "period": period,
-                # In total, the first window reaches back before the event.
-                "observed": np.nan if ends is windows else counted,
-                "counterfactual": way,
-                "averted_mean": float(np.mean(draws)),
-                "averted_q05": low,
-                "averted_q95": high,
+                **shared,
+                "counterfactual": f"effect removed, {prior} prior",
+                **_interval(*estimate.averted_given_effect(*ends)),
+                # Where no chance was given there is none to print.
+                "p_null": estimate.summary.p_null if estimate.event.p_null else np.nan,
+                "averted_over_both": float(np.sum(draws, axis=0).mean()),
             }
+        if named.donors is not None:
+            interval = _interval(*named.donors.averted(*ends))
+            yield {**shared, "counterfactual": "similar places", **interval}
+        forecast = sum(paths[:, eve.months == m][:, 0] for m in ends) - counted
+        low, high = np.quantile(forecast, [0.05, 0.95])
+        interval = _interval(float(np.mean(forecast)), low, high)
+        yield {**shared, "counterfactual": "forecast from the eve", **interval}
 
 
+def _interval(mean: float, low: float, high: float) -> dict[str, float]:
+    return {"averted_mean": mean, "averted_q05": low, "averted_q95": high}
+
+
+_SHORT = {
+    "effect removed, named prior": "named prior",
+    "effect removed, neutral prior": "neutral prior",
+    "forecast from the eve": "eve forecast",
+}
 _COURSES = (
-    text_of("", "period"),
-    text_of("", "counterfactual"),
+    # The title has the first month.
+    text_of("", lambda row: row["period"][8:] or row["period"]),
+    text_of("", lambda row: _SHORT.get(row["counterfactual"], row["counterfactual"])),
     Column("counted", "observed"),
-    Column("deaths", ranged),
+    Column("if there was\nan effect", ranged),
+    Column("chance of\nno effect", "p_null", form="{:.0%}"),
+    Column("over both", "averted_over_both", form=two_digits),
 )
 
 
@@ -1024,6 +1059,7 @@ def _show_past(event: str, estimates: dict[str, Past], changes: pd.DataFrame) ->
         "change minus deaths counted, mean and 90% interval"
     )
     click.echo(f"{lay(changes, _COURSES)}\n")
+    say(named.coverage, indent="  ")
     for prior, estimate in estimates.items():
         summary = estimate.summary
         say(
