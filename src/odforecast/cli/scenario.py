@@ -479,7 +479,7 @@ _YEARS = (
         help="Folder to write: a hubverse hub with a round of these scenarios.",
     ),
     opt.output_option(
-        "--round DATE",
+        "--round-date DATE",
         "round_date",
         type=opt.DAY,
         advanced=True,
