@@ -12,7 +12,7 @@ import datetime as dt
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from html import escape
 from pathlib import Path
@@ -243,6 +243,31 @@ def chance(share: float, *, short: bool = False) -> str:
     if 0.1 <= share <= 0.9:
         return f"{5 * round(20 * share)}%"
     return f"{round(100 * share)}%"
+
+
+def percents(shares: Sequence[float], *, short: bool = False) -> list[str]:
+    """Shares of one whole in whole percents that add up to 100.
+
+    Only what is 0 or 1 is said to be 0 or 100%. ``short`` is for tables.
+
+    >>> percents([0.5925, 0.4, 0.0075]), percents([0.335, 0.335, 0.33])
+    (['59%', '40%', '1%'], ['34%', '33%', '33%'])
+    >>> percents([0.997, 0.003, 0.0]), percents([0.003, 0.997], short=True)
+    (['more than 99%', 'less than 1%', '0%'], ['<1%', '>99%'])
+    """
+    exact = 100 * np.asarray(shares)
+    whole = np.floor(exact + 1e-9)
+    rest = round(100 - whole.sum())
+    whole[np.argsort(whole - exact, kind="stable")[:rest]] += 1
+    texts = []
+    for share, number in zip(shares, whole):
+        text = f"{number:.0f}%"
+        if share > 0 and number == 0:
+            text = "<1%" if short else "less than 1%"
+        elif share < 1 and number == 100:
+            text = ">99%" if short else "more than 99%"
+        texts.append(text)
+    return texts
 
 
 def likely(share: float) -> str:

@@ -41,7 +41,7 @@ def test_the_nation_changes_by_the_stated_effect_in_every_draw(whole, scope):
     both = (shown.baseline, shown.forecast("x"))
     before, after = (f.draws[:, :, shown.ahead].sum(axis=2) for f in both)
     us, x = shown.baseline.index("US"), scenario.interventions[0]
-    beta = _beta(x, uniforms(x, projection.seed, 80))
+    beta = _beta(x, uniforms(x, projection.seed, projection.order))
     # T40.4 of eight jurisdictions is worked out from shares, so its nation adds up but for them.
     tolerance = 1e-9 if scope == "all-drugs" else 0.02
     assert np.abs(np.log(after[:, us] / before[:, us]) - beta).max() < tolerance

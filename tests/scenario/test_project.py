@@ -119,7 +119,7 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
     paths = [each.draws[:, own][:, :, ~known] for each in (before, after)]
     ratio = np.divide(paths[1], paths[0], out=np.ones_like(paths[0]), where=paths[0] > 0)
     x = shock.interventions[0]
-    kept = 1.0 - x.replaced.ppf(uniforms(x, 5, 60)["replaced"])
+    kept = 1.0 - x.replaced.ppf(uniforms(x, 5, projection.order)["replaced"])
     expected = base.draws[:, rows][:, :, ~known] + kept[:, None, None] * (paths[1] - paths[0])
     expected = np.maximum(expected, paths[1])
     assert np.allclose(path.draws[:, rows][:, :, ~known], expected, rtol=1e-9, atol=1e-9)

@@ -635,26 +635,17 @@ def _onsets(item: od.Scenario) -> list[np.datetime64]:
 
 def waiting_costs(projection: od.Projection) -> pd.DataFrame:
     """What waiting costs in every place, for every scenario that has not begun."""
-    base = projection.source or projection.baseline
+    base = projection.baseline
     tables = []
     for item in _changes_of(projection):
         onsets = _onsets(item)
         if min(onsets) > base.last_month:
             months_left = int((base.months[-1] - max(onsets)).astype(int))
             delays = [months for months in DELAYS if months <= months_left]
-            table = lib.cost_of_delay(base, item, delays, **_shared(projection))
+            table = lib.cost_of_delay(projection, item, delays)
             table.insert(0, "scenario_id", item.name)
             tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def _shared(projection: od.Projection) -> dict[str, Any]:
-    """What every question about a projection takes: its places, shares and seed."""
-    return {
-        "location": list(projection.baseline.locations),
-        "exposures": projection.tables,
-        "seed": projection.seed,
-    }
 
 
 def _write(
@@ -807,10 +798,9 @@ def sensitivity(
     scenarios = _changes_of(projection)
     if not scenarios:
         raise click.UsageError("--scenario null assumes nothing: name another")
-    base = projection.source or projection.baseline
     tables = []
     for item in scenarios:
-        table = lib.tornado(base, item, **_shared(projection))
+        table = lib.tornado(projection, item)
         tables.append(table.assign(scenario_id=item.name))
     sizes = pd.concat(tables, ignore_index=True)
     waiting = waiting_costs(projection)
@@ -821,7 +811,7 @@ def sensitivity(
             ["scenario_id", "location"], sort=False
         ):
             title(
-                f"{place}, {name}: deaths prevented by {base.months[-1]}, mean "
+                f"{place}, {name}: deaths prevented by {projection.baseline.months[-1]}, mean "
                 f"{_two_digits(part['averted'].iloc[0])}, with one assumption low or high"
             )
             several = len(set(part["intervention"])) > 1
@@ -864,38 +854,39 @@ def attribution(
     onset: str | None = None,
     as_json: bool = False,
 ) -> Answer:
-    """Credit cooperation with a share of the 2023-24 fall.
+    """Explain cooperation-resumed as a share of the 2023-24 fall.
 
-    Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say
-    how large that share is, so every share is shown.
+    Starts from the deaths prevented if all of the fall happened again, and changes one assumption
+    at a time until it is the answer of odforecast scenario run. The counts cannot show how large
+    the share of cooperation is, so the answer is also shown for other shares.
     """
-    shock = "supply-shock-2023-like"
+    name = "cooperation-resumed"
     projection, _, meta = make_projection(
         request,
         data,
         simulation=simulation,
-        options=Options(scenarios=(shock,), onset=onset),
+        options=Options(scenarios=(name,), onset=onset),
         as_json=as_json,
     )
-    start = projection.scenario(shock).interventions[0].onset[0]
-    base = projection.baseline
-    table = lib.attribution(projection.source or base, start, **_shared(projection))
+    item = projection.scenario(name)
+    table = lib.attribution(projection, item)
+    start = item.interventions[0].onset[0]
     head = (
-        f"mean deaths prevented from {start} to {base.months[-1]}, if cooperation repeated "
-        "this share of the 2023-24 fall"
+        f"deaths prevented from {start} to {projection.baseline.months[-1]}, with one assumption "
+        "more in each row"
     )
     return Answer(
-        lambda: _print_places(table, head, columns=_SHARE),
+        lambda: _print_places(table, head, columns=_STEPS),
         {"meta": meta, "attribution": table},
         frame=table,
         notes=("", CAVEAT),
     )
 
 
-_SHARE = (
-    text_of("share credited", "share"),
-    Column("deaths prevented", ranged),
-    _CHANGE,
+_STEPS = (
+    text_of("", "step"),
+    Column("mean (90% interval)", ranged),
+    Column("difference", "difference", form="{:+z,.0f}"),
 )
 
 

@@ -26,7 +26,7 @@ from odforecast.plot.style import (
 )
 from odforecast.report.blocks import Scale, Strip
 from odforecast.report.page import Picture, Table, picture
-from odforecast.say import chance, day_name, minus, month_name, shown_cell
+from odforecast.say import day_name, minus, month_name, percents, shown_cell
 from odforecast.scenario import (
     Judgements,
     Percent,
@@ -38,8 +38,7 @@ from odforecast.scenario import (
 )
 from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.mechanism import mechanisms_of
-from odforecast.scenario.sensitivity import ATTRIBUTION, RUN_OUT
+from odforecast.scenario.sensitivity import RUN_OUT, credited
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
@@ -82,7 +81,6 @@ def annex(
         "places": list(_places(projection, locations, waiting=waiting)),
         "most": MOST_SENSITIVITIES,
         "years": RUN_OUT // 12,
-        "shares": ATTRIBUTION,
         "exposures": Table(
             ["scenario", "intervention", "location", "exposure"],
             [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
@@ -171,13 +169,6 @@ def _places(
 ) -> Iterator[dict[str, object]]:
     """Deaths averted, and what they depend on, place by place."""
     tested = list(locations)[:MOST_SENSITIVITIES]
-    # On all places, as the answer was: cut to one, states that differ would move the nation.
-    source = projection.source or projection.baseline
-    options: dict[str, Any] = {
-        "location": tested,
-        "exposures": projection.tables,
-        "seed": projection.seed,
-    }
     # What has begun has a baseline of its own, fitted without it: not that of the sensitivity.
     last = projection.baseline.last_month
     fresh = [
@@ -185,29 +176,24 @@ def _places(
         for s in projection.scenarios
         if not s.is_null and all(x.onset[0] > last for x in s.interventions)
     ]
-    swings = {s.name: tornado(source, s, **options) for s in fresh}
-    onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
-    shares = pd.DataFrame()
-    unknown = ""
-    if "cooperation" in mechanisms_of(projection.scenarios):
-        try:
-            shares = attribution(source, onset, **options)
-        except ValueError as error:
-            unknown = str(error)
+    swings = {s.name: tornado(projection, s, location=tested) for s in fresh}
+    chains = {}
+    for s in filter(credited, fresh):
+        chains[s.name] = attribution(projection, s, location=tested)
     for code in locations:
         local = projection.select([code])
         place = place_name(code)
         tornados = []
-        saved = []
+        steps = []
         if code in tested:
             for name, table in swings.items():
                 if len(table):
                     tornados.append(
                         _tornado(table[table["location"] == code], name, place=place)
                     )
-            if len(shares):
-                for row in shares[shares["location"] == code].to_dict("records"):
-                    saved.append([str(row["share"]), *_saved(row)])
+            for name, table in chains.items():
+                rows = table[table["location"] == code].to_dict("records")
+                steps.append((name, [_step(row) for row in rows]))
         late = (
             None
             if waiting is None or waiting.empty
@@ -221,10 +207,8 @@ def _places(
             "waiting": None if late is None else _waiting(late),
             "until": "" if late is None else month_name(late["until"].iloc[0]),
             "tested": code in tested,
-            "unknown": unknown,
-            "onset": onset,
             "tornados": tornados,
-            "shares": saved,
+            "steps": steps,
         }
 
 
@@ -235,6 +219,13 @@ def _waiting(table: pd.DataFrame) -> list[list[str]]:
     ].to_numpy()
     names = table[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
     return [a + [minus(f"{v:z,.0f}") for v in row] for a, row in zip(names, counts)]
+
+
+def _step(row: Mapping[Any, Any]) -> list[str]:
+    """A step of an attribution, and how far it is from the one before."""
+    difference = row["difference"]
+    text = minus(f"{difference:+z,.0f}") if difference == difference else ""
+    return [str(row["step"]), *_saved(row), text]
 
 
 def _saved(row: Mapping[Any, Any]) -> list[str]:
@@ -252,7 +243,7 @@ def _averted(table: pd.DataFrame) -> list[list[str]]:
         chances = "a what-if"
         if not pd.isna(row["fewer"]):
             chances = " / ".join(
-                chance(row[key], short=True) for key in ("fewer", "same", "more")
+                percents([row[key] for key in ("fewer", "same", "more")], short=True)
             )
         months = f"{row['first_month']} – {row['last_month']}"
         baseline = f"{row['baseline']:,.0f}"

@@ -54,10 +54,8 @@ from odforecast.scenario import Projection, Scenario, Track
 from odforecast.scenario.answer import (
     CLASS_WARNING,
     Answer,
-    answers,
     assumed,
     judged,
-    outcomes_of,
     scenario_title,
 )
 from odforecast.scenario.catalogue import (
@@ -78,10 +76,6 @@ ANNEX = "brief-annex.html"
 _NUMBERS = dict(
     enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2)
 )
-#: A scenario shows in the counts once this share of the courses in which it works lies below (or
-#: above) what one course in twenty without it does.
-SHOWN = 0.8
-FALSE_ALARMS = 0.05
 #: What an intervention may say of a decision.
 DECISION = ("needs", "sign", "stop")
 #: Grid on which a product of two uncertain numbers is worked out.
@@ -256,14 +250,25 @@ def _title(chosen: Sequence[Scenario], codes: Sequence[str], baseline: Forecast)
 class Option:
     """One scenario in one place: a row of the figure and of the table of decisions."""
 
-    scenario: Scenario
     answer: Answer
-    #: The row of :meth:`Projection.answer`.
-    numbers: dict[str, Any]
     #: The first month that would show that it works, or that none would.
     shown: str
-    #: Deaths prevented if it works: low, mean, high.
-    marks: tuple[float, float, float]
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is assumed."""
+        return self.answer.scenario
+
+    @property
+    def numbers(self) -> Mapping[str, Any]:
+        """The row of :meth:`Projection.answer`."""
+        return self.answer.numbers
+
+    @property
+    def marks(self) -> tuple[float, float, float]:
+        """Deaths prevented if it works: low, mean, high."""
+        case = self.answer.cases[0]
+        return case["averted_q05"], case["averted_mean"], case["averted_q95"]
 
     @property
     def what_if(self) -> bool:
@@ -378,48 +383,18 @@ def rules_text(chosen: Sequence[Scenario]) -> str:
 
 def options(projection: Projection, clocks: Sequence[Track]) -> list[Option]:
     """Every scenario of a projection of one place, in its order."""
-    rows = projection.answer().to_dict("records")
-    parts = projection.outcomes()
     out = []
-    for row, answer in zip(rows, answers(projection)):
-        scenario = projection.scenario(str(row["scenario_id"]))
-        first = parts[parts["scenario_id"] == scenario.name].iloc[0]
-        marks = (
-            float(first["averted_q05"]),
-            float(first["averted_mean"]),
-            float(first["averted_q95"]),
-        )
-        clock = next((t for t in clocks if t.scenario == scenario.name), None)
-        month_shown = _month_shown(projection, scenario)
-        if clock is not None:
-            month = clock.sure_month
-            month_shown = (
-                "Not within five years" if month is None else month_name(month)
-            )
-        numbers = {str(column): value for column, value in row.items()}
-        out.append(
-            Option(scenario, answer, numbers=numbers, shown=month_shown, marks=marks)
-        )
+    for answer in projection.answers:
+        name = answer.scenario.name
+        clock = next((t for t in clocks if t.scenario == name), None)
+        month = answer.shown if clock is None else clock.sure_month
+        shown = "Not within five years"
+        if month is not None:
+            shown = month_name(month)
+        elif clock is None:
+            shown = f"Not by {month_name(projection.baseline.months[-1])}"
+        out.append(Option(answer, shown))
     return out
-
-
-def _month_shown(projection: Projection, scenario: Scenario) -> str:
-    """The first month whose 12-month count would show that it works."""
-    draws = len(projection.baseline.draws)
-    works = outcomes_of(scenario, draws, seed=projection.seed)[0].draws
-    base = projection.counted_against(scenario.name).samples()[:, 0]
-    path = projection.forecast(scenario.name).samples()[:, 0]
-    rises = all(x.rises for x in scenario.interventions)
-    sign = 1 if rises else -1
-    limit = np.quantile(sign * base, 1 - FALSE_ALARMS, axis=0)
-    ahead = projection.since_onset(scenario.name)
-    share = np.zeros(ahead.size)
-    if works.any():
-        share = (sign * path[works] > limit).mean(axis=0)
-    months = projection.baseline.months[ahead & (share >= SHOWN)]
-    if months.size:
-        return month_name(months[0])
-    return f"Not by {month_name(projection.baseline.months[-1])}"
 
 
 def strips(choices: Sequence[Option]) -> tuple[Scale, list[Strip | None]]:

@@ -1,4 +1,4 @@
-"""The answer of a projection in words: if it works, how likely that is, and over all outcomes.
+"""The answer of a projection: if it works, how likely that is, and over all outcomes.
 
 Means everywhere. A chance is somebody's judgement, and stands with its owner; a what-if has none.
 """
@@ -12,15 +12,14 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
 from odforecast.forecasts.text import place_name
-from odforecast.names import ALL_DRUGS
-from odforecast.say import about, chance, deaths_of, month_name, percent, two_digits
-from odforecast.scenario import drawing, started
+from odforecast.say import about, chance, month_name, percent, percents, two_digits
+from odforecast.scenario import drawing
 from odforecast.scenario.catalogue import prior_names, prior_title
+from odforecast.scenario.drawing import Draws
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.mechanism import caveat
@@ -38,6 +37,11 @@ CLASS_WARNING = (
 
 #: Said of a scenario that nobody believes or doubts.
 WHAT_IF = "This is a what-if: no probability is attached."
+
+#: A scenario shows in the counts once this share of the courses in which it works lies below (or
+#: above) what one course in twenty without it does.
+POWER = 0.8
+FALSE_ALARMS = 0.05
 
 #: Most interventions of which each combination of working or not is told apart.
 APART = 3
@@ -57,33 +61,97 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of one scenario in one place, as texts."""
+    """The answer of one scenario in one place: its numbers, and the same in words.
 
-    title: str
-    place: str
-    #: The months from its onset on.
-    period: str
-    #: Deaths without it.
-    baseline: str
-    #: What may come of it: label, chance ("" of a what-if), mean and 90% interval of its change.
-    outcomes: tuple[tuple[str, str, str, str], ...]
-    #: Whose judgement the chances are; "" of a what-if.
-    owner: str
-    #: Mean over all outcomes; of a what-if, given that it works.
-    combined: str
-    #: 90% interval of the same.
-    combined_range: str
-    #: Mean of the same in percent.
-    combined_percent: str
-    #: What-ifs that work in all outcomes, beside what was judged.
-    given: str = ""
+    A :class:`Projection` makes it, once; every product reads it.
+    """
+
+    scenario: Scenario
+    #: CDC code of the place.
+    location: str
+    #: Its row of :meth:`Projection.answer`.
+    numbers: Mapping[str, Any]
+    #: Its rows of :meth:`Projection.outcomes`; the first is that it works.
+    cases: tuple[Mapping[str, Any], ...]
+    #: Its rows of :meth:`Projection.averted`.
+    periods: tuple[Mapping[str, Any], ...]
+    #: The first month whose 12-month count would show that it works; None where none would.
+    shown: np.datetime64 | None
+    #: Whose deaths, in words.
+    deaths: str = "deaths"
     #: Of what has begun: what is in the counts already, and what changes later.
     begun: str = ""
 
     @property
+    def title(self) -> str:
+        """What the scenario is called."""
+        return scenario_title(self.scenario)
+
+    @property
+    def place(self) -> str:
+        """What the place is called."""
+        return place_name(self.location)
+
+    @property
+    def period(self) -> str:
+        """The months from its onset on."""
+        first, last = (self.numbers[f"{end}_month"] for end in ("first", "last"))
+        return f"{month_name(first)} to {month_name(last)}"
+
+    @property
+    def baseline(self) -> str:
+        """Deaths without it."""
+        return about(self.numbers["baseline"])
+
+    @property
+    def outcomes(self) -> tuple[tuple[str, str, str, str], ...]:
+        """What may come of it: label, chance ("" of a what-if), mean and 90% interval."""
+        chances = [""] * len(self.cases)
+        if self.owner:
+            chances = percents([case["chance"] for case in self.cases])
+        parts = []
+        for case, chance_of in zip(self.cases, chances):
+            parts.append(
+                (
+                    str(case["outcome"]),
+                    chance_of,
+                    *_in_words(case, begun=bool(self.begun)),
+                )
+            )
+        return tuple(parts)
+
+    @property
+    def owner(self) -> str:
+        """Whose judgement the chances are; "" of a what-if."""
+        return "; ".join(dict.fromkeys(x.owner for x in judged(self.scenario)))
+
+    @property
+    def combined(self) -> str:
+        """Mean over all outcomes; of a what-if, given that it works."""
+        return _in_words(self.numbers, begun=bool(self.begun))[0]
+
+    @property
+    def combined_range(self) -> str:
+        """90% interval of the same."""
+        return _in_words(self.numbers, begun=bool(self.begun))[1]
+
+    @property
+    def combined_percent(self) -> str:
+        """Mean of the same in percent."""
+        return percent(self.numbers["percent_mean"]) if self.combined_range else ""
+
+    @property
+    def given(self) -> str:
+        """What-ifs that work in all outcomes, beside what was judged."""
+        if not self.owner:
+            return ""
+        parts = [x for x in self.scenario.interventions if x.is_what_if]
+        return ", ".join(x.name.replace("-", " ") for x in parts)
+
+    @property
     def single(self) -> bool:
         """Whether one thing is assumed, which works or not."""
-        return self.outcomes[0][0] in ("works", "raises deaths")
+        return self.cases[0]["outcome"] in ("works", "raises deaths")
 
     @property
     def judged(self) -> str:
@@ -99,7 +167,7 @@ def judged(scenario: Scenario) -> list[Intervention]:
     return [x for x in scenario.interventions if not x.is_what_if]
 
 
-def acts(x: Intervention, draws: int, seed: int, sign: int = 0) -> NDArray[np.bool_]:
+def acts(x: Intervention, draws: Draws, seed: int, sign: int = 0) -> NDArray[np.bool_]:
     """In which draws it lowers the nation's deaths (-1), or raises them (1), over 36 months.
 
     By default what it is there for: to lower them, unless it can only raise them.
@@ -110,22 +178,22 @@ def acts(x: Intervention, draws: int, seed: int, sign: int = 0) -> NDArray[np.bo
     return np.asarray(np.sign(change) == sign)
 
 
-def counted(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
+def counted(scenario: Scenario, draws: Draws, seed: int) -> NDArray[np.bool_]:
     """In which draws its answer holds: all of them, or those where its what-ifs work."""
-    what_ifs = [
-        acts(x, draws, seed=seed) for x in scenario.interventions if x.is_what_if
+    works = [
+        acts(x, draws, seed=seed) | (not x.is_what_if) for x in scenario.interventions
     ]
-    return np.all([np.ones(draws, dtype=bool), *what_ifs], axis=0)
+    return np.all(works, axis=0)
 
 
-def everything_works(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
+def everything_works(scenario: Scenario, draws: Draws, seed: int) -> NDArray[np.bool_]:
     """In which draws each of its interventions lowers deaths."""
     return np.all(
         [acts(x, draws, seed=seed, sign=-1) for x in scenario.interventions], axis=0
     )
 
 
-def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
+def outcomes_of(scenario: Scenario, draws: Draws, seed: int) -> list[Outcome]:
     """What may come of a scenario; every draw that counts is in one of them."""
     counts = counted(scenario, draws, seed=seed)
     parts = judged(scenario)
@@ -134,7 +202,8 @@ def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
         return [Outcome("raises deaths" if rises else "works", np.nan, draws=counts)]
     acting = [acts(x, draws, seed=seed) & counts for x in parts]
     if len(scenario.interventions) == 1:
-        return _outcomes_of_one(parts[0], acting[0], seed=seed)
+        backfiring = acts(parts[0], draws, seed=seed, sign=1)
+        return _outcomes_of_one(parts[0], acting[0], backfiring=backfiring)
     chances = [x.chances()[2 if x.rises else 0] for x in parts]
     if len(parts) > APART:
         n_acting = np.sum(acting, axis=0)
@@ -160,7 +229,7 @@ def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
 
 
 def _outcomes_of_one(
-    x: Intervention, acting: NDArray[np.bool_], seed: int
+    x: Intervention, acting: NDArray[np.bool_], backfiring: NDArray[np.bool_]
 ) -> list[Outcome]:
     """What may come of one intervention, which does what it is there for in some draws."""
     works, nothing, backfires = x.chances()
@@ -169,7 +238,6 @@ def _outcomes_of_one(
             Outcome("raises deaths", backfires, draws=acting),
             Outcome("does nothing", nothing, draws=~acting),
         ]
-    backfiring = acts(x, acting.size, seed=seed, sign=1)
     return [
         Outcome("works", works, draws=acting),
         Outcome("does nothing", nothing, draws=~acting & ~backfiring),
@@ -251,70 +319,36 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
         raise ScenarioError(
             "only the status quo was projected: there is nothing to compare"
         )
-    place = projection.select([code])
-    panel = place.baseline.panel
-    deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
-    outcomes = place.outcomes()
-    made = []
-    for row in place.answer().to_dict("records"):
-        scenario = projection.scenario(row["scenario_id"])
-        mine = outcomes[outcomes["scenario_id"] == scenario.name]
-        averted = mine[["averted_mean", "averted_q05", "averted_q95"]].iloc[0]
-        begun = started.lead(scenario, place.baseline, deaths, averted=tuple(averted))
-        made.append(_answer(scenario, code, row=row, outcomes=mine, begun=begun))
-    return tuple(made)
+    return tuple(a for a in projection.answers if a.location == code)
 
 
-def _answer(
-    scenario: Scenario,
-    code: str,
-    row: Mapping[Any, Any],
-    outcomes: pd.DataFrame,
-    begun: str,
-) -> Answer:
-    """The answer of one scenario, from the tables of one place."""
-    owners = dict.fromkeys(x.owner for x in judged(scenario))
-    combined, ends = _in_words(
-        row["averted_mean"],
-        row["averted_q05"],
-        high=row["averted_q95"],
-        begun=bool(begun),
-    )
-    parts = []
-    for part in outcomes.to_dict("records"):
-        chance_of = "" if np.isnan(part["chance"]) else assumed(part["chance"])
-        change = _in_words(
-            part["averted_mean"],
-            part["averted_q05"],
-            high=part["averted_q95"],
-            begun=bool(begun),
-        )
-        parts.append((str(part["outcome"]), chance_of, *change))
-    what_ifs = [
-        x.name.replace("-", " ") for x in scenario.interventions if x.is_what_if
-    ]
-    return Answer(
-        title=scenario_title(scenario),
-        place=place_name(code),
-        period=f"{month_name(row['first_month'])} to {month_name(row['last_month'])}",
-        baseline=about(row["baseline"]),
-        outcomes=tuple(parts),
-        owner="; ".join(owners),
-        combined=combined,
-        combined_range=ends,
-        combined_percent=percent(row["percent_mean"]) if ends else "",
-        given=", ".join(what_ifs) if owners else "",
-        begun=begun,
-    )
-
-
-def _in_words(mean: float, low: float, high: float, begun: bool) -> tuple[str, str]:
+def _in_words(row: Mapping[str, Any], begun: bool) -> tuple[str, str]:
     """A mean and its interval; where there are too few draws for one, that more are needed."""
-    if np.isnan(low):
+    if np.isnan(row["averted_q05"]):
         return "too few draws to say", ""
+    mean, low, high = (row[f"averted_{key}"] for key in ("mean", "q05", "q95"))
     if begun:
         return added_or_prevented(mean), added_or_prevented(low, high)
     return fewer_or_more(mean), fewer_to_more(low, high)
+
+
+def months_shown(
+    projection: Projection, scenario: Scenario, works: NDArray[np.bool_]
+) -> list[np.datetime64 | None]:
+    """The first month whose 12-month count would show that it works, by place.
+
+    ``works`` says in which draws it does, shape (D,).
+    """
+    base = projection.counted_against(scenario.name).samples()
+    path = projection.forecast(scenario.name).samples()
+    sign = 1 if all(x.rises for x in scenario.interventions) else -1
+    limit = np.quantile(sign * base, 1 - FALSE_ALARMS, axis=0)
+    shows = np.zeros(limit.shape, dtype=bool)
+    if works.any():
+        shows = (sign * path[works] > limit).mean(axis=0) >= POWER
+    shows &= projection.since_onset(scenario.name)
+    months = projection.baseline.months
+    return [months[row.argmax()] if row.any() else None for row in shows]
 
 
 def assumed(probability: float) -> str:
@@ -334,16 +368,14 @@ def text(projection: Projection, location: str | None = None) -> str:
 
     Default: the only location there is, or else the US.
     """
-    panel = projection.baseline.panel
-    deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
     scenarios = [s for s in projection.scenarios if not s.is_null]
-    lines = [sentences(answer, deaths) for answer in answers(projection, location)]
+    lines = [sentences(answer) for answer in answers(projection, location)]
     if any(x.scope != ALL for s in scenarios for x in s.interventions):
         lines.append(CLASS_WARNING)
     return "\n".join([*lines, caveat(scenarios)])
 
 
-def sentences(a: Answer, deaths: str) -> str:
+def sentences(a: Answer) -> str:
     """The answer of one scenario: what may come of it, how likely that is, and over all of it."""
     without = (
         f"About {a.baseline} are expected in {a.place} from {a.period} without it."
@@ -351,7 +383,7 @@ def sentences(a: Answer, deaths: str) -> str:
     if a.single and a.begun:
         first = f"{a.begun} {without.replace('without it', 'if it stays as it was')} {a.judged}"
     elif a.single:
-        first = _single(a, deaths, without=without)
+        first = _single(a, without=without)
     else:
         given = f"If the what-if ({a.given}) works. " if a.given else ""
         cases = [
@@ -359,7 +391,7 @@ def sentences(a: Answer, deaths: str) -> str:
         ]
         begun = f"{a.begun} " if a.begun else ""
         first = (
-            f"{begun}{given}{a.owner}, and the {deaths} in each case: {'; '.join(cases)}. "
+            f"{begun}{given}{a.owner}, and the {a.deaths} in each case: {'; '.join(cases)}. "
             f"{without}"
         )
     is_nothing = a.combined == a.combined_range  # no change in any draw
@@ -371,13 +403,13 @@ def sentences(a: Answer, deaths: str) -> str:
     )
 
 
-def _single(a: Answer, deaths: str, without: str) -> str:
+def _single(a: Answer, without: str) -> str:
     """The answer of one thing that works or not: what it changes, and how likely that is."""
     label, likely, works, span = a.outcomes[0]
     if likely == "0%" and not span:  # more draws would not say more
-        return f"{without.replace(' are', f' {deaths} are', 1)} {a.judged}"
+        return f"{without.replace(' are', f' {a.deaths} are', 1)} {a.judged}"
     for way in (" fewer", " more"):
-        works = works.replace(way, f"{way} {deaths}", 1)
+        works = works.replace(way, f"{way} {a.deaths}", 1)
     if span:
         change = "" if a.owner else f"{a.combined_percent}; "
         works = f"{works} than without it, on average ({change}90% interval {span})"

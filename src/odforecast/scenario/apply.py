@@ -275,18 +275,33 @@ def share_tables(
 class Applied:
     """A baseline of months, ready for scenarios to act on; ``notes`` are for its reader."""
 
-    def __init__(self, baseline: Forecast, tables: Shares, seed: int) -> None:
+    def __init__(
+        self,
+        baseline: Forecast,
+        tables: Shares,
+        seed: int,
+        order: NDArray[np.intp] | None = None,
+    ) -> None:
         self.baseline = baseline
         self.tables = tables
         self.seed = seed
         self.notes: list[str] = []
         self.ahead = baseline.months > baseline.last_month
+        #: The draws, those with few deaths ahead first.
+        self.order = self._in_order() if order is None else order
         self.nation = (
             whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
         )
         self._indicator = short_name(baseline.panel)
         self._paths: dict[str, Floats] = {}
         self._deaths: dict[str, dict[str, Floats] | None] = {}
+
+    def _in_order(self) -> NDArray[np.intp]:
+        """The draws by the nation's deaths ahead, or those of all places, the fewest first."""
+        base = self.baseline
+        places = [NATION] if NATION in base.locations else base.locations
+        deaths = base.draws[:, rows_of(places, base)][:, :, self.ahead]
+        return np.argsort(deaths.sum(axis=(1, 2)), kind="stable")
 
     def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
         """The forecast under a scenario, with the classes it carries in the same draws."""
@@ -427,7 +442,7 @@ class Applied:
 
     def unreplaced(self, x: Intervention) -> Floats:
         """Share of a class's averted deaths that other drugs do not replace, shape (D,)."""
-        u = drawing.uniforms(x, self.seed, draws=len(self.baseline.draws))
+        u = drawing.uniforms(x, self.seed, draws=self.order)
         return np.asarray(1.0 - x.replaced.ppf(u["replaced"]))
 
     def log_rates(self, x: Intervention, exposure: Floats, months: Months) -> Floats:
@@ -437,7 +452,7 @@ class Applied:
             months,
             base.locations,
             exposure,
-            len(base.draws),
+            self.order,
             self.seed,
             self._weights(x),
         )

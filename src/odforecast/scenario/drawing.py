@@ -1,6 +1,7 @@
 """Draws of an intervention's effect: named uniform numbers through the priors' quantiles.
 
-Scenarios that share the numbers are paired; asking for fewer states redraws nothing.
+Scenarios that share the numbers are paired; asking for fewer states redraws nothing. The numbers
+are spread evenly, so that the chances among the draws are the stated ones.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError, whole
 from odforecast.geography import JURISDICTIONS
@@ -51,6 +53,8 @@ MEANS = 2_000
 _STATES = frozenset(JURISDICTIONS)
 
 Numbers = Mapping[str, Floats]
+#: How many draws; or their numbers, in the order of the deaths on the paths they act on.
+Draws = int | NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,15 +128,44 @@ class Timings:
         return replace(first, **draws)
 
 
-def uniforms(x: Intervention, seed: int, draws: int) -> dict[str, Floats]:
-    """A uniform number for every stream and draw, each of shape (D,)."""
+def uniforms(x: Intervention, seed: int, draws: Draws) -> dict[str, Floats]:
+    """A number between 0 and 1 for every stream and draw, each of shape (D,).
+
+    They are evenly spaced: those of ``p_null`` over all draws, the others over the draws with an
+    effect. Given an order of paths, weak and strong effects are dealt evenly to those with few
+    and with many deaths.
+    """
     seed = whole("seed", seed, least=0, error=ScenarioError)
-    return {
-        key: np.random.default_rng(seed_from("scenario", seed, x.name, key)).random(
-            draws
-        )
-        for key in STREAMS
-    }
+    order = draws if isinstance(draws, np.ndarray) else np.arange(draws)
+    rngs = {}
+    for key in (*STREAMS, "path"):
+        rngs[key] = np.random.default_rng(seed_from("scenario", seed, x.name, key))
+    u = {"p_null": _even(rngs["p_null"], order.size)}
+    acts = u["p_null"] >= x.p_null
+    sequence = np.arange(order.size)
+    for key in STREAMS[1:]:
+        u[key] = np.empty(order.size)
+        for group in (acts, ~acts):
+            rows = sequence[group[sequence]]
+            u[key][rows] = _even(rngs[key], rows.size)
+        if key == "size":
+            sequence = u[key].argsort(kind="stable")  # the rest is even at every size
+    if not isinstance(draws, np.ndarray):
+        return u
+    strength = np.lexsort((u["p_null"], _judged(x, _beta(x, u), u=u)))
+    rank = np.floor(order.size * _even(rngs["path"], order.size)).astype(int)
+    dealt = np.empty_like(order)
+    dealt[order] = strength[rank]
+    return {key: numbers[dealt] for key, numbers in u.items()}
+
+
+def _even(rng: np.random.Generator, n: int) -> Floats:
+    """Evenly spaced numbers between 0 and 1, even too in each of about sqrt(n) runs, shape (n,)."""
+    parts = []
+    for run in np.array_split(np.arange(n), max(round(np.sqrt(n)), 1)):
+        parts.append((rng.permutation(run.size) + rng.random(run.size)) / run.size)
+    ranks = np.concatenate(parts).argsort().argsort()
+    return np.asarray((ranks + 0.5) / max(n, 1))
 
 
 def draw(
@@ -140,7 +173,7 @@ def draw(
     months: Months,
     locations: Sequence[str],
     exposure: Floats,
-    draws: int,
+    draws: Draws,
     seed: int,
     weights: Mapping[str, Floats] | None = None,
 ) -> Floats:
@@ -154,8 +187,8 @@ def draw(
         L locations. ``US``, and any other sum, has the mean effect.
     exposure : ndarray, shape (L,)
         Share of the effect each location feels.
-    draws : int
-        How many, D.
+    draws : int or ndarray
+        How many, D; or their numbers, those of paths with few deaths first.
     seed : int
         The same seed and name give the same draws, whatever the locations' order.
     weights : mapping of str to ndarray, shape () or (D,), optional
@@ -169,7 +202,7 @@ def draw(
     """
     u = uniforms(x, seed, draws=draws)
     beta = _beta(x, u)
-    c = np.ones(draws)
+    c = np.ones(beta.size)
     if weights is not None and x.national:
         factors = _own_factors(x, tuple(weights), u=u, seed=seed)
         expected = np.stack(
@@ -195,7 +228,7 @@ def mean_course(x: Intervention, months: Months) -> Floats:
     return np.asarray(-course[:, 0].mean(axis=0))
 
 
-def outcome(x: Intervention, draws: int, seed: int) -> Floats:
+def outcome(x: Intervention, draws: Draws, seed: int) -> Floats:
     """Change of the nation's deaths over 36 months from the onset, in months of them, (D,)."""
     u = uniforms(x, seed, draws=draws)
     return _judged(x, _beta(x, u), u=u)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from odforecast.geography import JURISDICTIONS, NATION, called, pick
 from odforecast.models import Fitted
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
+    ALL_DRUGS,
     DEFAULT_SEED,
     LOCATION,
     SCENARIO_ID,
@@ -32,8 +34,17 @@ from odforecast.names import (
     TARGET_MONTH,
 )
 from odforecast.panel import Floats, Frozen
-from odforecast.say import card, html_table, listed, month_name, number_of, steady
+from odforecast.say import (
+    card,
+    deaths_of,
+    html_table,
+    listed,
+    month_name,
+    number_of,
+    steady,
+)
 from odforecast.scenario import answer
+from odforecast.scenario.answer import Answer, Outcome
 from odforecast.scenario.apply import (
     FITTED_AGAIN,
     NOT_FITTED_AGAIN,
@@ -43,7 +54,7 @@ from odforecast.scenario.apply import (
 )
 from odforecast.scenario.intervention import NULL, Scenario
 from odforecast.scenario.mechanism import caveat
-from odforecast.scenario.started import check_started
+from odforecast.scenario.started import check_started, lead
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,9 +62,14 @@ if TYPE_CHECKING:
 HORIZON = 24
 DRAWS = 1000
 
+#: Numbers of one location, by column.
+Row = Mapping[str, Any]
+
 #: Fewest draws in which a scenario works of which quantiles are given.
 FEWEST = 10
 
+#: Quantile levels of deaths averted.
+LEVELS = (0.05, 0.5, 0.95)
 _ENDS = (0.05, 0.95)
 _CHANCES = ("works", "nothing", "backfires")
 _TIES = ("fewer", "same", "more")
@@ -180,7 +196,7 @@ def project(
                 source, applied, scenario=scenario, exposures=felt
             )
             if without is not baseline:
-                acting = Applied(without, shares, seed=seed)
+                acting = Applied(without, shares, seed=seed, order=applied.order)
                 bases[name] = without
         forecasts[name] = acting.under(scenario, felt)
         warnings += acting.notes
@@ -198,6 +214,7 @@ def project(
         source=baseline,
         tables=shares,
         bases=bases,
+        order=applied.order,
     )
 
 
@@ -283,6 +300,9 @@ class Projection(Frozen):
     bases : mapping of str to Forecast
         What a scenario is counted against where that is not the baseline: of what had begun, the
         course without it from the last known month on.
+    order : ndarray of int, shape (D,)
+        The draws, those with few deaths ahead in the nation first: effects are dealt to the paths
+        in this order, so that paths with few and with many deaths get the same mixture.
     """
 
     _mappings = ("forecasts", "bases")
@@ -296,6 +316,7 @@ class Projection(Frozen):
     source: Forecast | None = None
     tables: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     bases: Mapping[str, Forecast] = field(default_factory=dict)
+    order: NDArray[np.intp] = field(default_factory=lambda: np.arange(0))
 
     def __post_init__(self) -> None:
         self._freeze()
@@ -523,30 +544,7 @@ class Projection(Frozen):
             many, more). A what-if has no chances: NaN, and all of its numbers hold given that it
             works. Of several interventions the chances are in :meth:`outcomes`.
         """
-        rows = []
-        for scenario, span in self._since_onsets():
-            base, path = self._sums(scenario, span)
-            saved = base - path
-            judged = answer.judged(scenario)
-            works = answer.everything_works(scenario, *self._size_and_seed)
-            counted = self.counted(scenario.name)
-            chances = (np.nan,) * 3
-            if len(judged) == len(scenario.interventions) == 1:
-                chances = judged[0].chances()
-            rows.append(
-                {
-                    **self._keys(scenario),
-                    **self._months(span, base),
-                    **dict(zip(_CHANCES, chances)),
-                    **summary_of(
-                        "averted_if_works", saved[works], levels=(0.05, 0.5, 0.95)
-                    ),
-                    **summary_of("averted", saved[counted], levels=_ENDS, fewest=1),
-                    "percent_mean": mean_of(_percent(base, base - saved)[counted]),
-                    **_ties(saved[counted], bool(judged)),
-                }
-            )
-        return stacked(rows)
+        return pd.DataFrame([a.numbers for a in self.answers])
 
     def outcomes(self) -> pd.DataFrame:
         """What may come of each scenario, how likely that is, and what it would avert.
@@ -562,23 +560,7 @@ class Projection(Frozen):
             fewer than 10 draws but for the mean). The means weighed by the shares add up to
             ``averted_mean`` of :meth:`answer`.
         """
-        rows = []
-        for scenario, span in self._since_onsets():
-            base, path = self._sums(scenario, span)
-            n = max(int(self.counted(scenario.name).sum()), 1)
-            for outcome in answer.outcomes_of(scenario, *self._size_and_seed):
-                saved = (base - path)[outcome.draws]
-                rows.append(
-                    {
-                        **self._keys(scenario),
-                        "outcome": outcome.label,
-                        "chance": outcome.chance,
-                        "share": len(saved) / n,
-                        **summary_of("averted", saved, levels=_ENDS),
-                        "averted_mean": mean_of(saved),
-                    }
-                )
-        return stacked(rows)
+        return pd.DataFrame([case for a in self.answers for case in a.cases])
 
     def text(self, location: str | None = None) -> str:
         """The answer for one place, in plain sentences, for people.
@@ -590,7 +572,7 @@ class Projection(Frozen):
         """
         return answer.text(self, location)
 
-    def averted(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
+    def averted(self, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
         """Deaths averted and percent change, by scenario, location and period.
 
         Parameters
@@ -610,29 +592,100 @@ class Projection(Frozen):
             fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
         """
         probs = quantile_levels(levels, ScenarioError)
-        rows = []
+        rows: list[Row] = []
         for scenario, _ in self._since_onsets():
-            counted = self.counted(scenario.name)
-            judged = bool(answer.judged(scenario))
-            onset = _begins(scenario)
-            for kind, label, span in periods(
-                self.baseline.months, self.ahead, onset=onset
-            ):
-                base, path = self._sums(scenario, span)
-                saved = (base - path)[counted]
-                percent = _percent(base, path)[counted]
-                rows.append(
-                    {
-                        **self._keys(scenario),
-                        "kind": kind,
-                        "period": label,
-                        **self._months(span, base),
-                        **summary_of("averted", saved, levels=probs, fewest=1),
-                        **summary_of("percent", percent, levels=probs, fewest=1),
-                        **_ties(saved, judged),
-                    }
+            for place in zip(*self._periods(scenario, probs)):
+                rows += place
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """The answer of every scenario but the status quo in every location, in this order."""
+        panel = self.baseline.panel
+        deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
+        answers = []
+        for scenario, span in self._since_onsets():
+            base, path = self._sums(scenario, span)
+            outcomes = answer.outcomes_of(scenario, *self._order_and_seed)
+            numbers = self._numbers(scenario, span)
+            cases = [self._case(scenario, base - path, x) for x in outcomes]
+            periods = self._periods(scenario, LEVELS)
+            shown = answer.months_shown(self, scenario, outcomes[0].draws)
+            for i, place in enumerate(self.baseline.locations):
+                works = cases[0][i]
+                begun = lead(scenario, self.baseline, deaths, works)
+                answers.append(
+                    Answer(
+                        scenario,
+                        place,
+                        numbers=numbers[i],
+                        cases=tuple(case[i] for case in cases),
+                        periods=tuple(period[i] for period in periods),
+                        shown=shown[i],
+                        deaths=deaths,
+                        begun=begun,
+                    )
                 )
-        return stacked(rows)
+        return tuple(answers)
+
+    def _numbers(self, scenario: Scenario, span: NDArray[np.bool_]) -> list[Row]:
+        """Rows of :meth:`answer`, one per location."""
+        base, path = self._sums(scenario, span)
+        saved = base - path
+        judged = answer.judged(scenario)
+        works = answer.everything_works(scenario, *self._order_and_seed)
+        counted = self.counted(scenario.name)
+        chances = (np.nan,) * 3
+        if len(judged) == len(scenario.interventions) == 1:
+            chances = judged[0].chances()
+        return _rows(
+            {
+                **self._keys(scenario),
+                **self._months(span, base),
+                **dict(zip(_CHANCES, chances)),
+                **summary_of("averted_if_works", saved[works], levels=LEVELS),
+                **summary_of("averted", saved[counted], levels=_ENDS, fewest=1),
+                "percent_mean": mean_of(percent_of(base, base - saved)[counted]),
+                **_ties(saved[counted], bool(judged)),
+            }
+        )
+
+    def _case(self, scenario: Scenario, saved: Floats, outcome: Outcome) -> list[Row]:
+        """Rows of :meth:`outcomes` of one outcome, one per location."""
+        n = max(int(self.counted(scenario.name).sum()), 1)
+        values = saved[outcome.draws]
+        return _rows(
+            {
+                **self._keys(scenario),
+                "outcome": outcome.label,
+                "chance": outcome.chance,
+                "share": len(values) / n,
+                **summary_of("averted", values, levels=_ENDS),
+                "averted_mean": mean_of(values),
+            }
+        )
+
+    def _periods(self, scenario: Scenario, levels: Iterable[float]) -> list[list[Row]]:
+        """Rows of :meth:`averted`: of every period, one per location."""
+        counted = self.counted(scenario.name)
+        judged = bool(answer.judged(scenario))
+        onset = _begins(scenario)
+        tables = []
+        for kind, label, span in periods(self.baseline.months, self.ahead, onset=onset):
+            base, path = self._sums(scenario, span)
+            saved = (base - path)[counted]
+            percent = percent_of(base, path)[counted]
+            table = {
+                **self._keys(scenario),
+                "kind": kind,
+                "period": label,
+                **self._months(span, base),
+                **summary_of("averted", saved, levels=levels, fewest=1),
+                **summary_of("percent", percent, levels=levels, fewest=1),
+                **_ties(saved, judged),
+            }
+            tables.append(_rows(table))
+        return tables
 
     def probability_fewer_than(
         self,
@@ -740,12 +793,12 @@ class Projection(Frozen):
 
     def counted(self, name: str) -> NDArray[np.bool_]:
         """In which draws the answer of a scenario holds: all, or where its what-ifs work. (D,)."""
-        return answer.counted(self.scenario(name), *self._size_and_seed)
+        return answer.counted(self.scenario(name), *self._order_and_seed)
 
     @property
-    def _size_and_seed(self) -> tuple[int, int]:
-        """How many draws there are, and their seed."""
-        return len(self.baseline.draws), self.seed
+    def _order_and_seed(self) -> tuple[NDArray[np.intp], int]:
+        """What the draws of an effect are made of."""
+        return self.order, self.seed
 
     def since_onset(self, name: str) -> NDArray[np.bool_]:
         """Which months its answer counts: those ahead, from the earliest onset on. Shape (M,)."""
@@ -789,7 +842,8 @@ def periods(
     yield "all", "all", after
 
 
-def _percent(before: Floats, after: Floats) -> Floats:
+def percent_of(before: Floats, after: Floats) -> Floats:
+    """Changes in percent; 0 where there was nothing."""
     return np.divide(
         100.0 * (after - before), before, out=np.zeros_like(before), where=before > 0
     )
@@ -825,6 +879,12 @@ def _ties(saved: Floats, judged: bool) -> dict[str, Any]:
         return dict.fromkeys(_TIES, np.nan)
     cases = (saved > 0, saved == 0, saved < 0)
     return {key: case.mean(axis=0) for key, case in zip(_TIES, cases)}
+
+
+def _rows(columns: Mapping[str, Any]) -> list[Row]:
+    """Columns by location as a row for each."""
+    rows: Any = pd.DataFrame(columns).to_dict("records")
+    return list(rows)
 
 
 def stacked(rows: Iterable[Mapping[str, Any] | pd.DataFrame]) -> pd.DataFrame:

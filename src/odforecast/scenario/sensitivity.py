@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError, whole
 from odforecast.forecasts import Forecast
@@ -16,24 +17,34 @@ from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import library
-from odforecast.scenario.distributions import Beta, Fixed, Prior
+from odforecast.scenario.distributions import Fixed
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.grammar import MOST_EXPOSED
 from odforecast.scenario.intervention import NATION, Intervention, Scenario
-from odforecast.scenario.projection import check_scenario, mean_of, stacked, summary_of
+from odforecast.scenario.projection import (
+    Projection,
+    check_scenario,
+    mean_of,
+    percent_of,
+    stacked,
+    summary_of,
+)
 
-#: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
-ATTRIBUTION = Beta(1.5, 4)
+#: The named prior of the whole change after mid-2023, whatever its cause.
+EPISODE = "supply-shock-2023-like"
+
+#: What an intervention says of when it acts.
+TIMING = ("lag", "ramp", "plateau", "half_life", "residue", "rebound")
 
 #: Months over which what waiting costs is counted in the long run.
 RUN_OUT = 480
 
 
 def tornado(
-    forecast: Forecast,
+    source: Forecast | Projection,
     scenario: Scenario,
     *,
-    location: str | Sequence[str] = NATION,
+    location: str | Sequence[str] | None = None,
     exposures: Shares | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
@@ -45,15 +56,16 @@ def tornado(
 
     Parameters
     ----------
-    forecast : Forecast
-        Baseline with all its locations (:attr:`Projection.source`): cut to one place, states that
-        differ would give the nation another effect.
+    source : Forecast or Projection
+        A projection, whose exposures and draws are used, so that the numbers are those of its
+        answer; or a baseline with all its locations.
     scenario : Scenario
         Not null.
-    location : str or sequence of str
-        Whose deaths averted, over all months after the last known one.
+    location : str or sequence of str, optional
+        Whose deaths averted, over all months after the last known one. Default: all locations of
+        a projection; US of a forecast.
     exposures, seed
-        As in :func:`~odforecast.scenario.project`.
+        Of a forecast, as in :func:`~odforecast.scenario.project`.
 
     Returns
     -------
@@ -63,8 +75,8 @@ def tornado(
     """
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
-    scenario = _to_come(forecast, scenario)
-    reruns = Reruns(forecast, location, exposures=exposures, seed=seed)
+    reruns = Reruns(source, location, exposures=exposures, seed=seed)
+    scenario = _to_come(reruns.forecast, scenario)
     centre = reruns.means(scenario)
     frames: list[dict[str, Any]] = []
     for position, x in enumerate(scenario.interventions):
@@ -98,16 +110,25 @@ class Reruns:
 
     def __init__(
         self,
-        forecast: Forecast,
-        location: str | Sequence[str],
+        source: Forecast | Projection,
+        location: str | Sequence[str] | None,
         exposures: Shares | None,
         seed: int,
+        order: NDArray[np.intp] | None = None,
     ) -> None:
+        forecast = source
+        if isinstance(source, Projection):
+            forecast = source.source or source.baseline
+            exposures, seed, order = source.tables, source.seed, source.order
+            location = source.baseline.locations if location is None else location
+        assert isinstance(forecast, Forecast)
+        location = NATION if location is None else location
         places = [location] if isinstance(location, str) else list(location)
+        self.forecast = forecast
         self.rows = [forecast.index(place) for place in places]
         self.codes = [forecast.locations[i] for i in self.rows]
         self.tables = share_tables(forecast.panel, exposures)
-        self.applied = Applied(forecast, self.tables, seed=seed)
+        self.applied = Applied(forecast, self.tables, seed=seed, order=order)
         self.base = forecast.draws[:, self.rows][:, :, self.applied.ahead].sum(axis=2)
 
     def averted(self, scenario: Scenario) -> Floats:
@@ -121,7 +142,7 @@ class Reruns:
 
     def means(self, scenario: Scenario) -> Floats:
         """Mean deaths averted in the draws that count, by location."""
-        counts = counted(scenario, len(self.base), seed=self.applied.seed)
+        counts = counted(scenario, self.applied.order, seed=self.applied.seed)
         if not counts.any():
             return np.zeros(len(self.codes))
         return np.asarray(self.averted(scenario)[counts].mean(axis=0))
@@ -133,64 +154,100 @@ class Reruns:
         return table.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
+def credited(scenario: Scenario) -> bool:
+    """Whether a scenario is a share of the 2023–24 fall, done again.
+
+    >>> from odforecast.scenario import named
+    >>> credited(named("cooperation-resumed")), credited(named("supply-shock-2023-like"))
+    (True, False)
+    """
+    if len(scenario.interventions) != 1:
+        return False
+    (x,) = scenario.interventions
+    fall = named_intervention(EPISODE, onset=x.onset)
+    return x.size == fall.size and x.share != Fixed(1) and not x.is_what_if
+
+
 def attribution(
-    forecast: Forecast,
-    onset: object,
+    source: Forecast | Projection,
+    scenario: Scenario,
     *,
-    location: str | Sequence[str] = NATION,
+    location: str | Sequence[str] | None = None,
     exposures: Shares | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
-    """Deaths averted if cooperation does again what a share of the 2023–24 fall was.
+    """From the whole 2023–24 fall to the answer of a scenario that credits a share of it.
 
-    The share that was cooperation's doing cannot be estimated; it has the prior
-    Beta(1.5, 4) and is always shown with 0, 25, 50, 75 and 100%.
+    Each step changes one assumption, in the same draws: all of the fall again, the share credited
+    to cooperation, the chance of nothing, and the scenario's own timing. The last step is the
+    mean over all outcomes of :meth:`Projection.answer`. The counts cannot show how large the
+    share is, so the same mean follows for shares of 0, 25, 50, 75 and 100%.
 
     Parameters
     ----------
-    forecast : Forecast
-        Baseline.
-    onset : month
-        When cooperation (re)starts to work.
+    source : Forecast or Projection
+        As in :func:`tornado`.
+    scenario : Scenario
+        Of one intervention: a share of ``supply-shock-2023-like``, as ``cooperation-resumed``.
     location, exposures, seed
         As in :func:`tornado`.
 
     Returns
     -------
     DataFrame
-        ``location, share`` (text), ``averted_mean, averted_q05, averted_q50, averted_q95,
-        percent_mean``, over the months from the onset on.
+        ``location, step`` (text), ``averted_mean, averted_q05, averted_q50, averted_q95,
+        percent_mean``, over the months from the onset on; ``difference`` (of the mean from the
+        step before; NaN of the shares). The differences add up to the answer.
     """
-    shares: dict[str, Prior] = {
-        f"{100 * share:g}%": Fixed(share)
-        for share in library()["attribution"]["shares"]
-    }
-    shares[str(ATTRIBUTION)] = ATTRIBUTION
-    episode = named_intervention("supply-shock-2023-like", onset=onset)
-    [whole] = _to_come(forecast, Scenario("attribution", (episode,))).interventions
-    reruns = Reruns(forecast, location, exposures=exposures, seed=seed)
-    since = reruns.applied.ahead & (forecast.months >= whole.onset[0])
+    if not credited(scenario):
+        raise ScenarioError(
+            f"{scenario.name} is not a share of {EPISODE}, so there is nothing to attribute",
+            hint="name cooperation-resumed, or give a size and a share like its own",
+        )
+    reruns = Reruns(source, location, exposures=exposures, seed=seed)
+    forecast = reruns.forecast
+    [x] = _to_come(forecast, scenario).interventions
+    since = reruns.applied.ahead & (forecast.months >= x.onset[0])
     base = forecast.draws[:, reruns.rows][:, :, since].sum(axis=2)
+    fall = named_intervention(EPISODE, onset=x.onset)
+    timing = {key: getattr(fall, key) for key in TIMING}
+    slower = replace(x, **timing)
+    certain = replace(slower, p_null=0.0)
+    steps = {
+        "all of the 2023–24 fall again": replace(certain, share=Fixed(1)),
+        f"the share credited, {100 * x.share.mean:.0f}% on average": certain,
+        f"a chance of {100 * x.p_null:.0f}% that nothing happens": slower,
+        "its own timing: the answer": x,
+    }
+    chain = set(steps)
+    for share in library()["attribution"]["shares"]:
+        label = f"the answer if the share is {100 * share:g}%"
+        steps[label] = x.scaled(Fixed(share))
     frames: list[dict[str, Any]] = []
-    for label, share in shares.items():
-        saved = reruns.averted(Scenario("attribution", (whole.scaled(share),)))
+    before = np.zeros(len(reruns.codes))
+    for step, changed in steps.items():
+        saved = reruns.averted(replace(scenario, interventions=(changed,)))
+        summary = summary_of("averted", saved, levels=(0.05, 0.5, 0.95), fewest=1)
+        mean = summary["averted_mean"]
         frames.append(
             {
                 "location": reruns.codes,
-                "share": label,
-                **summary_of("averted", saved, levels=(0.05, 0.5, 0.95), fewest=1),
-                "percent_mean": mean_of(-100.0 * saved / base),
+                "step": step,
+                **summary,
+                "percent_mean": mean_of(percent_of(base, base - saved)),
+                "difference": mean - before if step in chain else np.nan,
             }
         )
+        before = mean
     return reruns.in_order(stacked(frames))
 
 
 def cost_of_delay(
-    forecast: Forecast,
+    source: Forecast | Projection,
     scenario: Scenario,
     months: Sequence[int] = (0, 3, 6, 12, 18, 24),
     *,
-    location: str | Sequence[str] = NATION,
+    location: str | Sequence[str] | None = None,
     exposures: Shares | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
@@ -202,8 +259,8 @@ def cost_of_delay(
 
     Parameters
     ----------
-    forecast : Forecast
-        Baseline with all its locations.
+    source : Forecast or Projection
+        As in :func:`tornado`.
     scenario : Scenario
         Not null. Every onset is moved by the same number of months.
     months : sequence of int
@@ -228,10 +285,18 @@ def cost_of_delay(
         raise ScenarioError("null assumes nothing, so nothing can be delayed")
     if len(months) == 0:
         raise ScenarioError("no months of delay are given")
+    reruns = Reruns(source, location, exposures=exposures, seed=seed)
+    forecast = reruns.forecast
     scenario = _to_come(forecast, scenario)
-    reruns = Reruns(forecast, location, exposures=exposures, seed=seed)
-    long_forecast = _run_out(forecast, reruns.codes)
-    long_run = Reruns(long_forecast, reruns.codes, exposures=reruns.tables, seed=seed)
+    order = reruns.applied.order
+    seed = reruns.applied.seed
+    long_run = Reruns(
+        _run_out(forecast, reruns.codes),
+        reruns.codes,
+        exposures=reruns.tables,
+        seed=seed,
+        order=order,
+    )
     frames: list[dict[str, Any]] = []
     for wait in months:
         step = np.timedelta64(whole("delay", wait, least=0, error=ScenarioError), "M")
@@ -240,8 +305,8 @@ def cost_of_delay(
             first, last = x.onset
             parts.append(replace(x, onset=(first + step, last + step)))
         later = replace(scenario, interventions=tuple(parts))
-        counts = counted(later, len(reruns.base), seed=seed)
-        works = everything_works(later, len(reruns.base), seed=seed)
+        counts = counted(later, order, seed=seed)
+        works = everything_works(later, order, seed=seed)
         saved = reruns.averted(later)
         frames.append(
             {

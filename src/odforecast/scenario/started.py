@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,12 +61,12 @@ def lead(
     scenario: Scenario,
     baseline: Forecast,
     deaths: str,
-    averted: tuple[float, float, float],
+    works: Mapping[str, Any],
 ) -> str:
     """What is in the counts and what changes later: the first sentences of an answer.
 
-    ``averted`` are deaths averted if it works: their mean and 90% interval. Empty where nothing
-    has begun.
+    ``works`` is the row of :meth:`Projection.outcomes` in which it works. Empty where nothing has
+    begun.
     """
     last = baseline.last_month
     parts = started(scenario, last)
@@ -86,7 +87,7 @@ def lead(
         changes.append("grow")
     if course[-1] < course.max() - SEEN:
         changes.append("fade")
-    mean, low, high = averted
+    mean, low, high = (works[f"averted_{key}"] for key in ("mean", "q05", "q95"))
     if not changes:
         return sentence + "From then on it is assumed to last, so nothing more changes."
     sentence += f"From then on it is assumed to {' and then '.join(changes)}"
