@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import integrate, stats
 from test_project import LAST, MONTH, forecast
 
 import odforecast as od
@@ -220,7 +221,8 @@ def test_tornado_by_hand_and_that_every_assumption_is_varied(baseline):
 def test_months_a_nowcast_revises_count_nowhere(baseline):
     draws = np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2)
     nowcast = replace(baseline, draws=draws, months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH))
-    one, two = (sc.attribution(f, "2025-08", exposures=SHARES) for f in (baseline, nowcast))
+    resumed = sc.named("cooperation-resumed", onset="2025-08")
+    one, two = (sc.attribution(f, resumed, exposures=SHARES) for f in (baseline, nowcast))
     pd.testing.assert_frame_equal(one, two)
 
     def cut(*onset, **keys):
@@ -232,19 +234,53 @@ def test_months_a_nowcast_revises_count_nowhere(baseline):
     for work in (
         lambda: sc.tornado(baseline, cut("2025-01")),
         lambda: sc.cost_of_delay(baseline, cut("2025-01")),
-        lambda: sc.attribution(baseline, "2025-01", exposures=SHARES),
+        lambda: sc.attribution(baseline, sc.named("cooperation-resumed", "2025-01")),
     ):
         with pytest.raises(ScenarioError, match="before the last known month"):
             work()
     assert sc.cost_of_delay(baseline, cut(), (0,))["onset"].tolist() == ["2025-10"]
 
 
-def test_attribution_shows_all_shares(baseline):
-    table = sc.attribution(baseline, "2025-06", exposures=SHARES)
-    assert table["share"].tolist() == ["0%", "25%", "50%", "75%", "100%", "Beta(1.5, 4)"]
-    mean = table["averted_mean"].to_numpy()
-    assert mean[0] == 0.0
-    assert (np.diff(mean[:5]) > 0).all()
-    assert mean[0] < mean[5] < mean[2]  # the prior's mean is 0.27
-    same = sc.named_intervention("supply-shock-2023-like", onset="2025-06").scaled(sc.Fixed(1))
-    assert same.share == sc.Fixed(1)
+#: Mean of 1 - exp(size share) with size ~ Normal(-0.65, 0.29) and share ~ Beta(1.5, 4).
+def mean_fall() -> float:
+    def inside(size: float, share: float) -> float:
+        density = stats.norm(-0.65, 0.29).pdf(size) * stats.beta(1.5, 4).pdf(share)
+        return float(density * -np.expm1(size * share))
+
+    return integrate.dblquad(inside, 0.0, 1.0, -2.5, 1.2)[0]
+
+
+def test_the_mean_is_the_integral_and_the_chances_are_exact(baseline):
+    expected = 24 * 6000 * 0.6 * mean_fall()  # 13,211 of 144,000 deaths
+    keys = {"size": sc.Normal(-0.65, 0.29), "share": sc.Beta(1.5, 4), "p_null": 0.4, "spread": 0.0}
+    for seed in range(5):
+        row = sc.project(baseline, one(**keys), seed=seed).answer().iloc[0]
+        assert row["averted_mean"] == pytest.approx(expected, rel=0.005)
+        # Of 400 draws 160 do nothing, and of 240 sizes 237 are below zero: 0.9875.
+        assert row[["fewer", "same", "more"]].tolist() == [237 / 400, 160 / 400, 3 / 400]
+        chances = row[["works", "nothing", "backfires"]].astype(float)
+        assert chances.to_numpy() == pytest.approx([0.5925, 0.4, 0.0075], abs=1e-4)
+
+
+def test_attribution_is_a_chain_that_ends_at_the_answer(baseline):
+    resumed = sc.named("cooperation-resumed", onset="2025-06")
+    made = sc.project(baseline, resumed, seed=4, exposures=SHARES)
+    table = sc.attribution(made, resumed)
+    chain, shares = table[:4], table[4:]
+    answer = made.answer()["averted_mean"].item()
+    assert chain["averted_mean"].iloc[-1] == pytest.approx(answer, rel=1e-12)
+    assert chain["difference"].sum() == pytest.approx(answer, rel=1e-12)
+    assert sc.tornado(made, resumed)["averted"].to_numpy() == pytest.approx(answer, rel=1e-12)
+    whole, share, chance, _ = chain["averted_mean"]
+    shock = sc.named("supply-shock-2023-like", onset="2025-06", p_null=0.0, belief="me")
+    full = sc.project(baseline, shock, seed=4, exposures=SHARES).answer()["averted_mean"].item()
+    assert whole == pytest.approx(full, rel=0.01)  # another name, and so other draws
+    assert 0.2 * whole < share < 0.35 * whole  # the share's mean is 0.27
+    assert chance == pytest.approx(0.6 * share, rel=0.02)
+    assert [step.split()[-1] for step in shares["step"]] == ["0%", "25%", "50%", "75%", "100%"]
+    assert shares["averted_mean"].iloc[0] == 0.0
+    assert shares["averted_mean"].is_monotonic_increasing
+    assert shares["difference"].isna().all()
+    for name in ("supply-shock-2023-like", "naloxone-healing"):
+        with pytest.raises(ScenarioError, match="not a share of supply-shock-2023-like"):
+            sc.attribution(made, sc.named(name, onset="2025-06"))

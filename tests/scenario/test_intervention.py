@@ -60,6 +60,28 @@ def test_onset_range_is_drawn_evenly():
     assert (abs(counts / 6000 - 1 / 3) < 0.03).all()
 
 
+def test_effects_are_evenly_spaced_and_dealt_evenly_to_the_paths():
+    x = cut(sc.Normal(-0.05, 0.1), p_null=0.4, share=sc.Beta(1.5, 4))
+    order = np.random.default_rng(0).permutation(1000)
+    alone = sc.drawing.uniforms(x, 3, 1000)
+    u = sc.drawing.uniforms(x, 3, order)
+    acts = alone["p_null"] >= 0.4
+    assert acts.sum() == 600
+    for key in ("size", "share", "lag"):
+        evenly = (np.arange(600) + 0.5) / 600
+        assert np.sort(alone[key][acts]) == pytest.approx(evenly, abs=1e-12)
+        assert sorted(zip(u[key], u["size"])) == sorted(zip(alone[key], alone["size"]))
+    change = sc.drawing.outcome(x, order, 3)
+    assert [(change < 0).sum(), (change == 0).sum(), (change > 0).sum()] == [415, 400, 185]
+    by_level = change[order].reshape(10, 100)  # paths from few to many deaths
+    assert (by_level != 0).sum(axis=1) == pytest.approx(60, abs=4)  # at random 60, sd 5
+    assert by_level.mean(axis=1).std() < 0.06 * change.std()  # at random 0.10
+    # Of a stronger effect, or a more likely one, every path gets the one of the same rank.
+    for other in (cut(sc.Normal(-0.1, 0.1), p_null=0.4), cut(sc.Normal(-0.05, 0.1), p_null=0.1)):
+        stronger = sc.drawing.outcome(other, order, 3)
+        assert np.corrcoef(change.argsort().argsort(), stronger.argsort().argsort())[0, 1] > 0.8
+
+
 @settings(max_examples=25)
 @given(size=SIZES, spread=st.floats(0.0, 0.5), seed=st.integers(0, 9))
 def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, spread, seed):

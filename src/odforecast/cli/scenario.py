@@ -446,6 +446,12 @@ def _two_digits(deaths: float) -> str:
     return f"−{text}" if deaths < 0 and text != "0" else text
 
 
+def _signed(deaths: float) -> str:
+    """A difference in deaths, with its sign."""
+    text = _two_digits(deaths)
+    return f"+{text}" if deaths > 0 and text != "0" else text
+
+
 def _at_place(table: pd.DataFrame, place: str) -> pd.DataFrame:
     """The rows of a place."""
     return table[table["location"] == place]
@@ -886,7 +892,7 @@ def attribution(
 _STEPS = (
     text_of("", "step"),
     Column("mean (90% interval)", ranged),
-    Column("difference", "difference", form="{:+z,.0f}"),
+    Column("difference", "difference", form=_signed),
 )
 
 

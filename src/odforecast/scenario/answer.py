@@ -180,10 +180,11 @@ def acts(x: Intervention, draws: Draws, seed: int, sign: int = 0) -> NDArray[np.
 
 def counted(scenario: Scenario, draws: Draws, seed: int) -> NDArray[np.bool_]:
     """In which draws its answer holds: all of them, or those where its what-ifs work."""
-    works = [
-        acts(x, draws, seed=seed) | (not x.is_what_if) for x in scenario.interventions
-    ]
-    return np.all(works, axis=0)
+    counts = np.ones(draws if isinstance(draws, int) else draws.size, dtype=bool)
+    for x in scenario.interventions:
+        if x.is_what_if:
+            counts &= acts(x, draws, seed=seed)
+    return counts
 
 
 def everything_works(scenario: Scenario, draws: Draws, seed: int) -> NDArray[np.bool_]:
