@@ -270,9 +270,9 @@ def test_an_assumption_in_plain_words():
     shock = sc.named_intervention(
         "supply-shock-2023-like", onset={"between": ["2026-01", "2026-03"]}
     )
-    assert assumption(shock) == ["−46% (−68% to −19%)", "14 months", "Half gone after 30 months",
-                                 "0 to 5"]  # fmt: skip
-    assert assumption(shock.scaled(0.5))[0] == "−27% (−43% to −10%)"
+    size = "−46% (median −48%; −68% to −19%)"  # 1 - exp(-.65) is .48
+    assert assumption(shock) == [size, "14 months", "Half gone after 30 months", "0 to 5"]
+    assert assumption(shock.scaled(0.5))[0] == "−27% (median −28%; −43% to −10%)"
     cut = {"name": "felt", "size": sc.Fixed(-0.1), "onset": "2026-03"}
     for more, said in (
         ({"exposure": 0.5}, "−10%; 50% of it is felt"),

@@ -49,7 +49,7 @@ from odforecast.report.brief import write_briefs
 from odforecast.report.page import for_spreadsheets
 from odforecast.say import two_digits
 from odforecast.scenario import CAVEAT, Past, catalogue
-from odforecast.scenario.answer import CLASS_WARNING, answers, scenario_title
+from odforecast.scenario.answer import CLASS_WARNING, answers, judged, scenario_title
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.mechanism import caveat
 from odforecast.scenario.past import WHATEVER
@@ -281,7 +281,8 @@ def make_projection(
     interventions = dict.fromkeys(x for item in scenarios for x in item.interventions)
     for intervention in interventions:
         harms = intervention.chances()[2]
-        if harms >= 0.005 and not (intervention.backfire or intervention.rises):
+        is_explained = bool(intervention.backfire) or intervention.rises
+        if harms >= 0.005 and not (is_explained or intervention.is_what_if):
             note(
                 f"{intervention.name} may raise deaths (probability {harms:.2f}) and names no "
                 "mechanism: describe one under backfire, or write direction: fall"
@@ -469,7 +470,6 @@ _NAME = text_of("", "scenario_id")
 _YEARS = (
     _NAME,
     text_of("deaths prevented in", "period"),
-    Column("over all outcomes: mean\n(90% interval)", ranged),
 )
 
 
@@ -624,7 +624,14 @@ def _show_answer(projection: od.Projection) -> None:
         for text in projection.text(place).splitlines():
             if text not in (caveat(projection.scenarios), CLASS_WARNING):
                 say(text, indent="  ")
-        table = lay(_at_place(years, place), _YEARS)
+        names = {x.name for x in _changes_of(projection) if not judged(x)}
+        rows = _at_place(years, place)
+        over = "over all outcomes"
+        if names >= set(rows["scenario_id"]):
+            over = "if it works"
+        elif names:
+            over += ", what-ifs if they work"
+        table = lay(rows, [*_YEARS, Column(f"{over}: mean\n(90% interval)", ranged)])
         click.echo(f"\n{table}")
     if len(places) > SHOWN:
         click.echo(

@@ -323,15 +323,31 @@ def first_page(
     answer, more = lead(choices, deaths)
     them = "them" if len(choices) > 1 else "it"
     a = choices[0].answer
+    until = month_name(baseline.months[-1])
+    each = "each" if len(choices) > 1 else "the"
+    heading = f"Deaths that {each} option would prevent in {a.place} by {until}"
+    works = "If it works"
+    reading = (
+        f"Without {them} we expect about {a.baseline} {deaths} from {a.period}. "
+        "Percentages count from the month in which an option begins."
+    )
+    if all(o.answer.begun for o in choices):
+        last = month_name(baseline.last_month)
+        heading = f"Deaths prevented or added in {a.place} after {last}, by {until}"
+        works = "If it worked"
+        reading = (
+            f"If the effect until {last} lasts, we expect about {a.baseline} {deaths} from "
+            f"{a.period}."
+        )
     return {
-        "until": month_name(baseline.months[-1]),
+        "heading": heading,
+        "works": works,
         "answer": answer,
         "more": " ".join([more, *(clock.brief_line() for clock in clocks)]),
         "scale": scale,
         "dates": len({o.begins for o in choices}) > 1,
         "options": list(zip(choices, rows)),
-        "reading": f"Without {them} we expect about {a.baseline} {deaths} from {a.period}. "
-        "Percentages count from the month in which an option begins.",
+        "reading": reading,
         "owners": owners(choices),
         "bridge": bridge(projection, choices),
         # What each option needs, its first sign, and when to stop; nothing of what-ifs alone.
@@ -486,7 +502,7 @@ def bridge(
     sizes = full_strength(x)
     change = float(sizes.mean())
     scope = deaths_of(x.scope).removeprefix("drug overdose ")
-    steps = [(change, f"{scope}, at full strength")]
+    steps = [(change, f"{scope}, at full strength{_median_text(sizes)}")]
     exposure = float(projection.exposures[option.scenario.name, x.name].iloc[0])
     if np.isfinite(exposure) and exposure != 1:
         change = 100 * float(np.expm1(exposure * np.log1p(change / 100)))
@@ -526,6 +542,14 @@ def bridge(
             (option.answer.outcomes[0][2], f"of {option.answer.baseline} expected")
         )
     return f"{question} {lines[0][0]} becomes {last}", lines
+
+
+def _median_text(sizes: Floats) -> str:
+    """The median of sizes in percent, where it is not as good as their mean."""
+    median = percent(float(np.median(sizes)))
+    if median == percent(float(sizes.mean())):
+        return ""
+    return f" (mean; the median is {median})"
 
 
 def _mean_deaths(forecast: Forecast, months: NDArray[np.bool_]) -> float:
@@ -624,8 +648,10 @@ def baseline_text(projection: Projection, chosen: Sequence[Scenario]) -> str:
     low, high = map(
         float, np.quantile(projection.baseline.samples()[:, 0, -1], [0.05, 0.95])
     )
+    begun = all(x.onset[1] <= base.last_month for _, x in _interventions(chosen))
+    subject = "If what has begun lasts" if begun else "If none of this happens"
     return (
-        f"If none of this happens, the forecast is {', '.join(years)} (medians: they add up to "
+        f"{subject}, the forecast is {', '.join(years)} (medians: they add up to "
         f"less than the mean on page one). The 90% interval "
         f"for the 12 months ending in {month_name(projection.baseline.months[-1])} is "
         f"{between(low, high)}."
@@ -711,18 +737,20 @@ def when(x: Intervention) -> str:
 def assumption(x: Intervention) -> list[str]:
     """One assumption as cells: size, when it is full, what follows, and what other drugs replace.
 
-    The size is the mean given that it works, with its 90% interval.
+    The size is the mean given that it works, with its 90% interval, and the median where that
+    differs.
 
     >>> from odforecast.scenario.distributions import Fixed, Normal, Uniform
     >>> shock = Intervention("shock", Normal(-0.45, 0.2), onset="2026-03", ramp=Uniform(9, 15))
     >>> assumption(shock)
-    ['−35% (−54% to −13%)', '12 months', 'Lasts', 'none']
+    ['−35% (median −36%; −54% to −13%)', '12 months', 'Lasts', 'none']
     """
     sizes = full_strength(x)
-    low, high = np.quantile(sizes, [0.05, 0.95])
+    low, median, high = np.quantile(sizes, [0.05, 0.5, 0.95])
     size = percent(float(sizes.mean()))
     if high - low >= 1:
-        size += f" ({percent(low)} to {percent(high)})"
+        middle = "" if percent(median) == size else f"median {percent(median)}; "
+        size += f" ({middle}{percent(low)} to {percent(high)})"
     full = _median(x.lag) + _median(x.ramp)
     return [
         f"{size}{_exposure_text(x)}",

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
 from odforecast.forecasts.text import place_name
-from odforecast.say import about, chance, month_name, percent, percents, two_digits
+from odforecast.say import (
+    about,
+    chance,
+    minus,
+    month_name,
+    percent,
+    percents,
+    two_digits,
+)
 from odforecast.scenario import drawing
 from odforecast.scenario.catalogue import prior_names, prior_title
 from odforecast.scenario.drawing import Draws
@@ -138,7 +146,7 @@ class Answer:
     @property
     def combined_percent(self) -> str:
         """Mean of the same in percent."""
-        return percent(self.numbers["percent_mean"]) if self.combined_range else ""
+        return _in_percent(self.numbers["percent_mean"]) if self.combined_range else ""
 
     @property
     def given(self) -> str:
@@ -321,6 +329,16 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
             "only the status quo was projected: there is nothing to compare"
         )
     return tuple(a for a in projection.answers if a.location == code)
+
+
+def _in_percent(change: float) -> str:
+    """A change in whole percent; one that would be 0% in tenths.
+
+    >>> _in_percent(-2.4), _in_percent(-0.27), _in_percent(0.0)
+    ('−2%', '−0.3%', '0%')
+    """
+    text = percent(change)
+    return minus(f"{change:+.1f}%") if text == "0%" and round(change, 1) else text
 
 
 def _in_words(row: Mapping[str, Any], begun: bool) -> tuple[str, str]:
