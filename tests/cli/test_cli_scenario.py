@@ -106,7 +106,8 @@ def test_a_model_of_sums_has_a_null_only(tmp_path):
 
 def test_a_file_of_ones_own_and_an_exposure_table(tmp_path, no_briefs):
     file, shares, out = tmp_path / "s.yaml", tmp_path / "shares.csv", tmp_path / "out"
-    keys = "name: cut, onset: 2026-03, exposure: fentanyl-share, size: {normal: [-0.1, 0.1]}, p_null: 0"
+    keys = "name: cut, onset: 2026-03, exposure: fentanyl-share, p_null: 0"
+    keys += ", size: {normal: [-0.1, 0.1]}"
     file.write_text(f"name: s\ninterventions: [{{{keys}}}]\n")
     given = ("--scenario", file, "--exposure", f"fentanyl-share={shares}")
     shares.write_text("location,exposure\nWV,0.6\n")
