@@ -18,7 +18,7 @@ from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import library
 from odforecast.scenario.distributions import Fixed
-from odforecast.scenario.file import named_intervention
+from odforecast.scenario.file import named, named_intervention
 from odforecast.scenario.grammar import MOST_EXPOSED
 from odforecast.scenario.intervention import NATION, Intervention, Scenario
 from odforecast.scenario.projection import (
@@ -164,7 +164,7 @@ def credited(scenario: Scenario) -> bool:
     if len(scenario.interventions) != 1:
         return False
     (x,) = scenario.interventions
-    fall = named_intervention(EPISODE, onset=x.onset)
+    (fall,) = named(EPISODE).interventions
     return x.size == fall.size and x.share != Fixed(1) and not x.is_what_if
 
 
