@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ForecastError
-from odforecast.forecasts.adding import count_last
 from odforecast.forecasts.tables import Places, at_months, chosen, frame_of, layer_of
 from odforecast.names import MONTH
 from odforecast.panel import Floats
@@ -163,19 +162,14 @@ def probabilities(
     """Share of draws in each category, shape (rows, months, 5)."""
     sums = forecast.samples()
     known = before_at_origin(forecast)
-    if MONTH not in forecast.joint:
-        known[:, 12:] = np.nan
-    # Where the draws reach back a year, the count then is the nowcast of the same draw.
-    from_draws = np.flatnonzero((months >= 12) & (MONTH in forecast.joint))
-    numbers = np.arange(len(CATEGORIES), dtype=np.int8)[:, None, None]
     shares = np.full((len(rows), len(months), len(CATEGORIES)), np.nan)
     for i, row in enumerate(rows):  # a place at a time, for there may be thousands
-        place = np.ascontiguousarray(sums[:, row].T)
-        before = known[row, months, None]
-        if from_draws.size:
-            before = np.repeat(before, len(sums), axis=1)
-            before[from_draws] = place[months[from_draws] - 12]
-        categories = category(place[months] - before, before, first=first[i, :, None])
-        shares[i] = count_last(categories == numbers).T / len(sums)
-        shares[i, (categories < 0).any(axis=1)] = np.nan
+        place = sums[:, row]
+        before = np.repeat(known[[row]], len(sums), axis=0)
+        # Where the draws reach back a year, the count then is the nowcast of the same draw.
+        before[:, 12:] = place[:, :-12] if MONTH in forecast.joint else np.nan
+        found = category((place - before)[:, months], before[:, months], first=first[i])
+        for k in range(len(CATEGORIES)):
+            shares[i, :, k] = (found == k).mean(axis=0)
+        shares[i, (found < 0).any(axis=0)] = np.nan
     return shares

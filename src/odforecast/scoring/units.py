@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -118,7 +117,7 @@ def unit_columns(
     rows = rows_of(forecast, locations)
     every_month = n_months == samples.shape[2]
     key = (forecast.provenance.get("model", ""), forecast.as_of, target)
-    uniforms = _kept_uniforms(key, tuple(locations), forecast.months.size)[:, months]
+    uniforms = _uniforms(key, locations, n_months=forecast.months.size)[:, months]
     blocks: list[dict[str, Floats]] = []
     step = max(1, _BLOCK_VALUES // (n_draws * n_months))
     for start in range(0, n_loc, step):
@@ -271,10 +270,6 @@ def _uniforms(
     """Uniform numbers (L, M) that depend on the labels alone, not on which others are there."""
     seeds = [seed_from("pit", *key, state) for state in locations]
     return np.array([np.random.default_rng(seed).random(n_months) for seed in seeds])
-
-
-#: The same, kept for the two targets: a model's forecasts by the donors of one day share them.
-_kept_uniforms = lru_cache(maxsize=2)(_uniforms)
 
 
 def observed_units(

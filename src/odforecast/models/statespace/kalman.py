@@ -442,47 +442,35 @@ def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> S
     return out
 
 
-def region_walk(streams: Streams, region: str, horizon: int, draws: int) -> Singles:
-    """The sums of the innovations of a region, before they are scaled; shape (H, D)."""
-    rng = streams.generator("region", region)
-    return np.cumsum(rng.standard_normal((horizon, draws), dtype=np.float32), axis=0)
-
-
 class PlaceNumbers(NamedTuple):
     """The random numbers of one place."""
 
-    level: Singles  # (D,): Standard normals of its level at the origin
-    late: Singles  # (2, D): Standard normals of its late arrivals and revisions
     months: Singles  # (H, 2, D): Standard normals of its innovations and of its single months
     chances: Singles  # (H, D): Uniform numbers of its counts
 
 
-def late_errors(streams: Streams, place: str, draws: int) -> Singles:
-    """Standard normals of the late arrivals and revisions of one place; shape (2, D)."""
-    rng = streams.generator("delay", place)
-    return rng.standard_normal((2, draws), dtype=np.float32)
-
-
-def place_numbers(
-    streams: Streams, place: str, horizon: int, draws: int
+def draw_numbers(
+    months: np.random.Generator, counts: np.random.Generator, horizon: int, draws: int
 ) -> PlaceNumbers:
     """The random numbers of one place, from its own streams."""
-    normals = streams.generator("location", place)
     return PlaceNumbers(
-        # One stream: the order is a part of what is drawn.
-        level=normals.standard_normal(draws, dtype=np.float32),
-        late=late_errors(streams, place, draws),
-        months=normals.standard_normal((horizon, 2, draws), dtype=np.float32),
-        chances=streams.generator("count", place).random(
-            (horizon, draws), dtype=np.float32
-        ),
+        months.standard_normal((horizon, 2, draws), dtype=np.float32),
+        counts.random((horizon, draws), dtype=np.float32),
     )
 
 
 # Delayed panels of one month, each by another donor, share their numbers. Those of 64 places take
 # about 10 MB.
-kept_numbers = lru_cache(maxsize=64)(place_numbers)
-kept_walk = lru_cache(maxsize=16)(region_walk)
+@lru_cache(maxsize=64)
+def kept_numbers(
+    streams: Streams, place: str, horizon: int, draws: int
+) -> PlaceNumbers:
+    """The same, kept."""
+    months = streams.generator("location", place)
+    months.standard_normal(draws, dtype=np.float32)  # those of its level at the origin
+    return draw_numbers(
+        months, streams.generator("count", place), horizon=horizon, draws=draws
+    )
 
 
 def drawn(
@@ -512,22 +500,18 @@ def drawn(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
     ).astype(f32)
     start = np.empty((draws, kept.size), dtype=f32)
-    numbers: list[PlaceNumbers] = []
-    of_months: list[np.random.Generator] = []
-    if few:
-        numbers = [
-            kept_numbers(streams, place, horizon, draws) for place in state.locations
-        ]
-        levels = [of_place.level for of_place in numbers]
-    else:
-        of_months = [streams.generator("location", place) for place in state.locations]
-        levels = [rng.standard_normal(draws, dtype=f32) for rng in of_months]
-    for i, level in enumerate(levels):
-        start[:, i] = level
+    of_months = [streams.generator("location", place) for place in state.locations]
+    of_counts = (
+        [] if few else [streams.generator("count", place) for place in state.locations]
+    )
+    for i, rng in enumerate(of_months):
+        start[:, i] = rng.standard_normal(draws, dtype=f32)
     start[:, n_loc] = nation_start
     if state.incomplete:
         for i, place in enumerate(state.locations):
-            errors = numbers[i].late if few else late_errors(streams, place, draws)
+            errors = streams.generator("delay", place).standard_normal(
+                (2, draws), dtype=f32
+            )
             start[:, size + i], start[:, size + n_loc + i] = errors
     now = state.mean[kept].astype(f32) + start @ root.T
     factors = None
@@ -547,9 +531,9 @@ def drawn(
     common += f32(scales.shock) * shocks
     regional = {}
     for r in dict.fromkeys(state.region.tolist()):
-        region = f"{state.alone}{REGIONS[r]}"
-        walk = (kept_walk if few else region_walk)(streams, region, horizon, draws)
-        regional[r] = common + f32(scales.level_region) * walk
+        rng = streams.generator("region", f"{state.alone}{REGIONS[r]}")
+        steps = rng.standard_normal((horizon, draws), dtype=f32)
+        regional[r] = common + f32(scales.level_region) * np.cumsum(steps, axis=0)
     # A new month carries its own noise and the error of its pin.
     pin = 1.0 / state.years
     months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
@@ -564,16 +548,14 @@ def drawn(
     deaths = np.empty((draws, 1, horizon))
     for i, place in enumerate(state.locations):
         if few:
-            of_place = numbers[i]
-            normals = of_place.months
-            chances = of_place.chances
+            numbers = kept_numbers(streams, place, horizon, draws)
         else:
-            normals = of_months[i].standard_normal((horizon, 2, draws), dtype=f32)
-            counts = streams.generator("count", place)
-            chances = counts.random((horizon, draws), dtype=f32)
+            numbers = draw_numbers(
+                of_months[i], of_counts[i], horizon=horizon, draws=draws
+            )
         by_draw(
-            normals,
-            chances,
+            numbers.months,
+            numbers.chances,
             regional[int(state.region[i])],
             f32(scales.level_own),
             f32(np.sqrt(1.0 + pin[i])),
