@@ -338,7 +338,9 @@ def test_the_annex_shows_who_judged_what(forecast, tmp_path):
     seen = words(brief)
     assert "72%, the judgment of State epidemiologist (example) and 2 others" in seen
     assert "The judgment of State epidemiologist (example) and 2 others: given " in seen
-    assert "odforecast developers" not in seen
+    # Only the signs are those of the shipped prior.
+    assert seen.count("odforecast developers") == 1
+    assert "Signs and stop rules are the judgment of the odforecast developers" in seen
 
 
 @pytest.mark.slow

@@ -37,29 +37,26 @@ _WHERE = (
     "A {change} where the option is in place and none elsewhere would support it. "
     "A {change} in both would not."
 )
+_LESS = "Growth by less than was assumed would speak against it."
 _SUPPLY = (
     "A {change} in the states most exposed to fentanyl, and none in the least exposed, "
     "would point to supply. A {change} in both would not.",
     "An equal {change} in deaths from stimulants without fentanyl would point away from "
     "supply.",
     "Purity and seizures that change before deaths do, by the assumed delay, would "
-    "support it.",
+    "support it. Deaths alone will not tell.",
 )
 
 MECHANISMS = {
     "cooperation": Mechanism(
         "It does not say who changed the supply, or why. Death counts can show a change "
         "in supply at most, not that cooperation caused it.",
-        (
-            *_SUPPLY,
-            "Deaths alone will not tell: purity of fentanyl and prices of precursors "
-            "would.",
-        ),
+        (*_SUPPLY, "Higher prices of precursors would support it."),
     ),
     "supply": Mechanism(
         "It does not say who changed the supply, or why. Death counts can show a change "
         "in supply at most.",
-        (*_SUPPLY, "Deaths alone will not tell: purity of fentanyl would."),
+        _SUPPLY,
     ),
     "scheduling": Mechanism(
         "It does not say that the control caused a change. Death counts can show a "
@@ -74,17 +71,11 @@ MECHANISMS = {
     ),
     "treatment": Mechanism(
         _CAUSE,
-        (
-            _WHERE,
-            "Treatment that grows by less than was assumed would speak against it.",
-        ),
+        (_WHERE, _LESS),
     ),
     "naloxone": Mechanism(
         _CAUSE,
-        (
-            _WHERE,
-            "Naloxone that grows by less than was assumed would speak against it.",
-        ),
+        (_WHERE, _LESS),
     ),
     "other": Mechanism(
         _CAUSE,
@@ -100,7 +91,10 @@ def caveat(scenarios: Iterable[Scenario]) -> str:
 
 def causes(scenarios: Iterable[Scenario]) -> list[str]:
     """What the pages of scenarios do not say of causes."""
-    return list(dict.fromkeys(MECHANISMS[m].cause for m in mechanisms_of(scenarios)))
+    mechanisms = mechanisms_of(scenarios)
+    if "cooperation" in mechanisms:  # says all that supply alone would
+        mechanisms.pop("supply", None)
+    return list(dict.fromkeys(MECHANISMS[m].cause for m in mechanisms))
 
 
 def signs(scenarios: Iterable[Scenario]) -> list[str]:
