@@ -327,7 +327,7 @@ def scenarios() -> Values:
         averted=few.averted(), answer=few.answer(), exposure=few.exposure_table(),
         tornado=s.tornado(forecast, named[0]),
         delay=s.cost_of_delay(forecast, named[0], (0, 6, 12)),
-        attribution=s.attribution(forecast, onset),
+        attribution=s.attribution(forecast, s.named("cooperation-resumed", onset)),
         past=s.past(event, od.bundled(), draws=60, timings=64).to_frame().iloc[::3],
     )  # fmt: skip
 
