@@ -630,8 +630,8 @@ def _show_answer(projection: od.Projection) -> None:
         if names >= set(rows["scenario_id"]):
             over = "if it works"
         elif names:
-            over += ", what-ifs if they work"
-        table = lay(rows, [*_YEARS, Column(f"{over}: mean\n(90% interval)", ranged)])
+            over = "over all outcomes\n(what-ifs: if they work)"
+        table = lay(rows, [*_YEARS, Column(f"{over}:\nmean (90% interval)", ranged)])
         click.echo(f"\n{table}")
     if len(places) > SHOWN:
         click.echo(
