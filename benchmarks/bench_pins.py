@@ -1,7 +1,7 @@
 """Which recovery of the months should models use: the smoothest months, or the pinned ones?
 
 ``monthly.sums.recover_months`` (what every panel uses) picks the twelve constants by smoothness;
-``monthly.pinning.pin_months`` by a model of level and season, nearer to WONDER. This
+``vintage.recover.pin_months`` by a model of level and season, nearer to WONDER. This
 script scores models that take months as they are under both, on clean pseudo-vintages: same panels,
 same streams. ``dlm`` pins months itself, so that either recovery gives it the same forecast.
 
@@ -17,9 +17,9 @@ from time import perf_counter
 import pandas as pd
 
 import odforecast as od
-from odforecast.monthly.pinning import pin_months
 from odforecast.panel import Panel
 from odforecast.scoring.columns import with_groups
+from odforecast.vintage.recover import pin_months
 
 MODELS = ("naive", "auto-ets", "dlm")
 KEYS = ["level", "horizon_group"]

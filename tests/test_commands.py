@@ -32,7 +32,7 @@ from test_cli_history import Repository
 import odforecast as od
 from odforecast import cli
 from odforecast.cli import main
-from odforecast.hub.task import export_task
+from odforecast.hub.making import export_task
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.vintage.bundle import default_folder

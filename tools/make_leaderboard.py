@@ -49,7 +49,7 @@ from odforecast.backtesting.board import leaderboard
 from odforecast.backtesting.submission import score_submission
 from odforecast.backtesting.task import Task
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError
-from odforecast.hub.task import export_task
+from odforecast.hub.making import export_task
 from odforecast.io import replacing
 from odforecast.models import Model, get_model, model_names
 from odforecast.names import STATES, VINTAGE_CLEAN, VINTAGE_REAL

@@ -340,7 +340,7 @@ def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
     there = [file for name in digest._CODE for file in (digest._ROOT / name).rglob("*")]
     assert {f for f in there if f.is_file() and "__pycache__" not in f.parts} <= hashed
     names = {file.name for file in hashed}
-    assert {"seen.csv.gz", "delay.csv", "shares.csv", "classical.py", "seeds.py"} <= names
+    assert {"seen.csv.gz", "delay.csv", "shares.csv", "baselines.py", "seeds.py"} <= names
 
 
 @pytest.fixture(scope="module")

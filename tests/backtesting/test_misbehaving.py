@@ -18,7 +18,7 @@ from odforecast.backtesting import Results, backtest, plan, run_unit, run_units
 from odforecast.backtesting.unit import SCREEN, contained, on_screen
 from odforecast.errors import BacktestError
 from odforecast.models import Model
-from odforecast.models.classical import _FITTERS, _fitted
+from odforecast.models.baselines import _FITTERS, _fitted
 from odforecast.models.registry import _REGISTERED
 from odforecast.panel import Triangle
 

@@ -28,7 +28,7 @@ from odforecast.errors import (
     UnknownNameError,
 )
 from odforecast.geography import lookup
-from odforecast.hub.task import export_task
+from odforecast.hub.making import export_task
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped as donors
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from other_scores import scoringrules
 
 import odforecast as od
+from odforecast.cli.score_files import known_panel, score_levels, score_trend
 from odforecast.errors import ArchiveError, ScoringError
 from odforecast.forecasts.trend import CATEGORIES as TREND
 from odforecast.geography.places import lookup
 from odforecast.hub import score
 from odforecast.hub import scores as rules
-from odforecast.hub.tables import known_panel, score_levels, score_trend
 from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.rules import ranked_probability_score
 from odforecast.scoring.trend import pooled_frequencies, trend_pair

@@ -8,9 +8,8 @@ from panel_factory import bundled_panel, cut_panel, release_panel
 from statsforecast.models import AutoETS, Naive, RandomWalkWithDrift, SeasonalNaive
 
 from odforecast.errors import PanelError
-from odforecast.models import classical, get_model
-from odforecast.models.baselines import REVISED_MONTHS, damped_trend
-from odforecast.models.classical import _FITTERS
+from odforecast.models import baselines, get_model
+from odforecast.models.baselines import _FITTERS, REVISED_MONTHS, damped_trend
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -96,18 +95,18 @@ def test_points_and_spread_are_statsforecasts(name, n):
 
 def test_models_that_share_a_series_fit_it_once(panel, monkeypatch):
     fits = []
-    for name, plain in (("auto-ets", classical._ets), ("drift", classical._drift)):
+    for name, plain in (("auto-ets", baselines._ets), ("drift", baselines._drift)):
         counted = lambda y, n=name, fit=plain: fits.append(n) or fit(y)  # noqa: E731
-        monkeypatch.setitem(classical._FITTERS, name, counted)
+        monkeypatch.setitem(baselines._FITTERS, name, counted)
     few, ets = panel.select(["OH", "WV", "WY"]), get_model("auto-ets")
-    classical._fitted.cache_clear()
+    baselines._fitted.cache_clear()
     first, again = (ets.fit(p).forecast(draws=30) for p in (panel, few))
     get_model("ensemble", members=["auto-ets", "drift"], delay=False).fit(panel)
     n = len(first.locations)
     assert sorted(fits) == ["auto-ets"] * n + ["drift"] * n
     ets.fit(few.cut("2021-03"))
     assert len(fits) == 2 * n + 3, "another past is another series"
-    classical._fitted.cache_clear()
+    baselines._fitted.cache_clear()
     assert ets.fit(panel).forecast(draws=30).draws.tobytes() == first.draws.tobytes()
     assert again.draws.tobytes() == first.select(few.locations).draws.tobytes()
 

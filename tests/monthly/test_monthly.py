@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 import odforecast as od
 from odforecast.errors import DataError
-from odforecast.monthly.pinning import draw_truncated, pin_months
 from odforecast.monthly.sums import recover_months, rolling_sums
+from odforecast.vintage.recover import draw_truncated, pin_months
 
 FIRST = np.datetime64("2014-02")
 HOLES = st.sets(st.integers(0, 60), max_size=4)

@@ -18,7 +18,7 @@ from odforecast import names
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.screen import note, say
-from odforecast.cli.source import Data, Request, Simulation, say_age
+from odforecast.cli.source import Data, Request, Simulation, open_task, say_age
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.months import month_end
@@ -270,11 +270,6 @@ def backtest(
         files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
         failure=_failure(results, truth),
     )
-
-
-def open_task(name: str, archive: Path | None) -> od.Task:
-    """The task of that name, or of that file."""
-    return od.Task.load(name, None if archive is None else od.archive(archive))
 
 
 def _origins(

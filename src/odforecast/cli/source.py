@@ -141,6 +141,11 @@ def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
         note(text)
 
 
+def open_task(name: str, archive: Path | None) -> od.Task:
+    """The task of that name, or of that file."""
+    return od.Task.load(name, None if archive is None else od.archive(archive))
+
+
 def find_scenarios(words: Iterable[str]) -> list[od.Scenario]:
     """Scenarios of files, the named ones and the status quo; what has no onset stays open."""
     from odforecast.scenario import NULL, named, prior_names, read_scenarios

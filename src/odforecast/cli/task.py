@@ -12,8 +12,8 @@ import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.backtest import open_task
 from odforecast.cli.screen import columns, facts, note, wrapped
+from odforecast.cli.source import open_task
 from odforecast.errors import ArchiveError, BacktestError
 from odforecast.say import number_of, quoted
 
@@ -88,7 +88,7 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     counts known then, hub-config/tasks.json the forecasts asked for. A task that was exported there
     before is replaced.
     """
-    from odforecast.hub.task import export_task
+    from odforecast.hub.making import export_task
 
     opened = open_task(name, archive)
     written = export_task(opened, folder)

@@ -106,7 +106,7 @@ def _cdc_predicted() -> Maker:
 
 
 def _classical(name: str, form: str, sums: bool) -> Maker:
-    from odforecast.models.classical import Classical
+    from odforecast.models.baselines import Classical
 
     return partial(Classical, name, form, sums)
 
