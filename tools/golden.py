@@ -230,12 +230,15 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     failed = [x for x in texts if " skipped: " not in x]
     print("\n".join(failed), file=sys.stderr, end="")
-    good = [report(p, read(p, GOLDEN), found[p]) for p in parts]
+    good = {part: report(part, read(part, GOLDEN), found[part]) for part in parts}
+    if not all(good.values()) and not options.write:
+        moved = ",".join(part for part in parts if not good[part])
+        print(f"If this is intended: make golden WRITE=1 ONLY={moved}, and say why in the commit")
     for part in parts if options.write else ():
         write(part, found[part], GOLDEN)
     size = sum(p.stat().st_size for p in GOLDEN.rglob("*") if p.is_file())
     print(f"{time.perf_counter() - start:.0f} s; the set has {size / 1e6:.2f} MB")
-    return int(bool(failed)) if options.write else int(not all(good))
+    return int(bool(failed)) if options.write else int(not all(good.values()))
 
 
 if __name__ == "__main__":

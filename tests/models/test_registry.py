@@ -1,12 +1,13 @@
 """One row per built-in model: what lists, hubs and pages say of it is there, and is its own."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 from odforecast.errors import UnknownNameError
-from odforecast.models import get_model
+from odforecast.models import baselines, get_model
 from odforecast.models.registry import BUILT_IN, built_in
 from odforecast.names import STATES
 
@@ -27,11 +28,30 @@ def test_every_row_says_what_its_model_is() -> None:
     assert len(set(titles)) == len(titles)
 
 
+def test_every_rule_of_a_baseline_has_a_row_that_says_it_is_one() -> None:
+    functions = inspect.getmembers(baselines, inspect.isfunction)
+    rules = {
+        f for _, f in functions if [*inspect.signature(f).parameters][:2] == ["sums", "horizon"]
+    }
+    assert len(rules) > 1
+    models = {name: get_model(name).inner for name in BUILT_IN}
+    used = {name: m.rule for name, m in models.items() if isinstance(m, baselines.Baseline)}
+    without = {rule.__name__ for rule in rules - {*used.values()}}
+    assert not without, "give it a row (BuiltIn) in models/registry.py"
+    unsaid = [name for name in used if not BUILT_IN[name].baseline]
+    assert not unsaid, "its row needs baseline=True"
+    forms = {m.form for m in models.values() if isinstance(m, baselines.Classical)}
+    assert forms == {*baselines._FITTERS}, "give it a row (_series) in models/registry.py"
+
+
 def test_the_page_of_models_lists_every_model_and_no_other() -> None:
     table = INDEX.read_text().partition("| models |")[2].partition("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    names = re.findall(r"`([^`]+)`", re.sub(r"\{doc\}`\w+`", "", " ".join(cells)))
-    assert sorted(names) == sorted([*BUILT_IN, "NAME+delay"])
+    names = set(re.findall(r"`([^`]+)`", re.sub(r"\{doc\}`\w+`", "", " ".join(cells))))
+    expected = {*BUILT_IN, "NAME+delay"}
+    missing, unknown = expected - names, names - expected
+    assert not missing, "add it to the table of docs/models/index.md"
+    assert not unknown, "no such model: take it out of docs/models/index.md"
 
 
 def test_a_row_is_found_with_the_layer_too() -> None:

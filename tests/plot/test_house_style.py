@@ -1,8 +1,10 @@
 """The house style: told apart by everybody, legible, nothing of pyplot; and figures as files."""
 
 import doctest
+import importlib
 import inspect
 import itertools
+import pkgutil
 import re
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from odforecast import plot
-from odforecast.plot import maps, scenarios, scores, series, style
+from odforecast.plot import files, style
 from odforecast.plot.files import figure_of, title_of
 
 #: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
@@ -96,10 +98,10 @@ def test_every_figure_of_an_example_is_legible_and_says_what_it_shows(name, monk
     assert drawn, f"the example of plot.{name} does not draw it"
     figure = figure_of(drawn[0])
     heads = [style.head_of(axes) for axes in figure.axes]
-    assert title_of(figure) != "Figure", "without a title"
+    assert title_of(figure) != "Figure", "without a title: end with finish(axes, head, said)"
     assert all(head.title for head in heads), "axes without a title"
-    assert heads[0].caption or heads[0].source or len(heads) > 1, "neither caption nor source"
-    assert re.search(r"\d", plot.alt_text(drawn[0])), "its alt text has no number"
+    assert heads[0].caption or heads[0].source or len(heads) > 1, "its head needs a caption"
+    assert re.search(r"\d", plot.alt_text(drawn[0])), "what it says (finish) has no number"
     figure.draw_without_rendering()
     letters = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
     assert min(t.get_fontsize() for t in letters) >= 11
@@ -110,8 +112,10 @@ def test_every_figure_is_in_the_reference_and_the_gallery():
     listed = re.search(r"currentmodule:: odforecast\.plot\n.*?```", index, re.S)[0]
     gallery = (DOCS / "gallery.md").read_text()
     names = [name for name in plot.__all__ if name not in HELPERS]
-    assert not [name for name in names if f"   {name}\n" not in listed], "reference/api/index.md"
-    assert not [name for name in names if f"od.plot.{name}(" not in gallery], "gallery.md"
+    unlisted = [name for name in names if f"   {name}\n" not in listed]
+    assert not unlisted, "list it in docs/reference/api/index.md, under odforecast.plot"
+    undrawn = [name for name in names if f"od.plot.{name}(" not in gallery]
+    assert not undrawn, "draw it in docs/gallery.md"
 
 
 def takes_axes(function) -> bool:
@@ -120,11 +124,19 @@ def takes_axes(function) -> bool:
 
 
 def test_every_function_that_may_be_given_axes_is_a_public_figure():
-    for module in (maps, scenarios, scores, series):
+    names = [info.name for info in pkgutil.iter_modules(plot.__path__, "odforecast.plot.")]
+    for module in map(importlib.import_module, names):
+        if not hasattr(module, "__all__"):
+            continue
+        assert {*module.__all__} <= {*plot.__all__}, f"gather {module.__name__} in plot/__init__.py"
+        if module in (files, style):  # what helps to draw
+            continue
         functions = inspect.getmembers(module, inspect.isfunction)
         here = {name: f for name, f in functions if f.__module__ == module.__name__}
         figures = {name for name, function in here.items() if takes_axes(function)}
-        assert figures == set(module.__all__), module.__name__
+        hidden, bare = figures - {*module.__all__}, {*module.__all__} - figures
+        assert not hidden, f"name it in __all__ of {module.__name__}"
+        assert not bare, "a figure has a parameter axes=None"
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
