@@ -282,6 +282,10 @@ def test_paths_of_counts_are_counts_and_give_no_months():
     sums = made(target=TARGET_12MO)
     assert sums.samples() is sums.draws
     assert sums.targets == {TARGET_12MO}
+    # One month ahead is added to known ones, joint over months or not.
+    one = made(draws=np.full((7, 2, 1), 9.0), known=np.ones((2, 11)), joint=frozenset(),
+               months=np.array(["2021-07"], dtype="M8[M]"))  # fmt: skip
+    assert (one.samples() == 20.0).all()
 
 
 def test_a_place_comes_first_everywhere():

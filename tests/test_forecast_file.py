@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from county_forecasts import made_forecast
 from forecast_factory import PANEL, made, same
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +75,17 @@ def test_every_field_of_a_panel_is_kept_and_a_loaded_forecast_is_one_like_others
     second = load_forecast(first).save(tmp_path / "b")
     assert [p.name for p in sorted(first.iterdir())] == [p.name for p in sorted(second.iterdir())]
     same(pickle.loads(pickle.dumps(load_forecast(second))), made(rich))
+
+
+def test_a_file_has_the_oldest_format_that_holds_it(tmp_path):
+    part = made(replace(PANEL, beside={}, triangle=None))
+    whole = made(replace(PANEL, beside={"T40.4": part.panel})).with_parts({"T40.4": part})
+    records = [
+        json.loads((f.save(tmp_path / str(i)) / INDEX).read_text())
+        for i, f in enumerate((made(), whole, made_forecast(draws=2)))
+    ]
+    assert [r["version"] for r in records] == [1, 2, 3]
+    assert records[1]["parts"][0][1]["panel"] == "beside"  # it is written once
 
 
 def test_nothing_is_overwritten_silently(tmp_path):

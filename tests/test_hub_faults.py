@@ -247,6 +247,14 @@ def test_a_level_that_nearly_is_one(tmp_path, text):
     doubled = text.replace(median, median + median.replace(b",0.5,", b",0.5000001,"))
     message = refusal(tmp_path, doubled)
     assert "row 14, column output_type_id: '0.5000001' nearly repeats a level" in message
+    # A tenth of a thousandth is a step, and a little less is none.
+    near, apart = (
+        text.replace(median, median + median.replace(b",0.5,", step))
+        for step in (b",0.500099,", b",0.500101,")
+    )
+    assert "nearly repeats a level" in refusal(tmp_path, near)
+    (tmp_path / "apart.csv").write_bytes(apart)
+    assert len(read_hub(tmp_path / "apart.csv")) == 24
     # What computing with steps of 0.05 leaves behind is the level that was meant.
     path = tmp_path / "float.csv"
     path.write_bytes(with_cell(text, 6, "output_type_id", "0.15000000000000002"))

@@ -24,7 +24,8 @@ LIKELY = {
     "models/county": ("tests/models/test_county_filter.py", "tests/models/test_county_model.py"),
     "models/hierarch": ("tests/models/test_hierarchical.py",),
     "models/own": ("tests/test_own_counts.py",),
-    "models/statespace": ("tests/models/test_dlm.py",),
+    "models/statespace/share": ("tests/models/test_share.py",),
+    "models/statespace": ("tests/models/test_dlm.py", "tests/models/test_named_faults.py"),
     "models": ("tests/models",),
     "panel/own": ("tests/test_own_counts.py",),
     "panel": ("tests/test_panel.py",),
@@ -40,6 +41,34 @@ LIKELY = {
     "report": ("tests/report",),
     "hub": ("tests/test_hub.py", "tests/test_hub_faults.py", "tests/hub"),
     "cli": ("tests/cli",),
+}
+#: Part of the package -> tests that reach it by other doors; they are run last.
+WIDER = {
+    "forecasts": (
+        "tests/test_objects.py",
+        "tests/cli/test_cli_forecast.py",
+        "tests/cli/test_cli_counties.py",
+        "tests/cli/test_cli_written.py",
+        "tests/scoring/test_trend_scores.py",
+        "tests/models/test_delay.py",
+    ),
+    "panel": (
+        "tests/test_objects.py",
+        "tests/models/test_delay.py",
+        "tests/models/test_county_model.py",
+        "tests/vintage",
+        "tests/sources",
+    ),
+    "scoring": (
+        "tests/test_hub_faults.py",
+        "tests/test_hub.py",
+        "tests/hub",
+        "tests/cli/test_cli_score.py",
+        "tests/backtesting",
+    ),
+    "backtesting": ("tests/test_objects.py", "tests/cli/test_cli_score.py", "tests/report"),
+    "vintage": ("tests/cli/test_cli_quarantine.py", "tests/cli/test_cli_data.py"),
+    "scenario": ("tests/cli/test_cli_scenario.py",),
 }
 #: One selection of tests: what pytest is given. Empty: every test.
 Tests = tuple[str, ...]
@@ -104,9 +133,10 @@ def likely_tests(root: Path, file: str) -> list[Tests]:
     own = root / PACKAGE / file
     stages = [((PACKAGE / file).as_posix(),)] if ">>>" in own.read_text(encoding="utf-8") else []
     for prefix in sorted((p for p in LIKELY if file.startswith(p)), key=len, reverse=True):
-        if there := tuple(tests for tests in LIKELY[prefix] if (root / tests).exists()):
-            stages.append(there)
-    return stages or [()]
+        stages.append(LIKELY[prefix])
+    stages += [tests for part, tests in WIDER.items() if file.startswith(part)]
+    present = [tuple(test for test in tests if (root / test).exists()) for tests in stages]
+    return [tests for tests in present if tests] or [()]
 
 
 def drawn_faults(

@@ -113,6 +113,15 @@ def test_texts_say_ranges(forecast, county, said):
     assert "12 months before" not in forecast.text(NONE)
 
 
+def test_ten_are_shown_and_nine_are_not_by_hand(forecast):
+    draws = np.broadcast_to(np.resize([0.0, 1.0, 9.0, 10.0], 200)[:, None, None], (200, 88, 12))
+    even = replace(forecast, draws=draws)
+    chances = even.counties()[["p_zero", "p_hidden", "p_ten"]]
+    assert (chances == [0.25, 0.5, 0.25]).all(axis=None)
+    said = "the probability of none is 25%, that of 1 to 9 is 50%, and that of 10 or more 25%"
+    assert said in even.text(ADAMS)
+
+
 @pytest.mark.parametrize(
     ("draws", "before", "said"),
     [

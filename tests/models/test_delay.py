@@ -167,6 +167,11 @@ def test_six_months_of_two_places_are_completed_as_on_paper() -> None:
     # * 75; 5 - 0.2 * 77; December's -0.2 * 78; November's, without December, -0.2 * 66.
     added = [-13.2, -15.6, -10.4, -5.0, 10.6, 36.4]
     np.testing.assert_allclose(corrected(panel, found).reported[0] - counts[0], added)
+    # In March 2026 January is 13 months old, February 12: of old months 0.7 of the 5 come, give or
+    # take a quarter.
+    later = deficit(of_day(panel, "2026-03-11"), constants)
+    np.testing.assert_allclose(later.late[0, 24:], [3.5, 5.0, 15.0, 25.0])
+    np.testing.assert_allclose(later.old[0, 24:], [0.875, 0.0, 0.0, 0.0])
 
 
 def test_what_is_added_to_counts_are_sums_of_months() -> None:
@@ -302,6 +307,7 @@ def test_the_newest_set_that_was_known_that_day():
     for i, cutoff in enumerate(cutoffs):
         on, eve = (replace(panel, as_of=cutoff - dt.timedelta(days=n)) for n in (0, 1))
         assert learning.delays_for(on) is sets[cutoff, ""]
+        assert learning.learned_delays(on).shipped == 0  # no release was learned from
         assert learning.delays_for(eve) is sets[cutoffs[max(i - 1, 0)], ""]
     assert len({id(each) for each in sets.values()}) == len(sets)
 
@@ -419,7 +425,7 @@ def test_months_stand_on_one_recovery(name, extra, monkeypatch):
     np.testing.assert_allclose(made.samples()[..., :AGES], counts)
 
 
-@pytest.mark.parametrize(("share", "factor"), [(-0.4, -0.5), (-0.1, -0.2), (0.3, 0.5)])
+@pytest.mark.parametrize(("share", "factor"), [(-0.4, -0.5), (-0.1, -0.2), (0.25, 0.5), (0.3, 0.5)])
 def test_an_error_of_the_last_count_moves_the_level_twice_and_a_quarter_at_most(
     share, factor, monkeypatch
 ):
@@ -489,6 +495,19 @@ def test_simulated_releases_are_covered_as_often_as_is_said(newest, lasts, monke
         assert (np.abs(counts - 0.2) < 0.07).all(), (h, counts)
 
 
+def test_counts_are_settled_after_a_year_and_predicted_ones_weigh_all_months_alike():
+    told = simulated_seen(2, 6)
+    # Out in December with counts to July: a year later it is July again.
+    one = replace(told[0], release="2023-12-13", newest=4)
+    assert learning.settled_by("2024-06-30", [one]) == ()
+    assert learning.settled_by("2024-07-01", [one]) == (one,)
+    # Where twice as much was predicted as came of every month, old or not, half of it comes.
+    assert max(s.ages[-1] for s in told) >= 13
+    twice = [2.0 * np.cumsum(s.late[:, s.n_open - 1 :: -1], axis=1)[:, ::-1] for s in told]
+    told = [replace(s, predicted=x) for s, x in zip(told, twice)]
+    assert learning.estimate(told)[0].kappa_predicted == pytest.approx(0.5)
+
+
 def test_a_release_that_says_nothing_still_tells_of_ages():
     told = simulated_seen(2, 6)
     mute = replace(told[5], pending=told[5].pending * np.nan, late=2.0 * told[5].late)
@@ -508,6 +527,18 @@ def test_cuts_are_told_from_other_changes_of_a_closed_year() -> None:
     # In half the months since closing half of it is in: the cut itself is twice as large.
     half = [replace(s, closing=0.5 * s.closing) for s in held]
     assert learning._closing(half)["closing_size"] == pytest.approx(2 * found["closing_size"])
+    # By hand: 100 of 1,000 deaths gone when half is in make 0.2; at 0.4, before closing, and with
+    # 17 open months nothing of cuts is learned. Others: the root of (0.02² + 0.001² + 0) / 3.
+    late = np.zeros((4, 28))
+    late[:, 2] = [-100.0, 20.0, -1.0, 0.0]
+    by_hand = replace(held[0], n_open=2, closing=0.5, late=late, year=np.full(4, 1_000.0))
+    others = [replace(by_hand, closing=0.0, late=9 * late), replace(by_hand, n_open=17)]
+    found = learning._closing([by_hand, *others])
+    assert found["closing_share"] == 0.25
+    assert found["closing_size"] == pytest.approx(0.2)
+    assert found["closing_own"] == pytest.approx(np.sqrt(0.000401 / 3))
+    assert found["closing_shared"] == pytest.approx(0.00475)  # 19 of 4,000
+    assert "closing_share" not in learning._closing([replace(by_hand, closing=0.4)])
     # Nothing of about a closing: assumed.
     none, said = learning.estimate([s for s in held if not s.closing][:3])
     assert (none.closing_share, none.closing_size) == (0.3, 0.01)

@@ -203,6 +203,7 @@ def test_the_dlms_variance_is_the_filters_carried_ahead(horizon):
     expected = cov[:n, :n] + s.shock**2 + np.diag(s.noise**2 * (1.0 + 1.0 / state.years))
     # Log deaths per day on the model's own pins: there they are levels and innovations.
     made = fitted.forecast(horizon, draws=30_000)
+    assert not made.warnings  # no month was below zero
     calendar = (fitted.panel.monthly.shape[1] + horizon - 1) % 12
     rows = [state.locations.index(s) for s in made.locations]
     months = made.samples(TARGET_MONTH)[..., -1] - state.shift[rows][:, calendar]

@@ -1,5 +1,6 @@
 """County scores: proper whatever is hidden, the same as from single rules, tables by hand."""
 
+import dataclasses
 import datetime as dt
 
 import numpy as np
@@ -101,6 +102,9 @@ def test_the_score_table_of_counties():
     forecast = forecast_of()
     table = od.score(forecast, s.Truth(AFTER))
     assert tuple(table.columns[-len(COUNTY_COLUMNS) :]) == COUNTY_COLUMNS
+    together = dataclasses.replace(forecast, joint=frozenset({"month", "location"}))
+    for scores, joint in ((table, False), (od.score(together, s.Truth(AFTER)), True)):
+        assert (scores["joint_locations"] == joint).all()
     low, high = AFTER.low.ravel(), AFTER.high.ravel()
     flat = forecast.draws.reshape(200, -1)
     np.testing.assert_array_equal(table["observed_low"], low)

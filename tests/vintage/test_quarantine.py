@@ -96,10 +96,12 @@ def test_accepted_later(archive, wrong, right):
         archive.accept(DAY, "because")
     with pytest.raises(QuarantineError):
         archive.add(wrong)
-    with pytest.raises(ArchiveError, match="a reason has 3 to 500 characters, got 0"):
-        archive.accept(DAY, "  ")
-    archive.accept(DAY, "CDC says so")
-    assert archive.as_of().note == "release 2025-10-15 was accepted: CDC says so"
+    for reason, length in (("  ", 0), ("ok", 2), ("x" * 501, 501)):
+        with pytest.raises(ArchiveError, match=f"a reason has 3 to 500 characters, got {length}"):
+            archive.accept(DAY, reason)
+    longest = "CDC " + "x" * 496
+    archive.accept(DAY, longest)
+    assert archive.as_of().note == f"release 2025-10-15 was accepted: {longest}"
     assert events(archive) == ["added", "quarantined", "accepted"]
     with pytest.raises(ArchiveError, match="has figures that count already"):
         archive.accept(DAY, "CDC says so")
