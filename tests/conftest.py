@@ -6,6 +6,7 @@ import importlib.metadata
 import itertools
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -79,6 +80,28 @@ def pytest_collection_modifyitems(config, items):
         slow = {i for i in items if "slow" in i.keywords or i.name in SLOW_EXAMPLES}
         config.hook.pytest_deselected(items=list(slow))
         items[:] = [item for item in items if item not in slow]
+
+
+#: Tests outside the slow group that may take more than two seconds, and why.
+LONG = {
+    "tests/cli/test_cli_data.py::test_export": "writes the whole table in three forms",
+    "tests/scenario/test_answer.py::test_the_outcomes_add_up": "projects each pair of priors, for "
+    "all tests of its module",
+}
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name other tests that do; nothing fails for it, for a machine may be slow."""
+    seconds = Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        name = getattr(report, "nodeid", "")
+        slow = "slow" in getattr(report, "keywords", ()) or name.split("::")[-1] in SLOW_EXAMPLES
+        if name not in LONG and not slow:
+            seconds[name] += getattr(report, "duration", 0)
+    over = [f"{taken:.1f} s {name}" for name, taken in seconds.most_common() if taken > 2]
+    if over:
+        hint = "More than 2 s: shorten it, mark it slow, or name it in LONG (tests/conftest.py):"
+        terminalreporter.write_line("\n".join([hint, *over]))
 
 
 @pytest.fixture(scope="session")

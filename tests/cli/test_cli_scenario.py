@@ -218,6 +218,7 @@ def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):
     assert "such intervals contained the deaths averted in" in seen
 
 
+@pytest.mark.slow
 def test_past_reads_a_file_and_compares_with_similar_places(tmp_path):
     pilot, table = tmp_path / "pilot.yaml", tmp_path / "past.csv"
     keys = "size: {normal: [-0.2, 0.1]}, onset: 2022-01, exposure: {OH: 1, default: 0}"

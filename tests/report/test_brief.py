@@ -292,7 +292,7 @@ def test_an_assumption_in_plain_words():
 def test_what_is_refused_writes_nothing(one, forecast, tmp_path):
     for bad in ({"paper": "A5"}, {"stylesheet": tmp_path / "none.css"}, {"locations": []}):
         with pytest.raises((DataError, LookupError, ScenarioError)):
-            write_briefs(one, tmp_path / "out", **bad)
+            write_briefs(one.select(["US"]), tmp_path / "out", **bad)
     with pytest.raises(ScenarioError, match="none is there"):
         write_brief(sc.project(forecast, sc.NULL))
     with pytest.raises(ScenarioError, match="no priors"):
