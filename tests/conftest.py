@@ -125,6 +125,38 @@ def panel() -> object:
     return od.bundled().as_of("2025-09-17").panel()
 
 
+@pytest.fixture(scope="session")
+def fitted() -> object:
+    """``dlm``, fitted to that panel; nothing of it can be changed."""
+    import odforecast as od
+
+    return od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+
+
+@pytest.fixture(scope="session")
+def newest() -> object:
+    """The panel of the newest release that ships, 2026-01-14."""
+    import odforecast as od
+
+    return od.bundled().as_of("2026-01-14").panel()
+
+
+@pytest.fixture(scope="session")
+def fitted_newest(newest) -> object:
+    """``dlm``, fitted to it."""
+    import odforecast as od
+
+    return od.get_model("dlm").fit(newest)
+
+
+@pytest.fixture(scope="session")
+def empty_hub(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A hub of what ships up to 2025-09-17, without submissions; what changes it takes a copy."""
+    import odforecast as od
+
+    return od.hub.init(tmp_path_factory.mktemp("hub") / "hub", od.bundled().until("2025-09-17"))
+
+
 @pytest.fixture(scope="module")
 def older_bundle() -> Iterator[None]:
     """What ships without the newest release, for tests whose numbers are those of 2025-09-17."""

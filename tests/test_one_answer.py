@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from commands import ok
 
-import odforecast as od
 from odforecast.hub import read_hub
 from odforecast.updating import read
 
@@ -25,7 +24,7 @@ def long(table: pd.DataFrame) -> pd.Series:
     return rows.set_index(["location", "month", "quantity"])["value"].astype(float)
 
 
-def test_all_products_give_the_same_numbers(tmp_path, monkeypatch):
+def test_all_products_give_the_same_numbers(fitted_newest, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ok("forecast", *WORDS, "--table", "forecast.csv")
     ok("forecast", *WORDS, "--until", "2028-12", "--table", "until.csv")
@@ -45,7 +44,7 @@ def test_all_products_give_the_same_numbers(tmp_path, monkeypatch):
         "record": long(record.rename(columns={"low_90": "low", "high_90": "high"})),
         "hub file": long(hub),
     }
-    made = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=300)
+    made = fitted_newest.forecast(draws=300)
     ours = long(made.select(["US", "OH"]).summary())
     shared = pd.DataFrame(found).reindex(ours.index)
     # Each product has some of these numbers, and at least two have each.

@@ -338,8 +338,8 @@ def test_hub_files_and_pages_refuse_what_rests_on_own_counts(panel, tmp_path, wr
 
 
 @pytest.fixture(scope="module")
-def without(panel):
-    return od.get_model().fit(panel).forecast(draws=400)
+def without(fitted):
+    return fitted.forecast(draws=400)
 
 
 def own_file(panel, more, state="OH", factor=1.0):
@@ -658,22 +658,22 @@ def test_a_file_far_from_the_forecast_moves_no_other_place(panel, without):
 
 
 @pytest.fixture(scope="module")
-def fitted(panel: Panel) -> FittedDlm:
+def wide(panel: Panel) -> FittedDlm:
     """With large errors that a release shares, so that what they do can be seen in draws."""
     inner = od.get_model("dlm").fit(panel).inner
     old = inner.missing
-    wide = {"shared": 2.5 * old.shared, "revision_shared": 2 * old.revision_shared}
-    wide |= {"year_shared": 0.02, "year_own": 0.03, "old": 0.3 * np.abs(old.late)}
-    inner = replace(inner, missing=replace(old, **wide))
+    changed = {"shared": 2.5 * old.shared, "revision_shared": 2 * old.revision_shared}
+    changed |= {"year_shared": 0.02, "year_own": 0.03, "old": 0.3 * np.abs(old.late)}
+    inner = replace(inner, missing=replace(old, **changed))
     inner.classes = {}
     return inner
 
 
-def test_the_covariance_is_that_of_what_is_drawn(fitted: FittedDlm) -> None:
+def test_the_covariance_is_that_of_what_is_drawn(wide: FittedDlm) -> None:
     streams = Streams(3, "states", "all", "2025-04")
-    made = fitted.draw(6, 4000, streams)
-    assert hasattr(fitted, "log_months")
-    model = fitted.log_months(made, streams)[0]
+    made = wide.draw(6, 4000, streams)
+    assert hasattr(wide, "log_months")
+    model = wide.log_months(made, streams)[0]
     some = [model.locations.index(s) for s in ("OH", "CA", "FL", "TX", "NC")]
     rows = [made.locations.index(model.locations[i]) for i in some]
     paths = np.concatenate([made.known[:, rows], made.draws[:, rows]], axis=2)

@@ -11,8 +11,8 @@ from odforecast.say import between, chance, step_of
 
 
 @pytest.fixture(scope="module")
-def forecast(panel):
-    return od.get_model("dlm").fit(panel).forecast(12, draws=200, seed=1)
+def forecast(fitted):
+    return fitted.forecast(12, draws=200, seed=1)
 
 
 def test_three_sentences_with_the_nowcast(forecast):

@@ -35,8 +35,8 @@ DRIFT = ("forecast", *QUICK, "--model", "drift")
 
 
 @pytest.fixture(scope="module")
-def whole():
-    return od.get_model().fit(od.bundled().as_of().panel()).forecast(until="2026-12", draws=60)
+def whole(fitted_newest):
+    return fitted_newest.forecast(until="2026-12", draws=60)
 
 
 def table_of(text, head):
@@ -339,8 +339,8 @@ def test_one_call_is_the_four_lines():
 
 
 @pytest.fixture(scope="module")
-def nowcast():
-    return od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=60).nowcast()
+def nowcast(fitted_newest):
+    return fitted_newest.forecast(draws=60).nowcast()
 
 
 def said_of(table, place, horizon):

@@ -218,9 +218,9 @@ def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, mo
 
 
 @pytest.mark.slow
-def test_deaths_alone_do_not_tell_cooperation_from_nothing():
+def test_deaths_alone_do_not_tell_cooperation_from_nothing(fitted_newest):
     """At a false-alarm rate of 5%, 18 months on: the release of 2026-01-14, default model."""
-    forecast = od.get_model().fit(od.bundled().as_of().panel()).forecast(18, draws=2000)
+    forecast = fitted_newest.forecast(18, draws=2000)
     nothing = Scenario("zero", (named_intervention("tariff-only", onset="2025-09", size=0.0),))
     names = ("supply-shock-2023-like", "cooperation-resumed")
     both = od.project(forecast, [*(od.scenario.named(n, onset="2025-09") for n in names), nothing])

@@ -34,13 +34,8 @@ PLACES = ("OH", "AZ", "WV", "WY")
 
 
 @pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of(DAY).panel()
-
-
-@pytest.fixture(scope="module")
-def forecast(panel):
-    return od.get_model("dlm").fit(panel).forecast(until="2026-12", draws=150)
+def forecast(fitted):
+    return fitted.forecast(until="2026-12", draws=150)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +130,8 @@ def test_a_sum_of_places_has_the_people_of_its_parts(forecast):
     assert np.isfinite(valley.change("2024-12")).all()
 
 
-def test_every_number_of_every_text_is_in_the_table():
-    forecast = od.get_model("dlm").fit(od.bundled().as_of().panel()).forecast(draws=150)
+def test_every_number_of_every_text_is_in_the_table(fitted_newest):
+    forecast = fitted_newest.forecast(draws=150)
     table = forecast.summary()
     assert set(forecast.trend()["location"]) == set(forecast.locations)
     for place in forecast.locations:
@@ -326,13 +321,8 @@ def test_more_counts_other_places_and_another_target_change_nothing(released):
 
 
 @pytest.fixture(scope="module")
-def newest():
-    return od.bundled().as_of("2026-01-14").panel()
-
-
-@pytest.fixture(scope="module")
-def whole(newest):
-    return od.get_model("dlm").fit(newest).forecast(draws=60)
+def whole(fitted_newest):
+    return fitted_newest.forecast(draws=60)
 
 
 @pytest.fixture(scope="module")

@@ -93,11 +93,10 @@ def test_every_built_in_model_of_states_is_described():
         model_metadata("mine")
 
 
-def test_the_dashboards_files_name_what_the_hub_has(tmp_path):
-    small = init(tmp_path / "small", od.bundled())
+def test_the_dashboards_files_name_what_the_hub_has(empty_hub, tmp_path):
     only = init(tmp_path / "only", od.bundled(), models=["drift"], name='A "b"', repository="o/h")
     for hub, base, monthly in (
-        (small, "odforecast-hub_baseline", "odforecast-naive__delay"),
+        (empty_hub, "odforecast-hub_baseline", "odforecast-naive__delay"),
         (only, "odforecast-drift", "odforecast-drift"),
     ):
         said = {p.stem: yaml.safe_load(p.read_text()) for p in (hub.root / "dashboard").iterdir()}

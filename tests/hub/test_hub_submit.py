@@ -31,8 +31,8 @@ FEW = ["US", "CA", "OH", "NC", "NY", "YC", "WV", "WY"]
 
 
 @pytest.fixture(scope="module")
-def whole(panel) -> od.Forecast:
-    return od.get_model("dlm").fit(panel).forecast(horizon=14, draws=150)
+def whole(fitted) -> od.Forecast:
+    return fitted.forecast(horizon=14, draws=150)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,9 @@ def drift(panel) -> od.Forecast:
     return od.get_model("drift").fit(panel.select(["US", "OH"])).forecast(draws=150)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory) -> Hub:
-    return init(tmp_path_factory.mktemp("empty") / "hub", od.bundled())
-
-
 @pytest.fixture
-def hub(empty, tmp_path) -> Hub:
-    return Hub.open(shutil.copytree(empty.root, tmp_path / "hub"))
+def hub(empty_hub, tmp_path) -> Hub:
+    return Hub.open(shutil.copytree(empty_hub.root, tmp_path / "hub"))
 
 
 def files(hub: Hub) -> list[str]:
@@ -267,12 +262,12 @@ def test_the_command_takes_the_last_round(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_round_is_what_its_release_gives(empty, shared, tmp_path):
+def test_a_round_is_what_its_release_gives(empty_hub, shared, tmp_path):
     old = od.read(shared / "vsrr" / "2024-12-11.csv.gz")
     early = od.bundled().as_of().table.assign(release="2025-09-10")
     for made, archive, words in (
-        (empty, {old.date: old.table}, r"does not give round 2025-09-17.* it has 2024-12-11"),
-        (empty, {dt.date(2025, 9, 10): early}, "it has 2025-09-10, known to 2025-04"),
+        (empty_hub, {old.date: old.table}, r"does not give round 2025-09-17.* it has 2024-12-11"),
+        (empty_hub, {dt.date(2025, 9, 10): early}, "it has 2025-09-10, known to 2025-04"),
         (Hub.open(shared / "hubverse" / "example_hub"), {}, "was not made by odforecast hub init"),
     ):
         with pytest.raises(DataError, match=words):
@@ -333,10 +328,10 @@ def test_wrong_months_are_refused_and_fail_a_check_where_the_hub_says_how_it_cou
     (lambda hub, _: od.hub.check(hub.config), "judged with the whole hub; check the hub's folder"),
     (lambda hub, _: od.hub.check(hub.config / "tasks.json"), "judged with the whole hub"),
 ])  # fmt: skip
-def test_what_is_no_hub_archive_or_forecast(empty, drift, call, words):
+def test_what_is_no_hub_archive_or_forecast(empty_hub, drift, call, words):
     with pytest.raises((DataError, ForecastError), match=rf"^.*{words}.*\Z"):
-        call(empty, drift)
-    assert not (empty.root / "new").exists()
+        call(empty_hub, drift)
+    assert not (empty_hub.root / "new").exists()
 
 
 def test_a_hub_without_answers_or_with_broken_ones_says_so(hub, sent):

@@ -202,8 +202,8 @@ def test_types_are_those_that_readers_expect(real):
 
 
 @pytest.mark.slow
-def test_hubdata_reads_every_submission(hubdata, tmp_path):
-    hub, panel = init(tmp_path / "hub", od.bundled()), od.bundled().as_of().panel()
+def test_hubdata_reads_every_submission(hubdata, empty_hub, panel, tmp_path):
+    hub = od.hub.Hub.open(shutil.copytree(empty_hub.root, tmp_path / "hub"))
     columns = ["target", "location", "horizon", "output_type", "output_type_id"]
     files = {}
     for label, kind in (("dlm", "parquet"), ("naive+delay", "csv"), ("auto-ets-sums", "parquet")):

@@ -12,8 +12,8 @@ def forecast(panel) -> od.Forecast:
 
 
 @pytest.fixture(scope="session")
-def revising(panel) -> od.Forecast:
-    return od.get_model("dlm").fit(panel).forecast(draws=60, seed=1)
+def revising(fitted) -> od.Forecast:
+    return fitted.forecast(draws=60, seed=1)
 
 
 @pytest.fixture(scope="session")

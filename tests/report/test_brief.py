@@ -51,9 +51,8 @@ def of_prior(name: str, onset: str, *more: str, called: str = "", **changed) -> 
 
 
 @pytest.fixture(scope="module")
-def forecast():
-    panel = od.bundled().as_of("2025-09-17").panel()
-    return od.get_model("dlm").fit(panel).forecast(until="2027-12", draws=120, seed=1)
+def forecast(fitted):
+    return fitted.forecast(until="2027-12", draws=120, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +68,10 @@ def three(forecast):
 
 
 @pytest.fixture(scope="module")
-def five(newest):
+def five(latest):
     names = ("cooperation-resumed", "supplier-closure", "buprenorphine-expansion",
              "naloxone-healing", "supply-shock-2023-like")  # fmt: skip
-    return sc.project(newest.baseline, [of_prior(n, "2026-03") for n in names], seed=1)
+    return sc.project(latest.baseline, [of_prior(n, "2026-03") for n in names], seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -249,15 +248,15 @@ def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
 
 
 @pytest.fixture(scope="module")
-def newest():
+def latest(fitted_newest):
     """Of the release that past errors were scored against: before it nobody knew them."""
-    made = od.get_model("dlm").fit(od.bundled().as_of().panel()).forecast(until="2027-12", draws=60)
+    made = fitted_newest.forecast(until="2027-12", draws=60)
     shock = sc.named_intervention("supply-shock-2023-like", onset="2026-10")
     return sc.project(made, [sc.Scenario("shock", (shock,), question="What <if>?")], seed=1)
 
 
-def test_past_errors_are_a_table_or_a_command(one, newest):
-    page = words(write_brief(newest, location="Ohio"))
+def test_past_errors_are_a_table_or_a_command(one, latest):
+    page = words(write_brief(latest, location="Ohio"))
     assert "We reran the model as of past dates with the data available then" in page
     assert "90% interval contained the final count" in page
     other = replace(one.baseline, provenance={**one.baseline.provenance, "spec_hash": "another"})

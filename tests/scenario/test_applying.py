@@ -20,13 +20,13 @@ SHARES = {"fentanyl-share": {"US": 0.57}}
 
 
 @pytest.fixture(scope="module")
-def whole(panel):
-    return od.get_model().fit(panel).forecast(24, draws=80, seed=2)
+def whole(fitted):
+    return fitted.forecast(24, draws=80, seed=2)
 
 
 @pytest.fixture(scope="module")
-def many(panel):
-    return od.get_model().fit(panel).forecast(24, draws=500, seed=1)
+def many(fitted):
+    return fitted.forecast(24, draws=500, seed=1)
 
 
 def one(size=None, name="x", **changes):

@@ -23,11 +23,6 @@ LAST = np.datetime64("2025-04", "M")
 FELT = {"WV": 1, "US": 0.5, "default": 0.5}
 
 
-@pytest.fixture(scope="module")
-def fitted(panel):
-    return od.get_model().fit(panel)
-
-
 def one(size=-0.3, before=6, name="x", **changes):
     size = Fixed(size) if isinstance(size, float) else size
     keys = {"onset": str(LAST - before * MONTH), "ramp": Fixed(12)} | changes

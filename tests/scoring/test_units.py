@@ -134,8 +134,8 @@ def test_blocks_change_no_sum_and_no_score(monkeypatch, block):
     pd.testing.assert_frame_equal(score_units(made, y), table, check_exact=True)
 
 
-def test_chances_of_the_trend_are_shares_of_draws(panel):
-    made = od.get_model("dlm").fit(panel).forecast(12, draws=70, seed=4)
+def test_chances_of_the_trend_are_shares_of_draws(fitted):
+    made = fitted.forecast(12, draws=70, seed=4)
     assert made.months.size > 12  # a year before is drawn at the end, and known at the beginning
     made = replace(made, draws=made.draws * np.linspace(0.2, 6.0, 70)[:, None, None])
     months = np.arange(made.months.size)
