@@ -275,7 +275,7 @@ def _state_answer(
 ) -> tuple[Answer, od.Forecast]:
     """The answer for states, and the forecast of the places asked for."""
     panel, places = sources.open_panel(data.open(), request, as_of=data.as_of)
-    panel = sources.add_counts(panel, own_counts, as_of=data.as_of)
+    panel = sources.add_counts(panel, own_counts, as_of=data.as_of, places=places)
     whole = sources.make_forecast(
         model,
         panel,
@@ -853,7 +853,7 @@ def nowcast(
 
     model = simulation.find_model()
     panel, places = sources.open_panel(data.open(), request, as_of=data.as_of)
-    panel = sources.add_counts(panel, own_counts, as_of=data.as_of)
+    panel = sources.add_counts(panel, own_counts, as_of=data.as_of, places=places)
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
     request = sources.extend_horizon(request, panel, announce=False)
     if request.horizon is None and request.until is None:

@@ -94,6 +94,24 @@ class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
             self.fail(str(error), param, ctx)
 
 
+class Pair(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """Two texts with an equals sign between them, such as ``deaths=Confirmed OD``."""
+
+    name = "pair"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """What stands before the sign and after it."""
+        if isinstance(value, tuple):
+            return value
+        first, equals, second = str(value).partition("=")
+        if not (first.strip() and equals and second.strip()):
+            metavar = getattr(param, "metavar", None) or "NAME=VALUE"
+            self.fail(f"{value!r} is not {metavar}", param, ctx)
+        return first.strip(), second.strip()
+
+
 #: A year alone is its January at a start, and its December at an end.
 DAY = Date("day")
 END_DAY = Date("day", of_year=12)
@@ -597,6 +615,22 @@ MIN_TRUTH_AGE = data_option(
     type=click.IntRange(min=0),
     help="Score only counts that were at least this old in the release scored against.",
 )
+
+
+def columns(about: str = "") -> Decorator:
+    """``--column NAME=HEADER``: which column of a table is what."""
+    return data_option(
+        "--column NAME=HEADER",
+        "columns",
+        type=Pair(),
+        multiple=True,
+        advanced=True,
+        about=about,
+        help="What a column of your table is, where its header does not say it: "
+        'deaths="Confirmed OD".',
+    )
+
+
 POPULATION = data_option(
     "--population FILE",
     type=EXISTING_FILE,

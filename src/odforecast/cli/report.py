@@ -103,7 +103,7 @@ def report(
         model = simulation.find_model()
         releases = data.open()
         panel, chosen = sources.open_panel(releases, request, as_of=data.as_of)
-        panel = sources.add_counts(panel, own_counts, as_of=data.as_of)
+        panel = sources.add_counts(panel, own_counts, as_of=data.as_of, places=chosen)
         if request.horizon is None and request.until is None:
             year = panel.last_month.astype(object).year + 2  # the year after next
             request = with_(request, until=f"{year}-12")

@@ -122,6 +122,12 @@ class OwnCounts:
     counts: Path | None = None
     #: Whether the last months are complete; None where nobody said so.
     complete: bool | None = None
+    #: What columns are, and their headers.
+    columns: tuple[tuple[str, str], ...] = ()
+    #: The column of dates of a list of deaths.
+    date: str = ""
+    #: Columns and the value that a row must have to be used.
+    where: tuple[tuple[str, str], ...] = ()
 
 
 # Releases
@@ -188,8 +194,8 @@ COUNTS = opt.add_options(
         type=_CountsFile(dir_okay=False, exists=True),
         advanced=True,
         reads=True,
-        help="A state's own, newer monthly counts: location, month, "
-        "deaths[, as_of]. A sheet: FILE.xlsx:Sheet.",
+        help="A state's own, newer deaths: a table by month, or a list with a row per death. "
+        "A sheet: FILE.xlsx:Sheet.",
     ),
     opt.data_option(
         "--complete/--not-complete",
@@ -198,6 +204,23 @@ COUNTS = opt.add_options(
         about="counts",
         help="Whether the counts of the last months are complete.  [default: asked on a "
         "terminal; otherwise not complete]",
+    ),
+    opt.columns("counts"),
+    opt.data_option(
+        "--date COLUMN",
+        default="",
+        show_default=False,
+        advanced=True,
+        about="counts",
+        help="Of a list of deaths, the column of the dates.",
+    ),
+    opt.data_option(
+        "--where COLUMN=VALUE",
+        type=opt.Pair(),
+        multiple=True,
+        advanced=True,
+        about="counts",
+        help='Use only rows with this value: "Manner=Accident".',
     ),
 )
 PUBLISH = opt.output_option(
@@ -227,13 +250,25 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def add_counts(panel: od.Panel, own_counts: OwnCounts, as_of: str | None) -> od.Panel:
-    """The panel with own counts, if there are any; its new notes are said."""
+def add_counts(
+    panel: od.Panel, own_counts: OwnCounts, as_of: str | None, places: Sequence[str]
+) -> od.Panel:
+    """The panel with own counts, if there are any; what was read and its new notes are said."""
     if own_counts.counts is None:
         return panel
+    from odforecast.geography import NATION
     from odforecast.sources.own import read_own_counts
 
-    frame = read_own_counts(own_counts.counts)
+    # Counts of the nation are refused: with Ohio and the US, a table is of Ohio.
+    states = [place for place in places if place != NATION]
+    frame = read_own_counts(
+        own_counts.counts,
+        place=states[0] if len(states) == 1 else "",
+        columns=dict(own_counts.columns),
+        date=own_counts.date,
+        where=dict(own_counts.where),
+        say=note,
+    )
     complete = own_counts.complete
     if complete is None and on_terminal():
         question = f"Could more deaths still be added to the last months in {own_counts.counts}?"

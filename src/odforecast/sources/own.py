@@ -1,34 +1,76 @@
-"""A state's own monthly counts: a small table of the health department's, CSV or Excel."""
+"""A state's own deaths: a table of counts by month, or a list with a row for each death."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.months import month_end, readings
-from odforecast.say import day_name
+from odforecast.geography.places import called, code_of
+from odforecast.months import ONE_MONTH, month_end, readings
+from odforecast.say import day_name, listed, month_name, number_of, quoted
 from odforecast.sources.columns import (
+    BLANKS,
     BadCell,
     Column,
     Parser,
     Table,
     count,
-    letters,
+    month_cell,
     needed,
 )
-from odforecast.sources.read import Limits, read_raw
+from odforecast.sources.read import Limits
+from odforecast.sources.sheet import Sheet, Span, Term, row_range, spans_of, words_of
 
-#: A state has some hundred months, and some days for each.
-LIMITS = Limits(size=20_000_000)
+#: A list of deaths may have some hundred thousand rows.
+LIMITS = Limits(size=100_000_000)
 _FIRST = np.datetime64("1900-01")
 _LAST = np.datetime64("2200-12")
 _WHOLE = "write the deaths of that month as a whole number; a suppressed month cannot be used"
+_YEAR = re.compile("[12][0-9]{3}")
+_OTHER_DATES = (
+    "report reported type birth injury update updated received ending as by range"
+)
+_OTHER_COUNTS = (
+    "rate rates percent pct per change cumulative rolling average mean predicted "
+    "nonfatal non population cause manner place month date year type county city age"
+)
+TERMS = (
+    Term("location", "the place", "state, jurisdiction, place, geography, state name"),
+    Term(
+        "year", "the year", words="year yr", without="month date fiscal", is_date=True
+    ),
+    Term(
+        "month",
+        "the month",
+        words="month date period dod",
+        without=_OTHER_DATES,
+        is_date=True,
+    ),
+    Term(
+        "deaths",
+        "the deaths",
+        "death, number, total, n, value",
+        words="deaths count counts fatalities overdose overdoses od ods decedents",
+        without=_OTHER_COUNTS,
+    ),
+    Term("as_of", "the day of the count"),
+    Term("basis", "the definition"),
+    Term("indicator", "the drugs"),
+)
+#: Chance of no death in the last days of a month below which a list ends within it.
+_ENDS_WITHIN = 0.01
+#: Values of a column of classes.
+_MOST_CLASSES = 12
 
 
 def _deaths(text: str) -> float | BadCell:
@@ -36,46 +78,65 @@ def _deaths(text: str) -> float | BadCell:
     return BadCell(value.reason, _WHOLE) if isinstance(value, BadCell) else value
 
 
-_PLACE = needed(str, hint="name the place")
 COLUMNS = (
-    Column("location", "location", parse=_PLACE),
-    Column("state", "state", parse=_PLACE),
+    Column("location", "location", parse=needed(str, hint="name the place")),
     Column("month", "month"),
     Column("deaths", "deaths", parse=needed(_deaths, "is not a number", hint=_WHOLE)),
     Column("as_of", "as_of"),
     Column("basis", "basis"),
     Column("indicator", "indicator"),
 )
-_HEADS = frozenset().union(*(column.heads() for column in COLUMNS))
 
 
-def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFrame:
-    """Read a state's own monthly counts.
+def read_own_counts(
+    path: str | Path,
+    limits: Limits | None = None,
+    *,
+    place: str = "",
+    columns: Mapping[str, str] | None = None,
+    date: str = "",
+    where: Mapping[str, str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> pd.DataFrame:
+    """Read a state's own monthly counts, or count a list of deaths by month.
 
     Parameters
     ----------
     path : path
         CSV (gzip or not; commas, tabs or semicolons), Excel or Parquet; one sheet of several is
-        ``FILE.xlsx:Sheet``. Titles may stand above the header. Columns ``location`` (or ``state``),
-        ``month``, ``deaths``, and optionally ``as_of`` (a day), ``basis``, ``indicator``; other
-        columns are not read. A month is written as ``2025-06``, ``June 2025``, ``Jun-25``,
-        ``06/2025``, or as its first or last day (``2025-06-30``, ``6/1/2025``); ``05/06/2025`` is
-        refused where the other cells do not tell the month from the day.
+        ``FILE.xlsx:Sheet``. Titles may stand above the header, totals and notes below. Columns
+        ``location`` (or ``state``), ``month``, ``deaths``, and optionally ``as_of`` (a day),
+        ``basis``, ``indicator``, also in other words: ``Month of death``, ``Year`` and ``Month``,
+        ``Overdose deaths``. A wide table has months or years side by side. A month is written as
+        ``2025-06``, ``June 2025``, ``Jun-25``, ``06/2025``, or as its first or last day
+        (``2025-06-30``, ``6/1/2025``); ``05/06/2025`` is refused where the other cells do not tell
+        the month from the day. Of a list of deaths, only the dates are kept.
     limits : Limits, optional
-        How large a file may be; default: 20 MB.
+        How large a file may be; default: 100 MB.
+    place : str
+        The place of a list, and of a table without a column of places.
+    columns : mapping of str to str, optional
+        Headers, by what the columns are: ``{"deaths": "Confirmed OD"}``.
+    date : str
+        The column of dates of a list. Without it, a table without a column of deaths is a list
+        if its dates repeat.
+    where : mapping of str to str, optional
+        Only rows with a value in a column: ``{"Manner": "Accident"}``; case does not matter.
+    say : callable, optional
+        Gets each sentence about what was read and what was left out.
 
     Returns
     -------
     DataFrame
-        One row per row of the file: ``location`` (str, as it is), ``month`` (datetime64[s]),
+        One row per month and place: ``location`` (str, as it is), ``month`` (datetime64[s]),
         ``deaths`` (float, whole), and those of the other columns that the file has (str; blank
         where it is; days as ``2025-09-01``).
 
     Raises
     ------
     DataError
-        If the file is damaged, a column is missing, or a cell is not a month, a count or a day;
-        names the row.
+        If the file is damaged, a column is missing or may be one of two, or a cell is not a month,
+        a count or a day; names the row. No cell of a list is repeated.
 
     Examples
     --------
@@ -87,35 +148,29 @@ def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFr
     ...     read_own_counts(path)["deaths"].tolist()
     [182.0, 171.0]
     """
+    chosen = {**(columns or {})}
+    if date:
+        chosen["month"] = date
+    where = where or {}
     try:
-        raw = read_raw(
+        sheet = Sheet(
             path,
             limits or LIMITS,
-            header=lambda row: len(_HEADS & set(map(letters, row))) > 1,
+            terms=TERMS,
+            chosen=chosen,
+            others=where,
         )
-        table = Table(
-            raw,
-            COLUMNS,
-            needs=(("location", "state"), "month", "deaths"),
-            others=True,
-            what="a table with the columns location, month, deaths (and, if there, as_of, basis, "
-            "indicator)",
-        )
-        table.refuse_open_end()
+        for header, value in where.items():
+            _keep(sheet, header, value=value)
+        spans = spans_of(sheet.headers)
+        if date or (not spans and _is_list(sheet)):
+            frame, sentences = _count_list(sheet, place)
+        else:
+            frame, sentences = _read_table(sheet, spans, place=place)
     except DataError as error:
         raise _of_counts(error) from error
-    table.refuse_commas("deaths")
-    months = table.values("month", _dates(table, "month"), "datetime64[M]")
-    frame = pd.DataFrame(
-        {"location": table.texts("location" if "location" in table else "state")}
-    )
-    frame["month"] = months.astype("datetime64[s]")
-    frame["deaths"] = table.values("deaths")
-    for name in ("as_of", "basis", "indicator"):
-        if name in table:
-            frame[name] = table.texts(
-                name, _dates(table, name) if name == "as_of" else None
-            )
+    for sentence in sentences if say is not None else ():
+        say(f"{sheet.name}: {sentence}")  # type: ignore[misc]
     return frame
 
 
@@ -133,11 +188,280 @@ def _of_counts(error: DataError) -> DataError:
     return DataError(message, hint or None)
 
 
-def _dates(table: Table, name: str) -> Parser:
-    """Parser of the months or days of a column, whose cells together tell month from day."""
-    texts = table.cells[name].unique()
-    of_months = name == "month"
-    numbers = [re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in texts]
+# Tables of counts
+
+
+def _read_table(
+    sheet: Sheet, spans: Mapping[int, Span], place: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """A table of counts by month, long or wide, and what was read."""
+    location = _find_location(sheet, place)
+    if spans:
+        table, columns = _wide(sheet, spans, location=location, place=place)
+    else:
+        table, columns = _long(sheet, location, place=place)
+    table.refuse_open_end()
+    table.refuse_commas("deaths")
+    months = table.values("month", _months(table.cells["month"]), "datetime64[M]")
+    frame = pd.DataFrame({"location": table.texts("location")})
+    frame["month"] = months.astype("datetime64[s]")
+    frame["deaths"] = table.values("deaths")
+    for name in ("as_of", "basis", "indicator"):
+        if name in table:
+            days = _days(table.cells[name]) if name == "as_of" else None
+            frame[name] = table.texts(name, days)
+    of_place = f" in {called(code_of(place))}" if location is None else ""
+    text = f"read {number_of(len(frame), 'month')} of deaths{of_place} from {columns}"
+    rows = row_range(dict.fromkeys(table.rows))
+    return frame, ["; ".join([f"{text}, {rows}", *sheet.left_out])]
+
+
+def _find_location(sheet: Sheet, place: str) -> int | None:
+    """Where the places are; None if all counts are of the one that was asked for."""
+    names = [header.lower() for header in sheet.headers]
+    if "location" in names and "location" not in sheet.chosen:
+        return sheet.position("location")
+    position = sheet.find("location")
+    if position is None and not place:
+        raise DataError(
+            f"{sheet.name}: no column for the place; it has {sheet.present()}",
+            hint="name one place in the command (--locations Ohio), or add a column location",
+        )
+    return position
+
+
+def _places(sheet: Sheet, location: int | None, place: str) -> list[str]:
+    return [place] * len(sheet) if location is None else sheet.cells(location)
+
+
+def _long(sheet: Sheet, location: int | None, place: str) -> tuple[Table, str]:
+    """A table with a row for each month, and its columns in words."""
+    month = sheet.require("month")
+    year = sheet.find("year")
+    deaths = sheet.require("deaths")
+    positions = {"location": location, "month": month, "deaths": deaths}
+    for name in ("as_of", "basis", "indicator"):
+        positions[name] = sheet.find(name)
+    sheet.leave_out({0, year, month, location} - {deaths}, {deaths})
+    headers = {}
+    cells = {}
+    for name, position in positions.items():
+        if position is not None:
+            headers[name] = sheet.headers[position]
+            cells[name] = sheet.cells(position)
+    cells["location"] = _places(sheet, location, place)
+    if year is not None:
+        cells["month"] = _with_years(sheet, year, month=month)
+    used = [sheet.headers[i] for i in (year, month, deaths) if i is not None]
+    *firsts, last = [quoted(header, 40) for header in used]
+    table = _table(sheet, pd.DataFrame(cells), rows=sheet.raw.rows)
+    table.headers |= headers
+    return table, f"{', '.join(firsts)} and {last}"
+
+
+def _wide(
+    sheet: Sheet, spans: Mapping[int, Span], location: int | None, place: str
+) -> tuple[Table, str]:
+    """A table with months or years side by side; a blank cell is a month without a count."""
+    kind = next(iter(spans.values())).kind
+    texts = [span.text for span in spans.values()]
+    if texts != sorted(set(texts)):
+        raise DataError(
+            f"{sheet.name}: the columns are not in the order of the calendar",
+            hint="write a row for each month, with the columns month and deaths",
+        )
+    label = None
+    if kind != "both":
+        label = sheet.find("year" if kind == "month" else "month") or 0
+    sheet.leave_out({0, label, location} - {*spans}, spans)
+    starts = [""] * len(sheet) if label is None else _starts(sheet, label, kind=kind)
+    parts = []
+    for position, span in spans.items():
+        months = [f"{start}{span.text}" for start in starts]
+        if kind == "year":
+            months = [f"{span.text}-{start}" for start in starts]
+        part = {
+            "location": _places(sheet, location, place),
+            "month": months,
+            "deaths": sheet.cells(position),
+            "row": sheet.raw.rows,
+        }
+        parts.append(pd.DataFrame(part))
+    cells = pd.concat(parts).sort_values("row", kind="stable")
+    cells = cells[cells["deaths"] != ""].reset_index(drop=True)
+    rows = cells.pop("row").to_numpy()
+    heads = [quoted(sheet.headers[i], 40) for i in spans]
+    table = _table(sheet, cells, rows=rows, key=("month",))
+    return table, f"columns {heads[0]} to {heads[-1]}"
+
+
+def _table(
+    sheet: Sheet, cells: pd.DataFrame, rows: NDArray[np.int_], key: Sequence[str] = ()
+) -> Table:
+    """Cells under the names of their columns."""
+    raw = replace(sheet.raw, cells=cells, rows=rows)
+    return Table(raw, COLUMNS, key=key, what="a table of counts")
+
+
+def _starts(sheet: Sheet, label: int, kind: str) -> list[str]:
+    """The year, or the number of the month, with which each row of a wide table begins."""
+    starts = []
+    for row, text in zip(sheet.raw.rows, sheet.cells(label)):
+        number = _month_number(text) if kind == "year" else ""
+        start = f"{text}-" if kind == "month" and _YEAR.fullmatch(text) else number
+        if not start:
+            noun = "year" if kind == "month" else "month"
+            raise DataError(
+                f"{sheet.name} row {row}: {quoted(text, 40)} is not a {noun}",
+                hint=f"begin each row with its {noun}, or leave the row out",
+            )
+        starts.append(start)
+    return starts
+
+
+def _month_number(text: str) -> str:
+    """The number of a month without a year, ``03``; empty for all else."""
+    month = month_cell(text)
+    if isinstance(month, BadCell) or not math.isnan(month[0]):
+        return ""
+    return f"{month[1]:02}"
+
+
+def _with_years(sheet: Sheet, year: int, month: int) -> list[str]:
+    """Months, with the year of another column where they have none."""
+    months = []
+    columns = zip(sheet.raw.rows, sheet.cells(year), sheet.cells(month))
+    for row, year_text, text in columns:
+        bare = _month_number(text)
+        years = {str(date)[:4] for date in readings(text)} - {year_text}
+        if not _YEAR.fullmatch(year_text) or (years and not bare):
+            raise DataError(
+                f"{sheet.name} row {row}: {quoted(year_text, 40)} is not the year of "
+                f"{quoted(text, 40)}",
+                hint="write the year in every row, as 2025",
+            )
+        months.append(f"{year_text}-{bare}" if bare else text)
+    return months
+
+
+# Lists of deaths
+
+
+def _is_list(sheet: Sheet) -> bool:
+    """Whether a table has a row for each death: no counts, and dates that repeat."""
+    if sheet.find("deaths") is not None:
+        return False
+    position = sheet.find("month")
+    return position is not None and len(set(sheet.cells(position))) < len(sheet)
+
+
+def _count_list(sheet: Sheet, place: str) -> tuple[pd.DataFrame, list[str]]:
+    """Deaths of a list by month. Only dates are read, and no cell is in a message."""
+    if not place:
+        raise DataError(
+            f"{sheet.name}: the place of a list of deaths is not in it",
+            hint="name one place in the command: --locations Connecticut",
+        )
+    position = sheet.require("month")
+    header = quoted(sheet.headers[position], 40)
+    days = np.sort(_days_of_list(sheet, position, header=header))
+    months = days.astype("datetime64[M]")
+    counts = np.bincount((months - months[0]).astype(int)).astype(float)
+    grid = np.arange(months[0], months[-1] + ONE_MONTH)
+    n_blank = len(sheet) - days.size
+    if n_blank:
+        sheet.left_out.append(f"{number_of(n_blank, 'row')} without a date left out")
+    # A list that was made within a month has a part of its deaths.
+    rest = (month_end(months[-1]) - days[-1].astype(dt.date)).days
+    a_day = days.size / ((days[-1] - days[0]).astype(int) + 1)
+    if math.exp(-a_day * rest) < _ENDS_WITHIN and grid.size > 1:
+        sheet.left_out.append(f"the list ends in {month_name(grid[-1])}, left out")
+        grid = grid[:-1]
+        counts = counts[:-1]
+    n_deaths = number_of(int(counts.sum()), "death")
+    text = (
+        f"counted {n_deaths} in {called(code_of(place))} by month of {header}, "
+        f"{month_name(grid[0])} to {month_name(grid[-1])}"
+    )
+    sentences = ["; ".join([text, *sheet.left_out])]
+    late = _reported(sheet, position)
+    if late:
+        sentences.append(
+            f"{late} of the dates are of the report, not of the death, so some deaths "
+            "may be counted in a later month"
+        )
+    month = grid.astype("datetime64[s]")
+    frame = pd.DataFrame({"location": place, "month": month, "deaths": counts})
+    return frame, sentences
+
+
+def _days_of_list(sheet: Sheet, position: int, header: str) -> NDArray[np.datetime64]:
+    """The dates of a list; rows without one are left out."""
+    texts = sheet.cells(position)
+    read = _dates(texts)
+    dates = {text: read(text) for text in set(texts) if text.lower() not in BLANKS}
+    for row, text in zip(sheet.raw.rows, texts):
+        date = dates.get(text)
+        reason = "may be two days" if isinstance(date, BadCell) else ""
+        if date is not None and not reason:
+            month = date.astype("datetime64[M]")
+            if np.isnat(date) or not _FIRST <= month <= _LAST:
+                reason = "is not a date"
+        if reason:
+            raise DataError(
+                f"{sheet.name} row {row}: the cell in {header} {reason}",
+                hint="write days as 2025-06-30, or name another column with --date",
+            )
+    days = [dates[text] for text in texts if text in dates]
+    if not days:
+        raise DataError(
+            f"{sheet.name}: no date in {header}",
+            hint="name another column with --date",
+        )
+    return np.array(days, dtype="datetime64[D]")
+
+
+def _reported(sheet: Sheet, position: int) -> str:
+    """The share of dates that are of a report, where the list says so; empty where it does not."""
+    if "report" in sheet.headers[position].lower():
+        return "100%"
+    for i, header in enumerate(sheet.headers):
+        texts = [text.lower() for text in sheet.cells(i)]
+        n_reported = sum("report" in text for text in texts)
+        about_dates = i != position and "date" in words_of(header)
+        if about_dates and n_reported and len(set(texts)) <= _MOST_CLASSES:
+            return f"{n_reported / len(texts):.0%}"
+    return ""
+
+
+# Rows and dates
+
+
+def _keep(sheet: Sheet, header: str, value: str) -> None:
+    """Keep the rows that have a value in a column."""
+    texts = [text.lower() for text in sheet.cells(sheet.position(header))]
+    rows = np.array([text == value.lower() for text in texts])
+    if not rows.any():
+        classes = sorted({text or "blank" for text in texts})
+        hint = "check the column and the value"
+        # A few values in many rows are no names of people.
+        if len(classes) <= _MOST_CLASSES and len(texts) >= 10 * len(classes):
+            hint = f"it has {listed(classes, _MOST_CLASSES)}"
+        message = f"no row has {quoted(value, 40)} in {quoted(header, 40)}"
+        raise DataError(f"{sheet.name}: {message}", hint=hint)
+    n_others = int((~rows).sum())
+    if n_others:
+        header = quoted(header, 40)
+        text = f"{number_of(n_others, 'row')} with another {header} left out"
+        sheet.left_out.append(text)
+    sheet.keep(rows)
+
+
+def _dates(texts: Iterable[str], of_months: bool = False) -> Parser:
+    """Parser of dates, whose cells together tell month from day; NaT where a text is none."""
+    numbers = [
+        re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in set(texts)
+    ]
     day_first = any(found and int(found[1]) > 12 for found in numbers)
     month_first = any(found and int(found[2]) > 12 for found in numbers) or (
         of_months and all(found is None or int(found[2]) == 1 for found in numbers)
@@ -147,20 +471,45 @@ def _dates(table: Table, name: str) -> Parser:
         found = readings(text)
         if len(found) > 1 and day_first == month_first:
             said = " or ".join(day_name(day.astype(dt.date)) for day in found)
-            return BadCell(
-                f"may be {said}", "write it as 2025-06-30, or a month as 2025-06"
-            )
-        one = found[-1 if day_first else 0] if found else np.datetime64("NaT", "Y")
-        unit = np.datetime_data(one.dtype)[0]
-        if not of_months:
-            bad = BadCell("is not a day", "write it as 2025-09-01")
-            return str(one) if unit == "D" else bad if text else ""
-        month = one.astype("datetime64[M]")
-        hint = "write it as 2025-06"
-        if unit not in ("M", "D") or not _FIRST <= month <= _LAST:
-            return BadCell("is not a month", hint)
-        if unit == "D" and str(one)[-2:] not in ("01", str(month_end(month).day)):
-            return BadCell("is a day within a month", hint)
-        return month
+            hint = "write it as 2025-06-30, or a month as 2025-06"
+            return BadCell(f"may be {said}", hint)
+        if not found:
+            return np.datetime64("NaT", "Y")
+        return found[-1 if day_first else 0]
 
     return date
+
+
+def _days(texts: Iterable[str]) -> Parser:
+    """Parser of days, as text; blank where there is none."""
+    read = _dates(texts)
+
+    def day(text: str) -> str | BadCell:
+        date = read(text)
+        if isinstance(date, BadCell) or not text:
+            return date if text else ""
+        if np.datetime_data(date.dtype)[0] != "D":
+            return BadCell("is not a day", "write it as 2025-09-01")
+        return str(date)
+
+    return day
+
+
+def _months(texts: Iterable[str]) -> Parser:
+    """Parser of months, and of their first and last days."""
+    read = _dates(texts, of_months=True)
+    hint = "write it as 2025-06"
+
+    def month(text: str) -> Any:
+        date = read(text)
+        if isinstance(date, BadCell):
+            return date
+        unit = np.datetime_data(date.dtype)[0]
+        value = date.astype("datetime64[M]")
+        if unit not in ("M", "D") or not _FIRST <= value <= _LAST:
+            return BadCell("is not a month", hint)
+        if unit == "D" and str(date)[-2:] not in ("01", str(month_end(value).day)):
+            return BadCell("is a day within a month", hint)
+        return value
+
+    return month

@@ -351,6 +351,10 @@ def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, in
         raise DataError(
             f"{name}: columns separated by semicolons make numbers ambiguous", hint
         )
+    if separator not in first and header is not None:
+        # The line may be about a person.
+        hint = "save it as CSV or .xlsx"
+        raise DataError(f"{name}: no columns in its first line", hint)
     if separator not in first:
         hint = "is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?"
         message = f"not a table: its first line is {quoted(first.strip(), 60)}"
@@ -398,7 +402,8 @@ def _csv(
         separator=separator,
         blank_rows=blank,
     )
-    if not data.endswith((b"\n", b"\r")) and len(cells):
+    # A closing quote ends the last cell as a line end does.
+    if not data.endswith((b"\n", b"\r", b'"')) and len(cells):
         if not whole:  # gzip has proven its content whole
             _check_end(raw)
         raw.notes.append(
@@ -415,13 +420,11 @@ def _check_end(raw: RawFile) -> None:
     reason = ""
     if re.fullmatch(r"[\d,.]+[+%]?", last):
         # 2,350 cut to 2,3 would be a wrong number.
-        reason = f"ends in a number ({quoted(last)}), which may be cut off"
+        reason = "ends in a number, which may be cut off"
     elif last:
         longer = any(text != last and text.startswith(last) for text in texts)
         if longer or last not in texts:
-            reason = (
-                f"ends in {quoted(last)}, which may be the beginning of a longer text"
-            )
+            reason = "ends in a text, which may be the beginning of a longer one"
     if reason:
         hint = f"{AGAIN}, or add a line end if the file is whole"
         row = f"{raw.name} row {raw.rows[-1]}"

@@ -1,0 +1,299 @@
+"""A table as people keep it: its header under titles, its columns by the words of the trade."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from odforecast.errors import DataError, one_of
+from odforecast.months import readings
+from odforecast.say import listed, quoted
+from odforecast.sources.columns import BLANKS, BadCell, letters, month_cell, number
+from odforecast.sources.read import AGAIN, Limits, read_raw
+
+_TOTAL = re.compile(
+    r"(grand |sub|annual |yearly |all )?-?totals?\b|.*\btotals?$|sum$|ytd\b|year to date",
+    re.IGNORECASE,
+)
+#: Columns of a wide table: fewer are no sign of one.
+_LEAST_SPANS = 3
+
+
+class Term:
+    """What a column is, and the words by which people call it.
+
+    Parameters
+    ----------
+    name : str
+        Its name in ``--column NAME=HEADER``, a header that it always may have.
+    title : str
+        What it is, in a sentence.
+    headers : str
+        Other headers, in words of small letters, with commas between them.
+    words : str
+        Words of which its header has one.
+    without : str
+        Words of which its header has none.
+    is_date : bool
+        Whether it is a month or a year: every table has such a column.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        headers: str = "",
+        words: str = "",
+        without: str = "",
+        is_date: bool = False,
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.headers = {name.replace("_", " "), *headers.split(", ")}
+        self.words = set(words.split())
+        self.without = set(without.split())
+        self.is_date = is_date
+
+    def fits(self, header: str) -> bool:
+        """Whether a column with this header may be it."""
+        words = words_of(header)
+        if " ".join(words) in self.headers:
+            return bool(words)
+        return not self.words.isdisjoint(words) and self.without.isdisjoint(words)
+
+
+def words_of(header: str) -> list[str]:
+    """Words and numbers of a header, in small letters.
+
+    >>> words_of("DateType"), words_of("Month_of death")
+    (['date', 'type'], ['month', 'of', 'death'])
+    """
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", header)
+    return re.findall(r"[a-z]+|[0-9]+", spaced.lower())
+
+
+@dataclass(frozen=True)
+class Span:
+    """The months that a column of a wide table is about."""
+
+    #: ``"month"``, ``"year"``, or ``"both"``.
+    kind: str
+    #: ``03``, ``2021``, or ``2021-03``.
+    text: str
+
+
+def _span(header: str) -> Span | None:
+    """The months that a header names: a month, a year, or a month of a year."""
+    dates = readings(header)
+    if len(dates) == 1:
+        text = str(dates[0])
+        if len(text) == 4:
+            return Span("year", text)
+        return Span("both", text[:7]) if text[7:] in ("", "-01") else None
+    month = month_cell(header)
+    if dates or isinstance(month, BadCell):
+        return None
+    return Span("month", f"{month[1]:02}")
+
+
+def spans_of(headers: Sequence[str]) -> dict[int, Span]:
+    """The columns of a wide table, by position; none in a long one.
+
+    >>> spans_of(["State", "2021", "2022", "Total"])
+    {1: Span(kind='year', text='2021'), 2: Span(kind='year', text='2022')}
+    """
+    by_kind: dict[str, dict[int, Span]] = {}
+    for i, header in enumerate(headers):
+        span = _span(header)
+        if span is not None:
+            by_kind.setdefault(span.kind, {})[i] = span
+    spans = max(by_kind.values(), key=len, default={})
+    # 1, 2, 3 are months; 2, 5, 1 are counts.
+    bare = [int(headers[i]) for i in spans if headers[i].isdigit()]
+    counts = len(bare) == len(spans) and bare != sorted({*bare})
+    return spans if len(spans) > 1 and not counts else {}
+
+
+class Sheet:
+    """Cells of a file, and which of its columns is what.
+
+    Parameters
+    ----------
+    path : path
+        The file, or ``FILE.xlsx:Sheet``.
+    limits : Limits
+        How large it may be.
+    terms : sequence of Term
+        What its columns may be.
+    chosen : mapping of str to str
+        Headers of columns that somebody named, by the name of the term.
+    others : collection of str
+        Headers that the file has, too.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or has no header. Cells of a row that may not be the header are
+        in no message: they may be about a person.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        limits: Limits,
+        terms: Sequence[Term],
+        chosen: Mapping[str, str],
+        others: Collection[str] = (),
+    ) -> None:
+        self.terms = {term.name: term for term in terms}
+        for name in chosen:
+            if name not in self.terms:
+                message = f"--column {name}=…: {quoted(name, 40)} is not a column"
+                raise DataError(message, hint=one_of(name, list(self.terms)))
+        self.chosen = chosen
+        self._named = {letters(header) for header in (*chosen.values(), *others)}
+        self.raw = read_raw(path, limits, header=self._is_header)
+        self.name = self.raw.name
+        self.headers = [str(header) for header in self.raw.cells.columns]
+        if not self._is_header(self.headers):
+            raise DataError(
+                f"{self.name}: no row with a column for the month in the first 20 rows",
+                hint="put the column names into one row, or name the columns: "
+                '--column month="Month of death" --column deaths=Deaths',
+            )
+        #: What was left out, in words.
+        self.left_out: list[str] = []
+
+    def _is_header(self, row: Sequence[str]) -> bool:
+        """Whether a row has names of columns, and no values."""
+        texts = [text for text in row if text.strip()]
+        if len(texts) < 2:
+            return False
+        if self._named & {letters(text) for text in texts}:
+            return True
+        terms = [term for term in self.terms.values() if term.is_date]
+        dated = any(term.fits(text) for term in terms for text in texts)
+        n_spans = len(spans_of(texts))
+        if n_spans >= _LEAST_SPANS or (dated and n_spans > 1):
+            return True
+        values = [text for text in texts if readings(text) or _is_number(text)]
+        return dated and not values
+
+    def __len__(self) -> int:
+        return len(self.raw.cells)
+
+    def cells(self, position: int) -> list[str]:
+        """The cells of a column."""
+        return list(self.raw.cells.iloc[:, position])
+
+    def position(self, header: str) -> int:
+        """Where the column with a header is."""
+        word = letters(header)
+        texts = [letters(text) for text in self.headers]
+        exact = [i for i, text in enumerate(self.headers) if text == header]
+        alike = [i for i, text in enumerate(texts) if text == word]
+        longer = [i for i, text in enumerate(texts) if word and text.startswith(word)]
+        positions = exact or alike or longer
+        if len(positions) != 1:
+            problem = "several columns" if positions else "no column"
+            raise DataError(
+                f"{self.name}: {problem} {quoted(header, 40)}; it has {self.present()}",
+                hint="write the header as in the file",
+            )
+        return positions[0]
+
+    def present(self) -> str:
+        """The headers, in words."""
+        return listed([header for header in self.headers if header])
+
+    def find(self, name: str) -> int | None:
+        """Where the column of a term is; None if there is none, refused if it may be two."""
+        if name in self.chosen:
+            return self.position(self.chosen[name])
+        term = self.terms[name]
+        fits = [i for i, header in enumerate(self.headers) if term.fits(header)]
+        if len(fits) > 1 and term.is_date:
+            # A date of death, and not one of anything else, where only one says so.
+            of_death = [
+                i
+                for i in fits
+                if {"death", "died", "dod"} & {*words_of(self.headers[i])}
+            ]
+            fits = of_death if len(of_death) == 1 else fits
+        if len(fits) > 1:
+            first, second = (quoted(self.headers[i], 40) for i in fits[:2])
+            example = self.headers[fits[0]]
+            raise DataError(
+                f"{self.name}: {term.title} may be {first} or {second}",
+                hint=f'say which: --column {name}="{example}"',
+            )
+        return fits[0] if fits else None
+
+    def require(self, name: str) -> int:
+        """Where the column of a term is; refused if there is none."""
+        position = self.find(name)
+        if position is None:
+            raise DataError(
+                f"{self.name}: no column for {self.terms[name].title}; it has {self.present()}",
+                hint=f"say which it is: --column {name}=NAME",
+            )
+        return position
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Keep some rows, by a mask."""
+        cells = self.raw.cells[rows].reset_index(drop=True)
+        self.raw = replace(self.raw, cells=cells, rows=self.raw.rows[rows])
+
+    def leave_out(
+        self, labels: Collection[int | None], counts: Collection[int]
+    ) -> None:
+        """Leave out rows of totals, and notes below the table: both are said."""
+        table = self.raw.cells
+        named = table.iloc[:, [i for i in labels if i is not None]].to_numpy(dtype=str)
+        total = np.array([any(map(_TOTAL.match, row)) for row in named], dtype=bool)
+        note = np.zeros(len(table), dtype=bool)
+        blank = (table.iloc[:, sorted(counts)] == "").to_numpy().all(axis=1)
+        for i in reversed(range(len(table))):
+            texts = list(filter(None, table.iloc[i]))
+            if not (
+                total[i] or (blank[i] and len(texts) == 1 and not _dated(texts[0]))
+            ):
+                break
+            note[i] = not total[i]
+        for rows, one, many in (
+            (total, "a total", "totals"),
+            (note, "a note", "notes"),
+        ):
+            if rows.any():
+                numbers = self.raw.rows[rows]
+                noun = one if len(numbers) == 1 else many
+                self.left_out.append(f"{row_range(numbers)}, {noun}, left out")
+        self.keep(~(total | note))
+        if not len(self):
+            raise DataError(f"{self.name}: a header but no rows", hint=AGAIN)
+
+
+def row_range(numbers: Iterable[int]) -> str:
+    """Rows by their numbers, in words.
+
+    >>> row_range([4, 5, 6]), row_range([7]), row_range([3, 9])
+    ('rows 4 to 6', 'row 7', 'rows 3, 9')
+    """
+    rows = [int(number) for number in numbers]
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return f"rows {rows[0]} to {rows[-1]}"
+    return f"rows {listed(rows, 4)}"
+
+
+def _is_number(text: str) -> bool:
+    return text.lower() not in BLANKS and not isinstance(number(text), BadCell)
+
+
+def _dated(text: str) -> bool:
+    return bool(readings(text)) or not isinstance(month_cell(text), BadCell)
