@@ -175,7 +175,15 @@ def _prepare(args: list[str]) -> None:
         elif word == "2023-10-08.csv" and not Path(word).exists():
             county_csv(Path(word))
         elif before == "--counts":
-            own_counts(od.bundled().as_of("2025-09-17").panel()).to_csv(word, index=False)
+            state = "CT" if "list" in word else "OH"
+            counts = own_counts(od.bundled().as_of("2025-09-17").panel(), state)
+            if "--column" in args:
+                counts = counts.rename(columns={"deaths": "Confirmed OD"}).assign(Suspected=9)
+            if state == "CT":
+                counts = counts.loc[counts.index.repeat(counts["deaths"])]
+                counts = counts.assign(Date=counts["month"].astype(str) + "-15", Manner="Accident")
+                counts = counts[["Date", "Manner"]]
+            counts.to_csv(word, index=False)
         elif before == "--population":
             population_csv(Path(word))
         elif word.endswith(".css"):

@@ -243,7 +243,7 @@ def naive_own(data: bytes) -> Values:
     return {
         (i, word(row.get("location", row.get("state"))), own_month(word(row["month"])),
          word(row.get("asof")).replace("/", "-")): number(row["deaths"])
-        for i, row in enumerate(rows_of(data, ",\t;"))
+        for i, row in enumerate(x for x in rows_of(data, ",\t;") if "Total" not in x.values())
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Tables that somebody brings: a state's own counts, and people by county."""
 
 import gzip
+import re
 
 import numpy as np
 import openpyxl
@@ -98,6 +99,178 @@ def test_sheets_of_a_workbook(tmp_path):
     found = read_own_counts(f"{path}:By month")
     assert found["deaths"].tolist() == [180, 171]
     assert found["month"].dt.strftime("%Y-%m").tolist() == ["2025-04", "2025-05"]
+
+
+# Spreadsheets as people have them: November 2024 to January 2025, 431, 402 and 1,447 deaths
+
+PAIRS = "{0},431\n{1},402\n{2},1447\n"
+DAYS = PAIRS.format("Nov 2024", "Dec 2024", "Jan 2025")
+STATE = "Ohio,{0},431\nOhio,{1},402\nOhio,{2},1447\n"
+TITLES = "Department of Health\nOverdose deaths by month\nData as of 2025-03-01\n"
+PLACED = "read 3 months of deaths in Ohio from "
+SPREADSHEETS = [
+    ("location,month,deaths\n" + STATE.format("2024-11", "2024-12", "2025-01"),
+     "read 3 months of deaths from 'month' and 'deaths', rows 2 to 4"),
+    ("Month of death,Overdose deaths\n" + DAYS,
+     PLACED + "'Month of death' and 'Overdose deaths', rows 2 to 4"),
+    ("State,Month of death,Overdose deaths\n" + STATE.format("Nov 2024", "Dec 2024", "Jan 2025"),
+     "read 3 months of deaths from 'Month of death' and 'Overdose deaths', rows 2 to 4"),
+    (TITLES + "Month,Deaths\n" + DAYS + "Source: vital records,\n",
+     PLACED + "'Month' and 'Deaths', rows 5 to 7; row 8, a note, left out"),
+    ("State,Year,Month,Deaths\nOhio,2024,11,431\nOhio,2024,Dec,402\nOhio,2025,1,1447\n",
+     "from 'Year', 'Month' and 'Deaths', rows 2 to 4"),
+    ("State,date,deaths\n" + STATE.format("2024-11-01", "2024-12-01", "2025-01-01"),
+     "read 3 months of deaths from 'date' and 'deaths', rows 2 to 4"),
+    ("Month,Deaths\n" + DAYS + "Grand total,2280\n",
+     PLACED + "'Month' and 'Deaths', rows 2 to 4; row 5, a total, left out"),
+    ("Year,Jan,Nov,Dec,Total\n2024,,431,402,833\n2025,1447,,,1447\nTotal,1447,431,402,2280\n",
+     PLACED + "columns 'Jan' to 'Dec', rows 2 to 3; row 4, a total, left out"),
+    ("Month,2024,2025\nJanuary,,1447\nNovember,431,\nDecember,402,\nTotal,833,1447\n",
+     PLACED + "columns '2024' to '2025', rows 2 to 4; row 5, a total, left out"),
+    ("State,Nov-24,Dec-24,Jan-25\nOhio,431,402,1447\n",
+     "read 3 months of deaths from columns 'Nov-24' to 'Jan-25', row 2"),
+    ("State,Month,Deaths\n" + STATE.format("11/2024", "12/2024", "1/2025"),
+     "from 'Month' and 'Deaths', rows 2 to 4"),
+    ("Period;Count\n11/2024;431\n12/2024;402\n1/2025;1447\n", "from 'Period' and 'Count'"),
+    ('Month,n\nNov-24,431\nDec-24,402\nJan-25,"1,447"\n', PLACED + "'Month' and 'n', rows 2 to 4"),
+]  # fmt: skip
+ELEVEN = [("2024-11", 431), ("2024-12", 402), ("2025-01", 1447)]
+
+
+def as_workbook(folder, text):
+    book = openpyxl.Workbook()
+    for line in text.splitlines():
+        cells = (cell.strip('"') for cell in line.replace(";", ",").split(","))
+        book.active.append([int(x) if x.isdigit() else x or None for x in cells])
+    book.save(folder / "ohio.xlsx")
+    return folder / "ohio.xlsx"
+
+
+@pytest.mark.parametrize(("text", "sentence"), SPREADSHEETS)
+def test_spreadsheets_as_people_have_them(tmp_path, text, sentence):
+    (tmp_path / "ohio.csv").write_text(text)
+    paths = [tmp_path / "ohio.csv"]
+    if '"' not in text:
+        paths.append(as_workbook(tmp_path, text))
+    for path in paths:
+        said = []
+        table = read_own_counts(path, place="OH", say=said.append)
+        rows = sorted(zip(table["month"].dt.strftime("%Y-%m"), table["deaths"]))
+        assert rows == ELEVEN
+        assert set(table["location"]) <= {"OH", "Ohio"}
+        assert len(said) == 1
+        assert sentence in said[0]
+
+
+CHOICE = "Month,Confirmed OD,Suspected OD\nNov-24,431,9\nDec-24,402,8\nJan-25,1447,7\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (CHOICE, "the deaths may be 'Confirmed OD' or 'Suspected OD'; say which: --column deaths="),
+        ("Month,Deaths\nNov-24,<10\n", "row 2: Deaths '<10' is not a number; write the deaths of"),
+        ("Month,Deaths\nNov-24,\nDec-24,4\n", "row 2: Deaths '' is not a number"),
+        ("Year,Jan,Feb,Mar\nFY2024,3,4,5\n", "row 2: 'FY2024' is not a year; begin each row with"),
+        ("Year,Jul,Aug,Jan\n2024,3,4,5\n", "not in the order of the calendar; write a row for"),
+        ("Year,Month,Deaths\n,Jan,3\n", "row 2: '' is not the year of 'Jan'; write the year"),
+        ("Year,Month,Deaths\n2023,Jan-24,3\n", "'2023' is not the year of 'Jan-24'"),
+        ("Month,Rate\nJan-24,3.1\nFeb-24,3.1\n", "no column for the deaths; it has Month, Rate"),
+        ("Nov-24,431\nDec-24,402\n", "no row with a column for the month in the first 20 rows"),
+    ],
+)
+def test_what_a_spreadsheet_must_say(tmp_path, text, words):
+    (tmp_path / "ohio.csv").write_text(text)
+    with pytest.raises(DataError, match=re.escape(words)):
+        read_own_counts(tmp_path / "ohio.csv", place="OH")
+
+
+def test_a_place_and_a_column_can_be_named(tmp_path):
+    (tmp_path / "ohio.csv").write_text(CHOICE)
+    chosen = {"deaths": "confirmed od"}
+    table = read_own_counts(tmp_path / "ohio.csv", place="OH", columns=chosen)
+    assert table["deaths"].tolist() == [431, 402, 1447]
+    for place, columns, words in (
+        ("", chosen, "no column for the place; it has Month, Confirmed OD, Suspected OD; name one"),
+        ("OH", {"deaths": "Pending"}, "no column 'Pending'; it has Month, Confirmed OD"),
+        ("OH", {"death": "Pending"}, "'death' is not a column"),
+    ):
+        with pytest.raises(DataError, match=words):
+            read_own_counts(tmp_path / "ohio.csv", place=place, columns=columns)
+
+
+# Lists of deaths, in the form of Connecticut's
+
+LIST_HEAD = "ID,Date,DateType,Age,Sex,ResidenceCity,Location,COD,MannerofDeath,DeathCityGeo\n"
+PERSON = '{0},{1},{2},37,Female,Mystic,Residence,Fentanyl,{3},"CT\n(41.5, -72.7)"\n'
+
+
+def death_list(dates, kinds=("DateofDeath",), manners=("Accident",)):
+    rows = []
+    for i, date in enumerate(dates):
+        rows.append(PERSON.format(i, date, kinds[i % len(kinds)], manners[i % len(manners)]))
+    return LIST_HEAD + "".join(rows)
+
+
+DATES = [*[f"01/{day}/2024 12:00:00 AM" for day in range(11, 31)], "03/30/2024 12:00:00 AM", ""]
+
+
+def count_deaths(folder, text, **options):
+    (folder / "list.csv").write_text(text)
+    said = []
+    table = read_own_counts(folder / "list.csv", place="CT", say=said.append, **options)
+    assert table.columns.tolist() == ["location", "month", "deaths"]
+    assert table["location"].tolist() == ["CT"] * len(table)
+    return dict(zip(table["month"].dt.strftime("%Y-%m"), table["deaths"])), said
+
+
+def test_a_list_of_deaths_is_counted_by_month(tmp_path):
+    kinds = ("DateofDeath", "DateReported")
+    counts, said = count_deaths(tmp_path, death_list(DATES, kinds))
+    assert counts == {"2024-01": 20, "2024-02": 0, "2024-03": 1}
+    assert said == [
+        "list.csv: counted 21 deaths in Connecticut by month of 'Date', January 2024 to March "
+        "2024; 1 row without a date left out",
+        "list.csv: 50% of the dates are of the report, not of the death, so some deaths may be "
+        "counted in a later month",
+    ]
+    text = death_list(DATES, manners=("Accident", "accident", "Pending"))
+    counts, said = count_deaths(tmp_path, text, where={"Manner": "Accident"}, date="Date")
+    assert counts == {"2024-01": 14}
+    assert "7 rows with another 'Manner' left out" in said[0]
+
+
+def test_a_month_in_which_a_list_ends_is_left_out(tmp_path):
+    dates = [f"2024-{month:02}-{day:02}" for month in (1, 2, 3) for day in range(1, 29)]
+    counts, said = count_deaths(tmp_path, death_list([*dates * 2, "2024-04-02"]))
+    assert counts == {"2024-01": 56, "2024-02": 56, "2024-03": 56}
+    assert "the list ends in April 2024, left out" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("dates", "options", "words"),
+    [
+        (DATES, {"date": "Age"}, "row 2: the cell in 'Age' is not a date; write days as"),
+        (DATES, {"date": "ResidenceCity"}, "row 2: the cell in 'ResidenceCity' is not a date"),
+        (["01/02/2024"] * 9, {}, "row 2: the cell in 'Date' may be two days"),
+        ([""] * 9, {"date": "Date"}, "no date in 'Date'; name another column with --date"),
+        (DATES, {"date": "Died"}, "no column 'Died'; it has ID, Date, DateType, Age"),
+        (DATES, {"where": {"ResidenceCity": "x"}}, "no row has 'x' in 'ResidenceCity'; it has my"),
+        (DATES[:5], {"where": {"Sex": "x"}}, "no row has 'x' in 'Sex'; check the column"),
+        (["01/13/2024", *DATES[:5], "?"], {}, "the cell in 'Date' is not a date"),
+    ],
+)
+def test_a_refusal_tells_nothing_about_a_person(tmp_path, dates, options, words):
+    with pytest.raises(DataError, match=re.escape(words)) as refused:
+        count_deaths(tmp_path, death_list(dates), **options)
+    assert not {"37", "Female", "Fentanyl"} & set(re.findall(r"\w+", str(refused.value)))
+    # A list without a header, and one that was cut off, are about people, too.
+    for text in (PERSON.format(1, "2024-01-02", "x", "Accident"), "Mystic|37\n",
+                 death_list(DATES).replace('"CT\n(41.5, -72.7)"', "Mystic")[:-3]):  # fmt: skip
+        with pytest.raises(DataError) as refused:
+            count_deaths(tmp_path, text)
+        assert "Mys" not in str(refused.value)
+        assert "37" not in str(refused.value)
 
 
 # People by county

@@ -69,6 +69,8 @@ TERMS = (
 )
 #: Chance of no death in the last days of a month below which a list ends within it.
 _ENDS_WITHIN = 0.01
+#: Rows of which one can tell that a table is a list.
+_FIRST_ROWS = 1000
 #: Values of a column of classes.
 _MOST_CLASSES = 12
 
@@ -348,11 +350,15 @@ def _with_years(sheet: Sheet, year: int, month: int) -> list[str]:
 
 
 def _is_list(sheet: Sheet) -> bool:
-    """Whether a table has a row for each death: no counts, and dates that repeat."""
+    """Whether a table has a row for each death: no counts, and several dates in a month."""
     if sheet.find("deaths") is not None:
         return False
     position = sheet.find("month")
-    return position is not None and len(set(sheet.cells(position))) < len(sheet)
+    if position is None:
+        return False
+    dates = [readings(text) for text in sheet.cells(position)[:_FIRST_ROWS]]
+    months = [str(date[0])[:7] for date in dates if date]
+    return len(set(months)) < len(months)
 
 
 def _count_list(sheet: Sheet, place: str) -> tuple[pd.DataFrame, list[str]]:
