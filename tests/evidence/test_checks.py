@@ -17,7 +17,7 @@ from odforecast.evidence import calibration, detect, hindcast, placebo
 from odforecast.evidence.check import Check, CheckResult, Rung
 from odforecast.evidence.validate import CHECKS, Setting, run_checks
 from odforecast.names import SYNTHETIC_OPIOIDS
-from odforecast.scenario import Scenario, named_intervention
+from odforecast.scenario import named_intervention
 from odforecast.scenario.effects import Estimator
 from odforecast.scenario.past import past_event, settled_through
 
@@ -215,24 +215,6 @@ def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, mo
     monkeypatch.setattr("odforecast.evidence.detect.past_event", event)
     table = detect.check_identifiability(setting.panel, shares, timings=16).table
     assert asked == [str(np.datetime64(m, "M") - np.timedelta64(1, "M")) for m in table["month"]]
-
-
-@pytest.mark.slow
-def test_deaths_alone_do_not_tell_cooperation_from_nothing(fitted_newest):
-    """At a false-alarm rate of 5%, 18 months on: the release of 2026-01-14, default model."""
-    forecast = fitted_newest.forecast(18, draws=2000)
-    nothing = Scenario("zero", (named_intervention("tariff-only", onset="2025-09", size=0.0),))
-    names = ("supply-shock-2023-like", "cooperation-resumed")
-    both = od.project(forecast, [*(od.scenario.named(n, onset="2025-09") for n in names), nothing])
-    apart = both.part("T40.4")
-    found = [detect.power(p, n) for n in (*names, "zero") for p in (both, apart)]
-    assert found == pytest.approx([0.20, 0.40, 0.065, 0.08, 0.05, 0.05], abs=0.025)
-    assert detect.power(both, names[0], 99) == detect.power(both, names[0])
-    text = detect.power_text(both)
-    assert f"to {100 * found[0]:.0f}% on all overdose deaths and " in text
-    assert f"to {100 * found[1]:.0f}% on deaths with synthetic opioids alone" in text
-    assert text.startswith("The chance that the 12-month count 18 months ahead shows a change is ")
-    assert "synthetic opioids" not in detect.power_text(both.part("T40.4"))
 
 
 def test_bands_hold_uniform_samples_as_often_as_they_say_and_see_others():

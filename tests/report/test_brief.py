@@ -17,13 +17,14 @@ from odforecast.report.annex import prior_figure
 from odforecast.report.brief import (
     assumption,
     bridge,
+    detections,
     mind,
     options,
     strips,
     write_brief,
     write_briefs,
 )
-from odforecast.say import about, chance
+from odforecast.say import about, chance, month_name
 from odforecast.scenario.answer import answers
 from odforecast.scenario.mechanism import NEUTRAL_CAVEAT
 
@@ -99,7 +100,7 @@ def test_the_pages_have_their_parts_in_order_and_the_numbers_of_the_table(one, p
         "First month it would show", "Why −", NEUTRAL_CAVEAT, "What we assumed", "the forecast is",
         "What the evidence is", "How accurate past forecasts were",
         "Forecasts beyond 12 months have not been tested", "What this brief does not say",
-        "What would change our mind", "Without any change it would be 5%",
+        "What would change our mind", "Counts show it once somebody who began",
     ]  # fmt: skip
     places = [seen.index(p) for p in parts]
     assert places == sorted(places)
@@ -169,15 +170,24 @@ def test_the_figure_shows_the_numbers_of_the_answer(three):
     assert page.count('<tr role="row" class="if">') == page.count(" stroke-dasharray=") == 1
 
 
-def test_a_large_change_shows_in_a_month_and_a_small_one_does_not(forecast):
-    cuts = [
-        sc.Scenario(n, (sc.Intervention(n, sc.Fixed(size), onset="2025-10", p_null=0.5),))
-        for n, size in (("halved", -2.0 / 3), ("pinched", -0.01), ("doubled", 0.7))
-    ]
-    shown = [o.shown for o in options(sc.project(forecast.select(["US"]), cuts, seed=1), ())]
-    assert shown[1] == "Not by December 2027"
-    assert re.fullmatch(r"[A-Z][a-z]+ 202[5-7]", shown[0])
-    assert shown[2] != ""
+def test_the_month_it_would_show_is_the_clocks():
+    """Brief and clock read one function on the same release, whatever place and seed they have."""
+    halved = sc.Intervention("halved", sc.Normal(-1.4, 0.2), onset="2026-02", p_null=0.5)
+    pinched = replace(halved, name="pinched", size=sc.Normal(-0.02, 0.01))
+    both = [sc.Scenario(x.name, (x,)) for x in (halved, pinched)]
+    both.append(sc.Scenario("both", (halved, pinched)))
+    fitted = od.get_model("drift").fit(od.bundled().as_of().panel().select(["US", "OH"]))
+    projection = sc.project(fitted.forecast(until="2027-12", draws=50), both, seed=7)
+    shown = detections(projection, both, code="US", clocks=(), earlier={})
+    months = [o.shown for o in options(projection.select(["US"]), shown)]
+    assert re.fullmatch(r"[A-Z][a-z]+ 202[67]", months[0])
+    assert months[1:] == ["Not within five years", "Counts cannot tell its parts apart"]
+    clock = sc.track(halved, od.bundled(), location="Ohio", draws=2, seed=3)
+    assert clock.detection.to_dict() == shown["halved"].to_dict()
+    assert month_name(clock.sure_month) == months[0]
+    page = words(write_brief(projection))
+    assert f"Halved: {clock.detection.by_size()}" in page
+    assert clock.detection.criterion in page
 
 
 def test_the_arithmetic_ends_at_the_answer(three, forecast):

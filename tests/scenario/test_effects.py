@@ -48,7 +48,7 @@ def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation, start):
     burst = () if start is None else range(36 + start, 48 + start)
     felt = np.array([1.0, 0.5, 0.3])
     est = Estimator(MONTHS, EVENT, felt, draws=1, grid=grid)
-    z = est._rows(panel(locations=3))
+    z = est.turned(panel(locations=3)) @ est._machine.basis.T
     own = (0.015**2, 0.05**2)
     s = est._statistics(z, est._shapes, est._q, np.arange(1), own)
     evidence, mean, variance = est.given_effect(s, np.full(1, deviation))

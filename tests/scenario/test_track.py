@@ -16,9 +16,10 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.report.brief import write_brief
 from odforecast.scenario import Intervention, LogNormal, Normal, Series, Uniform, read_series
-from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed, with_series
+from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed, even_odds, with_series
+from odforecast.scenario.detection import detection, first_above
 from odforecast.scenario.effects import Estimator, Grid
-from odforecast.scenario.track import _first, _moved
+from odforecast.scenario.track import Ahead
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,7 @@ SHORT = Series("price", MONTHS[-5:], np.ones(5), 1.0)
 @pytest.fixture(scope="module")
 def found():
     again = od.scenario.named("cooperation-resumed", onset="2025-03")
-    return od.scenario.track(again, od.bundled(), model=od.get_model("drift"), draws=2)
+    return od.scenario.track(again, od.bundled(), draws=8)
 
 
 def a_series(fall=0.0, elasticity=1.0, n=60, seed=1, noise=0.02):
@@ -158,49 +159,129 @@ def test_chances_begin_at_the_prior_leave_out_the_last_month_and_add_up_to_one(f
 def test_tables_and_texts(found):
     plain = json.loads(found.to_json())
     assert plain["chances"][-1]["works"] == pytest.approx(found.now["works"], abs=1e-5)
-    assert set(found.to_frame()["kind"]) == {"so far", "if it works", "if it does not"}
+    kinds = {"so far", "if it works", "if it does not", "another date"}
+    assert set(found.to_frame()["kind"]) == kinds
     for text in (found.text(), found.brief_line(), repr(found)):
         assert "whatever its cause: not the effect of a policy" in text
     assert "not been tested" in found.text()
     value = found.value_of_information
-    assert value["read"].sum() == 1
-    assert value["series"].iloc[0].startswith("all drugs, nation")
+    assert value["read"].tolist() == [False, True]
+    assert value["series"].tolist() == ["all drugs, nation and states", "T40.4, nation and states"]
 
 
 def test_a_class_is_read_apart_and_a_series_beside(tmp_path):
     months = np.arange("2022-01", "2025-09", dtype="datetime64[M]")
     values = np.exp(np.random.default_rng(1).normal(2.0, 0.05, months.size))
     shock = replace(od.scenario.named("supply-shock-2023-like", onset="2025-06").interventions[0])
-    how = {"series": Series("purity", months, values, 1.2), "model": od.get_model("drift")}
-    found = od.scenario.track(shock, od.bundled(), draws=2, **how)
+    purity = Series("purity", months, values, 1.2)
+    found = od.scenario.track(shock, od.bundled(), draws=2, series=purity, placebo=False)
     names = found.value_of_information["series"].tolist()
-    assert names == ["all drugs, nation", "T40.4, nation", "T40.4, nation and states",
+    assert names == ["all drugs, nation and states", "T40.4, nation and states",
                      "T40.4, nation and states, with purity"]  # fmt: skip
     assert found.value_of_information.set_index("series").loc[names[-1], "read"]
 
 
-def test_a_state_is_read_by_itself():
-    drift = od.get_model("drift")
-    found = od.scenario.track(OPEN, od.bundled(), location="Ohio", model=drift, draws=2)
+def test_a_state_is_read_by_itself_and_shows_best_in_the_nations_counts():
+    found = od.scenario.track(OPEN, od.bundled(), location="Ohio", draws=2, placebo=False)
     assert found.location == "OH"
-    assert found.value_of_information["series"].tolist() == ["all drugs, Ohio"]
+    names = ["all drugs, nation and states", "all drugs, Ohio"]
+    assert found.value_of_information["series"].tolist() == names
+    assert found.detection.series == names[0]
 
 
 @pytest.mark.parametrize("onset", ["2026-03", "2030-03"])  # the second four years after all counts
 def test_an_onset_to_come_has_the_prior_only(onset):
     later = replace(OPEN, onset=onset)
-    found = od.scenario.track(later, od.bundled(), model=od.get_model("drift"), draws=2)
+    found = od.scenario.track(later, od.bundled(), draws=2)
     assert len(found.chances) == 1
+    assert found.placebo.empty
     assert "No counts since the onset" in found.text()
 
 
-def test_when_we_are_sure_lies_on_the_line_and_even_odds_keep_the_evidence():
-    assert _first((6, 12, 18), (0.6, 0.7, 0.9)) == 16
-    assert _first((6, 12), (0.85, 0.9)) == 6
-    assert _first((6, 12), (0.5, 0.6)) is None
-    assert _moved(0.9, 0.9, 0.5) == pytest.approx(0.5)
-    assert _moved(0.8, 0.5, 0.5) == pytest.approx(0.8)
-    assert _moved(0.9, 1.0, 0.5) == 0.9
+def test_when_we_are_sure_lies_on_the_line():
+    assert first_above((6, 12, 18), (0.6, 0.7, 0.9), 0.8) == 15
+    assert first_above((6, 12), (0.85, 0.9), 0.8) == 6
+    assert first_above((6, 12), (0.5, 0.6), 0.8) is None
+
+
+@pytest.mark.parametrize("onset", ["2023-12", "2025-02", "2026-02"])
+def test_next_months_mean_chance_is_todays(onset):
+    """The law of total probability, over worlds of the clock's own; also three years on."""
+    archive = od.bundled()
+    event = od.scenario.named("cooperation-resumed", onset=onset).interventions[0]
+    clock = Clock(event, "US", archive, (), 1)
+    ahead = Ahead(clock, archive.as_of(), draws=150)
+    table = ahead.expected().set_index(["world", "months_since"])["works"]
+    works = ahead.now[0]
+    rows, _ = clock.so_far()
+    assert rows[-1]["works"] == pytest.approx(works, abs=1e-9)
+    months = table["works"].index
+    for k in (months[0], months[-1]):
+        mean = works * table["works", k] + (1.0 - works) * table["does not work", k]
+        assert mean == pytest.approx(works, abs=0.02)
+    assert table["works"].iloc[-1] > table["does not work"].iloc[-1]
+
+
+def test_worlds_are_read_as_the_whole_estimator_reads_them():
+    """Particles stand for its grid and timings: the same counts to come, given to it whole."""
+    archive = od.bundled()
+    event = od.scenario.named("cooperation-resumed", onset="2025-02").interventions[0]
+    clock = Clock(event, "US", archive, (), 1)
+    worlds = Ahead(clock, archive.as_of(), draws=2).worlds
+    n = worlds.n_known + 18
+    drawn = [*worlds.draw(-1, 3), *worlds.draw(0, 3)]
+    known = worlds.estimator
+    whole = Estimator(worlds.months[:n], event, known.felt, known.weights, nation=known.nation)
+    for world, posterior in zip(drawn, worlds.read(drawn, n)):
+        nation = world.rows[0, :n]
+        states = nation + known.states(world.rows[1:, :n])
+        read = whole.posterior(np.maximum(np.exp(states) - 0.5, 0.0), np.exp(nation) - 0.5)
+        assert clock.chances(posterior)[0] == pytest.approx(clock.chances(read)[0], abs=0.05)
+
+
+def test_a_what_if_has_no_chance_and_is_asked_from_even_odds(found):
+    shock = od.scenario.named("supply-shock-2023-like", onset="2025-03")
+    assert shock.interventions[0].is_what_if
+    clock = od.scenario.track(shock, od.bundled(), draws=8, placebo=False)
+    assert clock.chances["works"].iloc[0] == 0.5
+    for text in (clock.text(), clock.brief_line(), repr(clock)):
+        assert "No probability is attached to this what-if." in text
+        assert "Before any counts" not in text
+    assert "from even odds" in clock.text()
+    assert "No probability" not in found.text()
+
+
+def test_even_odds_keep_how_the_other_half_is_divided():
+    rises = replace(OPEN, size=Normal(0.2, 0.1), direction="rise", p_null=0.3)
+    assert even_odds(rises) == pytest.approx((0.0, 0.5, 0.5))
+    # Half of it does nothing, and a quarter is on either side.
+    assert even_odds(OPEN) == pytest.approx((0.5, 1 / 3, 1 / 6), abs=1e-3)
+    surely = replace(OPEN, size=Normal(-0.4, 0.01), p_null=0.0)
+    assert even_odds(surely) == pytest.approx((0.5, 0.5, 0.0))
+
+
+def test_other_dates_stand_beside_the_event(found):
+    table = found.placebo
+    assert table["onset"].tolist()[0] == "2024-03"
+    # No counts since a later onset.
+    assert table["onset"].tolist()[-1] == found.now["month"]
+    own = table[table["event"]]
+    assert own["onset"].tolist() == ["2025-03"]
+    assert own["works"].item() == found.now["works"]
+    higher = (table["works"] > own["works"].item()).sum()
+    assert found.rank == (1 + higher, len(table))
+    assert f"of {len(table)} dates" in found.text()
+    assert json.loads(found.to_json())["rank"] == list(found.rank)
+
+
+def test_a_larger_fall_shows_earlier_and_none_rarely():
+    known = detection(replace(OPEN, onset="2026-02"), od.bundled().as_of().panel())
+    table = known.chances.set_index(["size", "months"])["chance"]
+    assert set(table.index.get_level_values("size")) == {0, -10, -20, -30, -50}
+    assert table[0].max() <= 0.1
+    assert table[-50, 24] > table[-30, 24] > table[-10, 24] + 0.05
+    assert known.series == "all drugs, nation and states"
+    assert known.by_size().startswith("By size of the fall at full strength: ")
 
 
 @pytest.mark.parametrize(

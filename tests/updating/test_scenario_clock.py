@@ -77,7 +77,7 @@ def kept(tmp_path_factory):
     out = tmp_path_factory.mktemp("updates")
     file = out / "file.yaml"
     file.write_text(TEXT.format(onset="onset: 2025-03", none=0.4))
-    how = {"location": "Ohio", "model": od.get_model("drift"), "draws": 2}
+    how = {"location": "Ohio", "draws": 2}
     (found,) = tracked(od.scenario.read_scenarios(file), out, od.bundled(), on=DAY, **how)
     return out, file, found
 

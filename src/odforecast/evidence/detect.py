@@ -30,7 +30,6 @@ from odforecast.scenario.past import (
     posterior_of,
     settled_through,
 )
-from odforecast.scenario.projection import Projection
 
 #: The widest prior of a size that is allowed; what it says is taken off again.
 WIDE = Normal(0.0, 1.5)
@@ -79,72 +78,6 @@ def check_detectable(panel: Panel, after: Sequence[int] = AFTER) -> CheckResult:
         table=table,
         text=text,
         figures={"detectable": partial(checks.detectable, table)},
-    )
-
-
-def power(
-    projection: Projection,
-    scenario: str,
-    after: int = 18,
-    *,
-    location: str = NATION,
-) -> float:
-    """Probability that deaths alone distinguish a scenario from the status quo.
-
-    The test watches one count, the deaths of the 12 months that end ``after`` months past the last
-    known month, and raises an alarm where it falls below a quantile of the baseline forecast. The
-    probability of no effect is included, and that of a false alarm is 5%.
-
-    Parameters
-    ----------
-    projection : Projection
-        Of all drugs, or of a class: ``projection.part("T40.4")``.
-    scenario : str
-        Its name.
-    after : int
-        Months; the projection's last month where it is shorter.
-    location : str
-        Place whose deaths are watched.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> from odforecast.evidence.detect import power
-    >>> forecast = od.get_model("drift").fit(od.bundled().as_of().panel()).forecast(18)
-    >>> shock = od.scenario.named("supply-shock-2023-like", onset="2025-09")
-    >>> 0.05 < power(od.project(forecast, [shock]), "supply-shock-2023-like") < 0.5
-    True
-    """
-    i = projection.baseline.index(location)
-    j = int(np.flatnonzero(projection.baseline.horizons <= after)[-1])
-    limit = np.quantile(projection.baseline.samples()[:, i, j], 0.05)
-    return float((projection.forecast(scenario).samples()[:, i, j] < limit).mean())
-
-
-def power_text(projection: Projection, after: int = 18, location: str = NATION) -> str:
-    """What watching deaths will tell of the scenarios of a projection, as sentences to print.
-
-    Deaths of the class are watched apart where the forecast carries them.
-    """
-    watched = {"all overdose deaths": projection}
-    if "T40.4" in projection.baseline.beside:
-        part = projection.part("T40.4")
-        if location in part.baseline.locations:
-            watched["deaths with synthetic opioids alone"] = part
-    after = int(min(after, projection.baseline.horizons[-1]))
-    names = [s.name for s in projection.scenarios if not s.is_null]
-    parts = []
-    for deaths, watching in watched.items():
-        chances = [
-            round(100 * power(watching, name, after=after, location=location))
-            for name in names
-        ]
-        ends = " to ".join(f"{p}%" for p in dict.fromkeys((min(chances), max(chances))))
-        parts.append(f"{ends} on {deaths}")
-    return (
-        f"The chance that the 12-month count {after} months ahead shows a change is "
-        f"{' and '.join(parts)}. "
-        "Without any change it would be 5% (false alarms)."
     )
 
 

@@ -19,7 +19,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
-from odforecast.evidence.detect import power_text
 from odforecast.forecasts import Forecast
 from odforecast.forecasts.tables import published_on, refuse_counties
 from odforecast.forecasts.text import (
@@ -65,6 +64,7 @@ from odforecast.scenario.catalogue import (
     prior_names,
     prior_table,
 )
+from odforecast.scenario.detection import Detection, detection_in
 from odforecast.scenario.distributions import Prior
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import ASKED, NATION, OURS, Intervention
@@ -128,13 +128,15 @@ def write_brief(
     if all(x.onset[1] <= last_month for _, x in _interventions(chosen)):
         subject = "Options began" if len(chosen) > 1 else "It began"
     places = []
+    nation: dict[str, Detection | None] = {}
     for code in codes:
         part = projection.select([code])
         key = re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-") or "place"
         mine = [clock for clock in clocks if clock.location == code]
         place: dict[str, object] = {"key": key, "place": place_name(code)}
-        place |= first_page(part, chosen, panel=panel, clocks=mine)
-        place |= of_place(part, chosen)
+        shown = detections(projection, chosen, code=code, clocks=mine, earlier=nation)
+        place |= first_page(part, chosen, panel=panel, shown=shown, clocks=mine)
+        place |= of_place(part, chosen, shown=shown)
         places.append(place)
     released = published_on(projection.baseline)
     context: dict[str, object] = {
@@ -271,6 +273,14 @@ class Option:
         return case["averted_q05"], case["averted_mean"], case["averted_q95"]
 
     @property
+    def shown(self) -> str:
+        """The first month that would show that it works, or that none would."""
+        if self.detection is None:
+            several = len(self.scenario.interventions) > 1
+            return "Counts cannot tell its parts apart" if several else "Too few counts"
+        return self.detection.short
+
+    @property
     def what_if(self) -> bool:
         """Whether nobody says how likely it is."""
         return not self.answer.owner
@@ -312,13 +322,14 @@ def first_page(
     projection: Projection,
     chosen: Sequence[Scenario],
     panel: Panel | None,
-    clocks: Sequence[Track],
+    shown: Mapping[str, Detection],
+    clocks: Sequence[Track] = (),
 ) -> dict[str, object]:
     """What page one shows of the one place of a projection."""
     baseline = projection.baseline
     panel = baseline.panel if panel is None else panel
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
-    choices = options(projection, clocks)
+    choices = options(projection, shown)
     scale, rows = strips(choices)
     answer, more = lead(choices, deaths)
     them = "them" if len(choices) > 1 else "it"
@@ -397,7 +408,7 @@ def rules_text(chosen: Sequence[Scenario]) -> str:
     )
 
 
-def options(projection: Projection, clocks: Sequence[Track]) -> list[Option]:
+def options(projection: Projection, shown: Mapping[str, Detection]) -> list[Option]:
     """Every scenario of a projection of one place, in its order."""
     out = []
     for answer in projection.answers:
@@ -470,12 +481,12 @@ def lead(choices: Sequence[Option], deaths: str) -> tuple[str, str]:
     for choice in what_ifs[:2]:
         effect = choice.answer.outcomes[0][2]
         sentences.append(f"{choice.answer.title}, a what-if: {effect}.")
-    if all(o.shown.startswith("Not ") for o in choices):
-        until = choices[0].shown.removeprefix("Not ")
-        effect = (
-            "whether it works" if len(choices) == 1 else "whether any of them works"
+    found = [o.detection for o in choices if o.detection is not None]
+    if found and all(d.month is None for d in found):
+        effect = "it works" if len(choices) == 1 else "any of them works"
+        sentences.append(
+            f"Death counts alone would not show within five years whether {effect}."
         )
-        sentences.append(f"Death counts alone would not show {until} {effect}.")
     return answer, " ".join(sentences)
 
 
@@ -585,7 +596,11 @@ def second_page(
     }
 
 
-def of_place(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
+def of_place(
+    projection: Projection,
+    chosen: Sequence[Scenario],
+    shown: Mapping[str, Detection],
+) -> dict[str, object]:
     """What page two shows of the one place of a projection."""
     baseline = projection.baseline
     (code,) = baseline.locations
@@ -599,9 +614,23 @@ def of_place(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, ob
         "mind": [
             *mind(projection, chosen),
             *signs(chosen),
-            power_text(projection, location=code),
+            *shown_by_size(chosen, shown),
         ],
     }
+
+
+def shown_by_size(
+    chosen: Sequence[Scenario], shown: Mapping[str, Detection]
+) -> list[str]:
+    """When counts would show each option: the criterion, the series, and how soon by size."""
+    sentences = []
+    for known in shown.values():
+        sentences += [known.criterion, f"The best series is {known.counted}."]
+    for scenario in chosen:
+        if scenario.name in shown and shown[scenario.name].by_size():
+            title = f"{scenario_title(scenario)}: " if len(chosen) > 1 else ""
+            sentences.append(f"{title}{shown[scenario.name].by_size()}")
+    return [" ".join(dict.fromkeys(sentences))] if sentences else []
 
 
 def _interventions(chosen: Sequence[Scenario]) -> Iterator[tuple[str, Intervention]]:

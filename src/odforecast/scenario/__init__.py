@@ -14,6 +14,7 @@ from odforecast.scenario.catalogue import (
     references,
 )
 from odforecast.scenario.clock import Series, read_series
+from odforecast.scenario.detection import Detection, detection
 from odforecast.scenario.distributions import (
     Beta,
     Dose,
@@ -47,6 +48,7 @@ __all__ = [
     "CAVEAT",
     "NULL",
     "Beta",
+    "Detection",
     "Dose",
     "Fixed",
     "Intervention",
@@ -68,6 +70,7 @@ __all__ = [
     "attribution",
     "cite",
     "cost_of_delay",
+    "detection",
     "dump_scenarios",
     "events",
     "fentanyl_share",

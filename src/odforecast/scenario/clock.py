@@ -17,9 +17,8 @@ elasticity has no error here, and a series is taken to be known to the month bef
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +41,7 @@ from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
 from odforecast.say import number_of
-from odforecast.scenario.effects import (
-    GRID,
-    EventPosterior,
-    EventPrior,
-    Grid,
-    geometric,
-)
+from odforecast.scenario.effects import EventPosterior, EventPrior, log_sum
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.past import BEFORE, Counts, eve_shares, felt_by
@@ -67,18 +60,10 @@ YOUNGEST = 1
 #: Draws of the deaths that arrive late, and of the timing for each.
 IMPUTED = 12
 TIMINGS = 256
-#: Draws of the timing, and what the mean does by itself, where thousands of worlds are read.
-LIGHT = 64
-COARSE = Grid(
-    geometric(0.003, 0.3, n=6),
-    geometric(0.003, 0.3, n=5),
-    growth=(0.0, 0.008, 0.03),
-    scales=(0.04, 0.04, 0.02),
-    half_lives=(12.0,),
-    bursts=(None, 0),
-)
 #: Fewest values of a series before the onset: they say how much it moves by itself.
 FEWEST_VALUES = 12
+#: A chance below which a prior leaves none for anything but what an intervention is there for.
+NONE_LEFT = 1e-9
 THREE = ("works", "nothing", "backfires")
 
 _POSITIVE = "is not a number above 0"
@@ -289,7 +274,7 @@ class Clock:
         self,
         x: Intervention,
         code: str,
-        archive: Archive,
+        archive: Archive | None,
         series: tuple[Series, ...],
         seed: int,
     ) -> None:
@@ -299,40 +284,36 @@ class Clock:
         self.series = series
         self.seed = seed
         self.prior = EventPrior.from_event(x)
-        self.before = x.chances()
+        #: Chances before any counts; of a what-if even odds, for nobody gave it a chance.
+        self.before = even_odds(x) if x.is_what_if else x.chances()
         self.indicator = ALL_DRUGS if x.scope == ALL else x.scope
         self.notes: list[str] = []
         self._below: set[tuple[str, str, str]] = set()
+
+    def month(self, k: int) -> np.datetime64:
+        """The k-th month since the onset."""
+        month: np.datetime64 = self.x.onset[0] + (k - 1) * ONE_MONTH
+        return month
 
     def felt(self, vintage: Vintage) -> dict[str, float]:
         """Exposure of every location on the eve of the onset, as a release has it."""
         return felt_by(self.x, vintage.panel(), tables=eve_shares(self.x, vintage))
 
-    @cached_property
-    def weights(self) -> Floats:
-        """What the estimator's chances are multiplied by, for it takes the size for normal.
+    def chances(
+        self, posterior: EventPosterior, before: Sequence[float] | None = None
+    ) -> Floats:
+        """Probability that it works, does nothing, and backfires, by the sign of its size.
 
-        A share of a size is not: that it works, does nothing or backfires keeps the chances that
-        the prior gives them, and within each the size is the estimator's.
+        ``before`` are these chances before any counts, where they are not the clock's own.
         """
-        falls = float(ndtr(-self.prior.mean / self.prior.sd))
-        if self.prior.one_sided:
-            falls = float(self.prior.high == 0.0)
-        effect = 1.0 - self.prior.p_null
-        normal = np.array([effect * falls, self.prior.p_null, effect * (1.0 - falls)])
-        stated = np.array(self.before)
-        weights: Floats = np.divide(stated, normal, out=np.zeros(3), where=normal > 0.0)
-        return weights
-
-    def chances(self, posterior: EventPosterior) -> Floats:
-        """Probability that it works, does nothing, and backfires, by the sign of its size."""
-        weighted = np.array(chances_of(posterior)) * self.weights
+        weighted = likelihoods(posterior) * (self.before if before is None else before)
         return np.asarray(weighted / weighted.sum())
 
     def so_far(self) -> tuple[list[dict[str, Any]], list[EventPosterior]]:
         """Rows of the chances, and the newest posteriors; none before there are counts."""
         rows = [_row(None, self.x.onset[0] - ONE_MONTH, three=self.before, sd=0.0)]
         posteriors: list[EventPosterior] = []
+        assert self.archive is not None
         for day in self.archive.releases():
             if np.datetime64(day, "M") < self.x.onset[0]:
                 continue
@@ -344,7 +325,7 @@ class Clock:
             except (PanelError, ScenarioError) as error:
                 self.notes.append(f"The release of {day} is not read: {error.message}.")
                 continue
-            if reading is None:
+            if reading.months[-1] < self.x.onset[0]:
                 continue
             posteriors = self.posteriors(
                 reading, until=np.datetime64(day, "M") - ONE_MONTH
@@ -360,17 +341,18 @@ class Clock:
             )
         return rows, posteriors
 
-    def reading(self, panel: Panel, felt: dict[str, float]) -> Counts | None:
-        """A release's counts from four years before the onset; None before there are any since."""
+    def reading(
+        self, panel: Panel, felt: Mapping[str, float], draws: int = IMPUTED
+    ) -> Counts:
+        """A release's counts, from four years before the onset or before the last of them."""
         x = self.x
         last = min(
             panel.last_month - YOUNGEST * ONE_MONTH, x.onset[1] + READS * ONE_MONTH
         )
-        if last < x.onset[0]:
-            return None
+        first = min(x.onset[0], last + ONE_MONTH) - BEFORE * ONE_MONTH
         grid = panel.month_grid
-        span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
-        months = completed(panel, IMPUTED, seed=self.seed)
+        span = (grid >= first) & (grid <= last)
+        months = completed(panel, draws, seed=self.seed)
         young = span & (grid > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
         below = (months < 0.0).any(axis=0) & young
         months = np.where(below, np.maximum(months, 0.0), months)
@@ -392,17 +374,31 @@ class Clock:
         # A release that misses nothing has been completed in one way only.
         worlds = 1 if (deaths == deaths[:1]).all() else None
         counts = reading.until(deaths.shape[2], worlds)
-        posteriors = self.estimated(counts, deaths.mean(axis=(0, 2)))
+        weights = deaths.mean(axis=(0, 2))
+        begun = bool(reading.months[-1] >= self.x.onset[0])
+        posteriors = counts.posteriors(
+            self.x, weights, begun=begun, draws=TIMINGS, seed=self.seed
+        )
         return [with_series(posterior, series) for posterior in posteriors]
 
-    def estimated(
-        self, counts: Counts, weights: Floats, light: bool = False
-    ) -> list[EventPosterior]:
-        """One posterior for each world of counts."""
-        draws, grid = (LIGHT, COARSE) if light else (TIMINGS, GRID)
-        return counts.posteriors(
-            self.x, weights, draws=draws, grid=grid, seed=self.seed
-        )
+
+def aim(x: Intervention) -> int:
+    """Which of the three chances is that of what it is there for."""
+    return 2 if x.rises else 0
+
+
+def even_odds(x: Intervention) -> tuple[float, ...]:
+    """Chances of somebody who gives it even odds to do what it is there for.
+
+    The other half is divided as its prior divides it; all of it is "nothing" where that has none.
+    """
+    rest = np.array(x.chances())
+    rest[aim(x)] = 0.0
+    if rest.sum() < NONE_LEFT:
+        rest[1] = 1.0
+    chances = 0.5 * rest / rest.sum()
+    chances[aim(x)] = 0.5
+    return tuple(chances.tolist())
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:
@@ -434,6 +430,27 @@ def chances_of(posterior: EventPosterior) -> tuple[float, float, float]:
         return 0.0, 1.0, 0.0
     works = (1.0 - nothing) * posterior.cdf(0.0)
     return works, nothing, max(1.0 - nothing - works, 0.0)
+
+
+def likelihoods(posterior: EventPosterior) -> Floats:
+    """Evidence that it works, does nothing, and backfires, (3,); the largest of the last two is 1.
+
+    It is free of the prior's chances: the prior of a share times a size is no normal, as the
+    estimator takes it for, and keeps the chances that are stated.
+    """
+    prior = posterior.prior
+    falls = float(ndtr(-prior.mean / prior.sd))
+    if prior.one_sided:
+        falls = float(prior.high == 0.0)
+    gain = log_sum(posterior.log_evidence) - log_sum(posterior.none)
+    below = posterior.cdf(0.0)
+    signs = np.array([below, 1.0 - below])
+    priors = np.array([falls, 1.0 - falls])
+    ratios = np.divide(signs, priors, out=np.zeros(2), where=priors > 0.0)
+    # Both are divided by the larger, so that neither is out of range.
+    top = max(gain, 0.0)
+    works, backfires = np.exp(gain - top) * ratios
+    return np.array([works, np.exp(-top), backfires])
 
 
 def _row(

@@ -305,11 +305,16 @@ class Machine:
     spread: Floats
 
 
+def free_terms(n_time: int) -> Floats:
+    """Drift and a constant for each calendar month, (T, 13): their priors are flat."""
+    t = np.arange(n_time)
+    return np.column_stack([t - n_time / 2, np.eye(12)[t % 12]])
+
+
 @lru_cache(maxsize=4)
 def machine(n_time: int, grid: Grid, onset: int = 0) -> Machine:
     """The machine of series of a length with an onset."""
-    t = np.arange(n_time)
-    free = np.column_stack([t - n_time / 2, np.eye(12)[t % 12]])
+    free = free_terms(n_time)
     basis = np.linalg.qr(free, mode="complete")[0][:, free.shape[1] :].T
     covariance = basis @ grid.covariances(n_time, onset) @ basis.T
     steps = basis @ np.tril(np.ones((n_time, n_time)))
@@ -374,6 +379,10 @@ class Statistics:
     own_q: Floats
     #: Shape' P z of the contrasts, (S - 1, J).
     own_r: Floats
+    #: Which nodes of the grid these are, (K,).
+    nodes: NDArray[np.intp]
+    #: Variances of the contrasts' walk and noise.
+    variances: tuple[float, float]
 
 
 def _deviating(q: Floats, r: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
@@ -392,7 +401,8 @@ class Estimator:
     that the mean is the nation's), equal by default. ``nation`` is the nation's exposure, where its
     own counts take the place of the mean: then :meth:`posterior` needs them. ``draws`` are those of
     the timing; 1 takes every prior at its median. ``numbers`` (J, 7) are the uniform numbers of
-    timings that are wanted, and no others. ``grid`` is what the mean does by itself.
+    timings that are wanted, and no others. ``grid`` is what the mean does by itself. An onset after
+    the last month is refused, unless ``begun`` is False: then it says nothing.
 
     >>> from odforecast.scenario import Fixed, Intervention, Normal
     >>> months = np.arange("2015-01", "2021-01", dtype="datetime64[M]")
@@ -413,6 +423,7 @@ class Estimator:
         *,
         nation: float | None = None,
         locations: int | None = None,
+        begun: bool = True,
         draws: int = TIMINGS,
         numbers: Floats | None = None,
         grid: Grid = GRID,
@@ -422,11 +433,13 @@ class Estimator:
         self.months = months
         self.seed = seed
         self.nation = nation
+        self.grid = grid
         if months.size < FEWEST:
             raise ScenarioError(
                 f"{months.size} months are too few, allowed: {FEWEST} or more"
             )
-        if not months[0] < event.onset[0] <= months[-1]:
+        late = begun and event.onset[0] > months[-1]
+        if late or event.onset[0] <= months[0]:
             raise ScenarioError(
                 f"{event.name}: onset is {event.onset[0]}, allowed: after {months[0]}, up to "
                 f"{months[-1]}"
@@ -452,13 +465,16 @@ class Estimator:
         self._shapes = self._bare(self._numbers)
         self._usual = self._bare(np.full((1, len(STREAMS)), 0.5))
         self._q = self._quadratic(self._shapes, self._machine.precision)
-        self._turn = rotation(self.weights)
+        self.turn = rotation(self.weights)
         mean = self.weights / self.weights.sum()
-        self._mean_loads = float(mean @ self.felt) if nation is None else float(nation)
-        self._own_loads = self._turn[1:] @ (np.sqrt(self.weights) * self.felt)
-        self._mean_share = float(mean**2 @ self.felt**2)
-        rest = self.weights @ self.felt**2 - n_loc * self._mean_share
-        self._own_share = float(rest) / max(n_loc - 1, 1)
+        self.mean_loads = float(mean @ self.felt) if nation is None else float(nation)
+        self.own_loads = self.turn[1:] @ (np.sqrt(self.weights) * self.felt)
+        if np.ptp(self.felt) == 0.0:
+            # Contrasts say nothing of what all places feel alike.
+            self.own_loads = np.zeros(n_loc - 1)
+        self.mean_share = float(mean**2 @ self.felt**2)
+        rest = self.weights @ self.felt**2 - n_loc * self.mean_share
+        self.own_share = float(rest) / max(n_loc - 1, 1)
 
     def _bare(self, numbers: Floats) -> Floats:
         """Shapes less level, drift and season, (J, n)."""
@@ -470,8 +486,8 @@ class Estimator:
         """Shape' P shape at every node and timing, (K, J)."""
         return np.stack([np.einsum("jn,jn->j", x @ p, x) for p in precision])
 
-    def _rows(self, deaths: Floats, nation: Floats | None = None) -> Floats:
-        """Log counts of the mean and the contrasts, less level, drift and season, (S, n)."""
+    def turned(self, deaths: Floats, nation: Floats | None = None) -> Floats:
+        """Log counts of the mean and the contrasts, (S, T)."""
         assert (nation is None) == (self.nation is None)
         assert deaths.shape == (self.felt.size, self.months.size)
         if not np.isfinite(deaths).all() or (deaths < 0).any():
@@ -479,13 +495,13 @@ class Estimator:
                 "months hold missing or negative counts", hint="drop those locations"
             )
         logs = np.log(np.asarray(deaths, dtype=float) + 0.5)
-        turned = self._turn @ (np.sqrt(self.weights)[:, None] * logs)
+        turned = self.turn @ (np.sqrt(self.weights)[:, None] * logs)
         # The log of the sum is the weighted mean of the logs, up to what states differ.
         if nation is None:
             turned[0] = self.weights @ logs / len(logs)
         else:
             turned[0] = np.log(np.asarray(nation, dtype=float) + 0.5)
-        return np.asarray(turned @ self._machine.basis.T)
+        return np.asarray(turned)
 
     def _statistics(
         self,
@@ -509,12 +525,14 @@ class Estimator:
             base=base,
             own_q=np.einsum("jn,jn->j", shapes * weight, shapes),
             own_r=np.einsum("sn,jn->sj", rows * weight, shapes),
+            nodes=nodes,
+            variances=variances,
         )
 
     def posterior(self, deaths: Floats, nation: Floats | None = None) -> EventPosterior:
         """Posterior given monthly deaths, shape (S, T), and the nation's, shape (T,)."""
-        z = self._rows(deaths, nation)
         m = self._machine
+        z = self.turned(deaths, nation) @ m.basis.T
         variances = (1.0, 1.0)
         if len(z) > 1:
             variances = own_variances(
@@ -582,16 +600,19 @@ class Estimator:
         # States may differ from a date on whether or not it changed the nation, so what that costs
         # is left out, as it is without an effect: it would pick the timing, and so bear on the
         # effect.
-        q1, r1, _ = _deviating(s.own_q, s.own_r, variance=deviation * self._own_share)
         q0, r0, cost = _deviating(
-            s.mean_q, s.mean_r, variance=deviation * self._mean_share
+            s.mean_q, s.mean_r, variance=deviation * self.mean_share
         )
-        own_loads = self._own_loads[:, None]
-        loads = self._mean_loads
+        loads = self.mean_loads
         mean = self.prior.mean
         precision = 1.0 / (self.prior.sd * self.prior.sd)
-        total = precision + loads * loads * q0 + (own_loads.T @ own_loads) * q1
-        pull = precision * mean + loads * r0 + np.einsum("s,sj->j", own_loads[:, 0], r1)
+        total = precision + loads * loads * q0
+        pull = precision * mean + loads * r0
+        if self.own_loads.any():
+            own = deviation * self.own_share
+            q1, r1, _ = _deviating(s.own_q, s.own_r, variance=own)
+            total = total + self.own_loads @ self.own_loads * q1
+            pull = pull + np.einsum("s,sj->j", self.own_loads, r1)
         variance = 1.0 / total
         size = variance * pull
         evidence = s.base[:, None] - cost + 0.5 * (pull * size - np.log(total))
@@ -600,7 +621,7 @@ class Estimator:
 
     def states(self, deviations: Floats) -> Floats:
         """From contrasts (S - 1, n) to the locations' log counts, (S, n)."""
-        turned = self._turn[1:].T @ deviations
+        turned = self.turn[1:].T @ deviations
         return np.asarray(turned / np.sqrt(self.weights)[:, None])
 
 
@@ -636,7 +657,7 @@ class EventPosterior:
     estimator: Estimator
 
     @cached_property
-    def _logs(self) -> Floats:
+    def log_evidence(self) -> Floats:
         """Log evidence for an effect at each node and timing, bounds of the size included."""
         p = self.prior
         if not p.one_sided:
@@ -651,22 +672,22 @@ class EventPosterior:
         with np.errstate(divide="ignore"):
             odds = (
                 np.log(prior)
-                + _log_sum(self.none)
+                + log_sum(self.none)
                 - np.log1p(-prior)
-                - _log_sum(self._logs)
+                - log_sum(self.log_evidence)
             )
         return float(expit(odds))
 
     def bayes_factor(self) -> float:
         """Evidence for no effect against one."""
-        return float(np.exp(_log_sum(self.none) - _log_sum(self._logs)))
+        return float(np.exp(log_sum(self.none) - log_sum(self.log_evidence)))
 
     @cached_property
     def _mixture(self) -> tuple[Floats, Floats, Floats]:
         """Weights, means and sds of the size given an effect; the smallest left out."""
         means = self.means.ravel()
         sds = np.sqrt(self.variances.ravel())
-        weights = _shares(self._logs.ravel())
+        weights = _shares(self.log_evidence.ravel())
         order = np.argsort(weights)[::-1]
         keep = order[
             : int(np.searchsorted(np.cumsum(weights[order]), 1.0 - NEGLIGIBLE)) + 1
@@ -706,7 +727,7 @@ class EventPosterior:
 
     def timing_weights(self) -> Floats:
         """Posterior weight of each draw of the timing, given an effect, shape (J,)."""
-        return _shares(self._logs)
+        return _shares(self.log_evidence)
 
     def effective(self) -> float:
         """How many timings the posterior rests on: below about 50, ask for more draws."""
@@ -715,7 +736,7 @@ class EventPosterior:
 
     def node_weights(self) -> Floats:
         """Posterior weight of each set of variances, with an effect or without, shape (K,)."""
-        logs = np.stack([self.none, self._logs])
+        logs = np.stack([self.none, self.log_evidence])
         weights = np.exp(logs - logs.max(axis=(1, 2), keepdims=True)).sum(axis=2)
         weights = weights / weights.sum(axis=1, keepdims=True)
         return np.asarray(weights.max(axis=0))
@@ -744,7 +765,7 @@ class EventPosterior:
         prior = self.prior
         with np.errstate(divide="ignore"):
             chances = np.log([prior.p_null, 1.0 - prior.p_null])
-        logs = np.stack([self.none + chances[0], self._logs + chances[1]])
+        logs = np.stack([self.none + chances[0], self.log_evidence + chances[1]])
         edges = np.cumsum(np.exp(logs - logs.max()).ravel())
         evenly = (np.arange(n) + rng.random()) / n
         chosen = np.searchsorted(edges / edges[-1], evenly)
@@ -777,9 +798,9 @@ class EventPosterior:
         tau = self.timings.spread[j]
         size = tau * drawn.beta
         q = s.own_q[j]
-        r = s.own_r[:, j] - q * est._own_loads[:, None] * drawn.beta
+        r = s.own_r[:, j] - q * est.own_loads[:, None] * drawn.beta
         # Normal deviations of the contrasts, seen with precision q.
-        variance = tau**2 * drawn.beta**2 * est._own_share
+        variance = tau**2 * drawn.beta**2 * est.own_share
         gain = variance / (1.0 + variance * q)
         deviations = gain * r + np.sqrt(gain) * rng.standard_normal(r.shape)
         differs = np.abs(size) > 1e-12
@@ -796,7 +817,7 @@ def _shares(logs: Floats) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def _log_sum(logs: Floats) -> float:
+def log_sum(logs: Floats) -> float:
     """Log of a sum of exponentials."""
     top = float(logs.max())
     if not np.isfinite(top):

@@ -1,10 +1,8 @@
 """A clock for a scenario that has begun: the chances now that it works, and when we will know.
 
-:mod:`odforecast.scenario.clock` reads the releases. What is to come is simulated: worlds in which
-the scenario works and does not are drawn from today's chances (on the first day, the prior) and act
-on the forecast model's own draws, and the estimator reads each world, month by month. Where the
-effect has begun the model is fitted again with its mean taken out, so that its trend does not hold
-a part of it.
+:mod:`odforecast.scenario.clock` reads the releases, :mod:`odforecast.scenario.worlds` draws what is
+to come from the same posterior, and :mod:`odforecast.scenario.detection` says when counts would
+show it. Beside the event, the same clock is set for every month up to a year earlier and later.
 """
 
 from __future__ import annotations
@@ -12,54 +10,54 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError, whole
-from odforecast.forecasts import Forecast
-from odforecast.geography import JURISDICTIONS, NATION, called, code_of
-from odforecast.models import Model, get_model
-from odforecast.models.delay.layer import Delayed
-from odforecast.months import ONE_MONTH, Months
-from odforecast.panel import Floats
+from odforecast.errors import OdforecastError, ScenarioError, whole
+from odforecast.geography import NATION, called, code_of
+from odforecast.months import ONE_MONTH
+from odforecast.panel import Floats, Panel
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
-from odforecast.scenario.apply import (
-    Applied,
-    Begun,
-    panel_without,
-    share_name,
-    share_tables,
+from odforecast.scenario.apply import share_tables
+from odforecast.scenario.clock import READS, THREE, Clock, Series, aim
+from odforecast.scenario.detection import (
+    CHECKED,
+    COMPLETIONS,
+    NOT_WITHIN,
+    SURE,
+    Detection,
+    detection,
+    felt_in_all,
+    label_of,
+    months_checked,
+    when_known,
 )
-from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
-from odforecast.scenario.drawing import Timings
-from odforecast.scenario.effects import EventPosterior, stratified, timings_of
+from odforecast.scenario.effects import NEGLIGIBLE
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention, Scenario
-from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER, Counts
-from odforecast.seeds import seed_from
+from odforecast.scenario.past import WHATEVER
+from odforecast.scenario.worlds import World, worlds_of
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.vintage import Vintage
 
-#: How sure is sure.
-SURE = 0.8
-#: Simulated worlds of each kind, and those in which series are compared.
+#: Simulated worlds of each kind.
 WORLDS = 40
+#: Months of counts at which series are compared.
 COMPARED = 24
-#: Months of counts since the onset at which worlds are read, and series compared.
-CHECKED = (3, 6, 9, 12, 15, 18, 21, 24, 30, 36, 42, 48, 54, 60)
-SERIES_CHECKED = (6, 12, 18, 24, 36, 48, 60)
-#: Draws from the chances, of which worlds are taken.
-POOL = 6000
-NOT_WITHIN = "not within five years"
+#: Draws of the deaths that arrive late at each placebo date.
+PLACEBO = 2
+#: Placebo dates lie so many months around the onset at most.
+AROUND = 12
+#: Fewest placebo dates of which a rank says anything.
+FEWEST_DATES = 3
 #: What must be said of months ahead.
 BEYOND = (
-    "Forecasts more than 12 months ahead have not been tested against real outcomes, and the "
-    "expected course rests on them."
+    "The expected course is simulated: it assumes that counts vary by themselves as they did in "
+    "the past. More than 12 months ahead it has not been tested against real outcomes."
 )
 _WORLDS = ("works", "does not work")
 _EXPECTED = [
@@ -71,16 +69,8 @@ _EXPECTED = [
     "works_q90",
     "worlds",
 ]
-_VALUE = [
-    "series",
-    "read",
-    "sure_month",
-    "months_earlier",
-    "at",
-    "works_if_works",
-    "works_if_not",
-    "sure",
-]
+_VALUE = ["series", "read", "sure_month", "months_earlier", "at", "sure"]
+_PLACEBO = ["onset", *THREE, "event"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,24 +88,25 @@ class Track:
     chances : DataFrame
         What was known on each day: ``release`` (datetime64[s]; NaT for the prior), ``month`` (last
         month of deaths that is read, as text), ``works``, ``nothing``, ``backfires``
-        (probabilities, float), ``late_sd`` (sd of ``works`` from the deaths that arrive late).
+        (probabilities, float), ``late_sd`` (sd of ``works`` from the deaths that arrive late). Of
+        a what-if they are those of somebody who began with even odds.
     expected : DataFrame
         Where the chances are expected to go: ``month``, ``months_since`` (months of counts since
         the onset), ``world`` (``"works"`` or ``"does not work"``), the mean ``works``,
-        ``nothing``, ``backfires``, and the 10 and 90% quantiles of the first, ``works_q10``,
-        ``works_q90``, over ``worlds``.
-    sure_month : datetime64[M] or None
-        Last month of deaths of the first counts that are expected to leave us 80% sure whether it
-        works; None: not within five years of the onset. Where the prior is that sure already, it
-        is the first month that is read.
-    sure_from_even_odds : datetime64[M] or None
-        The same for somebody who began with even odds: what the counts alone can do.
+        ``nothing``, ``backfires``, and the 10 and 90% quantiles of the chance of what it is there
+        for, ``works_q10``, ``works_q90``, over ``worlds``.
+    detection : Detection
+        When counts would show that it works, by one criterion for every scenario and product.
+    placebo : DataFrame
+        What the same clock says of the same counts for an event in another month: ``onset``,
+        ``works``, ``nothing``, ``backfires``, and ``event`` (whether it is the onset itself). Empty
+        before there are counts since the onset.
     value_of_information : DataFrame
-        What other counts would say, in the same worlds: ``series``, ``read`` (whether the clock
-        reads it), ``sure_month`` (text) and ``months_earlier`` (than the total of all drugs alone;
-        NaN where either is not within five years), both from even odds; ``works_if_works`` and
-        ``works_if_not`` (mean chance that it works, ``at`` so many months of counts) by the
-        scenario's own prior; ``sure`` (how sure then, on average, from even odds).
+        What other counts would say: ``series``, ``read`` (whether the clock reads it),
+        ``sure_month`` (text) by the criterion of ``detection``, ``months_earlier`` (than the
+        first; NaN where either is not within five years), and ``sure``: in how many
+        of the worlds in which it works somebody who began with even odds is 80% sure that it
+        does, ``at`` so many months of counts.
     notes : tuple of str
     """
 
@@ -125,8 +116,8 @@ class Track:
     indicator: str
     chances: pd.DataFrame
     expected: pd.DataFrame
-    sure_month: np.datetime64 | None
-    sure_from_even_odds: np.datetime64 | None
+    detection: Detection
+    placebo: pd.DataFrame
     value_of_information: pd.DataFrame
     notes: tuple[str, ...] = ()
 
@@ -134,10 +125,10 @@ class Track:
     def __repr__(self) -> str:
         return card(
             f"Track: {self.scenario} ({self.onset}) in {called(self.location)}, {self.indicator}",
-            _three(self.now),
-            self._sure,
+            self._now,
+            self.detection.text(),
             WHATEVER,
-            "next: print(track), .chances, .expected, .value_of_information",
+            "next: print(track), .chances, .expected, .placebo, .detection.chances",
         )
 
     def __str__(self) -> str:
@@ -155,24 +146,47 @@ class Track:
         return dict(self.chances.iloc[-1])
 
     @property
+    def sure_month(self) -> np.datetime64 | None:
+        """Last month of the first counts that would show that it works; None: not in five years."""
+        return self.detection.month
+
+    @property
+    def aim(self) -> str:
+        """Column of the chance of what it is there for."""
+        return THREE[aim(self.intervention)]
+
+    @property
+    def rank(self) -> tuple[int, int] | None:
+        """Place of the event among all dates, the highest chance first, and their number."""
+        if len(self.placebo) <= FEWEST_DATES:
+            return None
+        values = self.placebo[self.aim]
+        own = float(values[self.placebo["event"]].iloc[0])
+        return 1 + int((values > own).sum()), len(values)
+
+    @property
     def _dated(self) -> pd.DataFrame:
         """The chances, with releases as texts; empty for the prior."""
         days = self.chances["release"].dt.strftime("%Y-%m-%d").fillna("")
         return self.chances.assign(release=days)
 
     def to_frame(self) -> pd.DataFrame:
-        """Past and expected chances in one table, tidy.
+        """Past and expected chances, and those of other dates, in one table, tidy.
 
         Returns
         -------
         DataFrame
-            ``kind`` (``"so far"``, ``"if it works"``, ``"if it does not"``), ``release`` (text;
-            empty where expected), ``month``, ``works``, ``nothing``, ``backfires``.
+            ``kind`` (``"so far"``, ``"if it works"``, ``"if it does not"``, ``"another date"``),
+            ``release`` (text; empty where expected), ``month`` (last month of counts; of another
+            date its onset), ``works``, ``nothing``, ``backfires``.
         """
         kinds = dict(zip(_WORLDS, ("if it works", "if it does not")))
         ahead = self.expected.assign(kind=self.expected["world"].map(kinds), release="")
+        dates = self.placebo[~self.placebo["event"].astype(bool)]
+        dates = dates.rename(columns={"onset": "month"})
+        dates = dates.assign(kind="another date", release="")
         names = ["kind", "release", "month", *THREE]
-        parts = [self._dated.assign(kind="so far")[names], ahead[names]]
+        parts = [self._dated.assign(kind="so far")[names], ahead[names], dates[names]]
         return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
     def to_json(self) -> str:
@@ -180,14 +194,16 @@ class Track:
         plain = {
             "scenario": self.scenario,
             "intervention": self.intervention.name,
+            "what_if": self.intervention.is_what_if,
             "onset": [str(month) for month in self.intervention.onset],
             "location": self.location,
             "indicator": self.indicator,
             "chances": _records(self._dated),
             "expected": _records(self.expected),
             "sure": SURE,
-            "sure_month": _text_or_none(self.sure_month),
-            "sure_from_even_odds": _text_or_none(self.sure_from_even_odds),
+            "detection": self.detection.to_dict(),
+            "placebo": _records(self.placebo),
+            "rank": self.rank,
             "value_of_information": _records(self.value_of_information),
             "notes": list(self.notes),
             "reminder": WHATEVER,
@@ -195,9 +211,8 @@ class Track:
         return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
     def text(self) -> str:
-        """The chances, when we will know, what would help, and what it is not."""
+        """The chances, other dates, when we will know, what would help, and what it is not."""
         newest = self.now
-        prior = dict(self.chances.iloc[0])
         counts = "No counts since the onset have been published yet."
         if len(self.chances) > 1:
             counts = (
@@ -207,66 +222,81 @@ class Track:
         lines = [
             f"{self.scenario} (onset {month_name(self.onset)}), {called(self.location)}, "
             f"{deaths_of(self.indicator)}. {counts}",
-            f"The chances now: {_three(newest)}. Before any counts: {_three(prior)}.",
+            self._now,
+            *self._dates(),
             *self._ahead(),
+            self.detection.text(),
+            self.detection.by_size(),
             *self._helps(),
             *self.notes,
             WHATEVER,
         ]
-        return "\n".join(lines)
+        return "\n".join(filter(None, lines))
 
     def brief_line(self) -> str:
         """One line for a brief."""
+        parts = [
+            f"{self.scenario}, counts through {month_name(self.now['month'])}: {self._now}",
+            *self._dates(),
+            self.detection.text(),
+            WHATEVER,
+        ]
+        return " ".join(parts)
+
+    @property
+    def _now(self) -> str:
+        """The three chances, and what they were before any counts."""
+        prior = dict(self.chances.iloc[0])
+        begun = len(self.chances) > 1
+        if self.intervention.is_what_if:
+            text = "No probability is attached to this what-if."
+            if begun:
+                text += (
+                    " Somebody who began with even odds would now give it "
+                    f"{_three(self.now)}."
+                )
+            return text
+        if not begun:
+            return f"Before any counts: {_three(prior)}."
         return (
-            f"{self.scenario}: {_three(self.now)} (counts through "
-            f"{month_name(self.now['month'])}). {self._sure} {WHATEVER}"
+            f"The chances now: {_three(self.now)}. Before any counts: {_three(prior)}."
         )
 
+    def _dates(self) -> list[str]:
+        """The same statement for other dates, and the rank of this one."""
+        if self.rank is None:
+            return []
+        rank, n = self.rank
+        values = self.placebo[self.aim]
+        first, last = self.placebo["onset"].iloc[[0, -1]]
+        place = "highest" if rank == 1 else f"{ordinal(rank)} highest"
+        return [
+            f"On the same counts, an event in any month from {month_name(first)} to "
+            f"{month_name(last)} would get {chance(values.min())} to {chance(values.max())}. "
+            f"The chance for {month_name(self.onset)} is the {place} of {n} dates."
+        ]
+
     def _ahead(self) -> list[str]:
-        """When we expect to know."""
+        """Where the chances are expected to go."""
         if self.expected.empty:
             return [
                 "The clock has run out: it reads five years of counts after the onset."
             ]
+        does = "raises deaths" if self.intervention.rises else "works"
+        odds = " from even odds" if self.intervention.is_what_if else ""
         lines = []
-        for world, words in zip(_WORLDS, ("If it works", "If it does not")):
+        for world, words in zip(_WORLDS, (f"If it {does}", "If it does not")):
             rows = self.expected[self.expected["world"] == world]
             if rows.empty:
                 continue
             near = rows.iloc[(rows["months_since"] - 24).abs().to_numpy().argmin()]
             end = rows.iloc[-1]
             lines.append(
-                f"{words}, the chance that it works is expected to be {chance(near['works'])} "
-                f"with counts to {month_name(near['month'])} and {chance(end['works'])} with "
-                f"counts to {month_name(end['month'])}."
+                f"{words}, the chance{odds} that it {does} is expected to be "
+                f"{chance(near[self.aim])} with counts to {month_name(near['month'])} and "
+                f"{chance(end[self.aim])} with counts to {month_name(end['month'])}."
             )
-        if self._assumed:
-            lines.append(
-                "The prior is 80% sure before any counts, so that is no finding."
-            )
-        return [*lines, self._sure, BEYOND]
-
-    @property
-    def _assumed(self) -> bool:
-        works = float(self.chances["works"].iloc[0])
-        return max(works, 1.0 - works) >= SURE
-
-    @property
-    def _sure(self) -> str:
-        """When we expect to be sure; where the prior is, somebody who began with even odds."""
-        subject = "We expect to"
-        negation = "We do not expect to"
-        month = self.sure_month
-        if self._assumed:
-            subject = "Somebody who began with even odds would"
-            negation = f"{subject} not"
-            month = self.sure_from_even_odds
-        if month is None:
-            return f"{negation} be 80% sure whether it works within five years of the onset."
-        return (
-            f"{subject} be 80% sure whether it works with counts to {month_name(month)}, which are "
-            "published about five months later."
-        )
+        return [*lines, BEYOND]
 
     def _helps(self) -> list[str]:
         """Which series would bring that month forward."""
@@ -274,22 +304,30 @@ class Track:
         for row in self.value_of_information.to_dict("records"):
             month = row["sure_month"]
             sure = month if month == NOT_WITHIN else f"by {month_name(month)}"
-            parts.append(f"{row['series']}: {row['sure']:.0%} (80% {sure})")
-        if not parts:
+            parts.append(f"{row['series']}: {chance(row['sure'])} ({sure})")
+        if len(parts) < 2:
             return []
+        months = self.value_of_information["at"].iloc[0]
         return [
-            f"How sure other counts would leave somebody who began with even odds, after "
-            f"{self.value_of_information['at'].iloc[0]} months: {'; '.join(parts)}."
+            f"Chance that counts show it after {months} months if it is so, by what is read: "
+            f"{'; '.join(parts)}."
         ]
+
+
+def ordinal(number: int) -> str:
+    """A rank.
+
+    >>> [ordinal(n) for n in (2, 3, 9, 11, 21, 22)]
+    ['2nd', '3rd', '9th', '11th', '21st', '22nd']
+    """
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    ending = "th" if number in (11, 12, 13) else endings.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _records(table: pd.DataFrame) -> Any:
     """Rows of a table for JSON; pandas writes what is not a number as null."""
     return json.loads(table.to_json(orient="records", double_precision=6))
-
-
-def _text_or_none(month: np.datetime64 | None) -> str | None:
-    return None if month is None else str(month)
 
 
 def _three(row: Mapping[str, Any]) -> str:
@@ -306,7 +344,7 @@ def track(
     *,
     location: str = NATION,
     series: Series | Sequence[Series] | None = None,
-    model: Model | None = None,
+    placebo: bool = True,
     draws: int = WORLDS,
     seed: int = 1,
 ) -> Track:
@@ -315,18 +353,19 @@ def track(
     Parameters
     ----------
     scenario : Scenario or Intervention
-        With one intervention. An open onset is the month after the newest release.
+        With one intervention. An open onset is the month after the newest release. Of a what-if
+        the clock says what somebody would think who began with even odds.
     archive : Archive
         Every release since the onset is read as it was on its day.
     location : str
         One location, by any of its names.
     series : Series or sequence of Series, optional
         Series of one's own that the clock reads beside the counts.
-    model : Model, optional
-        Whose draws the worlds to come are made of; default :func:`odforecast.get_model`.
+    placebo : bool
+        Whether the clock is also set for the 12 months before and after the onset, on the newest
+        release. This takes about half a minute.
     draws : int
-        Simulated worlds in which it works, and as many in which it does not. The time it takes
-        is in proportion: about half a minute.
+        Simulated worlds in which it works, and as many in which it does not.
     seed : int
 
     Returns
@@ -357,15 +396,23 @@ def track(
         series = (series,)
     measured = tuple(item.measured(x.onset[0]) for item in series)
     clock = Clock(x, code_of(location), archive=archive, series=measured, seed=seed)
-    rows, posteriors = clock.so_far()
-    worlds = Worlds(clock, newest, posteriors, model=model or get_model(), draws=draws)
+    rows, _ = clock.so_far()
+    ahead = Ahead(clock, newest, draws=draws)
+    chances = pd.DataFrame(rows)
+    dates = pd.DataFrame(columns=_PLACEBO)
+    if placebo and len(rows) > 1:
+        dates = ahead.placebo(chances.iloc[-1])
+    best = detection(x, newest.panel(), clock.code)
     return Track(
         x,
         name,
         clock.code,
         clock.indicator,
-        pd.DataFrame(rows),
-        *worlds.read(),
+        chances,
+        ahead.expected(),
+        best,
+        dates,
+        ahead.value_of_information(best),
         notes=tuple(clock.notes),
     )
 
@@ -383,388 +430,118 @@ def only(scenario: Scenario | Intervention) -> tuple[str, Intervention]:
     return scenario.name, scenario.interventions[0]
 
 
-# ------------------------------------------------------------------------------- worlds to come
-
-#: Expected chances, the month in which we are sure, from even odds too, and what series say.
-Expectations = tuple[
-    pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataFrame
-]
+# ------------------------------------------------------------------------------ the newest release
 
 
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """Worlds of one kind."""
+class Ahead:
+    """The newest release of a clock: where its chances should go, and what other dates get."""
 
-    #: Sizes of the effect, (W,).
-    beta: Floats
-    #: The counts that may be read, by their label.
-    counts: dict[str, Counts]
-    #: The user's series in each world.
-    series: tuple[tuple[Series, ...], ...]
-
-
-class Worlds:
-    """Worlds to come, in which it works and in which it does not, and what the clock would say."""
-
-    def __init__(
-        self,
-        clock: Clock,
-        vintage: Vintage,
-        posteriors: Sequence[EventPosterior],
-        model: Model,
-        draws: int,
-    ) -> None:
+    def __init__(self, clock: Clock, vintage: Vintage, draws: int) -> None:
         self.clock = clock
         self.vintage = vintage
         self.draws = draws
-        self.x = clock.x
-        self.posteriors = posteriors
-        self.panel = vintage.panel()
+        self.panel: Panel = vintage.panel(clock.indicator)
         self.felt = clock.felt(vintage)
-        # The last months are completed in what is read, so they must be in what is to come.
-        late = f"{model.label}+delay"
-        self.model = model if model.spec.corrects_delay else Model(Delayed(model), late)
-        self.rng = np.random.default_rng(seed_from("track", clock.seed, clock.x.name))
-        self.end = self._month(READS)
-        first = max(self.x.onset[0] - BEFORE * ONE_MONTH, self.panel.month_grid[0])
-        #: All months that an estimator may see.
-        self.months: Months = np.arange(first, self.end + ONE_MONTH)
-        deaths = "all drugs" if self.x.scope == ALL else self.x.scope
-        where = "nation and states" if clock.code == NATION else called(clock.code)
-        #: What the clock reads, in words.
-        self.label = f"{deaths}, {where}"
-        #: The same with the user's series.
-        self.label_with_series = (
-            f"{self.label}, with {', '.join(s.name for s in clock.series)}"
+        reading = clock.reading(self.panel, self.felt)
+        until = np.datetime64(vintage.date, "M") - ONE_MONTH
+        posteriors = clock.posteriors(reading, until=until)
+        #: The user's series as they are known today.
+        self.series = tuple(
+            item.until(until) for item in clock.series if item.months[0] <= until
         )
+        self.worlds = worlds_of(clock, reading, posteriors, self.series)
+        self.now = np.mean([clock.chances(p) for p in posteriors], axis=0)
 
-    def _month(self, k: int) -> np.datetime64:
-        """The k-th month since the onset."""
-        month: np.datetime64 = self.x.onset[0] + (k - 1) * ONE_MONTH
-        return month
-
-    def read(self) -> Expectations:
-        """What the clock is expected to say."""
-        last = self.panel.last_month - YOUNGEST * ONE_MONTH
-        checked = [k for k in CHECKED if self._month(k) > last]
-        if not checked:
-            return (
-                pd.DataFrame(columns=_EXPECTED),
-                None,
-                None,
-                pd.DataFrame(columns=_VALUE),
-            )
-        arms, weight = self.arms()
-        compared = [k for k in SERIES_CHECKED if k in checked] or checked[-1:]
-        chances = self._chances_in(arms, checked=checked, compared=compared)
-        labels = list(dict.fromkeys(label for label, _, _ in chances))
-        label = self.label_with_series if self.clock.series else labels[-1]
-        rows = []
-        for world in arms:
-            for k in checked:
-                values = chances[label, world, k]
-                low, high = np.quantile(values[:, 0], [0.1, 0.9])
-                means = values.mean(axis=0)
-                rows.append(
-                    (str(self._month(k)), k, world, *means, low, high, len(values))
-                )
-        prior = self.clock.before[0]
-
-        def sure(label: str, k: int, odds: float, worlds: int | None = None) -> float:
-            """How sure we are on average whether it works, who began with a chance of ``odds``."""
-            total = 0.0
-            for world in arms:
-                began = _moved(weight, prior, to=odds)
-                share = began if world == "works" else 1.0 - began
-                works = _moved(chances[label, world, k][:worlds, 0], prior, to=odds)
-                total += share * float(np.maximum(works, 1.0 - works).mean())
-            return total
-
-        def month_sure(odds: float) -> np.datetime64 | None:
-            k = _first(checked, [sure(label, k, odds) for k in checked])
-            return None if k is None else self._month(k)
-
-        middle = min(compared, key=lambda k: abs(k - 24))
-        n = min(self.draws, COMPARED)
-        # All are set against the first: the total of all drugs.
-        firsts = [
-            _first(compared, [sure(s, k, 0.5, n) for k in compared]) for s in labels
-        ]
-        lines = []
-        for series, first in zip(labels, firsts):
-            months_earlier = np.nan
-            if first is not None and firsts[0] is not None:
-                months_earlier = float(firsts[0] - first)
-            works = [
-                float(chances[series, world, middle][:n, 0].mean())
-                if world in arms
-                else np.nan
-                for world in _WORLDS
-            ]
-            lines.append(
-                (
-                    series,
-                    series == label,
-                    NOT_WITHIN if first is None else str(self._month(first)),
-                    months_earlier,
-                    middle,
-                    *works,
-                    sure(series, middle, 0.5, n),
-                )
-            )
-        expected = pd.DataFrame(rows, columns=_EXPECTED)
-        value = pd.DataFrame(lines, columns=_VALUE)
-        return expected, month_sure(prior), month_sure(0.5), value
-
-    def _chances_in(
-        self, arms: Mapping[str, Arm], checked: Sequence[int], compared: Sequence[int]
-    ) -> dict[tuple[str, str, int], Floats]:
-        """Chances (W, 3) by what is read, kind of world and months of counts."""
-        names = list(next(iter(arms.values())).counts)
-        chances = {}
-        for name in names:
-            # The clock reads the last of these.
-            is_read = name == names[-1]
-            n = self.draws if is_read else min(self.draws, COMPARED)
-            for k in checked if is_read else compared:
-                for world, arm in arms.items():
-                    for label, values in self.chances(name, arm, k=k, worlds=n).items():
-                        chances[label, world, k] = values
-        return chances
-
-    def chances(self, name: str, arm: Arm, k: int, worlds: int) -> dict[str, Floats]:
-        """Chances (W, 3) in worlds after k months, by what is read."""
-        n = int((self.x.onset[0] - self.months[0]).astype(int)) + k
-        counts = arm.counts[name].until(n, worlds)
-        weights = arm.counts[name].deaths[0, :, :n].mean(axis=1)
-        posteriors = self.clock.estimated(counts, weights, light=True)
-        chances = {name: np.array([self.clock.chances(p) for p in posteriors])}
-        if arm.series and name == self.label:
-            values = []
-            for posterior, several in zip(posteriors, arm.series):
-                series = [item.until(counts.months[-1]) for item in several]
-                values.append(self.clock.chances(with_series(posterior, series)))
-            chances[self.label_with_series] = np.array(values)
-        return chances
-
-    def arms(self) -> tuple[dict[str, Arm], float]:
-        """Both kinds of worlds, and how likely it is today that it works."""
-        beta, timed = self._pool()
-        chances = np.array(self.clock.before)
-        if self.posteriors:
-            chances = np.mean([self.clock.chances(p) for p in self.posteriors], axis=0)
-        fitted = self.model.fit(self.panel)
-        ahead = fitted.forecast(
-            until=str(self.end), draws=self.draws, seed=self.clock.seed
-        )
-        evenly = self.rng.permutation((np.arange(self.draws) + 0.5) / self.draws)
-        works, nothing, backfires = chances
-        does_nothing = evenly * (nothing + backfires) < nothing
-        signs = (np.full(self.draws, -1.0), np.where(does_nothing, 0.0, 1.0))
-        weight = float(works)
-        arms = {}
-        for world, sign, likely in zip(_WORLDS, signs, (weight, 1.0 - weight)):
-            if likely > 1.0 / POOL:
-                rows = _rows_of_signs(beta, sign)
-                arms[world] = self._arm(
-                    world, ahead, beta=beta[rows], timed=timed.at(rows)
-                )
-        return arms, weight
-
-    def _pool(self) -> tuple[Floats, Timings]:
-        """Sizes, 0 for nothing, and timings, as likely as they are today."""
-        prior = self.clock.prior
-        n = POOL
-        if not self.posteriors:
-            beta = self.rng.normal(prior.mean, prior.sd, 20 * n)
-            beta = beta[(beta > prior.low) & (beta < prior.high)]
-            beta = np.resize(beta, n) if beta.size else np.zeros(n)
-            beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
-            return beta, timings_of(self.x, stratified(self.x, n, seed=self.clock.seed))
-        n_each = n // len(self.posteriors)
-        sizes = []
-        timings = []
-        for k, posterior in enumerate(self.posteriors):
-            effects = posterior.draws(n_each, seed_from("track", self.clock.seed, k))
-            sizes.append(effects.beta)
-            timings.append(posterior.timings.at(effects.timing))
-        order = self.rng.permutation(n_each * len(sizes))
-        return np.concatenate(sizes)[order], Timings.joined(timings).at(order)
-
-    def _arm(self, world: str, ahead: Forecast, beta: Floats, timed: Timings) -> Arm:
-        """Worlds with these sizes and timings."""
-        x = self.x
+    def expected(self) -> pd.DataFrame:
+        """Mean chances in worlds in which it works, and in which it does not."""
         clock = self.clock
-        panel = self.panel
-        felt = np.array([self.felt[s] for s in ahead.locations])
-        scale = beta[:, None] * felt * self._own_factors(ahead, timed)
-        last = timed.shape(np.array([panel.last_month]))
-        change = timed.shape(ahead.months) - last
-        course = np.where(ahead.months > panel.last_month, change, 0.0)
-        log = scale[:, :, None] * course[:, None]
-        unreplaced = 1.0 - x.replaced.ppf(self.rng.random(beta.size))
-        tables: Mapping[str, Mapping[str, float]] = self._shares
-        base = ahead
-        steps = [(x, log, unreplaced)]
-        if (last != 0.0).any() and world == "works":
-            # Its trend holds a part of the effect: the model is fitted again without it.
-            mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
-            places = np.array([self.felt[s] for s in panel.locations])
-            past = Begun(x, places[:, None] * mean, unreplaced=float(unreplaced.mean()))
-            adds_up = Applied(ahead, tables, seed=clock.seed).nation is not None
-            less, tables = panel_without(panel, [past], tables=tables, adds_up=adds_up)
-            fitted = self.model.fit(less)
-            base = fitted.forecast(
-                until=str(self.end), draws=self.draws, seed=clock.seed
-            )
-            level = (felt * float(mean[-1]))[None, :, None]
-            steps.insert(0, (x, level, np.full(beta.size, unreplaced.mean())))
-        path, classes = Applied(base, tables, seed=clock.seed).acted(steps)
-        is_past = ~(ahead.months > ahead.last_month)
-        path[:, :, is_past] = ahead.draws[:, :, is_past]
-        for short, part in ahead.beside.items():
-            if short in classes:
-                rows = [ahead.locations.index(s) for s in part.locations]
-                classes[short][:, rows] = np.where(
-                    is_past, part.draws, classes[short][:, rows]
-                )
-        series = tuple(
-            self._ahead_of(w, beta[w], timed=timed) for w in range(beta.size)
-        )
-        counts = self._counts(ahead, {ALL: path, **classes})
-        return Arm(beta, counts, series=series if clock.series else ())
+        worlds = self.worlds
+        since = int((worlds.last - clock.x.onset[0]).astype(int)) + 1
+        months = sorted({max(since + 1, 1), *CHECKED})
+        checked = [k for k in months_checked(clock, worlds, months) if k <= READS]
+        rows = []
+        for world, drawn in self.arms().items():
+            for k in checked:
+                n = worlds.index(clock.month(k))
+                values = np.array([clock.chances(p) for p in worlds.read(drawn, n)])
+                low, high = np.quantile(values[:, aim(clock.x)], [0.1, 0.9])
+                means = values.mean(axis=0)
+                month = str(clock.month(k))
+                rows.append((month, k, world, *means, low, high, len(drawn)))
+        return pd.DataFrame(rows, columns=_EXPECTED)
 
-    def _own_factors(self, ahead: Forecast, timed: Timings) -> Floats:
-        """The states' own factors of the effect, of mean one over the nation's deaths, (W, L)."""
-        is_state = np.array([s in JURISDICTIONS for s in ahead.locations])
-        tau = timed.spread[:, None]
-        z = self.rng.standard_normal((tau.size, len(ahead.locations)))
-        factors = np.where(is_state, np.exp(tau * z - 0.5 * tau**2), 1.0)
-        if self.x.national and is_state.any():
-            deaths = np.where(is_state, ahead.draws.mean(axis=(0, 2)), 0.0)
-            mean = (factors * deaths).sum(axis=1, keepdims=True) / deaths.sum()
-            factors = np.where(is_state, factors / mean, factors)
-        return factors
+    def arms(self) -> dict[str, list[World]]:
+        """Worlds of both kinds; none of what has no chance today."""
+        kinds = (-1, 0, 1)
+        wanted = aim(self.clock.x)
+        arms = {"works": self.worlds.draw(kinds[wanted], self.draws)}
+        rest = self.now.copy()
+        rest[wanted] = 0.0
+        if rest.sum() > NEGLIGIBLE:
+            last = 2 - wanted
+            n = round(self.draws * rest[last] / rest.sum())
+            others = self.worlds.draw(0, self.draws - n)
+            arms["does not work"] = [*others, *self.worlds.draw(kinds[last], n)]
+        if self.now[wanted] <= NEGLIGIBLE:
+            del arms["works"]
+        return arms
 
-    @cached_property
-    def _shares(self) -> dict[str, Mapping[str, float]]:
-        """Shares of the classes in all drugs, by name and location."""
-        return share_tables(self.panel)
+    def placebo(self, newest: pd.Series) -> pd.DataFrame:
+        """The chances of the same counts for onsets up to a year earlier and later."""
+        x = self.clock.x
+        rows = []
+        for months in range(-AROUND, AROUND + 1):
+            onset = tuple(month + months * ONE_MONTH for month in x.onset)
+            three: Sequence[float] = [float(newest[name]) for name in THREE]
+            if months:
+                chances = self._at(replace(x, onset=onset))
+                if chances is None:
+                    continue
+                three = chances.tolist()
+            rows.append((str(onset[0]), *three, months == 0))
+        return pd.DataFrame(rows, columns=_PLACEBO)
 
-    def _counts(
-        self, ahead: Forecast, paths: Mapping[str, Floats]
-    ) -> dict[str, Counts]:
-        """What may be read: the nation's total, the scope's, and the states'."""
-        x = self.x
-        code = self.clock.code
-        before = self.months < ahead.months[0]
+    def _at(self, x: Intervention) -> Floats | None:
+        """The chances for an onset; None where it has no counts, or too few before it."""
+        clock = Clock(x, self.clock.code, None, self.series, seed=self.clock.seed)
+        try:
+            reading = clock.reading(self.panel, self.felt, draws=PLACEBO)
+            if reading.months[-1] < x.onset[0]:
+                return None
+            posteriors = clock.posteriors(reading, until=self.worlds.months[-1])
+        except OdforecastError:
+            return None
+        return np.mean([clock.chances(p) for p in posteriors], axis=0)
 
-        def deaths_of(scope: str, places: Sequence[str]) -> Floats:
-            """Months of places in every world, as counted and then as forecast, (W, S, T)."""
-            panel = self.panel if scope == ALL else self.vintage.panel(scope)
-            months = pd.DataFrame(
-                panel.monthly, panel.locations, panel.month_grid.astype(str)
-            )
-            past = months.reindex(
-                index=list(places), columns=self.months[before].astype(str)
-            )
-            to_come = paths[scope][:, [ahead.locations.index(s) for s in places]]
-            to_come = to_come[:, :, ahead.months >= self.months[0]]
-            worlds = np.repeat(past.to_numpy()[None], len(to_come), axis=0)
-            return np.asarray(
-                np.maximum(np.concatenate([worlds, to_come], axis=2), 0.0)
-            )
-
-        felt = np.array([self.felt[code]])
-        felt_by_all = felt
+    def value_of_information(self, best: Detection) -> pd.DataFrame:
+        """How soon other counts would show it: all drugs, the best there are, and those read."""
+        clock = self.clock
+        x = clock.x
+        known: dict[str, tuple[np.datetime64 | None, pd.DataFrame]] = {}
         if x.scope != ALL:
-            share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
-            felt_by_all = felt * share * (1.0 - x.replaced.mean)
-        place = "nation" if code == NATION else called(code)
-        total = deaths_of(ALL, [code])
-        counts = {
-            f"all drugs, {place}": Counts(
-                self.months, (code,), felt=felt_by_all, deaths=total
-            )
-        }
-        of_scope = deaths_of(x.scope, [code])
-        if x.scope != ALL:
-            label = f"{x.scope}, {place}"
-            counts[label] = Counts(self.months, (code,), felt=felt, deaths=of_scope)
-        if code == NATION:
-            panel = self.panel if x.scope == ALL else self.vintage.panel(x.scope)
-            states = [
-                s
-                for s in panel.locations
-                if s in JURISDICTIONS and s in ahead.locations
-            ]
-            deaths = deaths_of(x.scope, states)
-            fewest = np.nan_to_num(deaths[0][:, before]).min(axis=1, initial=np.inf)
-            enough = fewest >= FEWEST
-            states = [state for state, is_enough in zip(states, enough) if is_enough]
-            if states:
-                counts[self.label] = Counts(
-                    self.months,
-                    tuple(states),
-                    felt=np.array([self.felt[state] for state in states]),
-                    deaths=deaths[:, enough],
-                    nation=of_scope[:, 0],
-                    nation_felt=self.felt[NATION],
-                )
-        return counts
-
-    def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:
-        """The series of one's own, with months to come."""
-        longer = []
-        for series in self.clock.series:
-            assert series.noise is not None
-            ahead = np.arange(series.months[-1] + ONE_MONTH, self.end + ONE_MONTH)
-            walk, error = np.sqrt(series.noise)
-            course = timed.shape(np.concatenate([series.months[-1:], ahead]))[world]
-            steps = np.cumsum(self.rng.normal(0.0, walk, ahead.size))
-            logs = (
-                np.log(series.values[-1])
-                + steps
-                + self.rng.normal(0.0, error, ahead.size)
-            )
-            logs += series.elasticity * beta * (course[1:] - course[0])
-            months = np.concatenate([series.months, ahead])
-            values = np.concatenate([series.values, np.exp(logs)])
-            longer.append(replace(series, months=months, values=values))
-        return tuple(longer)
-
-
-def _rows_of_signs(beta: Floats, signs: Floats) -> Any:
-    """Rows of sizes with the signs asked for, in turn; where there is none, of others."""
-    rows = np.zeros(signs.size, dtype=int)
-    for sign in np.unique(signs):
-        matches = np.flatnonzero(np.sign(beta) == sign)
-        if not matches.size:
-            matches = (
-                np.flatnonzero(beta >= 0.0) if sign >= 0.0 else np.arange(beta.size)
-            )
-        targets = np.flatnonzero(signs == sign)
-        rows[targets] = np.resize(matches, targets.size)
-    return rows
-
-
-def _first(checked: Sequence[int], sure: Sequence[float]) -> int | None:
-    """First month in which we are sure, on the line between the months that are read."""
-    earlier: tuple[int, float] | None = None
-    for k, value in zip(checked, sure):
-        if value >= SURE:
-            if earlier is None:
-                return k
-            k_before, value_before = earlier
-            part = (SURE - value_before) / max(value - value_before, 1e-9)
-            return int(np.ceil(k_before + part * (k - k_before)))
-        earlier = (k, value)
-    return None
-
-
-def _moved(chance_of: Any, prior: float, to: float) -> Any:
-    """A chance as it would be for somebody who began with another one, on the same evidence."""
-    if not 0.0 < prior < 1.0:
-        return chance_of
-    factor = to / (1.0 - to) * (1.0 - prior) / prior
-    return factor * chance_of / (factor * chance_of + 1.0 - chance_of)
+            every = self.vintage.panel()
+            felt = felt_in_all(x, self.felt, share_tables(every))
+            bare = Clock(x, clock.code, None, (), seed=clock.seed)
+            reading = bare.reading(every, felt, draws=COMPLETIONS)
+            posteriors = bare.posteriors(reading, until=reading.months[-1])
+            worlds = worlds_of(bare, reading, posteriors)
+            known[label_of(ALL, clock.code)] = when_known(bare, worlds)
+        known[best.series] = best.month, best.course
+        label = label_of(x.scope, clock.code)
+        if clock.series:
+            label += f", with {', '.join(item.name for item in clock.series)}"
+        if label not in known:
+            known[label] = when_known(clock, self.worlds)
+        first = next(iter(known.values()))[0]
+        rows = []
+        for name, (month, course) in known.items():
+            if course.empty:
+                continue
+            earlier = np.nan
+            if first is not None and month is not None:
+                earlier = float((first - month).astype(int))
+            near = course.iloc[(course["months"] - COMPARED).abs().to_numpy().argmin()]
+            text = NOT_WITHIN if month is None else str(month)
+            at = int(near["months"])
+            rows.append((name, name == label, text, earlier, at, float(near["chance"])))
+        return pd.DataFrame(rows, columns=_VALUE)

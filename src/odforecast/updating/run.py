@@ -363,7 +363,6 @@ class Update:
                 archive=self.archive,
                 on=on,
                 location=place,
-                model=self.model,
                 series=s.series,
                 seed=s.seed,
             )

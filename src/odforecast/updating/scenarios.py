@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from odforecast.errors import DataError, ScenarioError
-from odforecast.models import Model
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.report.page import Table
 from odforecast.say import chance
@@ -95,7 +94,6 @@ def tracked(
     *,
     on: dt.date,
     location: str,
-    model: Model | None = None,
     series: Sequence[Series] = (),
     **options: Any,
 ) -> list[Track]:
@@ -114,9 +112,7 @@ def tracked(
     frozen = [freeze(scenario, out, on=on, onset=onset) for scenario in supply]
     tracks = []
     for closed in frozen:
-        clock = track(
-            closed, archive, location=location, model=model, series=series, **options
-        )
+        clock = track(closed, archive, location=location, series=series, **options)
         folder = out / FOLDER / closed.name
         try:
             (folder / f"{newest}.json").write_text(clock.to_json(), encoding="utf-8")
