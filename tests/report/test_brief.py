@@ -15,11 +15,10 @@ from odforecast.errors import DataError, ScenarioError
 from odforecast.forecasts.text import sentences
 from odforecast.report.annex import prior_figure
 from odforecast.report.brief import (
+    Option,
     assumption,
     bridge,
-    detections,
     mind,
-    options,
     strips,
     write_brief,
     write_briefs,
@@ -151,7 +150,7 @@ def test_of_several_measures_each_works_or_not_and_what_has_begun_is_said(foreca
 
 def test_the_figure_shows_the_numbers_of_the_answer(three):
     one = three.select(["US"])
-    found = options(one, ())
+    found = [Option(answer) for answer in one.answers]
     scale, rows = strips(found)
     table, parts = one.answer(), one.outcomes().drop_duplicates("scenario_id")
     means = table["averted_mean"], parts["averted_mean"]
@@ -171,19 +170,19 @@ def test_the_figure_shows_the_numbers_of_the_answer(three):
 
 
 def test_the_month_it_would_show_is_the_clocks():
-    """Brief and clock read one function on the same release, whatever place and seed they have."""
+    """Brief and clock read one function on one release, whatever model and seed they have."""
     halved = sc.Intervention("halved", sc.Normal(-1.4, 0.2), onset="2026-02", p_null=0.5)
     pinched = replace(halved, name="pinched", size=sc.Normal(-0.02, 0.01))
     both = [sc.Scenario(x.name, (x,)) for x in (halved, pinched)]
     both.append(sc.Scenario("both", (halved, pinched)))
-    fitted = od.get_model("drift").fit(od.bundled().as_of().panel().select(["US", "OH"]))
+    fitted = od.get_model("drift").fit(od.bundled().as_of().panel())
     projection = sc.project(fitted.forecast(until="2027-12", draws=50), both, seed=7)
-    shown = detections(projection, both, code="US", clocks=(), earlier={})
-    months = [o.shown for o in options(projection.select(["US"]), shown)]
+    answers = projection.select(["US"]).answers
+    months = [Option(answer).shown for answer in answers]
     assert re.fullmatch(r"[A-Z][a-z]+ 202[67]", months[0])
     assert months[1:] == ["Not within five years", "Counts cannot tell its parts apart"]
     clock = sc.track(halved, od.bundled(), location="Ohio", draws=2, seed=3)
-    assert clock.detection.to_dict() == shown["halved"].to_dict()
+    assert clock.detection.to_dict() == answers[0].detection.to_dict()
     assert month_name(clock.sure_month) == months[0]
     page = words(write_brief(projection))
     assert f"Halved: {clock.detection.by_size()}" in page
@@ -192,7 +191,7 @@ def test_the_month_it_would_show_is_the_clocks():
 
 def test_the_arithmetic_ends_at_the_answer(three, forecast):
     one = three.select(["US"])
-    found = options(one, ())
+    found = [Option(answer) for answer in one.answers]
     title, steps = bridge(one, found)  # of the first that somebody judged
     row = found[1].numbers
     assert title.startswith("Cooperation resumed, as in November 2023: why −")
@@ -203,16 +202,16 @@ def test_the_arithmetic_ends_at_the_answer(three, forecast):
     share = row["averted_if_works_mean"] / row["baseline"]
     assert values[-2] == pytest.approx(-100 * share, abs=0.5)
     what_if = sc.project(forecast.select(["OH"]), three.scenarios[1], seed=1)
-    _, steps = bridge(what_if, options(what_if, ()))
+    _, steps = bridge(what_if, [Option(answer) for answer in what_if.answers])
     assert steps[-1][0].endswith(" fewer")
     felt = sc.Intervention(
         "felt", sc.Fixed(-0.1), onset="2025-10", exposure={"Ohio": 0.5, "default": 0}
     )
     half = sc.project(forecast.select(["OH"]), sc.Scenario("s", (felt,)), seed=1)
-    _, steps = bridge(half, options(half, ()))
+    _, steps = bridge(half, [Option(answer) for answer in half.answers])
     assert ("−5%", "50% of the effect is felt in Ohio") in steps
     rise = sc.project(forecast.select(["US"]), three.scenarios[3], seed=1)
-    assert bridge(rise, options(rise, ())) is None
+    assert bridge(rise, [Option(answer) for answer in rise.answers]) is None
 
 
 def test_decisions_measures_on_demand_and_sums_of_places_have_words_of_their_own(forecast):

@@ -22,6 +22,7 @@ from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer, Output
 from odforecast.cli.app import Group
 from odforecast.cli.screen import (
+    TEXT,
     Column,
     columns,
     fitted,
@@ -47,9 +48,10 @@ from odforecast.names import TARGET_12MO
 from odforecast.report.annex import prior_figure, short_titles
 from odforecast.report.brief import write_briefs
 from odforecast.report.page import for_spreadsheets
-from odforecast.say import two_digits
+from odforecast.say import chance, two_digits
 from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, answers, judged, scenario_title
+from odforecast.scenario.detection import Detection
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.mechanism import caveat
 from odforecast.scenario.past import WHATEVER
@@ -409,6 +411,18 @@ def _data(projection: od.Projection, meta: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def _dates(projection: od.Projection) -> list[dict[str, Any]]:
+    """When counts would show each scenario in the places that the screen has."""
+    rows = []
+    for answer in projection.answers:
+        if answer.location not in projection.baseline.locations[:SHOWN]:
+            continue
+        keys = {"scenario_id": answer.scenario.name, "location": answer.location}
+        if (known := answer.detection) is not None:
+            rows.append(keys | known.to_dict())
+    return rows
+
+
 def _begun(projection: od.Projection) -> list[str]:
     """The scenarios of which something began by the last known month."""
     last = projection.baseline.last_month
@@ -598,7 +612,7 @@ def run(
         notes.append("Write a brief, tables and draws with --out DIR")
     return Answer(
         text=lambda: _show_answer(projection),
-        data=lambda: _data(projection, meta),
+        data=lambda: _data(projection, meta) | {"detection": _dates(projection)},
         figure=projection.plot,
         notes=notes,
         files=files,
@@ -637,6 +651,32 @@ def _show_answer(projection: od.Projection) -> None:
         click.echo(
             f"\n{len(places) - SHOWN} more places are in data/answer.csv of --out"
         )
+    dated = {
+        id(a.detection): a for a in projection.answers if a.location in places[:SHOWN]
+    }
+    criteria = set()
+    for a in dated.values():
+        if (known := a.detection) is not None:
+            title(f"When counts would show it: {a.title}")
+            show_detection(known, criterion=known.criterion not in criteria)
+            criteria.add(known.criterion)
+
+
+def show_detection(known: Detection, criterion: bool = True) -> None:
+    """When counts would show it, and how likely they are to, by size and months of counts."""
+    say(known.text(criterion), indent="  ")
+    table = known.chances.pivot(index="months", columns="size", values="chance").T
+    if len(table) < 2:
+        return
+    noun = "rise" if known.intervention.rises else "fall"
+    rows = []
+    for size in sorted(table.index, key=abs):
+        name = f"{abs(size)}%" if size else "none"
+        rows.append({"size": name, **table.loc[size]})
+    cells = partial(chance, short=True)
+    months = [Column(f"{k} months", k, form=cells) for k in table.columns]
+    click.echo(f"\nProbability that counts show it, by size of the {noun}:\n")
+    click.echo(lay(rows, [Column(f"{noun} at full strength", "size", TEXT), *months]))
 
 
 def _onsets(item: od.Scenario) -> list[np.datetime64]:

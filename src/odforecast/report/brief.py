@@ -64,7 +64,6 @@ from odforecast.scenario.catalogue import (
     prior_names,
     prior_table,
 )
-from odforecast.scenario.detection import Detection, detection_in
 from odforecast.scenario.distributions import Prior
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import ASKED, NATION, OURS, Intervention
@@ -128,15 +127,13 @@ def write_brief(
     if all(x.onset[1] <= last_month for _, x in _interventions(chosen)):
         subject = "Options began" if len(chosen) > 1 else "It began"
     places = []
-    nation: dict[str, Detection | None] = {}
     for code in codes:
         part = projection.select([code])
         key = re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-") or "place"
         mine = [clock for clock in clocks if clock.location == code]
         place: dict[str, object] = {"key": key, "place": place_name(code)}
-        shown = detections(projection, chosen, code=code, clocks=mine, earlier=nation)
-        place |= first_page(part, chosen, panel=panel, shown=shown, clocks=mine)
-        place |= of_place(part, chosen, shown=shown)
+        place |= first_page(part, chosen, panel=panel, clocks=mine)
+        place |= of_place(part, chosen)
         places.append(place)
     released = published_on(projection.baseline)
     context: dict[str, object] = {
@@ -253,8 +250,6 @@ class Option:
     """One scenario in one place: a row of the figure and of the table of decisions."""
 
     answer: Answer
-    #: The first month that would show that it works, or that none would.
-    shown: str
 
     @property
     def scenario(self) -> Scenario:
@@ -275,10 +270,10 @@ class Option:
     @property
     def shown(self) -> str:
         """The first month that would show that it works, or that none would."""
-        if self.detection is None:
+        if self.answer.detection is None:
             several = len(self.scenario.interventions) > 1
             return "Counts cannot tell its parts apart" if several else "Too few counts"
-        return self.detection.short
+        return self.answer.detection.short
 
     @property
     def what_if(self) -> bool:
@@ -322,14 +317,13 @@ def first_page(
     projection: Projection,
     chosen: Sequence[Scenario],
     panel: Panel | None,
-    shown: Mapping[str, Detection],
     clocks: Sequence[Track] = (),
 ) -> dict[str, object]:
     """What page one shows of the one place of a projection."""
     baseline = projection.baseline
     panel = baseline.panel if panel is None else panel
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
-    choices = options(projection, shown)
+    choices = [Option(answer) for answer in projection.answers]
     scale, rows = strips(choices)
     answer, more = lead(choices, deaths)
     them = "them" if len(choices) > 1 else "it"
@@ -408,22 +402,6 @@ def rules_text(chosen: Sequence[Scenario]) -> str:
     )
 
 
-def options(projection: Projection, shown: Mapping[str, Detection]) -> list[Option]:
-    """Every scenario of a projection of one place, in its order."""
-    out = []
-    for answer in projection.answers:
-        name = answer.scenario.name
-        clock = next((t for t in clocks if t.scenario == name), None)
-        month = answer.shown if clock is None else clock.sure_month
-        shown = "Not within five years"
-        if month is not None:
-            shown = month_name(month)
-        elif clock is None:
-            shown = f"Not by {month_name(projection.baseline.months[-1])}"
-        out.append(Option(answer, shown))
-    return out
-
-
 def strips(choices: Sequence[Option]) -> tuple[Scale, list[Strip | None]]:
     """The figure: a scale for all options, and the marks of each; none of too few draws."""
     means = [float(o.numbers["averted_mean"]) for o in choices]
@@ -481,8 +459,8 @@ def lead(choices: Sequence[Option], deaths: str) -> tuple[str, str]:
     for choice in what_ifs[:2]:
         effect = choice.answer.outcomes[0][2]
         sentences.append(f"{choice.answer.title}, a what-if: {effect}.")
-    found = [o.detection for o in choices if o.detection is not None]
-    if found and all(d.month is None for d in found):
+    dates = [o.answer.detection for o in choices if o.answer.detection is not None]
+    if dates and all(known.month is None for known in dates):
         effect = "it works" if len(choices) == 1 else "any of them works"
         sentences.append(
             f"Death counts alone would not show within five years whether {effect}."
@@ -596,11 +574,7 @@ def second_page(
     }
 
 
-def of_place(
-    projection: Projection,
-    chosen: Sequence[Scenario],
-    shown: Mapping[str, Detection],
-) -> dict[str, object]:
+def of_place(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
     """What page two shows of the one place of a projection."""
     baseline = projection.baseline
     (code,) = baseline.locations
@@ -614,22 +588,32 @@ def of_place(
         "mind": [
             *mind(projection, chosen),
             *signs(chosen),
-            *shown_by_size(chosen, shown),
+            *shown_by_size(projection.answers),
         ],
     }
 
 
-def shown_by_size(
-    chosen: Sequence[Scenario], shown: Mapping[str, Detection]
-) -> list[str]:
+def shown_by_size(choices: Sequence[Answer]) -> list[str]:
     """When counts would show each option: the criterion, the series, and how soon by size."""
     sentences = []
-    for known in shown.values():
+    never = []
+    dated = [(a.title, a.detection) for a in choices if a.detection is not None]
+    for _, known in dated:
         sentences += [known.criterion, f"The best series is {known.counted}."]
-    for scenario in chosen:
-        if scenario.name in shown and shown[scenario.name].by_size():
-            title = f"{scenario_title(scenario)}: " if len(chosen) > 1 else ""
-            sentences.append(f"{title}{shown[scenario.name].by_size()}")
+    for title, known in dated:
+        if len(choices) == 1:
+            sentences.append(known.by_size())
+        elif any(known.soonest.values()):
+            sentences.append(f"{title}: {known.by_size()}")
+        elif known.soonest:
+            never.append(known.highest)
+    if never:
+        sooner = any(any(known.soonest.values()) for _, known in dated)
+        which = "the other" if sooner else "these"
+        sentences.append(
+            f"Of {which} options, no size of change would show within five years (probability "
+            f"{chance(max(never))} at most)."
+        )
     return [" ".join(dict.fromkeys(sentences))] if sentences else []
 
 

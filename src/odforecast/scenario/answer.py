@@ -5,8 +5,9 @@ Means everywhere. A chance is somebody's judgement, and stands with its owner; a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from odforecast.scenario.mechanism import caveat
 from odforecast.scenario.started import added_or_prevented
 
 if TYPE_CHECKING:
+    from odforecast.scenario.detection import Detection
     from odforecast.scenario.intervention import Scenario
     from odforecast.scenario.projection import Projection
 
@@ -45,11 +47,6 @@ CLASS_WARNING = (
 
 #: Said of a scenario that nobody believes or doubts.
 WHAT_IF = "This is a what-if: no probability is attached."
-
-#: A scenario shows in the counts once this share of the courses in which it works lies below (or
-#: above) what one course in twenty without it does.
-POWER = 0.8
-FALSE_ALARMS = 0.05
 
 #: Most interventions of which each combination of working or not is told apart.
 APART = 3
@@ -83,12 +80,17 @@ class Answer:
     cases: tuple[Mapping[str, Any], ...]
     #: Its rows of :meth:`Projection.averted`.
     periods: tuple[Mapping[str, Any], ...]
-    #: The first month whose 12-month count would show that it works; None where none would.
-    shown: np.datetime64 | None
+    #: Finds out when counts would show that it works, which takes seconds.
+    detect: Callable[[], Detection | None]
     #: Whose deaths, in words.
     deaths: str = "deaths"
     #: Of what has begun: what is in the counts already, and what changes later.
     begun: str = ""
+
+    @cached_property
+    def detection(self) -> Detection | None:
+        """When counts would show that it works; None where they cannot say."""
+        return self.detect()
 
     @property
     def title(self) -> str:
@@ -349,25 +351,6 @@ def _in_words(row: Mapping[str, Any], begun: bool) -> tuple[str, str]:
     if begun:
         return added_or_prevented(mean), added_or_prevented(low, high)
     return fewer_or_more(mean), fewer_to_more(low, high)
-
-
-def months_shown(
-    projection: Projection, scenario: Scenario, works: NDArray[np.bool_]
-) -> list[np.datetime64 | None]:
-    """The first month whose 12-month count would show that it works, by place.
-
-    ``works`` says in which draws it does, shape (D,).
-    """
-    base = projection.counted_against(scenario.name).samples()
-    path = projection.forecast(scenario.name).samples()
-    sign = 1 if all(x.rises for x in scenario.interventions) else -1
-    limit = np.quantile(sign * base, 1 - FALSE_ALARMS, axis=0)
-    shows = np.zeros(limit.shape, dtype=bool)
-    if works.any():
-        shows = (sign * path[works] > limit).mean(axis=0) >= POWER
-    shows &= projection.since_onset(scenario.name)
-    months = projection.baseline.months
-    return [months[row.argmax()] if row.any() else None for row in shows]
 
 
 def assumed(probability: float) -> str:

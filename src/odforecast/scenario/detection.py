@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from odforecast.errors import OdforecastError, ScenarioError
+from odforecast.errors import ScenarioError
 from odforecast.geography import called, code_of
 from odforecast.names import INDICATOR_NAMES
 from odforecast.panel import Floats, Panel
@@ -25,21 +25,18 @@ from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.past import felt_by
 from odforecast.scenario.worlds import World, Worlds, worlds_of
 
-if TYPE_CHECKING:
-    from odforecast.scenario.projection import Projection
-
 #: How sure somebody must be who began with even odds, and in what share of the worlds.
 SURE = 0.8
 SHARE = 2.0 / 3.0
 #: Changes of deaths in percent whose chances are worked out, and months of counts after the onset.
-SIZES = (0, 10, 20, 30, 50)
+SIZES = (0, 10, 20, 30, 40)
 #: A size is left out whose prior chance, or that of more, is below this.
 UNLIKELY = 0.02
 AFTER = (12, 18, 24, 36, 60)
 #: Months of counts at which the month is looked for, on the line between them.
 CHECKED = (6, 9, 12, 15, 18, 21, 24, 30, 36, 42, 48, 54, 60)
 #: Simulated worlds of each kind, and draws of the deaths that arrive late.
-WORLDS = 96
+WORLDS = 200
 COMPLETIONS = 4
 #: One seed for all, so that products with seeds of their own agree.
 SEED = 1
@@ -126,30 +123,45 @@ class Detection:
                 f"would show whether it {does} once {month_name(self.month)} is counted, about "
                 "five months later"
             )
+        elif len(self.course):
+            when += f" (probability {chance(self.course['chance'].max())})"
         sentence = f"Counts of {self.counted} {when}."
         return f"{sentence} {self.criterion}" if criterion else sentence
 
+    @property
+    def soonest(self) -> dict[int, int | None]:
+        """Months after which two of three simulations show a change of a size; None: none does."""
+        sizes = {}
+        for size, rows in self.chances.groupby(self.chances["size"].abs()):
+            months = rows.loc[rows["chance"] >= SHARE, "months"]
+            sizes[int(size)] = None if months.empty else int(months.min())
+        sizes.pop(0, None)
+        return sizes
+
+    @property
+    def highest(self) -> float:
+        """The highest chance of a size that would not show within five years."""
+        never = [size for size, months in self.soonest.items() if months is None]
+        rows = self.chances["size"].abs().isin(never)
+        return float(self.chances.loc[rows, "chance"].max())
+
     def by_size(self) -> str:
         """How soon counts would show a change of each size, in a sentence; empty of no size."""
-        parts = []
+        parts: list[str] = []
         never = []
-        highest = 0.0
-        for size in sorted({*self.chances["size"].abs()} - {0}, reverse=True):
-            rows = self.chances[self.chances["size"].abs() == size]
-            months = rows.loc[rows["chance"] >= SHARE, "months"]
-            if months.empty:
+        for size, months in self.soonest.items():
+            if months is None:
                 never.append(size)
-                highest = max(highest, float(rows["chance"].max()))
             else:
-                parts.append(f"{size}% within {months.min()} months")
+                parts.insert(0, f"{size}% within {months} months")
         if never:
             less = " or less" if len(never) > 1 else ""
             parts.append(
-                f"{never[0]}%{less} {NOT_WITHIN} (highest chance {chance(highest)})"
+                f"{max(never)}%{less} {NOT_WITHIN} (probability {chance(self.highest)} at most)"
             )
+        noun = "rise" if self.intervention.rises else "fall"
         if not parts:
             return ""
-        noun = "rise" if self.intervention.rises else "fall"
         return f"By size of the {noun} at full strength: {', '.join(parts)}."
 
 
@@ -200,29 +212,6 @@ def detection(
         *when_known(clock, worlds),
         chances=chances_by_size(clock, worlds),
     )
-
-
-def detection_in(
-    projection: Projection, scenario: str, location: str | None = None
-) -> Detection | None:
-    """When counts would show that a scenario of a projection does what it is there for.
-
-    None where counts cannot say: the scenario has no intervention, or several, which counts do not
-    tell apart, or the counts of its panel are too few. This takes a few seconds.
-    """
-    parts = projection.scenario(scenario).interventions
-    panel = projection.baseline.panel
-    if len(parts) != 1 or panel is None:
-        return None
-    try:
-        return detection(
-            parts[0],
-            panel,
-            projection.place(location),
-            exposures=projection.tables,
-        )
-    except OdforecastError:
-        return None
 
 
 def felt_in_all(

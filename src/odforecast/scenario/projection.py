@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import (
     ForecastError,
+    OdforecastError,
     ScenarioError,
     UnknownNameError,
     one_of,
@@ -52,6 +53,7 @@ from odforecast.scenario.apply import (
     baseline_without,
     share_tables,
 )
+from odforecast.scenario.detection import Detection, detection
 from odforecast.scenario.intervention import NULL, Scenario
 from odforecast.scenario.mechanism import caveat
 from odforecast.scenario.started import check_started, lead
@@ -303,6 +305,8 @@ class Projection(Frozen):
     order : ndarray of int, shape (D,)
         The draws, those with few deaths ahead in the nation first: effects are dealt to the paths
         in this order, so that paths with few and with many deaths get the same mixture.
+    detections : dict of (str, str) to Detection
+        What :meth:`detection` has worked out, by scenario and place; selections share it.
     """
 
     _mappings = ("forecasts", "bases")
@@ -317,6 +321,7 @@ class Projection(Frozen):
     tables: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     bases: Mapping[str, Forecast] = field(default_factory=dict)
     order: NDArray[np.intp] = field(default_factory=lambda: np.arange(0))
+    detections: dict[tuple[str, str], Detection | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._freeze()
@@ -465,7 +470,7 @@ class Projection(Frozen):
         """
         # A sensitivity of the class is worked out on the class.
         source = None if self.source is None else self.source.part(indicator)
-        return self._map(lambda f: f.part(indicator), source=source)
+        return self._map(lambda f: f.part(indicator), source=source, detections={})
 
     def region(self, name: str) -> Projection:
         """A census region as the sum of its jurisdictions, in every draw of every scenario.
@@ -610,7 +615,6 @@ class Projection(Frozen):
             numbers = self._numbers(scenario, span)
             cases = [self._case(scenario, base - path, x) for x in outcomes]
             periods = self._periods(scenario, LEVELS)
-            shown = answer.months_shown(self, scenario, outcomes[0].draws)
             for i, place in enumerate(self.baseline.locations):
                 works = cases[0][i]
                 begun = lead(scenario, self.baseline, deaths, works)
@@ -621,12 +625,34 @@ class Projection(Frozen):
                         numbers=numbers[i],
                         cases=tuple(case[i] for case in cases),
                         periods=tuple(period[i] for period in periods),
-                        shown=shown[i],
+                        detect=partial(self.detection, scenario.name, place),
                         deaths=deaths,
                         begun=begun,
                     )
                 )
         return tuple(answers)
+
+    def detection(self, name: str, location: str | None = None) -> Detection | None:
+        """When counts would show that a scenario does what it is there for.
+
+        None where counts cannot say: it has several interventions, which counts do not tell
+        apart, or the counts of the panel are too few. This takes a few seconds, once.
+        """
+        base = self.baseline if self.source is None else self.source
+        parts = self.scenario(name).interventions
+        if len(parts) != 1 or base.panel is None:
+            return None
+        place = self.place(location)
+        if parts[0].national and NATION in base.panel.locations:
+            # What all states feel alike shows best in the nation's counts.
+            place = NATION
+        if (name, place) not in self.detections:
+            try:
+                known = detection(parts[0], base.panel, place, exposures=self.tables)
+            except OdforecastError:
+                known = None
+            self.detections[name, place] = known
+        return self.detections[name, place]
 
     def _numbers(self, scenario: Scenario, span: NDArray[np.bool_]) -> list[Row]:
         """Rows of :meth:`answer`, one per location."""

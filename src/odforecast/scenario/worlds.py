@@ -312,6 +312,8 @@ class Reader:
         for _ in range(PASSES if spread.any() else 1):
             effect, means, variances = estimator.given_effect(s, spread**2 * square)
             square = means**2 + variances
+        # Without a spread between states all worlds have one variance.
+        variances = np.broadcast_to(variances, means.shape)
         effect = effect + base[:, np.searchsorted(worlds.nodes, source.nodes)]
         none = base[:, np.searchsorted(worlds.nodes, source.none_nodes)]
         until = worlds.months[self.n - 1]
