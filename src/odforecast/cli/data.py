@@ -741,7 +741,6 @@ def check(
             "--as-of",
             "--dataset",
             "--locations",
-            "--accept",
         )
         if len(files) > 1:
             refuse(typed, _ONE_FILE, "--release")

@@ -110,10 +110,10 @@ def columns(
     return "\n".join(line.rstrip() for line in lines if line)
 
 
-def facts(values: Mapping[str, Any], indent: str = "  ") -> str:
+def facts(values: Mapping[str, Any]) -> str:
     """What is known of something, a line each."""
     rows = [[key.replace("_", " "), _fact(value)] for key, value in values.items()]
-    return columns(rows, indent)
+    return columns(rows)
 
 
 def _fact(value: Any) -> str:
@@ -393,9 +393,7 @@ def _compiling() -> Iterator[None]:
 
 
 @contextmanager
-def working(
-    task: str, patience: float = PATIENCE
-) -> Iterator[Callable[[int, int], None] | None]:
+def working(task: str) -> Iterator[Callable[[int, int], None] | None]:
     """Say on a terminal's standard error what is being done, if it takes longer than a moment.
 
     A model that counts its steps (PyMC's sampler does), or a caller that does, has a bar; any other
@@ -429,7 +427,7 @@ def working(
         redirect_stderr=False,
     )
     bar = progress.add_task(task, total=None)
-    timer = threading.Timer(patience, progress.start)
+    timer = threading.Timer(PATIENCE, progress.start)
     timer.daemon = True
 
     def report(text: str, steps: int, total: int) -> None:

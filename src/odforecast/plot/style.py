@@ -57,11 +57,10 @@ CAPTION = 13.0
 TEXT = 12.0
 SMALL = 11.0
 _POINTS = 72.0
-#: Size of a figure of its own in inches; of one that fills a page, and of one on a phone in pixels.
+#: Size of a figure of its own in inches; of one that fills a page, in pixels.
 WIDTH = 760 / _POINTS
 HEIGHT = 400 / _POINTS
 WIDE = (1080.0, 376.0)
-NARROW = (358.0, 300.0)
 _LEGEND: Final[dict[str, Any]] = {
     "frameon": False,
     "fontsize": SMALL,
@@ -151,9 +150,9 @@ def axes_of(n: int, across: int, size: tuple[float, float], **shared: Any) -> li
     return [quiet(axes) for axes in every[:n]]
 
 
-def drawn_on(axes: Axes | None, width: float = WIDTH, height: float = HEIGHT) -> Any:
+def drawn_on(axes: Axes | None, height: float = HEIGHT) -> Any:
     """The axes given, or those of a new figure; spines quiet either way."""
-    return canvas(width, height)[1] if axes is None else quiet(axes)
+    return canvas(WIDTH, height)[1] if axes is None else quiet(axes)
 
 
 def quiet(axes: Any) -> Any:

@@ -166,9 +166,9 @@ def _panel(places: tuple[str, ...], sums: Floats, **fields: Any) -> Panel:
     )
 
 
-def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
+def ordinary() -> Panel:
     """A panel as a release would be: the last counts incomplete, with all CDC says about them."""
-    true = make_panel(places)
+    true = make_panel(PLACES)
     sums = true.reported
     n_time = true.months.size
     # A sum lacks what its own newest months lack.
@@ -221,7 +221,7 @@ def nation() -> Panel:
     return make_panel({NATION: 0.0, **sizes}, n_sums=40)
 
 
-def ordinary_counties(n_sums: int = 30) -> Panel:
+def ordinary_counties() -> Panel:
     """Counties of four states as a release would be: hidden counts, a lost one, not final."""
     states = nation()
     sums = []
@@ -234,9 +234,7 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
         group = counties_of(county.state)
         rank = group.index(by_fips()[county.fips])
         whole = sum(np.exp(-0.9 * k) for k in range(len(group)))
-        months = np.maximum(
-            states.monthly[states.index(county.state), -(n_sums + 11) :], 0.0
-        )
+        months = np.maximum(states.monthly[states.index(county.state), -41:], 0.0)
         sums.append(rolling_sums(rng.poisson(months * np.exp(-0.9 * rank) / whole)))
         urban[county.fips] = str(min(2 + rank, 6))
     counts = np.array(sums)

@@ -233,9 +233,9 @@ def per_year(months: Floats, window: int = WINDOW) -> Floats:
     return np.asarray(filled / filled[-window:].sum())
 
 
-def per_year_total(months: Floats, window: int = WINDOW) -> float:
+def per_year_total(months: Floats) -> float:
     """Deaths of the state in the last twelve months, as :func:`per_year` counts them."""
-    return float(_filled(months, window)[-window:].sum())
+    return float(_filled(months, WINDOW)[-WINDOW:].sum())
 
 
 def _filled(months: Floats, window: int) -> Floats:
