@@ -15,6 +15,7 @@ from mutants import Mutant, draw, mutant_at, mutants
 PACKAGE = Path("src/odforecast")
 #: What is drawn from: globs under the package.
 DRAWN = ("models", "panel*", "vintage", "backtesting")
+NUMBERS = "tests/test_numbers.py"
 #: Prefix of a path under the package -> the tests likely to cover it. Every entry that fits is
 #: run, the longest prefix first; tests that do not exist are skipped.
 LIKELY = {
@@ -26,18 +27,23 @@ LIKELY = {
     "models/own": ("tests/test_own_counts.py",),
     "models/statespace/share": ("tests/models/test_share.py",),
     "models/statespace": ("tests/models/test_dlm.py", "tests/models/test_named_faults.py"),
-    "models": ("tests/models",),
+    "models": ("tests/models", NUMBERS),
     "panel/own": ("tests/test_own_counts.py",),
-    "panel": ("tests/test_panel.py",),
+    "panel": ("tests/test_panel.py", NUMBERS),
     "vintage": ("tests/vintage",),
     "sources": ("tests/sources",),
     "monthly": ("tests/monthly",),
     "months": ("tests/test_panel.py",),
-    "forecasts": ("tests/test_forecast.py", "tests/test_forecast_file.py", "tests/forecasts"),
-    "scoring": ("tests/scoring",),
+    "forecasts": (
+        "tests/test_forecast.py",
+        "tests/test_forecast_file.py",
+        "tests/forecasts",
+        NUMBERS,
+    ),
+    "scoring": ("tests/scoring", NUMBERS),
     "backtest": ("tests/backtesting",),
     "evidence": ("tests/evidence",),
-    "scenario": ("tests/scenario",),
+    "scenario": ("tests/scenario", NUMBERS),
     "report": ("tests/report",),
     "hub": ("tests/test_hub.py", "tests/test_hub_faults.py", "tests/hub"),
     "cli": ("tests/cli",),

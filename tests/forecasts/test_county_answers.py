@@ -125,7 +125,9 @@ def test_ten_are_shown_and_nine_are_not_by_hand(forecast):
 @pytest.mark.parametrize(
     ("draws", "before", "said"),
     [
+        (10.0, None, r"about \d+ fewer than 12 months before; the"),
         (19.0, None, r"about \d+ fewer than 12 months before; the"),
+        (20.0, None, r"about \d+ fewer than 12 months before \(−\d+%\)"),
         (300.0, None, r"about \d+ fewer than 12 months before \(−\d+%\)"),
         (9.0, None, "The probability of fewer than 12 months before is more than 99%"),
         (300.0, 19.0, "about 281 more than 12 months before; the"),

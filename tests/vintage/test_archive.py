@@ -79,8 +79,8 @@ def test_it_answers_with_what_was_known(archive, files):
     assert str(later.date) == DAYS[-1]
     assert later.note == ("the newest stored release, 2024-12-11, is used for 2025-03-01")
     gap = Archive.in_memory({DAYS[i]: read_vsrr(files[i]).table for i in (0, 3)})
-    assert gap.as_of("2024-10-20").note is None
-    assert "80 days old" in gap.as_of("2024-11-30").note
+    assert gap.as_of("2024-10-26").note is None
+    assert "46 days old" in gap.as_of("2024-10-27").note
 
 
 def test_before_the_first_release(archive, tmp_path):
