@@ -24,7 +24,6 @@ from odforecast.models.statespace import kalman as filters
 from odforecast.models.statespace.kalman import (
     Scales,
     draw_counts,
-    drawn,
     kalman,
     level_path,
     prior,
@@ -235,46 +234,6 @@ def incomplete_panel(places: tuple[str, ...], day: dt.date) -> od.Panel:
     return with_counts(panel, reported)
 
 
-def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypatch):
-    loud = replace(DELAYS, noise=0.02, revision_noise=0.001)
-    monkeypatch.setattr(learning, "delays_for", lambda _: loud)
-    calls = []
-    filtering = lambda *a: (calls.append(a), kalman(*a))  # noqa: E731
-    monkeypatch.setattr(filters, "kalman", filtering)
-    panel = incomplete_panel(("CT", "MA", "OH", "MI"), dt.date(2021, 11, 10))
-    fitted = od.get_model("dlm", scales=HAND).fit(panel)
-    (state,) = fitted.inner.states
-    # What is late in April's 30 days, as in a mean month, as all that is filtered.
-    late = deficit(fitted.panel, loud).late[:, -1]
-    np.testing.assert_allclose(calls[-1][7][:, -1], late * 365.2425 / 12 / 30)
-    n, size, draws = 4, state.size, 40_000
-    assert state.incomplete
-    streams = Streams(1, "states", "all", "2021-04")
-    paths = np.empty((draws, len(state.locations), 1))
-    factors, *_ = drawn(state, fitted.panel, 1, draws=draws, streams=streams, out=paths)
-    kept = np.delete(np.arange(state.mean.size), size)
-    mean, cov = state.mean[kept], state.cov[np.ix_(kept, kept)]
-    # Loadings of the level a month ahead, and of the two errors of each place.
-    ahead, late, revision = np.zeros((3, n, kept.size))
-    for i in range(n):
-        ahead[i, [i, size - 1]] = 1.0
-        late[i, size + i] = 1.0
-        revision[i, size + n + i] = 1.0
-    found = np.concatenate([np.log(paths[..., 0]), factors.late, factors.revision], axis=1)
-    load = np.concatenate([ahead, late, revision])
-    expected = load @ cov @ load.T
-    sd = np.sqrt(np.diag(expected))
-    near = 5 * sd[n:].max() / np.sqrt(draws)
-    np.testing.assert_allclose(found[:, n:].mean(axis=0), load[n:] @ mean, atol=near)
-    got = np.cov(found.T)
-    # New innovations are on the levels alone.
-    scale = np.sqrt(np.outer(np.diag(got), np.diag(got)))
-    np.testing.assert_allclose((got / scale)[:, n:], (expected / scale)[:, n:], atol=0.03)
-    # They do go together: a month that looks low is either low or late.
-    strong = np.diag(expected[:n, n : 2 * n]) / (sd[:n] * sd[n : 2 * n])
-    assert (strong > 0.15).all()
-
-
 def logs_together(day: dt.date) -> tuple[FittedDlm, list[tuple[np.ndarray, np.ndarray]]]:
     """A fit, and of each of its filters the covariance of log months: as said, and of draws."""
     fitted = od.get_model("dlm", scales=HAND).fit(incomplete_panel(("US", "MA", "OH", "MI"), day))
@@ -296,7 +255,12 @@ def logs_together(day: dt.date) -> tuple[FittedDlm, list[tuple[np.ndarray, np.nd
 
 def test_logs_of_months_hang_together_as_their_draws_do(monkeypatch):
     monkeypatch.setattr(learning, "delays_for", lambda _: DELAYS)
-    _, covariances = logs_together(dt.date(2021, 7, 14))
+    calls = []
+    filtering = lambda *a: (calls.append(a), kalman(*a))  # noqa: E731
+    monkeypatch.setattr(filters, "kalman", filtering)
+    fitted, covariances = logs_together(dt.date(2021, 7, 14))
+    # What is late in April's 30 days, as in a mean month, as all that is filtered.
+    np.testing.assert_allclose(calls[-1][7][0, -1], fitted.missing.late[0, -1] * 365.2425 / 12 / 30)
     assert [len(said) for said, _ in covariances] == [3 * 15, 15]
     for said, found in covariances:
         scale = np.sqrt(np.outer(np.diag(said), np.diag(said)))

@@ -218,6 +218,7 @@ def test_what_was_lost_is_counted_and_left_out():
 
 def test_calibration_by_hand():
     scores = score_table(400, models=("a",), months=(3,))
+    scores.loc[:3, "pit"] = [0.05, 0.95, 0.05, 0.95]  # the lower edge is within, the upper is not
     held = s.county_coverage(scores, ["horizon"]).iloc[0]
     pit, exact = scores["pit"], scores[scores["scorable"]]
     assert (held["n_bounded"], held["n_exact"]) == (400, len(exact))
