@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from forecast_factory import made, same
-from panel_factory import RELEASE, counts_panel, made_donor
+from panel_factory import RELEASE, counts_panel, made_donor, made_panel
 
 import odforecast as od
 from odforecast.backtesting.unit import contained
@@ -347,6 +347,19 @@ def test_a_delayed_vintage_misses_the_donors_late_arrivals(base):
     assert seen.donor != half.donor
     none = base.delayed(END, donor(late=np.zeros((52, TOLD))))
     assert np.array_equal(none.reported, clean.reported)
+
+
+def test_six_months_of_two_places_miss_late_arrivals_as_on_paper() -> None:
+    late = np.zeros((52, TOLD))
+    late[:, :3] = 0.5, 0.2, 0.1  # of April, March and February
+    late[:, 4] = -0.1  # December, which has closed, gains nothing and loses a tenth
+    months = {"OH": np.full(40, 100.0), "WV": np.full(40, 20.0)}
+    panel = made_panel(months, "2023-06")
+    seen = panel.delayed("2022-04", made_donor(late, final_back=4, age=135))
+    # Twelve months to April miss 50, 20 and 10 and hold 10 too much; those to March 20 and 10.
+    assert seen.reported[0, -6:].tolist() == [1_200, 1_210, 1_210, 1_200, 1_180, 1_130]
+    assert seen.reported[1, -6:].tolist() == [240, 242, 242, 240, 236, 226]
+    assert (str(seen.final_through), str(seen.as_of)) == ("2021-12", "2022-09-12")
 
 
 def test_deaths_of_all_causes_stand_as_they_did_to_the_donors_counts(base):
