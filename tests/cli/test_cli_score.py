@@ -15,6 +15,7 @@ import odforecast as od
 from odforecast.hub import scenarios_to_hub, to_hub, write_hub
 from odforecast.hub import scores as rules
 from odforecast.names import HUB_QUANTILES
+from odforecast.scoring.files import read_simple
 from odforecast.updating import update
 
 run = partial(exits.run, "score")
@@ -29,7 +30,7 @@ QUANTILES = {"wis": 1e-3, "wis_spread": 1e-3, "ae": 1e-3, "log_wis": 1e-5, "cove
 HEAD = "location,month,horizon,level,low,median,high\n"
 US = "US,2024-12,1,0.9,1,2,3\n"
 OWN = "2024-07-10-x.csv"
-LACKS = "no column high, horizon, level, low; it has location, month, lower, median"
+LACKS = "no column for the upper end; it has location, month, lower, median; say which it is"
 UNREADABLE = [
     (HEAD + "US,2024-13,1,0.9,1,2,3\n", "row 2: month '2024-13' is not a month"),
     (HEAD + "US,2024-12,1,0.9,1,two,3\n", "row 2: median 'two' is not a number"),
@@ -39,6 +40,16 @@ UNREADABLE = [
     (HEAD, "no rows"),
     ("location,month,lower,median\nUS,2024-12,1,2\n", LACKS),
 ]
+# US, October and November 2023, 100, 200 and 300, as of 2024-02-28: 0.05, 0.5 and 0.95
+TABLES = [
+    ("2024-02-28-x.csv", "state,quantile,month,value\n" + "".join(
+        f"US,{q},{month},{v}\n" for month in ("Oct 2023", "2023-11")
+        for q, v in ((0.05, 100), (0.95, 300), (0.5, 200)))),
+    ("2024-02-28-x.csv", "Place,period,lower_90,median,upper_90\n"
+     "US,10/2023,100,200,300\nUS,11/2023,100,200,300\nTotal,,200,400,600\n"),
+    ("x.csv", "My forecasts\nForecast date,Location,Month,Low,Median,High,Interval\n"
+     "2024-02-28,US,2023-10-31,100,200,300,0.9\n2024-02-28,US,2023-11-30,100,200,300,0.9\n"),
+]  # fmt: skip
 PART = "part of a run of scenarios, not a file of forecasts; score the folder: "
 
 
@@ -67,6 +78,45 @@ def test_one_file(files, tmp_path):
     assert (scores["truth_release"] == "2025-09-17").all()
     assert (scores["model"] == "hub-baseline").all()
     assert scores["scorable"].all()
+
+
+@pytest.mark.parametrize(("name", "text"), TABLES)
+def test_tables_as_people_have_them(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    table = read_simple(tmp_path / name).table
+    assert table["month"].dt.strftime("%Y-%m").tolist() == ["2023-10", "2023-11"]
+    assert (table["as_of"] == "2024-02-28").all()
+    assert table[["q0.05", "q0.5", "q0.95"]].to_numpy().tolist() == [[100, 200, 300]] * 2
+    out = tmp_path / "scores.csv"
+    done = run(tmp_path / name, "--out", out, code=0)
+    assert "x.csv: read 2 forecasts at 3 levels from '" in " ".join(done.stderr.split())
+    scores = pd.read_csv(out)
+    assert scores["horizon"].tolist() == [1, 2]
+    # WIS of three levels, by hand: half the error of the median, and an interval far below.
+    far = (scores["observed"] - 300) * 2 / 0.1 + 200
+    by_hand = (0.5 * (scores["observed"] - 200) + 0.05 * far) / 1.5
+    assert np.allclose(scores["wis"], by_hand)
+
+
+def test_a_level_and_a_release_are_asked_for(tmp_path):
+    plain = tmp_path / "2024-02-28-x.csv"
+    plain.write_text("location,month,low,median,high\nUS,2023-10,1,2,3\n")
+    asks = "no column for the level of the intervals; say which it is: --column level=90%"
+    assert asks in run(plain, code=1).stderr
+    assert run(plain, "--column", "level=90%", code=0)
+    at_release = plain.rename(tmp_path / "2024-02-15-x.csv")
+    asked = run(at_release, "--column", "level=90%", code=1).stderr
+    assert "no column horizon, and the release of that day is not here; add the months" in asked
+
+
+def test_reference_dates_are_origin_dates(files):
+    table = pd.read_csv(files[0], dtype={"location": str})
+    table.rename(columns={"origin_date": "reference_date"}).to_csv(files[0], index=False)
+    done = run(files[0], code=0)
+    assert "2024-02-15-hub-baseline.csv: read 'reference_date' as origin_date" in " ".join(
+        done.stderr.split()
+    )
+    assert "Forecasts as of 2024-02-15" in done.output
 
 
 def test_two_models_side_by_side(files):
@@ -465,7 +515,7 @@ def test_another_drug_class_is_refused(archive, tmp_path):
     ("files", "asked", "message"),
     [
         *(({OWN: text}, OWN, message) for text, message in UNREADABLE),
-        ({"f.txt": "x"}, "f.txt", "unknown file type '.txt'"),
+        ({"f.txt": "x"}, "f.txt", "no columns in its first line; save it as CSV or .xlsx"),
         ({"changes.csv": "location,month\n", OWN: HEAD}, "", f"score the files in it: {OWN}\n"),
         ({"hub-config/tasks.json": ""}, "", ": a hub; odforecast hub score "),
         ({"scenarios.yaml": "", "answer.csv": "x\n"}, "answer.csv", PART),

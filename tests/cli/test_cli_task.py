@@ -107,7 +107,7 @@ def test_a_file_may_have_the_models_name_behind_the_origins(folder, tmp_path):
     ("name", "change", "words"),
     [
         ("2021-01-01.csv", lambda _: "x\n", "is not named after an origin of task small"),
-        ("{id}.csv", lambda _: "x\n", "no column origin_date"),
+        ("{id}.csv", lambda _: "x\n", "no columns in its first line"),
         ("{id}.csv", lambda text: text.replace(",", ";"), "use commas between columns"),
         ("{id}.csv", lambda text: text.replace(",", "\t"), "use commas between columns"),
         ("{id}.txt", lambda _: "x\n", "contains no forecasts"),

@@ -104,6 +104,7 @@ _PLAUSIBILITY = (
 @opt.add_options(
     opt.what_option("--baseline MODEL", help="Model (file) to compare WIS with."),
     opt.INDICATOR,
+    opt.columns(),
     opt.what_option(
         "--held FILE",
         type=opt.FILE,
@@ -123,6 +124,7 @@ def score(
     data: Data,
     baseline: str | None = None,
     indicator: str = "all-drugs",
+    columns: tuple[tuple[str, str], ...] = (),
     held: Path | None = None,
     truth_as_of: str | None = None,
     min_truth_age: int = opt.FINAL_AGE,
@@ -133,7 +135,8 @@ def score(
 
     FORECASTS are files and folders that odforecast wrote: hub files of quantiles, samples or the
     trend, tables of forecast and nowcast, folders of a saved forecast, of scenarios or of a
-    backtest, and the record.csv of update. For submissions to other hubs: odforecast hub score.
+    backtest, and the record.csv of update. Your own tables have a place, a month, and low, median
+    and high, or quantile and value; --column says which column is what. For submissions to other hubs: odforecast hub score.
 
     Forecasts are compared with the last release, or with that of --truth-as-of or --source. Hub
     files do not say what they count: use --indicator. The file name gives the model:
@@ -146,7 +149,7 @@ def score(
     scenario: first plausibility (the months in which its assumptions were true, from --held), then
     calibration in those months.
     """
-    files = read_any(forecasts)
+    files = read_any(forecasts, dict(columns), say=note)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(TARGET_12MO in file.targets for file in files):
         raise ScoringError("--plot shows 12-month counts, and the files contain none")

@@ -6,9 +6,10 @@ import datetime as dt
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -33,14 +34,15 @@ from odforecast.names import (
     TARGETS,
 )
 from odforecast.panel import Panel
+from odforecast.publication import last_published
 from odforecast.say import quoted
 from odforecast.scoring import Truth, score_hub
 from odforecast.scoring import score as score_forecast
 from odforecast.scoring.columns import METRIC_COLUMNS, regimes
 from odforecast.scoring.files import (
     DAY_IN_NAME,
-    SIMPLE_COLUMNS,
     header_of,
+    is_hub_file,
     read_hub,
     read_simple,
 )
@@ -83,6 +85,8 @@ _PARTS: Final = {
     ),
 }
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet|json)$", re.IGNORECASE)
+#: Days within which CDC publishes its next release.
+_RELEASE_DAYS: Final = 45
 _BACKTEST_KEYS: Final = (
     "as_of",
     "last_month",
@@ -111,9 +115,15 @@ class Forecasts:
     indicator: str = ""
 
 
-def read_any(paths: Sequence[Path]) -> list[Forecasts]:
-    """Read files and folders, whatever each is; a backtest and a record hold several models."""
-    files = [forecasts for path in paths for forecasts in _read(path)]
+def read_any(
+    paths: Sequence[Path], columns: Mapping[str, str], say: Callable[[str], None]
+) -> list[Forecasts]:
+    """Read files and folders, whatever each is; a backtest and a record hold several models.
+
+    ``columns`` are headers of people's own tables, by what the columns are; ``say`` gets a sentence
+    about what was read of each.
+    """
+    files = [forecasts for path in paths for forecasts in _read(path, columns, say=say)]
     labels = _labels(dict.fromkeys(forecasts.model for forecasts in files))
     return [replace(forecasts, model=labels[forecasts.model]) for forecasts in files]
 
@@ -148,7 +158,9 @@ def _labels(names: Iterable[str]) -> dict[str, str]:
     return labels
 
 
-def _read(path: Path) -> list[Forecasts]:
+def _read(
+    path: Path, chosen: Mapping[str, str], say: Callable[[str], None]
+) -> list[Forecasts]:
     """What a file or folder holds."""
     if path.is_dir():
         return _folder(path)
@@ -163,17 +175,19 @@ def _read(path: Path) -> list[Forecasts]:
                 hint=f"score the folder: odforecast score {path.parent}",
             )
     columns = header_of(path)
-    if "median" in columns:
-        simple = read_simple(path)
-        return [
-            _quantiles(model_name(path), path, table=simple.table, levels=simple.levels)
-        ]
     if {"draw", "location", "month"} <= columns:
         raise DataError(
             f"{path}: contains draws without the date they were made",
             hint="score the folder of the run, or quantiles.csv and samples.parquet in it",
         )
-    return [_hub(path, path)]
+    if is_hub_file(path):
+        if "reference_date" in columns and "origin_date" not in columns:
+            say(f"{path.name}: read 'reference_date' as origin_date")
+        return [_hub(path, path)]
+    simple = read_simple(path, chosen, say)
+    return [
+        _quantiles(model_name(path), path, table=simple.table, levels=simple.levels)
+    ]
 
 
 def _rising(levels: Iterable[float]) -> Levels:
@@ -223,9 +237,10 @@ def _quantiles(
 ) -> Forecasts:
     """A table of quantiles, level to column."""
 
-    def scores(truth: Truth, _: PanelOfDay) -> Iterator[pd.DataFrame]:
+    def scores(truth: Truth, panel_of_day: PanelOfDay) -> Iterator[pd.DataFrame]:
         """Scores of the table."""
-        part = score_levels(table, levels, truth=truth)
+        units = _with_horizon(table, path, panel_of_day=panel_of_day)
+        part = score_levels(units, levels, truth=truth)
         if "donor" in table:
             part["donor"] = table["donor"].to_numpy()
         yield part.assign(n_levels=len(levels))
@@ -239,6 +254,37 @@ def _quantiles(
         levels={_rising(levels)},
         indicator=indicator,
     )
+
+
+def _with_horizon(
+    table: pd.DataFrame, path: Path, panel_of_day: PanelOfDay
+) -> pd.DataFrame:
+    """A table with months ahead: counted from the last month of the release of its day."""
+    if table["horizon"].notna().all():
+        return table
+    last_months = [_last_month(day, panel_of_day) for day in table["as_of"]]
+    if None in last_months:
+        raise DataError(
+            f"{path}: no column horizon, and the release of that day is not here",
+            hint="add the months ahead, or get the release: odforecast data fetch --past",
+        )
+    last = np.array(last_months, dtype="datetime64[M]")
+    horizon = (table["month"].to_numpy().astype("datetime64[M]") - last).astype(int)
+    return table.assign(horizon=horizon, last_month=last.astype("datetime64[s]"))
+
+
+def _last_month(day: Any, panel_of_day: PanelOfDay) -> np.datetime64 | None:
+    """The last month published by a day: by the release, or where it is sure, by the calendar."""
+    if pd.isna(day):
+        return None
+    date = day.date()
+    with suppress(ArchiveError):
+        panel = panel_of_day(date)
+        if panel is not None and (date - panel.release).days <= _RELEASE_DAYS:
+            return panel.last_month
+    week = dt.timedelta(days=7)
+    months = {last_published(date - week), last_published(date + week)}
+    return months.pop() if len(months) == 1 else None
 
 
 def _folder(path: Path) -> list[Forecasts]:
@@ -271,11 +317,7 @@ def _is_forecasts(path: Path) -> bool:
     if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
         return False
     columns = header_of(path)
-    return columns >= SIMPLE_COLUMNS or columns >= {
-        "origin_date",
-        "output_type",
-        "value",
-    }
+    return columns >= {"location", "median"} or columns >= {"output_type", "value"}
 
 
 def _saved(path: Path) -> Forecasts:

@@ -7,10 +7,10 @@ import gzip
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from odforecast.names import (
     TARGET_TREND,
     TARGETS,
 )
-from odforecast.say import plain, quoted
+from odforecast.say import listed, number_of, plain, quoted
 from odforecast.sources.cells import (
     check_header,
     days,
@@ -38,7 +38,8 @@ from odforecast.sources.cells import (
     without_index,
 )
 from odforecast.sources.columns import BadCell, Column, Table, needed, state
-from odforecast.sources.read import read_raw as read_table
+from odforecast.sources.read import Limits
+from odforecast.sources.sheet import Sheet, Term, day_parser, month_parser
 
 OUTPUT_TYPES = ("quantile", "sample", "pmf")
 #: Probabilities may miss 1 by this much when read.
@@ -60,7 +61,7 @@ def read_hub(
     Parameters
     ----------
     path : str or Path
-        ``.csv``, ``.csv.gz`` or ``.parquet``.
+        ``.csv``, ``.csv.gz`` or ``.parquet``; ``origin_date`` may be called ``reference_date``.
     levels : sequence of float or None
         Levels every unit with quantiles must have (it may have more); None to accept any.
 
@@ -82,8 +83,11 @@ def read_hub(
     """
     source = Path(path)
     raw = read_raw(source)
+    cells = without_index(raw.cells)
+    if "origin_date" not in cells:
+        cells = cells.rename(columns={"reference_date": "origin_date"})
     table = check_hub(
-        without_index(raw.cells),
+        cells,
         levels=levels,
         source=str(source),
         rows=raw.rows,
@@ -369,12 +373,29 @@ def _is_none(cell: object) -> bool:
 
 # -- Simple tables -------------------------------------------------------------------------------
 
-#: Columns of a simple table: medians and intervals, a row per place, month and interval.
-SIMPLE_COLUMNS: Final = frozenset(
-    {"location", "month", "horizon", "level", "low", "median", "high"}
+_INTERVAL: Final = ("low", "median", "high")
+_TERMS: Final = (
+    Term("location", "the place", "state, jurisdiction, place"),
+    Term(
+        "month",
+        "the month",
+        words="month months date period",
+        without="origin reference forecast last release as issued made ahead",
+        is_date=True,
+    ),
+    Term("day", "the day of the forecast", "forecast date, reference date"),
+    Term("target", "the target"),
+    Term("horizon", "the months ahead", "months ahead, h"),
+    Term("level", "the level", "interval, coverage"),
+    Term("low", "the lower end", words="lower lo"),
+    Term("median", "the median"),
+    Term("high", "the upper end", words="upper hi"),
+    Term("quantile", "the quantile level", "quantile level, tau, probability"),
+    Term("value", "the value", "forecast, deaths, prediction"),
+    Term("reported", "the reported count"),
 )
-#: What makes two rows of a simple table intervals of one forecast.
-_SIMPLE_UNIT = ["location", "month", "target", "horizon"]
+#: What makes two rows of a simple table parts of one forecast.
+_SIMPLE_UNIT = ["as_of", "location", "month", "target", "horizon"]
 #: The day that a file's name begins with.
 DAY_IN_NAME: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})-(?=.)")
 
@@ -389,8 +410,9 @@ class SimpleTable:
         The file.
     table : DataFrame
         A row per place, month and target: ``location`` (CDC's code), ``month``, ``target``,
-        ``horizon``, ``last_month``, a column per quantile level, ``as_of`` where the file's name
-        begins with a day, and ``reported`` where the file has it.
+        ``horizon`` and ``last_month`` (blank where the file does not say them), a column per
+        quantile level, ``as_of`` (the day, by a column or the file's name), and ``reported`` where
+        the file has it.
     levels : dict of float to str
         Quantile levels, rising, and the column of each.
     rows : ndarray of int
@@ -456,99 +478,177 @@ def read_forecasts(
         With file, row, column and value.
     """
     source = Path(path)
-    if "median" not in header_of(source):
+    if is_hub_file(source):
         return read_hub(source, levels)
     simple = read_simple(source)
-    if origin_date is None and "as_of" not in simple.table:
+    day = origin_date or simple.table["as_of"].iloc[0].date()
+    if day != day:
         raise DataError(
             f"{source}: neither the table nor the file name has the day of the forecast",
             hint="name the file by the day and the model: 2024-12-11-model.csv",
         )
-    return simple.to_hub(origin_date or simple.table["as_of"].iloc[0].date(), levels)
+    if simple.table["horizon"].isna().any():
+        raise DataError(f"{source}: no column horizon", hint="add the months ahead")
+    return simple.to_hub(day, levels)
 
 
-def read_simple(path: Path) -> SimpleTable:
-    """Read a table of medians and intervals."""
-    parsers = dict.fromkeys(("level", "horizon"), needed(_value)) | {"location": _place}
-    parsers |= dict.fromkeys(("low", "median", "high", "reported"), _value)
-    names = sorted(SIMPLE_COLUMNS)
-    columns = [
-        Column(name, name, parse=parsers.get(name, str))
-        for name in (*names, "reported", "target")
-    ]
+def read_simple(
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> SimpleTable:
+    """Read a table of medians and intervals, or of quantiles.
+
+    Parameters
+    ----------
+    path : Path
+        A file with the columns ``location``, ``month``, and ``low``, ``median`` and ``high``, or
+        ``quantile`` and ``value``. Without a column ``horizon``, months ahead are blank.
+    columns : mapping of str to str, optional
+        Headers by what the columns are; ``level`` may be a percentage, ``90%``.
+    say : callable, optional
+        Gets a sentence about what was read.
+    """
+    chosen = dict(columns or {})
+    percent = re.fullmatch(r"([0-9]{2}(?:\.[0-9]+)?)%", chosen.get("level", ""))
+    if percent:
+        del chosen["level"]
+    sheet = Sheet(path, Limits(), terms=_TERMS, chosen=chosen)
+    positions = {name: sheet.find(name) for name in sheet.terms}
+    is_long = positions["median"] is None and positions["quantile"] is not None
+    values = ("value",) if is_long else _INTERVAL
+    for name in ("location", "month", *values):
+        positions[name] = sheet.require(name)
+    counts = {sheet.require(name) for name in values}
+    sheet.leave_out({positions["location"]}, counts)
+    unused = (*_INTERVAL, "level") if is_long else ("quantile", "value")
+    frame = {}
+    headers = {}
+    for name, position in positions.items():
+        if position is not None and name not in unused:
+            frame[name] = sheet.cells(position)
+            headers[name] = sheet.headers[position]
+    if not is_long and "level" not in frame:
+        share = percent[1] if percent else _level_in(sheet, headers)
+        frame["level"] = [f"{float(share) / 100:g}"] * len(sheet)
     cells = Table(
-        read_table(path),
-        columns,
-        needs=names,
-        what="a table of medians and intervals",
-        others=True,
+        replace(sheet.raw, cells=pd.DataFrame(frame)),
+        _COLUMNS,
+        what="a table of forecasts",
     )
-    month = cells.months("1999-01")
-    horizon = cells.values("horizon", dtype=int)
-    target = cells.texts("target") if "target" in cells else TARGET_12MO
-    intervals = pd.DataFrame(
-        {
-            "location": cells.texts("location"),
-            "month": month.astype("datetime64[s]"),
-            "target": target,
-            "horizon": horizon,
-            "last_month": (month - horizon * ONE_MONTH).astype("datetime64[s]"),
-        }
-    )
-    for name in ("level", "low", "median", "high", "reported"):
-        if name in cells:
-            intervals[name] = cells.values(name)
-    _check_intervals(cells, intervals)
-    table = intervals.drop_duplicates(_SIMPLE_UNIT)
-    rows = np.asarray(cells.rows)[table.index]
-    table = table.drop(columns=["level", "low", "high"]).reset_index(drop=True)
-    low_columns = {}
-    high_columns = {}
-    for share in sorted(set(intervals["level"]), reverse=True):
-        low = round((1 - share) / 2, 12)
-        suffix = f"_{float(share)!r}"  # all digits: levels may differ in the seventh
-        low_columns[low] = f"low{suffix}"
-        high_columns[round(1 - low, 12)] = f"high{suffix}"
-        ends = intervals[intervals["level"] == share].set_index(_SIMPLE_UNIT)[
-            ["low", "high"]
-        ]
-        table = table.join(ends.add_suffix(suffix), on=_SIMPLE_UNIT)
-    levels = low_columns | {0.5: "median"} | dict(reversed(high_columns.items()))
-    if day := DAY_IN_NAME.match(path.name):
-        try:
-            table["as_of"] = pd.Timestamp(day[1]).as_unit("s")
-        except ValueError:
-            raise DataError(f"{path}: {day[1]} is not a day") from None
+    cells.headers |= headers
+    table, levels, rows = _forecasts(cells, "quantile" if is_long else "level")
+    if say is not None:
+        names = listed([repr(header) for header in headers.values()], 12)
+        text = (
+            f"{number_of(len(table), 'forecast')} at {number_of(len(levels), 'level')}"
+        )
+        sentences = [f"{sheet.name}: read {text} from {names}", *sheet.left_out]
+        if "horizon" not in headers:
+            sentences.append("months ahead count from CDC's last month on that day")
+        say("; ".join(sentences))
     return SimpleTable(path, table, levels=levels, rows=rows)
 
 
-def _check_intervals(cells: Table, intervals: pd.DataFrame) -> None:
-    """Refuse a level that is none, an interval given twice, and forecasts that lack one."""
-    level = intervals["level"]
+def _level_in(sheet: Sheet, headers: Mapping[str, str]) -> str:
+    """The level that both ends have in their names, such as ``low_90``; refused without."""
+    low: list[str] = re.findall("[0-9]{2}", headers["low"])
+    high = re.findall("[0-9]{2}", headers["high"])
+    if len(low) != 1 or low != high:
+        raise DataError(
+            f"{sheet.name}: no column for the level of the intervals",
+            hint="say which it is: --column level=90%",
+        )
+    return low[0]
+
+
+def _forecasts(
+    cells: Table, column: str
+) -> tuple[pd.DataFrame, dict[float, str], np.ndarray]:
+    """A row per forecast with a column per quantile level, the levels, and the first rows."""
+    month = cells.texts("month", month_parser(cells.cells["month"])).astype("M8[M]")
+    horizon: Any = np.full(len(cells), np.nan)
+    last_month = np.full(len(cells), np.datetime64("NaT", "s"))
+    if "horizon" in cells:
+        horizon = cells.values("horizon", dtype=int)
+        last_month = (month - horizon * ONE_MONTH).astype("datetime64[s]")
+    days: Any = _day_in(cells.raw.file)
+    if "day" in cells:
+        days = cells.texts("day", day_parser(cells.cells["day"]))
+    table = pd.DataFrame(
+        {
+            "as_of": pd.to_datetime(days),
+            "location": cells.texts("location"),
+            "month": month.astype("datetime64[s]"),
+            "target": cells.texts("target") if "target" in cells else TARGET_12MO,
+            "horizon": horizon,
+            "last_month": last_month,
+        }
+    )
+    if "reported" in cells:
+        table["reported"] = cells.values("reported")
+    level = cells.values(column)
     outside = ~((level > 0) & (level < 1))
+    reason = "does not lie between 0 and 1"
+    cells.refuse(outside, column, reason, "write 0.9 for 90%")
+    unit = table.groupby(_SIMPLE_UNIT, sort=False, dropna=False).ngroup()
+    _check_unit(cells, column, level=level, unit=unit)
+    if column == "level":
+        low = ((1 - level) / 2).round(12)
+        quantiles = [low, np.full(len(low), 0.5), (1 - low).round(12)]
+        values = [cells.values(name) for name in _INTERVAL]
+    else:
+        quantiles = [level]
+        values = [cells.values("value")]
+    wide = pd.DataFrame(
+        {
+            "unit": np.tile(unit, len(values)),
+            "quantile": np.concatenate(quantiles),
+            "value": np.concatenate(values),
+        }
+    )
+    # The median is in every row of a unit.
+    wide = wide.drop_duplicates(["unit", "quantile"])
+    wide = wide.pivot(index="unit", columns="quantile", values="value")
+    levels = {quantile: f"q{quantile!r}" for quantile in map(float, wide.columns)}
+    first = ~unit.duplicated().to_numpy()
+    wide.columns = list(levels.values())
+    table = table[first].reset_index(drop=True).join(wide)
+    return table, levels, np.asarray(cells.rows)[first]
+
+
+def _check_unit(cells: Table, column: str, level: Any, unit: pd.Series) -> None:
+    """Refuse a level that a forecast has twice or lacks, and a second median of one."""
+    rows = pd.DataFrame({"unit": unit, "level": level})
+    noun = "an interval" if column == "level" else "a quantile"
     cells.refuse(
-        outside.to_numpy(), "level", "does not lie between 0 and 1", "write 0.9 for 90%"
+        rows.duplicated().to_numpy(),
+        column,
+        f"repeats {noun} of this place and month",
+        f"give every {noun.split()[1]} of a place and month once",
     )
-    repeated = intervals.duplicated([*_SIMPLE_UNIT, "level"])
-    hint = "give every interval of a place and month once"
-    cells.refuse(
-        repeated.to_numpy(),
-        "level",
-        "repeats an interval of this place and month",
-        hint,
-    )
-    units = intervals.groupby(_SIMPLE_UNIT, sort=False)
-    n_levels = level.nunique()
-    lacking = units["level"].transform("size") < n_levels
-    why = f"is of a place and month without all {n_levels} levels of the table"
-    cells.refuse(
-        lacking.to_numpy(), "level", why, "give every place and month the same levels"
-    )
-    differs = (
-        units["median"].transform(lambda medians: medians.nunique(dropna=False)) > 1
-    )
-    why = "is not the only median of this place and month"
-    cells.refuse(differs.to_numpy(), "median", why, "give all its rows the same median")
+    n_levels = rows["level"].nunique()
+    lacking = rows.groupby("unit")["level"].transform("size") < n_levels
+    reason = f"is of a place and month without all {n_levels} levels of the table"
+    hint = "give every place and month the same levels"
+    cells.refuse(lacking.to_numpy(), column, reason, hint)
+    if column == "level":
+        medians = pd.Series(cells.values("median")).groupby(unit)
+        differs = medians.transform(lambda values: values.nunique(dropna=False)) > 1
+        reason = "is not the only median of this place and month"
+        hint = "give all its rows the same median"
+        cells.refuse(differs.to_numpy(), "median", reason, hint)
+
+
+def _day_in(name: str) -> str:
+    """The day that the name of a file begins with; blank if there is none."""
+    day = DAY_IN_NAME.match(name)
+    if day is None:
+        return ""
+    try:
+        return str(dt.date.fromisoformat(day[1]))
+    except ValueError:
+        raise DataError(f"{name}: {day[1]} is not a day") from None
 
 
 def _value(text: str) -> float | BadCell:
@@ -565,6 +665,26 @@ def _place(text: str) -> str | BadCell:
         hint = "odforecast backtest --dataset counties scores models of counties"
         return BadCell("is a county, and counties cannot be scored from files", hint)
     return state(text)
+
+
+_COLUMNS = (
+    Column("location", "location", parse=_place),
+    Column("month", "month"),
+    Column("day", "day"),
+    Column("target", "target"),
+    *(
+        Column(name, name, parse=needed(_value))
+        for name in ("horizon", "level", "quantile")
+    ),
+    *(Column(name, name, parse=_value) for name in (*_INTERVAL, "value", "reported")),
+)
+
+
+def is_hub_file(path: Path) -> bool:
+    """Whether a file has the columns of a hub file, or of one that its own reader refuses."""
+    columns = header_of(path)
+    # Where no comma is between them, its reader says so.
+    return not columns or any("output_type" in name for name in columns)
 
 
 def header_of(path: Path) -> frozenset[str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,24 +16,33 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError
 from odforecast.geography.places import called, code_of
 from odforecast.months import ONE_MONTH, month_end, readings
-from odforecast.say import day_name, listed, month_name, number_of, quoted
+from odforecast.say import listed, month_name, number_of, quoted
 from odforecast.sources.columns import (
     BLANKS,
     BadCell,
     Column,
-    Parser,
     Table,
     count,
     month_cell,
     needed,
 )
 from odforecast.sources.read import Limits
-from odforecast.sources.sheet import Sheet, Span, Term, row_range, spans_of, words_of
+from odforecast.sources.sheet import (
+    FIRST,
+    LAST,
+    Sheet,
+    Span,
+    Term,
+    date_parser,
+    day_parser,
+    month_parser,
+    row_range,
+    spans_of,
+    words_of,
+)
 
 #: A list of deaths may have some hundred thousand rows.
 LIMITS = Limits(size=100_000_000)
-_FIRST = np.datetime64("1900-01")
-_LAST = np.datetime64("2200-12")
 _WHOLE = "write the deaths of that month as a whole number; a suppressed month cannot be used"
 _YEAR = re.compile("[12][0-9]{3}")
 _OTHER_DATES = (
@@ -62,6 +70,7 @@ TERMS = (
         "death, number, total, n, value",
         words="deaths count counts fatalities overdose overdoses od ods decedents",
         without=_OTHER_COUNTS,
+        is_sure=False,
     ),
     Term("as_of", "the day of the count"),
     Term("basis", "the definition"),
@@ -204,13 +213,13 @@ def _read_table(
         table, columns = _long(sheet, location, place=place)
     table.refuse_open_end()
     table.refuse_commas("deaths")
-    months = table.values("month", _months(table.cells["month"]), "datetime64[M]")
+    months = table.values("month", month_parser(table.cells["month"]), "datetime64[M]")
     frame = pd.DataFrame({"location": table.texts("location")})
     frame["month"] = months.astype("datetime64[s]")
     frame["deaths"] = table.values("deaths")
     for name in ("as_of", "basis", "indicator"):
         if name in table:
-            days = _days(table.cells[name]) if name == "as_of" else None
+            days = day_parser(table.cells[name]) if name == "as_of" else None
             frame[name] = table.texts(name, days)
     of_place = f" in {called(code_of(place))}" if location is None else ""
     text = f"read {number_of(len(frame), 'month')} of deaths{of_place} from {columns}"
@@ -220,9 +229,6 @@ def _read_table(
 
 def _find_location(sheet: Sheet, place: str) -> int | None:
     """Where the places are; None if all counts are of the one that was asked for."""
-    names = [header.lower() for header in sheet.headers]
-    if "location" in names and "location" not in sheet.chosen:
-        return sheet.position("location")
     position = sheet.find("location")
     if position is None and not place:
         raise DataError(
@@ -404,14 +410,14 @@ def _count_list(sheet: Sheet, place: str) -> tuple[pd.DataFrame, list[str]]:
 def _days_of_list(sheet: Sheet, position: int, header: str) -> NDArray[np.datetime64]:
     """The dates of a list; rows without one are left out."""
     texts = sheet.cells(position)
-    read = _dates(texts)
+    read = date_parser(texts)
     dates = {text: read(text) for text in set(texts) if text.lower() not in BLANKS}
     for row, text in zip(sheet.raw.rows, texts):
         date = dates.get(text)
         reason = "may be two days" if isinstance(date, BadCell) else ""
         if date is not None and not reason:
             month = date.astype("datetime64[M]")
-            if np.isnat(date) or not _FIRST <= month <= _LAST:
+            if np.isnat(date) or not FIRST <= month <= LAST:
                 reason = "is not a date"
         if reason:
             raise DataError(
@@ -440,7 +446,7 @@ def _reported(sheet: Sheet, position: int) -> str:
     return ""
 
 
-# Rows and dates
+# Rows
 
 
 def _keep(sheet: Sheet, header: str, value: str) -> None:
@@ -461,61 +467,3 @@ def _keep(sheet: Sheet, header: str, value: str) -> None:
         text = f"{number_of(n_others, 'row')} with another {header} left out"
         sheet.left_out.append(text)
     sheet.keep(rows)
-
-
-def _dates(texts: Iterable[str], of_months: bool = False) -> Parser:
-    """Parser of dates, whose cells together tell month from day; NaT where a text is none."""
-    numbers = [
-        re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in set(texts)
-    ]
-    day_first = any(found and int(found[1]) > 12 for found in numbers)
-    month_first = any(found and int(found[2]) > 12 for found in numbers) or (
-        of_months and all(found is None or int(found[2]) == 1 for found in numbers)
-    )
-
-    def date(text: str) -> Any:
-        found = readings(text)
-        if len(found) > 1 and day_first == month_first:
-            said = " or ".join(day_name(day.astype(dt.date)) for day in found)
-            hint = "write it as 2025-06-30, or a month as 2025-06"
-            return BadCell(f"may be {said}", hint)
-        if not found:
-            return np.datetime64("NaT", "Y")
-        return found[-1 if day_first else 0]
-
-    return date
-
-
-def _days(texts: Iterable[str]) -> Parser:
-    """Parser of days, as text; blank where there is none."""
-    read = _dates(texts)
-
-    def day(text: str) -> str | BadCell:
-        date = read(text)
-        if isinstance(date, BadCell) or not text:
-            return date if text else ""
-        if np.datetime_data(date.dtype)[0] != "D":
-            return BadCell("is not a day", "write it as 2025-09-01")
-        return str(date)
-
-    return day
-
-
-def _months(texts: Iterable[str]) -> Parser:
-    """Parser of months, and of their first and last days."""
-    read = _dates(texts, of_months=True)
-    hint = "write it as 2025-06"
-
-    def month(text: str) -> Any:
-        date = read(text)
-        if isinstance(date, BadCell):
-            return date
-        unit = np.datetime_data(date.dtype)[0]
-        value = date.astype("datetime64[M]")
-        if unit not in ("M", "D") or not _FIRST <= value <= _LAST:
-            return BadCell("is not a month", hint)
-        if unit == "D" and str(date)[-2:] not in ("01", str(month_end(value).day)):
-            return BadCell("is a day within a month", hint)
-        return value
-
-    return month

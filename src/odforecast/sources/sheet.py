@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from odforecast.errors import DataError, one_of
-from odforecast.months import readings
-from odforecast.say import listed, quoted
-from odforecast.sources.columns import BLANKS, BadCell, letters, month_cell, number
+from odforecast.months import month_end, readings
+from odforecast.say import day_name, listed, quoted
+from odforecast.sources.columns import (
+    BLANKS,
+    BadCell,
+    Parser,
+    letters,
+    month_cell,
+    number,
+)
 from odforecast.sources.read import AGAIN, Limits, read_raw
 
 _TOTAL = re.compile(
     r"(grand |sub|annual |yearly |all )?-?totals?\b|.*\btotals?$|sum$|ytd\b|year to date",
     re.IGNORECASE,
 )
+#: Months of a table: others are slips.
+FIRST = np.datetime64("1900-01")
+LAST = np.datetime64("2200-12")
 #: Columns of a wide table: fewer are no sign of one.
 _LEAST_SPANS = 3
 
@@ -40,6 +52,8 @@ class Term:
         Words of which its header has none.
     is_date : bool
         Whether it is a month or a year: every table has such a column.
+    is_sure : bool
+        Whether a header that is its name is it, whatever other headers may be it, too.
     """
 
     def __init__(
@@ -50,6 +64,7 @@ class Term:
         words: str = "",
         without: str = "",
         is_date: bool = False,
+        is_sure: bool = True,
     ) -> None:
         self.name = name
         self.title = title
@@ -57,6 +72,7 @@ class Term:
         self.words = set(words.split())
         self.without = set(without.split())
         self.is_date = is_date
+        self.is_sure = is_sure
 
     def fits(self, header: str) -> bool:
         """Whether a column with this header may be it."""
@@ -162,8 +178,7 @@ class Sheet:
         if not self._is_header(self.headers):
             raise DataError(
                 f"{self.name}: no row with a column for the month in the first 20 rows",
-                hint="put the column names into one row, or name the columns: "
-                '--column month="Month of death" --column deaths=Deaths',
+                hint="put the names of all columns into one row, or name it: --column month=NAME",
             )
         #: What was left out, in words.
         self.left_out: list[str] = []
@@ -216,6 +231,9 @@ class Sheet:
             return self.position(self.chosen[name])
         term = self.terms[name]
         fits = [i for i, header in enumerate(self.headers) if term.fits(header)]
+        exact = [i for i in fits if letters(self.headers[i]) == letters(name)]
+        if len(exact) == 1 and term.is_sure:
+            return exact[0]
         if len(fits) > 1 and term.is_date:
             # A date of death, and not one of anything else, where only one says so.
             of_death = [
@@ -297,3 +315,64 @@ def _is_number(text: str) -> bool:
 
 def _dated(text: str) -> bool:
     return bool(readings(text)) or not isinstance(month_cell(text), BadCell)
+
+
+# Dates
+
+
+def date_parser(texts: Iterable[str], of_months: bool = False) -> Parser:
+    """Parser of dates, whose cells together tell month from day; NaT where a text is none."""
+    numbers = [
+        re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in set(texts)
+    ]
+    day_first = any(found and int(found[1]) > 12 for found in numbers)
+    month_first = any(found and int(found[2]) > 12 for found in numbers) or (
+        of_months and all(found is None or int(found[2]) == 1 for found in numbers)
+    )
+
+    def date(text: str) -> Any:
+        found = readings(text)
+        if len(found) > 1 and day_first == month_first:
+            said = " or ".join(day_name(day.astype(dt.date)) for day in found)
+            hint = "write it as 2025-06-30, or a month as 2025-06"
+            return BadCell(f"may be {said}", hint)
+        if not found:
+            return np.datetime64("NaT", "Y")
+        return found[-1 if day_first else 0]
+
+    return date
+
+
+def day_parser(texts: Iterable[str]) -> Parser:
+    """Parser of days, as text; blank where there is none."""
+    read = date_parser(texts)
+
+    def day(text: str) -> str | BadCell:
+        date = read(text)
+        if isinstance(date, BadCell) or not text:
+            return date if text else ""
+        if np.datetime_data(date.dtype)[0] != "D":
+            return BadCell("is not a day", "write it as 2025-09-01")
+        return str(date)
+
+    return day
+
+
+def month_parser(texts: Iterable[str]) -> Parser:
+    """Parser of months, and of their first and last days."""
+    read = date_parser(texts, of_months=True)
+    hint = "write it as 2025-06"
+
+    def month(text: str) -> Any:
+        date = read(text)
+        if isinstance(date, BadCell):
+            return date
+        unit = np.datetime_data(date.dtype)[0]
+        value = date.astype("datetime64[M]")
+        if unit not in ("M", "D") or not FIRST <= value <= LAST:
+            return BadCell("is not a month", hint)
+        if unit == "D" and str(date)[-2:] not in ("01", str(month_end(value).day)):
+            return BadCell("is a day within a month", hint)
+        return value
+
+    return month
