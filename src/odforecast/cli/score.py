@@ -136,7 +136,8 @@ def score(
     FORECASTS are files and folders that odforecast wrote: hub files of quantiles, samples or the
     trend, tables of forecast and nowcast, folders of a saved forecast, of scenarios or of a
     backtest, and the record.csv of update. Your own tables have a place, a month, and low, median
-    and high, or quantile and value; --column says which column is what. For submissions to other hubs: odforecast hub score.
+    and high, or quantile and value; --column says which column is what. For submissions to other
+    hubs: odforecast hub score.
 
     Forecasts are compared with the last release, or with that of --truth-as-of or --source. Hub
     files do not say what they count: use --indicator. The file name gives the model:
