@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from panel_factory import with_counts
 
 import odforecast as od
 from odforecast.models import Model
@@ -91,10 +90,6 @@ def cell(paths, value):
     return paths
 
 
-def late(whole):
-    return replace(whole, draws=whole.draws[:, :, 1:], months=whole.months[1:])
-
-
 def recurses(panel, paths):
     return recurses(panel, paths)
 
@@ -103,26 +98,15 @@ LOUD = "[red]stop[/red] :skull: \x1b[31m " + "very " * 200 + "long"
 #: What gives no forecast, and what its reason holds.
 FAILS = {
     "returns_none": (lambda *_: None, "a NoneType, not a Forecast"),
-    "returns_text": (lambda *_: "deaths will fall", "a str, not a Forecast"),
     "exits": (lambda *_: sys.exit("enough"), "SystemExit: enough"),
     "raises_base": (lambda *_: raising(Away("gone")), "Away: gone"),
     "changes_panel": (lambda panel, _: panel.reported.__setitem__(0, 0.0), "read-only"),
     "forces_panel": (lambda panel, paths: force(panel.reported) or paths,
                      "the model changed its panel"),
-    "negative": (lambda _, paths: paths - 1e6, "negative deaths"),
-    "of_sums": (lambda panel, paths: made(panel, paths, target="deaths_12mo"),
-                "paths of deaths_12mo"),
     "not_a_number": (lambda _, paths: cell(paths, np.nan), "not finite"),
-    "infinite": (lambda _, paths: cell(paths, np.inf), "not finite"),
-    "last_months_missing": (lambda _, paths: paths[:, :, :-1], "months to"),
-    "first_months_missing": (lambda panel, paths: late(made(panel, paths)),
-                             "later than the first"),
-    "too_few_draws": (lambda _, paths: paths[1:], "19 draws"),
     "out_of_memory": (lambda *_: raising(MemoryError("no room for the posterior")),
                       "MemoryError: no room for the posterior"),
     "recurses": (recurses, "RecursionError"),
-    "other_panel": (lambda p, paths: made(with_counts(p, p.reported * 2), paths),
-                    "the forecast of another panel"),
     "raises_unprintable": (lambda *_: raising(Unprintable()),
                            "Unprintable: (its message cannot be shown)"),
     "raises_surrogate": (lambda *_: raising(ValueError("bad \udcff byte")),

@@ -374,25 +374,3 @@ def test_all_twelve_counts_of_some_places(nowcast):
     assert row.split()[1:4] == ["2024-09", "3,515", said_of(nowcast, "OH", -11)[0]]
     text = ok("nowcast", *QUICK, "--model", "cdc-predicted", "--locations", "US", "--months", "12")
     assert sum(bool(re.search(r"20\d\d-\d\d  ", x)) for x in text.splitlines()) == 6
-
-
-@pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
-def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, nowcast):
-    out = tmp_path / f"n.{ending}"
-    words = ("nowcast", *QUICK, "--locations", "US,WV", "--table")
-    assert f"table: {out} (24 rows)" in ok(*words, out)
-    want = nowcast[nowcast["location"].isin(["US", "WV"])].reset_index(drop=True)
-    if ending == "json":
-        rows = json.loads(out.read_text())
-        assert rows[0]["complete"] == 100
-        got = pd.DataFrame(rows)
-    else:
-        got = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
-    assert got.columns.tolist() == want.columns.tolist()
-    assert got["location"].tolist() == want["location"].tolist()
-    assert pd.to_datetime(got["month"], format="ISO8601").tolist() == want["month"].tolist()
-    for name in ("reported", "low", "median", "high", "revision", "predicted_unbiased"):
-        np.testing.assert_allclose(got[name], want[name], rtol=1e-6, atol=1e-6)
-    again = tmp_path / f"again.{ending}"
-    ok(*words, again)
-    assert again.read_bytes() == out.read_bytes()

@@ -65,21 +65,6 @@ def files(tmp_path):
     return [write_hub(to_hub(forecast_of(m)), tmp_path / f"2024-02-15-{m}.csv") for m in names]
 
 
-def test_one_file(files, tmp_path):
-    out = tmp_path / "scores.csv"
-    text = run(files[0], "--out", out, code=0).output
-    assert "Forecasts as of 2024-02-15: Number of Drug Overdose Deaths" in text
-    assert "Final counts: reported in release 2025-09-17" in text
-    assert "12-month deaths, US, by months ahead: hub-baseline" in text
-    assert "12-month deaths, WIS by state: every state" in text
-    assert "cannot be scored" not in text
-    scores = pd.read_csv(out)
-    assert len(scores) == 3 * 12
-    assert (scores["truth_release"] == "2025-09-17").all()
-    assert (scores["model"] == "hub-baseline").all()
-    assert scores["scorable"].all()
-
-
 @pytest.mark.parametrize(("name", "text"), TABLES)
 def test_tables_as_people_have_them(tmp_path, name, text):
     (tmp_path / name).write_text(text)

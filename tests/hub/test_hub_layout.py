@@ -32,20 +32,6 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def test_a_real_hub_opens(shared):
-    hub = Hub.open(shared / "hubverse" / "example_hub")
-    assert (hub.admin["name"], hub.file_formats) == ("Example complex forecast hub", ("csv",))
-    found = [*hub.submissions(), *hub.metadata_files(), *hub.target_files("time-series")]
-    assert [hub.relative(p) for p in found] == [
-        "model-output/Flusight-baseline/2022-10-22-Flusight-baseline.csv",
-        "model-metadata/Flusight-baseline.yml",
-        "target-data/time-series.csv",
-    ]
-    assert hub.target_files("oracle-output") == []
-    assert hub.target_data["date_col"] == "target_end_date"
-    assert "team_abbr" in hub.metadata_schema()["properties"]
-
-
 def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder):
     out, target = folder / "model-output", folder / "target-data"
     for name in ("README.md", ".DS_Store", ".git/x.csv", "a-b/.x.csv", "a-b/README", "a-b/x.arrow",

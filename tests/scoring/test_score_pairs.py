@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from odforecast import scoring as s
 from odforecast.hub import check_hub, scenarios_to_hub
 from odforecast.months import ONE_MONTH
 from odforecast.scoring import per_100k, score_hub, summarise
-from odforecast.scoring.columns import METRIC_COLUMNS, columns_of, with_groups
+from odforecast.scoring.columns import METRIC_COLUMNS
 from odforecast.scoring.pairs import _overlapping, cosine_test, default_block
 from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
 from odforecast.scoring.units import revised
@@ -306,23 +305,6 @@ def test_scales():
     assert rates["n_common"] == 8  # of Wyoming: the city has no population of its own
     wyoming = s.per_100k(scores[scores["location"] == "WY"]).groupby("model")["wis"].sum()
     assert rates["ratio"] == pytest.approx(wyoming["a"] / wyoming["b"])
-
-
-def test_results_and_a_single_name_are_taken():
-    rng = np.random.default_rng(0)
-    scores = scores_of({m: rng.gamma(9, 1, (12, 2)) for m in ("a", "b")}, horizon=3)
-    held = SimpleNamespace(scores=scores)
-    for compare in (
-        s.pairwise,
-        s.summarise,
-        partial(s.relative_skill, baseline="b"),
-        partial(s.relative_to_baseline, baseline="b"),
-        lambda x, **keywords: s.diebold_mariano(x, "a", "b", **keywords),
-    ):
-        pd.testing.assert_frame_equal(compare(held), compare(scores))
-        pd.testing.assert_frame_equal(compare(scores, by="level"), compare(scores, by=("level",)))
-    pd.testing.assert_frame_equal(with_groups(scores, "level"), with_groups(scores, ["level"]))
-    assert columns_of("level") == ["level"]
 
 
 def overlapping(rng, n_series, n_months, horizon=12):

@@ -155,22 +155,6 @@ def test_the_limits_are_where_they_are_said_to_be():
     assert quality.too_far(a, a, b, b).tolist() == [[False, True]]
 
 
-def test_every_digit_changed_in_a_sum_is_seen():
-    rng, months = np.random.default_rng(3), TABLE[rows("US")]["month"]
-    for _ in range(40):
-        state = str(rng.choice(["US", *JURISDICTIONS]))
-        month = pd.Timestamp(rng.choice(months))
-
-        def change(x):
-            digits = list(str(int(x)))
-            i = rng.integers(len(digits))
-            digits[i] = str((int(digits[i]) + int(rng.integers(1, 10))) % 10)
-            return float("".join(digits))
-
-        found = contradictions(bent(state, month, change))
-        assert str(month)[:7] in {c.month for c in found}, (state, month)
-
-
 @pytest.mark.slow
 def test_real_releases_are_consistent(real):
     last = None
