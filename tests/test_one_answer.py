@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from commands import ok
 
+import odforecast as od
 from odforecast.hub import read_hub
 from odforecast.updating import read
 
@@ -89,6 +90,14 @@ def test_all_products_give_the_same_deaths_prevented(tmp_path, monkeypatch):
     hub = hub[hub["target_end_date"].astype(str) > "2026"].replace({"location": {"39": "OH"}})
     hub = hub.groupby(["location", "scenario_id"])["value"].sum() / 100
     annex, brief = words("run/brief-annex.html"), words("run/brief.html")
+    # When counts would show it is one month, and one table, in all of them.
+    begun = od.scenario.named(name, onset="2026-01")
+    detection = od.scenario.track(begun, od.bundled(), draws=2, placebo=False).detection
+    plain = detection.to_dict()
+    assert [{key: row[key] for key in plain} for row in shown["detection"]] == [plain, plain]
+    assert detection.text() in screen
+    assert detection.criterion in brief
+    assert detection.by_size() in brief
     for place in ("US", "OH"):
         own = (sums[place]["null"] - sums[place][name]).to_numpy()
         works = (sums["US"]["null"] - sums["US"][name]).to_numpy() > 0

@@ -3,10 +3,12 @@
 import html
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import ok
 from scipy.stats import multivariate_normal
 from test_effects import EVENT, MONTHS
 
@@ -261,10 +263,12 @@ def test_even_odds_keep_how_the_other_half_is_divided():
 
 
 def test_other_dates_stand_beside_the_event(found):
-    table = found.placebo
+    table = found.dates
     assert table["onset"].tolist()[0] == "2024-03"
     # No counts since a later onset.
     assert table["onset"].tolist()[-1] == found.now["month"]
+    assert (table["month"] == found.now["month"]).all()
+    assert (found.placebo["month"] >= found.placebo["onset"]).all()
     own = table[table["event"]]
     assert own["onset"].tolist() == ["2025-03"]
     assert own["works"].item() == found.now["works"]
@@ -272,6 +276,17 @@ def test_other_dates_stand_beside_the_event(found):
     assert found.rank == (1 + higher, len(table))
     assert f"of {len(table)} dates" in found.text()
     assert json.loads(found.to_json())["rank"] == list(found.rank)
+
+
+def test_the_command_gives_the_same_clock(found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ("scenario", "track", "cooperation-resumed", "--onset", "2025-03")
+    (clock,) = json.loads(ok(*asked, "--json", "--out", "clocks"))["clocks"]
+    plain = json.loads(found.to_json())
+    assert clock == json.loads(Path("clocks/cooperation-resumed-US.json").read_text())
+    for part in ("chances", "placebo", "rank", "detection"):
+        assert clock[part] == plain[part]
+    assert Path("clocks/cooperation-resumed-US.svg").stat().st_size > 5000
 
 
 def test_a_larger_fall_shows_earlier_and_none_rarely():

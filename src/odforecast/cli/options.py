@@ -490,6 +490,7 @@ PLACES = add_options(
 PLACES_BESIDE_US = _locations(
     "US", "Places shown beside the US, with commas: Ohio,NYC. Or all."
 )
+CLOCKS = _locations("US", "Places, each with a clock of its own: US,Ohio.")
 DATASET = add_options(
     what_option(
         "--dataset",

@@ -22,7 +22,6 @@ from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer, Output
 from odforecast.cli.app import Group
 from odforecast.cli.screen import (
-    TEXT,
     Column,
     columns,
     fitted,
@@ -35,7 +34,7 @@ from odforecast.cli.screen import (
     working,
 )
 from odforecast.cli.source import Data, Request, Simulation
-from odforecast.cli.when import when
+from odforecast.cli.when import show_detection, track, when
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
 from odforecast.evidence.validate import run_checks
@@ -48,10 +47,9 @@ from odforecast.names import TARGET_12MO
 from odforecast.report.annex import prior_figure, short_titles
 from odforecast.report.brief import write_briefs
 from odforecast.report.page import for_spreadsheets
-from odforecast.say import chance, two_digits
+from odforecast.say import two_digits
 from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, answers, judged, scenario_title
-from odforecast.scenario.detection import Detection
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.mechanism import caveat
 from odforecast.scenario.past import WHATEVER
@@ -140,6 +138,7 @@ def scenario() -> None:
 
 
 scenario.add_command(when)
+scenario.add_command(track)
 
 
 # What there is
@@ -660,23 +659,6 @@ def _show_answer(projection: od.Projection) -> None:
             title(f"When counts would show it: {a.title}")
             show_detection(known, criterion=known.criterion not in criteria)
             criteria.add(known.criterion)
-
-
-def show_detection(known: Detection, criterion: bool = True) -> None:
-    """When counts would show it, and how likely they are to, by size and months of counts."""
-    say(known.text(criterion), indent="  ")
-    table = known.chances.pivot(index="months", columns="size", values="chance").T
-    if len(table) < 2:
-        return
-    noun = "rise" if known.intervention.rises else "fall"
-    rows = []
-    for size in sorted(table.index, key=abs):
-        name = f"{abs(size)}%" if size else "none"
-        rows.append({"size": name, **table.loc[size]})
-    cells = partial(chance, short=True)
-    months = [Column(f"{k} months", k, form=cells) for k in table.columns]
-    click.echo(f"\nProbability that counts show it, by size of the {noun}:\n")
-    click.echo(lay(rows, [Column(f"{noun} at full strength", "size", TEXT), *months]))
 
 
 def _onsets(item: od.Scenario) -> list[np.datetime64]:

@@ -406,7 +406,7 @@ def _deaths_text(count: float) -> str:
 
 
 def chances(track: Any, *, axes: Axes | None = None) -> Axes:
-    """The chance that a scenario works: so far, and as expected if it does and if it does not.
+    """The chance that a scenario works: so far, at other dates, and as expected.
 
     Parameters
     ----------
@@ -417,41 +417,49 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Percent; the bands contain 80% of the simulated worlds.
+        Percent. Gray: the same for onsets up to a year earlier and later, on the newest counts.
+        The bands contain 80% of the simulated worlds.
 
     Examples
     --------
     >>> import odforecast as od
     >>> again = od.scenario.named("cooperation-resumed", onset="2025-03")
-    >>> found = od.scenario.track(again, od.bundled(), model=od.get_model("drift"), draws=2)
+    >>> found = od.scenario.track(again, od.bundled(), draws=2, placebo=False)
     >>> od.plot.chances(found).get_title(loc="left")
     'Chance that cooperation-resumed works, United States'
     """
-    if not all(hasattr(track, name) for name in ("chances", "expected", "sure_month")):
+    if not all(hasattr(track, name) for name in ("chances", "expected", "placebo")):
         raise DataError(
             "a figure of chances needs a track", hint="od.scenario.track(...)"
         )
     ax = drawn_on(axes)
+    aim = track.aim
+    verb = track.does
     so_far = track.chances
-    when = days(np.array(so_far["month"], dtype="datetime64[M]"))
+    start = 100 * float(so_far[aim].iloc[0])
     latest = so_far.iloc[-1]
-    ends: list[Label] = []
-    for name, color, words in (
-        ("nothing", MUTED, "Does nothing"),
-        ("backfires", ORANGE, "Backfires"),
-        ("works", INK, "Works"),
-    ):
-        style = {"lw": 2, "ms": 5} if name == "works" else {"lw": 1.2, "ms": 3}
-        ax.plot(when, 100 * so_far[name], color=color, marker="o", label=words, **style)
-        at = when[-1], 100 * float(latest[name])
-        label(ax, words, at=at, shift=(6, 5), color=color, bold=name == "works")
+    for date, rows in track.placebo.groupby("onset"):
+        before = np.datetime64(str(date)) - ONE_MONTH
+        at = days(np.array([before, *rows["month"]], dtype="datetime64[M]"))
+        own = bool(rows["event"].all())
+        style = {"color": INK, "ls": DOTTED} if own else {"color": MUTED, "alpha": 0.45}
+        ax.plot(
+            at, [start, *100 * rows[aim]], lw=1.5 if own else 0.8, zorder=1, **style
+        )
+    when = days(np.array(so_far["month"], dtype="datetime64[M]"))
+    ax.plot(when, 100 * so_far[aim], "o-", color=INK, lw=2, ms=5)
+    at = when[-1], 100 * float(latest[aim])
+    label(ax, capital(verb), at=at, shift=(6, 5), color=INK, bold=True)
     sentences = [
         f"with counts to {month_name(latest['month'])} it works with {chance(latest['works'])}, "
         f"does nothing with {chance(latest['nothing'])}, backfires with "
         f"{chance(latest['backfires'])}"
     ]
+    if track.rank is not None:
+        sentences.append(f"rank {track.rank[0]} of {track.rank[1]} dates")
+    ends: list[Label] = []
     for world, color, words in (
-        ("works", BLUE, "if it works"),
+        ("works", BLUE, f"if it {verb}"),
         ("does not work", ORANGE, "if it does not"),
     ):
         rows = track.expected[track.expected["world"] == world]
@@ -459,40 +467,31 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
             continue
         ahead = days(np.array([latest["month"], *rows["month"]], dtype="datetime64[M]"))
         middle, low, high = (
-            100 * np.array([latest["works"], *rows[c]])
-            for c in ("works", "works_q10", "works_q90")
+            100 * np.array([latest[aim], *rows[c]])
+            for c in (aim, "works_q10", "works_q90")
         )
-        ax.fill_between(
-            ahead,
-            low,
-            high,
-            color=color,
-            alpha=0.15,
-            lw=0,
-        )
-        ax.plot(
-            ahead,
-            middle,
-            color=color,
-            lw=1.8,
-            ls="--",
-            label=f"Works, expected {words}",
-        )
-        ends.append(
-            (middle[-1], [Line("Works, expected", color), Line(words, color)], 0)
-        )
+        ax.fill_between(ahead, low, high, color=color, alpha=0.15, lw=0)
+        ax.plot(ahead, middle, color=color, lw=1.8, ls="--")
+        ends.append((middle[-1], [Line("Expected", color), Line(words, color)], 0))
         last = rows.iloc[-1]
         month = month_name(last["month"])
         sentences.append(
-            f"{words}, {chance(last['works'])} is expected with counts to {month}"
+            f"{words}, {chance(last[aim])} is expected with counts to {month}"
         )
     levels(ax, "{:g}%".format, unit="chance", at=[0, 20, 50, 80, 100])
+    what_if = "From even odds: a what-if. " if track.intervention.is_what_if else ""
+    gray = ""
+    if len(track.placebo):
+        gray = (
+            "Gray: the same for an event up to a year earlier or later, on the newest counts "
+            "(dotted: this event). "
+        )
     below = (
-        f"{capital(about(track).deaths)}. Any change after {month_name(track.onset)} "
-        "counts, whatever its cause. Dashed: expected. Bands: 80% of simulated worlds."
+        f"{capital(about(track).deaths)}. {what_if}Any change after {month_name(track.onset)} "
+        f"counts, whatever its cause. {gray}Dashed: expected. Bands: 80% of simulated worlds."
     )
-    head = Head(f"Chance that {track.scenario} works, {called(track.location)}", below)
-    sentence = f"Chances that {track.scenario} works: {'; '.join(sentences)}."
+    head = Head(f"Chance that {track.scenario} {verb}, {called(track.location)}", below)
+    sentence = f"{head.title}: {'; '.join(sentences)}."
     return finish(ax, head, said=sentence, labels=ends, time=True)
 
 

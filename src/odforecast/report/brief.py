@@ -611,8 +611,8 @@ def shown_by_size(choices: Sequence[Answer]) -> list[str]:
         sooner = any(any(known.soonest.values()) for _, known in dated)
         which = "the other" if sooner else "these"
         sentences.append(
-            f"Of {which} options, no size of change would show within five years (probability "
-            f"{chance(max(never))} at most)."
+            f"Of {which} options, no size of change would show within five years (at most "
+            f"{chance(max(never))} likely)."
         )
     return [" ".join(dict.fromkeys(sentences))] if sentences else []
 

@@ -157,7 +157,7 @@ class Detection:
         if never:
             less = " or less" if len(never) > 1 else ""
             parts.append(
-                f"{max(never)}%{less} {NOT_WITHIN} (probability {chance(self.highest)} at most)"
+                f"{max(never)}%{less} {NOT_WITHIN} (at most {chance(self.highest)} likely)"
             )
         noun = "rise" if self.intervention.rises else "fall"
         if not parts:

@@ -8,7 +8,7 @@ show it. Beside the event, the same clock is set for every month up to a year ea
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 from odforecast.errors import OdforecastError, ScenarioError, whole
 from odforecast.geography import NATION, called, code_of
-from odforecast.months import ONE_MONTH
+from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
 from odforecast.scenario.apply import share_tables
@@ -41,6 +41,8 @@ from odforecast.scenario.past import WHATEVER
 from odforecast.scenario.worlds import World, worlds_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.vintage import Vintage
 
@@ -50,8 +52,9 @@ WORLDS = 40
 COMPARED = 24
 #: Draws of the deaths that arrive late at each placebo date.
 PLACEBO = 2
-#: Placebo dates lie so many months around the onset at most.
+#: Placebo dates lie so many months around the onset at most, and are read at so many months.
 AROUND = 12
+CUTS = 6
 #: Fewest placebo dates of which a rank says anything.
 FEWEST_DATES = 3
 #: What must be said of months ahead.
@@ -70,7 +73,7 @@ _EXPECTED = [
     "worlds",
 ]
 _VALUE = ["series", "read", "sure_month", "months_earlier", "at", "sure"]
-_PLACEBO = ["onset", *THREE, "event"]
+_PLACEBO = ["onset", "month", *THREE, "event"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,9 +101,10 @@ class Track:
     detection : Detection
         When counts would show that it works, by one criterion for every scenario and product.
     placebo : DataFrame
-        What the same clock says of the same counts for an event in another month: ``onset``,
-        ``works``, ``nothing``, ``backfires``, and ``event`` (whether it is the onset itself). Empty
-        before there are counts since the onset.
+        What the same clock says for an event in another month, each on the counts of the newest
+        release, cut at some months and whole: ``onset``, ``month`` (last month of deaths that is
+        read), ``works``, ``nothing``, ``backfires``, and ``event`` (whether it is the onset
+        itself). Empty before there are counts since the onset.
     value_of_information : DataFrame
         What other counts would say: ``series``, ``read`` (whether the clock reads it),
         ``sure_month`` (text) by the criterion of ``detection``, ``months_earlier`` (than the
@@ -128,7 +132,7 @@ class Track:
             self._now,
             self.detection.text(),
             WHATEVER,
-            "next: print(track), .chances, .expected, .placebo, .detection.chances",
+            "next: print(track), .plot(), .chances, .expected, .placebo, .detection.chances",
         )
 
     def __str__(self) -> str:
@@ -156,13 +160,23 @@ class Track:
         return THREE[aim(self.intervention)]
 
     @property
+    def does(self) -> str:
+        """What it is there for: ``"works"`` or ``"raises deaths"``."""
+        return "raises deaths" if self.intervention.rises else "works"
+
+    @property
+    def dates(self) -> pd.DataFrame:
+        """The newest row of every date of :attr:`placebo`, and its ``rank``, the highest first."""
+        newest = self.placebo.groupby("onset").tail(1)
+        return newest.assign(rank=newest[self.aim].rank(method="min", ascending=False))
+
+    @property
     def rank(self) -> tuple[int, int] | None:
         """Place of the event among all dates, the highest chance first, and their number."""
-        if len(self.placebo) <= FEWEST_DATES:
+        dates = self.dates
+        if len(dates) <= FEWEST_DATES:
             return None
-        values = self.placebo[self.aim]
-        own = float(values[self.placebo["event"]].iloc[0])
-        return 1 + int((values > own).sum()), len(values)
+        return int(dates.loc[dates["event"].astype(bool), "rank"].item()), len(dates)
 
     @property
     def _dated(self) -> pd.DataFrame:
@@ -177,16 +191,20 @@ class Track:
         -------
         DataFrame
             ``kind`` (``"so far"``, ``"if it works"``, ``"if it does not"``, ``"another date"``),
-            ``release`` (text; empty where expected), ``month`` (last month of counts; of another
-            date its onset), ``works``, ``nothing``, ``backfires``.
+            ``onset``, ``release`` (text; empty where expected), ``month`` (last month of counts),
+            ``works``, ``nothing``, ``backfires``.
         """
         kinds = dict(zip(_WORLDS, ("if it works", "if it does not")))
         ahead = self.expected.assign(kind=self.expected["world"].map(kinds), release="")
         dates = self.placebo[~self.placebo["event"].astype(bool)]
-        dates = dates.rename(columns={"onset": "month"})
         dates = dates.assign(kind="another date", release="")
-        names = ["kind", "release", "month", *THREE]
-        parts = [self._dated.assign(kind="so far")[names], ahead[names], dates[names]]
+        so_far = self._dated.assign(kind="so far")
+        parts = [
+            table.assign(onset=table.get("onset", str(self.onset)))
+            for table in (so_far, ahead, dates)
+        ]
+        names = ["kind", "onset", "release", "month", *THREE]
+        parts = [part[names] for part in parts]
         return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
     def to_json(self) -> str:
@@ -267,13 +285,14 @@ class Track:
         if self.rank is None:
             return []
         rank, n = self.rank
-        values = self.placebo[self.aim]
-        first, last = self.placebo["onset"].iloc[[0, -1]]
+        dates = self.dates
+        values = dates[self.aim]
+        first, last = map(month_name, dates["onset"].iloc[[0, -1]])
         place = "highest" if rank == 1 else f"{ordinal(rank)} highest"
         return [
-            f"On the same counts, an event in any month from {month_name(first)} to "
-            f"{month_name(last)} would get {chance(values.min())} to {chance(values.max())}. "
-            f"The chance for {month_name(self.onset)} is the {place} of {n} dates."
+            f"On the same counts, an event in any month from {first} to {last} would get "
+            f"{chance(values.min())} to {chance(values.max())}. The chance for "
+            f"{month_name(self.onset)} is the {place} of {n} dates."
         ]
 
     def _ahead(self) -> list[str]:
@@ -282,7 +301,7 @@ class Track:
             return [
                 "The clock has run out: it reads five years of counts after the onset."
             ]
-        does = "raises deaths" if self.intervention.rises else "works"
+        does = self.does
         odds = " from even odds" if self.intervention.is_what_if else ""
         lines = []
         for world, words in zip(_WORLDS, (f"If it {does}", "If it does not")):
@@ -312,6 +331,12 @@ class Track:
             f"Chance that counts show it after {months} months if it is so, by what is read: "
             f"{'; '.join(parts)}."
         ]
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """The chance with each release and at other dates; see :func:`odforecast.plot.chances`."""
+        from odforecast.plot import chances
+
+        return chances(self, axes=axes)
 
 
 def ordinal(number: int) -> str:
@@ -363,7 +388,7 @@ def track(
         Series of one's own that the clock reads beside the counts.
     placebo : bool
         Whether the clock is also set for the 12 months before and after the onset, on the newest
-        release. This takes about half a minute.
+        release. This takes about a minute.
     draws : int
         Simulated worlds in which it works, and as many in which it does not.
     seed : int
@@ -489,29 +514,35 @@ class Ahead:
     def placebo(self, newest: pd.Series) -> pd.DataFrame:
         """The chances of the same counts for onsets up to a year earlier and later."""
         x = self.clock.x
+        first = x.onset[0] + (1 - AROUND) * ONE_MONTH
+        step = int(np.ceil((self.worlds.last - first).astype(int) / CUTS))
+        cuts = np.arange(first, self.worlds.last, max(step, 1) * ONE_MONTH)
         rows = []
         for months in range(-AROUND, AROUND + 1):
             onset = tuple(month + months * ONE_MONTH for month in x.onset)
-            three: Sequence[float] = [float(newest[name]) for name in THREE]
-            if months:
-                chances = self._at(replace(x, onset=onset))
-                if chances is None:
-                    continue
-                three = chances.tolist()
-            rows.append((str(onset[0]), *three, months == 0))
-        return pd.DataFrame(rows, columns=_PLACEBO)
+            for month, chances in self._at(replace(x, onset=onset), cuts):
+                rows.append((str(onset[0]), str(month), *chances, months == 0))
+        table = pd.DataFrame(rows, columns=_PLACEBO)
+        own = table["event"] & (table["month"] == newest["month"])
+        table.loc[own, list(THREE)] = [float(newest[name]) for name in THREE]
+        return table
 
-    def _at(self, x: Intervention) -> Floats | None:
-        """The chances for an onset; None where it has no counts, or too few before it."""
+    def _at(
+        self, x: Intervention, cuts: Months
+    ) -> Iterator[tuple[np.datetime64, Floats]]:
+        """The chances for an onset at each month; none where it has no counts, or too few."""
         clock = Clock(x, self.clock.code, None, self.series, seed=self.clock.seed)
         try:
             reading = clock.reading(self.panel, self.felt, draws=PLACEBO)
-            if reading.months[-1] < x.onset[0]:
-                return None
-            posteriors = clock.posteriors(reading, until=self.worlds.months[-1])
         except OdforecastError:
-            return None
-        return np.mean([clock.chances(p) for p in posteriors], axis=0)
+            return
+        last = reading.months[-1]
+        for month in [*cuts[cuts < last], last]:
+            if month < x.onset[0]:
+                continue
+            counts = reading.until(int((month - reading.months[0]).astype(int)) + 1)
+            posteriors = clock.posteriors(counts, until=month)
+            yield month, np.mean([clock.chances(p) for p in posteriors], axis=0)
 
     def value_of_information(self, best: Detection) -> pd.DataFrame:
         """How soon other counts would show it: all drugs, the best there are, and those read."""

@@ -102,8 +102,6 @@ def tracked(
     Each scenario has one intervention; the status quo is passed over. ``options`` go to
     :func:`odforecast.scenario.track`.
     """
-    from odforecast import plot
-
     newest = archive.as_of(archive.last_seen).date
     supply = [scenario for scenario in scenarios if not scenario.is_null]
     for scenario in supply:
@@ -113,22 +111,29 @@ def tracked(
     tracks = []
     for closed in frozen:
         clock = track(closed, archive, location=location, series=series, **options)
-        folder = out / FOLDER / closed.name
-        try:
-            (folder / f"{newest}.json").write_text(clock.to_json(), encoding="utf-8")
-            clock.to_frame().to_csv(
-                folder / f"{newest}.csv",
-                index=False,
-                float_format="%.4f",
-                lineterminator="\n",
-            )
-            plot.save(plot.chances(clock), folder / f"{newest}.svg")
-        except OSError as error:
-            raise DataError(
-                f"cannot write into {folder}: {error.strerror or error}"
-            ) from error
+        write_track(clock, out / FOLDER / closed.name, name=str(newest))
         tracks.append(clock)
     return tracks
+
+
+def write_track(clock: Track, folder: Path, name: str) -> None:
+    """A clock as JSON, as a table and as a figure, in a folder."""
+    from odforecast import plot
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(clock.to_json(), encoding="utf-8")
+        clock.to_frame().to_csv(
+            folder / f"{name}.csv",
+            index=False,
+            float_format="%.4f",
+            lineterminator="\n",
+        )
+        plot.save(plot.chances(clock), folder / f"{name}.svg")
+    except OSError as error:
+        raise DataError(
+            f"cannot write into {folder}: {error.strerror or error}"
+        ) from error
 
 
 def lacking(scenarios: Sequence[Scenario], out: Path, release: dt.date) -> bool:
