@@ -13,7 +13,7 @@ import odforecast as od
 from bench_effects import GENERATORS
 from odforecast.cli import main
 from odforecast.errors import ScenarioError
-from odforecast.evidence import calibration, detect, hindcast, placebo
+from odforecast.evidence import calibration, hindcast, placebo, validate
 from odforecast.evidence.check import Check, CheckResult, Rung
 from odforecast.evidence.validate import CHECKS, Setting, run_checks
 from odforecast.names import SYNTHETIC_OPIOIDS
@@ -143,7 +143,7 @@ def test_leave_one_episode_out(panel, setting):
 
 @pytest.mark.slow
 def test_detectable_effect_shrinks_with_data(panel):
-    result = detect.check_detectable(panel.select(["OH", "PA", "CA"]), after=(3, 12, 24))
+    result = validate.check_detectable(panel.select(["OH", "PA", "CA"]), after=(3, 12, 24))
     # A year of upheaval near another onset makes a point of difference; months make twenty.
     least = result.table["minimum_percent"].to_numpy()
     assert (np.diff(least) > -1.0).all()
@@ -152,14 +152,14 @@ def test_detectable_effect_shrinks_with_data(panel):
     none = "months after an onset show no effect"
     for months, said in ((400, "too few"), (1, f"1 {none}"), (-3, f"-3 {none}")):
         with pytest.raises(ScenarioError, match=said):
-            detect.check_detectable(panel.select(["US"]), after=(months,))
+            validate.check_detectable(panel.select(["US"]), after=(months,))
     # Of few deaths three months say nearly nothing, and the prior says nothing: .82 with it.
-    assert detect.check_detectable(panel.select(["WY"]), after=(3,)).table["sd"].item() > 0.9
+    assert validate.check_detectable(panel.select(["WY"]), after=(3,)).table["sd"].item() > 0.9
 
 
 def test_past_effect_reports_what_the_data_said(setting):
     x = named_intervention("cooperation-suspended", onset="2022-08")
-    posterior, report = detect.past_effect(setting.panel(x.scope), x, timings=64)
+    posterior, report = validate.past_effect(setting.panel(x.scope), x, timings=64)
     assert report.prior_dominated
     assert report == posterior.summary()
     assert 1 / 3 < report.bayes_factor < 3
@@ -167,7 +167,7 @@ def test_past_effect_reports_what_the_data_said(setting):
 
 @pytest.mark.slow
 def test_identifiability_of_past_events(setting):
-    table = detect.check_identifiability(setting.panel, setting.shares, timings=64).table
+    table = validate.check_identifiability(setting.panel, setting.shares, timings=64).table
     table = table.set_index("event")
     assert len(table) == 6
     assert table.loc["class-scheduled", "prior_dominated"]
@@ -212,8 +212,8 @@ def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, mo
     def event(name):
         return replace(past_event(name), scope="all-drugs", exposure="fentanyl-share")
 
-    monkeypatch.setattr("odforecast.evidence.detect.past_event", event)
-    table = detect.check_identifiability(setting.panel, shares, timings=16).table
+    monkeypatch.setattr("odforecast.evidence.validate.past_event", event)
+    table = validate.check_identifiability(setting.panel, shares, timings=16).table
     assert asked == [str(np.datetime64(m, "M") - np.timedelta64(1, "M")) for m in table["month"]]
 
 

@@ -71,6 +71,21 @@ def test_draws_of_normal_quantiles_are_normal_and_independent_from_month_to_mont
     np.testing.assert_allclose(draws, centre + spread * normal, atol=1e-9)  # tails too
 
 
+@given(
+    st.lists(st.floats(-50, 50), min_size=len(forms.LEVELS), max_size=len(forms.LEVELS)),
+    st.integers(0, 9),
+)
+def test_draws_have_the_quantiles_they_are_made_of(values: list[float], seed: int) -> None:
+    given_ = np.sort(np.array(values))
+    made = forms.Marginals(lambda horizon: np.repeat(given_[:, None], horizon, axis=1))
+    draws = made.draw(1, 4000, RNG(seed))[:, 0]
+    for level, value in zip(forms.LEVELS, given_):
+        # Of 4,000 draws the share below each quantile, five standard errors either way.
+        off = 5 * np.sqrt(level * (1 - level) / 4000)
+        assert (draws < value - 1e-9).mean() <= level + off
+        assert (draws <= value + 1e-9).mean() >= level - off
+
+
 class Thing:
     def __init__(self, a: Any = 1, b: Any = None) -> None:
         self.a, self.b = a, b
