@@ -24,6 +24,7 @@ from odforecast.models.delay.constants import delays_for
 from odforecast.models.statespace.kalman import State, of_the_nation
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
 from odforecast.panel import Own, Panel
+from odforecast.panel.own import common
 from odforecast.report.site import write_report, write_site
 from odforecast.seeds import Streams
 
@@ -104,6 +105,16 @@ def test_rows_without_a_day_were_known_today(panel, monkeypatch):
     # What is cut or made up is seen from its own day.
     past = panel.cut("2024-06")
     assert past.with_counts(counts(past)).as_of == past.as_of
+
+
+def test_months_that_both_have_begin_after_the_last_gap_of_cdcs() -> None:
+    grid = np.arange("2024-01", "2024-09", dtype="M8[M]")
+    cdc = np.array([[1.0, np.nan, 3.0, 4.0, np.nan, 6.0, 7.0, 8.0]])
+    panel = Mock(month_grid=grid, monthly=cdc, locations=("OH",))
+    own = Mock(of=lambda _: (grid[1:], np.arange(102.0, 109.0), None))
+    months, deaths, theirs = common(panel, own, "OH")
+    assert months.astype(str).tolist() == ["2024-06", "2024-07", "2024-08"]
+    assert (deaths.tolist(), theirs.tolist()) == ([106.0, 107.0, 108.0], [6.0, 7.0, 8.0])
 
 
 #: A change of a good frame, and what the refusal says.

@@ -434,11 +434,15 @@ def test_a_part_lies_within_the_whole_in_every_draw(forecasts, kind):
 
 @pytest.mark.parametrize("month", ["2018-12", "2021-06", "2024-04"])
 def test_known_months_are_whole_and_add_up_to_the_counts(panel, month):
-    inputs = od.get_model("dlm").fit(panel.cut(month)).inner.classes[SHORT].inputs
+    fitted = od.get_model("dlm").fit(panel.cut(month))
+    inputs = fitted.inner.classes[SHORT].inputs
+    made = fitted.forecast(1, draws=2).part(SHORT)
+    before = dict(zip(made.locations, made.known, strict=True))
     reported = inputs.panel.reported[:, -12:]
     sums = rolling_sums(inputs.shown)
     for row, place in enumerate(inputs.units):
         if place != "US":
+            np.testing.assert_array_equal(before[place], inputs.shown[row, -11:])
             shown = reported[inputs.panel.index(place)]
             known = ~np.isnan(shown)
             assert np.array_equal(sums[row][known], shown[known])

@@ -197,5 +197,5 @@ def test_a_small_part_is_binomial_by_hand(p, z, deaths):
 
 def test_the_nearest_values_within_bounds_add_up_to_zero_by_hand():
     low, high = np.full((2, 3), -2.0), np.full((2, 3), 2.0)
-    found = within_bounds(np.array([[5.0, -1.0, -1.0], [1.0, 0.0, -1.0]]), low, high)
-    np.testing.assert_allclose(found, [[2.0, -1.0, -1.0], [1.0, 0.0, -1.0]], atol=1e-9)
+    found = within_bounds(np.array([[5.0, -1.0, -1.0], [4.0, 0.0, -1.0]]), low, high)
+    np.testing.assert_allclose(found, [[2.0, -1.0, -1.0], [2.0, -0.5, -1.5]], atol=1e-9)
