@@ -226,6 +226,14 @@ def test_what_is_no_panel_triangle_or_donor_is_refused(panel, make, said):
         make(panel)
 
 
+def test_a_year_without_deaths_known_on_the_first_of_its_last_month_is_a_panel() -> None:
+    months = [f"2020-{month:02}" for month in range(1, 13)]
+    frame = pd.DataFrame({"location": "OH", "month": months, "reported": 0.0})
+    year = Panel.from_frame(frame, as_of="2020-12-01")
+    assert year.reported.tolist() == [[0.0] * 12]
+    assert "Ohio" in year._repr_html_()
+
+
 @pytest.fixture(scope="module")
 def released() -> Panel:
     return ordinary()

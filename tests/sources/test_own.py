@@ -328,7 +328,7 @@ def test_people_of_a_panel(panel):
     )
     assert with_people.data_hash != panel.data_hash
     assert with_people.select("10003").residents == {"10003": 575_000}
-    none = with_population(panel, people(("10001", np.nan), ("10003", 1), year=0))
+    none = with_population(panel, people(("10001", np.nan), ("10003", 1)).drop(columns="year"))
     assert none.residents == {"10003": 1}
     assert "rates are per resident: people of a year that the table does not say" in none.notes
     mixed = pd.concat([people(("10001", 9), ("10003", 9)), people(("10005", 9), year=2020)])
