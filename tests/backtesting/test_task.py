@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from toys import same
 
 import odforecast as od
@@ -272,6 +274,22 @@ def test_files_that_are_none(tmp_path):
     for data, words in ((b"name: \xff", "not UTF-8"), (b"#" * 200_000, "bytes, too many")):
         with pytest.raises(BacktestError, match=words):
             parse(data, "x")
+
+
+SIGNS = st.sampled_from(list("\n:-[]{}&*!'\"# \t0a,|>%@\x00é"))
+
+
+@given(st.lists(st.tuples(st.integers(0, len(SMALL)), SIGNS), min_size=1, max_size=6))
+def test_any_file_is_read_or_refused_in_one_line(changes):
+    text = SMALL
+    for at, sign in changes:
+        text = text[:at] + sign + text[at + 1 :]
+    said = ""
+    try:
+        assert list(parse(text.encode(), "x")) == list(KEYS)
+    except OdforecastError as error:
+        said = str(error)
+    assert "\n" not in said
 
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "outside_model.py"
