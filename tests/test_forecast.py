@@ -276,6 +276,7 @@ def test_the_release_is_named_not_the_day_asked_for():
     assert published_on(late) == dt.date(2025, 9, 17)
     assert "as published by September 17, 2025" in late.text("Ohio")
     assert published_on(cut) == cut.as_of < dt.date(2025, 9, 17)
+    assert ", a final count." in cut.text("Ohio")
 
 
 def test_paths_of_counts_are_counts_and_give_no_months():
@@ -293,4 +294,5 @@ def test_a_place_comes_first_everywhere():
     for table in (delayed.summary, delayed.years, delayed.trend, delayed.nowcast):
         assert set(table("Ohio")["location"]) == {"OH"}
     assert delayed.text("Ohio").startswith("In Ohio, ")
+    assert forecast("dlm").select(JURISDICTIONS).text().startswith("In the United States, ")
     assert delayed.quantiles(0.5).shape == delayed.quantiles([0.5]).shape
