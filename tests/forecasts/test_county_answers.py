@@ -120,6 +120,13 @@ def test_ten_are_shown_and_nine_are_not_by_hand(forecast):
     assert (chances == [0.25, 0.5, 0.25]).all(axis=None)
     said = "the probability of none is 25%, that of 1 to 9 is 50%, and that of 10 or more 25%"
     assert said in even.text(ADAMS)
+    for deaths, few in ((19.0, True), (20.0, False)):
+        alike = replace(forecast, draws=np.full_like(forecast.draws, deaths))
+        assert (alike.counties()["few"] == few).all()
+        assert (alike.select([CUYAHOGA, ADAMS]).ranking(1)["few"] == few).all()
+    panel = replace(forecast.panel, residents={ADAMS: 10_000.0})
+    ten = replace(forecast, panel=panel, draws=np.full_like(forecast.draws, 10.0))
+    assert (ten.counties(ADAMS)["rate"] == 100.0).all()
 
 
 @pytest.mark.parametrize(
@@ -158,6 +165,7 @@ def test_ties_for_the_last_rank_are_shared(k):
     chances = among_highest(values, k)
     assert np.allclose(chances, found, atol=0.02)
     assert chances.sum() == pytest.approx(k)
+    assert (among_highest(values, 9 + k) == 1.0).all()
 
 
 def test_the_ranking_is_the_same_whatever_the_order(forecast):
