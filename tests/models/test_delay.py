@@ -150,6 +150,8 @@ def test_six_months_of_two_places_are_completed_as_on_paper() -> None:
     later = deficit(of_day(panel, "2026-03-11"), constants)
     np.testing.assert_allclose(later.late[0, 24:], [3.5, 5.0, 15.0, 25.0])
     np.testing.assert_allclose(later.old[0, 24:], [0.875, 0.0, 0.0, 0.0])
+    assert not later.cut.any()  # the file of 2024 is final by then
+    assert not later.year.any()
 
 
 def test_what_is_added_to_counts_are_sums_of_months() -> None:
