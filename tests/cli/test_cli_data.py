@@ -130,6 +130,19 @@ def test_add_and_list(request, tmp_path, name, of):
         assert shipped.split()[:3] == ["2023-10-08", "2020-01..2023-03", "3,142"]
 
 
+def test_a_release_below_titles_is_added_and_own_counts_and_people_are_not(file, tmp_path):
+    archive = ("--archive", tmp_path / "archive")
+    file.write_text(f"Provisional counts\nAs of {DAY},\n\n{HEADER}{ROW}")
+    assert f"release {DAY} added, 1 rows" in said(data("add", file, *archive, code=0))
+    own, people = tmp_path / "own.csv", tmp_path / "people.csv"
+    own.write_text("Ohio\nMonth of death,Overdose deaths\nMay 2025,182\n")
+    people.write_text("Doe,37,Main Street\nRoe,41,High Street\n")
+    stderr = data("add", own, people, *archive, code=1).stderr
+    assert "a state's own counts, not a release of CDC's; use them in a forecast: odf" in stderr
+    assert "it has other columns, or no header" in stderr
+    assert "Doe" not in stderr
+
+
 def test_export(tmp_path):
     out, parquet = tmp_path / "table.csv", tmp_path / "table.parquet"
     assert data("export", "--out", out).exit_code == 0

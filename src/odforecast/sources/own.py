@@ -52,6 +52,14 @@ _OTHER_COUNTS = (
     "rate rates percent pct per change cumulative rolling average mean predicted "
     "nonfatal non population cause manner place month date year type county city age"
 )
+OWN_DEATHS = Term(
+    "deaths",
+    "the deaths",
+    "death, number, total, n, value",
+    words="deaths count counts fatalities overdose overdoses od ods decedents",
+    without=_OTHER_COUNTS,
+    is_sure=False,
+)
 TERMS = (
     Term("location", "the place", "state, jurisdiction, place, geography, state name"),
     Term(
@@ -64,14 +72,7 @@ TERMS = (
         without=_OTHER_DATES,
         is_date=True,
     ),
-    Term(
-        "deaths",
-        "the deaths",
-        "death, number, total, n, value",
-        words="deaths count counts fatalities overdose overdoses od ods decedents",
-        without=_OTHER_COUNTS,
-        is_sure=False,
-    ),
+    OWN_DEATHS,
     Term("as_of", "the day of the count"),
     Term("basis", "the definition"),
     Term("indicator", "the drugs"),

@@ -335,6 +335,14 @@ def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
         raise DataError(f"{name} row {number + 1}: {plain(error)}", hint) from error
 
 
+def semicolons(name: str) -> DataError:
+    """The refusal of a release with semicolons between its columns."""
+    message = f"{name}: columns separated by semicolons make numbers ambiguous"
+    return DataError(
+        message, "save it with commas between columns and points before decimals"
+    )
+
+
 def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, int]:
     """What stands between the columns, told by the header, and the row that is the header."""
     start = data[:_PEEK].decode("utf-8", errors="replace")
@@ -347,10 +355,7 @@ def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, in
     first = start.lstrip("\r\n").split("\n", 1)[0]
     separator = "\t" if first.count("\t") > first.count(",") else ","
     if first.count(";") > first.count(separator):
-        hint = "save it with commas between columns and points before decimals"
-        raise DataError(
-            f"{name}: columns separated by semicolons make numbers ambiguous", hint
-        )
+        raise semicolons(name)
     if separator not in first and header is not None:
         # The line may be about a person.
         hint = "save it as CSV or .xlsx"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 
 from odforecast.errors import DataError
@@ -10,7 +11,8 @@ from odforecast.say import listed
 from odforecast.sources import county, vsrr
 from odforecast.sources.columns import letters
 from odforecast.sources.county import Counties
-from odforecast.sources.read import Limits, RawFile, read_raw
+from odforecast.sources.own import OWN_DEATHS
+from odforecast.sources.read import Limits, RawFile, read_raw, semicolons
 from odforecast.sources.vsrr import Loaded
 
 #: A release read from a file.
@@ -21,6 +23,8 @@ _COUNTIES = frozenset(
     {"fips", "countyname", "countyfips", "provisionaldrugoverdosedeaths"}
 )
 _STATES = frozenset({"indicator", "datavalue", "state", "statename", "year", "month"})
+#: Columns of a header, at least.
+_LEAST_COLUMNS = 3
 
 
 def read_release(
@@ -32,7 +36,7 @@ def read_release(
     ----------
     path : path
         A file in any form that :func:`odforecast.sources.vsrr.read_vsrr` and
-        :func:`odforecast.sources.county.read_county` read.
+        :func:`odforecast.sources.county.read_county` read; titles may stand above its header.
     release : date or str, optional
         Release date. Default: the date the file name starts with; for counties, else the day
         the data are of.
@@ -44,7 +48,16 @@ def read_release(
     DataError
         If the file is neither, or cannot be trusted.
     """
-    return interpret(read_raw(path, limits), release)
+    raw = read_raw(path, limits, header=_is_header)
+    if raw.separator == ";":
+        raise semicolons(raw.name)
+    return interpret(raw, release)
+
+
+def _is_header(row: list[str]) -> bool:
+    """Whether a row names columns of a release; titles may stand above it."""
+    known = (_STATES | _COUNTIES) & set(map(letters, row))
+    return len(known) >= _LEAST_COLUMNS or any(map(OWN_DEATHS.fits, row))
 
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Release:
@@ -52,9 +65,18 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Release:
     headers = {letters(str(header)) for header in raw.cells.columns}
     if headers & _COUNTIES:
         return county.interpret(raw, release)
+    counts = any(OWN_DEATHS.fits(str(header)) for header in raw.cells.columns)
+    if counts and "indicator" not in headers:
+        message = f"{raw.name}: a state's own counts, not a release of CDC's"
+        hint = f"use them in a forecast: odforecast forecast PLACE --counts {raw.name}"
+        raise DataError(message, hint)
     if not headers & _STATES:
+        columns = listed(raw.cells.columns, 6)
+        # Without a header, the first row may be about a person.
+        if any(re.search("[0-9]", header) for header in headers):
+            columns = "other columns, or no header"
         said = "neither CDC's counts by state (State, Year, Month, Indicator, Data Value) nor by "
         said += "county (FIPS, Year, Month, Provisional Drug Overdose Deaths): it has "
         hint = "download one of the two from data.cdc.gov: xkb8-kh2a, gb4e-yj24"
-        raise DataError(f"{raw.name}: {said}{listed(raw.cells.columns, 6)}", hint)
+        raise DataError(f"{raw.name}: {said}{columns}", hint)
     return vsrr.interpret(raw, release)
