@@ -8,7 +8,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -517,49 +517,39 @@ def read_simple(
     positions = {name: sheet.find(name) for name in sheet.terms}
     is_long = positions["median"] is None and positions["quantile"] is not None
     values = ("value",) if is_long else _INTERVAL
-    for name in ("location", "month", *values):
-        positions[name] = sheet.require(name)
-    counts = {sheet.require(name) for name in values}
-    sheet.leave_out({positions["location"]}, counts)
+    needed_columns = [sheet.require(name) for name in ("location", "month", *values)]
+    sheet.leave_out(needed_columns[:1], needed_columns[2:])
     unused = (*_INTERVAL, "level") if is_long else ("quantile", "value")
-    frame = {}
-    headers = {}
-    for name, position in positions.items():
-        if position is not None and name not in unused:
-            frame[name] = sheet.cells(position)
-            headers[name] = sheet.headers[position]
-    if not is_long and "level" not in frame:
-        share = percent[1] if percent else _level_in(sheet, headers)
-        frame["level"] = [f"{float(share) / 100:g}"] * len(sheet)
-    cells = Table(
-        replace(sheet.raw, cells=pd.DataFrame(frame)),
-        _COLUMNS,
-        what="a table of forecasts",
-    )
-    cells.headers |= headers
-    table, levels, rows = _forecasts(cells, "quantile" if is_long else "level")
+    at = {name: i for name, i in positions.items() if name not in unused}
+    cells = {}
+    if not is_long and at["level"] is None:
+        share = percent[1] if percent else _level_in(sheet)
+        cells["level"] = [f"{float(share) / 100:g}"] * len(sheet)
+    column = "quantile" if is_long else "level"
+    table, levels, rows = _forecasts(sheet.table(at, _COLUMNS, cells), column)
     if say is not None:
-        names = listed([repr(header) for header in headers.values()], 12)
+        used = [sheet.headers[i] for i in at.values() if i is not None]
+        names = listed(map(repr, used), 12)
         text = (
             f"{number_of(len(table), 'forecast')} at {number_of(len(levels), 'level')}"
         )
         sentences = [f"{sheet.name}: read {text} from {names}", *sheet.left_out]
-        if "horizon" not in headers:
+        if at["horizon"] is None:
             sentences.append("months ahead count from CDC's last month on that day")
         say("; ".join(sentences))
     return SimpleTable(path, table, levels=levels, rows=rows)
 
 
-def _level_in(sheet: Sheet, headers: Mapping[str, str]) -> str:
+def _level_in(sheet: Sheet) -> str:
     """The level that both ends have in their names, such as ``low_90``; refused without."""
-    low: list[str] = re.findall("[0-9]{2}", headers["low"])
-    high = re.findall("[0-9]{2}", headers["high"])
+    headers = [sheet.headers[sheet.require(name)] for name in ("low", "high")]
+    low, high = (re.findall("[0-9]{2}", header) for header in headers)
     if len(low) != 1 or low != high:
         raise DataError(
             f"{sheet.name}: no column for the level of the intervals",
             hint="say which it is: --column level=90%",
         )
-    return low[0]
+    return str(low[0])
 
 
 def _forecasts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +16,8 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError
 from odforecast.geography.places import called, code_of
 from odforecast.months import ONE_MONTH, month_end, readings
-from odforecast.say import listed, month_name, number_of, quoted
-from odforecast.sources.columns import (
-    BLANKS,
-    BadCell,
-    Column,
-    Table,
-    count,
-    month_cell,
-    needed,
-)
+from odforecast.say import month_name, number_of, quoted
+from odforecast.sources.columns import BLANKS, BadCell, Column, Table, count, needed
 from odforecast.sources.read import Limits
 from odforecast.sources.sheet import (
     FIRST,
@@ -52,14 +44,6 @@ _OTHER_COUNTS = (
     "rate rates percent pct per change cumulative rolling average mean predicted "
     "nonfatal non population cause manner place month date year type county city age"
 )
-OWN_DEATHS = Term(
-    "deaths",
-    "the deaths",
-    "death, number, total, n, value",
-    words="deaths count counts fatalities overdose overdoses od ods decedents",
-    without=_OTHER_COUNTS,
-    is_sure=False,
-)
 TERMS = (
     Term("location", "the place", "state, jurisdiction, place, geography, state name"),
     Term(
@@ -72,7 +56,14 @@ TERMS = (
         without=_OTHER_DATES,
         is_date=True,
     ),
-    OWN_DEATHS,
+    Term(
+        "deaths",
+        "the deaths",
+        "death, number, total, n, value",
+        words="deaths count counts fatalities overdose overdoses od ods decedents",
+        without=_OTHER_COUNTS,
+        is_sure=False,
+    ),
     Term("as_of", "the day of the count"),
     Term("basis", "the definition"),
     Term("indicator", "the drugs"),
@@ -170,7 +161,6 @@ def read_own_counts(
             limits or LIMITS,
             terms=TERMS,
             chosen=chosen,
-            others=where,
         )
         for header, value in where.items():
             _keep(sheet, header, value=value)
@@ -198,6 +188,12 @@ def _of_counts(error: DataError) -> DataError:
         columns = "with the columns location, month, deaths and a row per month"
         hint = f"save it as CSV or .xlsx, {columns}"
     return DataError(message, hint or None)
+
+
+def are_counts(headers: Collection[str]) -> bool:
+    """Whether headers are those of a table of counts by month."""
+    needed = [term for term in TERMS if term.name in ("month", "deaths")]
+    return all(any(map(term.fits, headers)) for term in needed)
 
 
 # Tables of counts
@@ -248,23 +244,17 @@ def _long(sheet: Sheet, location: int | None, place: str) -> tuple[Table, str]:
     month = sheet.require("month")
     year = sheet.find("year")
     deaths = sheet.require("deaths")
+    sheet.leave_out({0, year, month, location} - {deaths}, {deaths})
+    months = sheet.cells(month)
+    if year is not None:
+        months = list(map(_joined, months, sheet.cells(year)))
+    cells = {"location": _places(sheet, location, place), "month": months}
     positions = {"location": location, "month": month, "deaths": deaths}
     for name in ("as_of", "basis", "indicator"):
         positions[name] = sheet.find(name)
-    sheet.leave_out({0, year, month, location} - {deaths}, {deaths})
-    headers = {}
-    cells = {}
-    for name, position in positions.items():
-        if position is not None:
-            headers[name] = sheet.headers[position]
-            cells[name] = sheet.cells(position)
-    cells["location"] = _places(sheet, location, place)
-    if year is not None:
-        cells["month"] = _with_years(sheet, year, month=month)
+    table = sheet.table(positions, COLUMNS, cells)
     used = [sheet.headers[i] for i in (year, month, deaths) if i is not None]
     *firsts, last = [quoted(header, 40) for header in used]
-    table = _table(sheet, pd.DataFrame(cells), rows=sheet.raw.rows)
-    table.headers |= headers
     return table, f"{', '.join(firsts)} and {last}"
 
 
@@ -283,74 +273,32 @@ def _wide(
     if kind != "both":
         label = sheet.find("year" if kind == "month" else "month") or 0
     sheet.leave_out({0, label, location} - {*spans}, spans)
-    starts = [""] * len(sheet) if label is None else _starts(sheet, label, kind=kind)
+    places = _places(sheet, location, place)
     parts = []
     for position, span in spans.items():
-        months = [f"{start}{span.text}" for start in starts]
-        if kind == "year":
-            months = [f"{span.text}-{start}" for start in starts]
-        part = {
-            "location": _places(sheet, location, place),
-            "month": months,
-            "deaths": sheet.cells(position),
-            "row": sheet.raw.rows,
-        }
-        parts.append(pd.DataFrame(part))
-    cells = pd.concat(parts).sort_values("row", kind="stable")
-    cells = cells[cells["deaths"] != ""].reset_index(drop=True)
-    rows = cells.pop("row").to_numpy()
+        months = [span.text] * len(sheet)
+        if label is not None and kind == "month":
+            months = [_joined(span.text, year) for year in sheet.cells(label)]
+        elif label is not None:
+            months = [_joined(month, span.text) for month in sheet.cells(label)]
+        part = {"location": places, "month": months, "deaths": sheet.cells(position)}
+        parts.append(pd.DataFrame(part, index=sheet.raw.rows))
+    cells = pd.concat(parts).sort_index(kind="stable")
+    cells = cells[cells["deaths"] != ""]
+    raw = replace(
+        sheet.raw, cells=cells.reset_index(drop=True), rows=cells.index.to_numpy()
+    )
+    table = Table(raw, COLUMNS, key=("month",), what="a table of counts")
     heads = [quoted(sheet.headers[i], 40) for i in spans]
-    table = _table(sheet, cells, rows=rows, key=("month",))
     return table, f"columns {heads[0]} to {heads[-1]}"
 
 
-def _table(
-    sheet: Sheet, cells: pd.DataFrame, rows: NDArray[np.int_], key: Sequence[str] = ()
-) -> Table:
-    """Cells under the names of their columns."""
-    raw = replace(sheet.raw, cells=cells, rows=rows)
-    return Table(raw, COLUMNS, key=key, what="a table of counts")
-
-
-def _starts(sheet: Sheet, label: int, kind: str) -> list[str]:
-    """The year, or the number of the month, with which each row of a wide table begins."""
-    starts = []
-    for row, text in zip(sheet.raw.rows, sheet.cells(label)):
-        number = _month_number(text) if kind == "year" else ""
-        start = f"{text}-" if kind == "month" and _YEAR.fullmatch(text) else number
-        if not start:
-            noun = "year" if kind == "month" else "month"
-            raise DataError(
-                f"{sheet.name} row {row}: {quoted(text, 40)} is not a {noun}",
-                hint=f"begin each row with its {noun}, or leave the row out",
-            )
-        starts.append(start)
-    return starts
-
-
-def _month_number(text: str) -> str:
-    """The number of a month without a year, ``03``; empty for all else."""
-    month = month_cell(text)
-    if isinstance(month, BadCell) or not math.isnan(month[0]):
-        return ""
-    return f"{month[1]:02}"
-
-
-def _with_years(sheet: Sheet, year: int, month: int) -> list[str]:
-    """Months, with the year of another column where they have none."""
-    months = []
-    columns = zip(sheet.raw.rows, sheet.cells(year), sheet.cells(month))
-    for row, year_text, text in columns:
-        bare = _month_number(text)
-        years = {str(date)[:4] for date in readings(text)} - {year_text}
-        if not _YEAR.fullmatch(year_text) or (years and not bare):
-            raise DataError(
-                f"{sheet.name} row {row}: {quoted(year_text, 40)} is not the year of "
-                f"{quoted(text, 40)}",
-                hint="write the year in every row, as 2025",
-            )
-        months.append(f"{year_text}-{bare}" if bare else text)
-    return months
+def _joined(month: str, year: str) -> str:
+    """A month and a year in one text; a month of that year stays as it is."""
+    years = {str(date)[:4] for date in readings(month)}
+    if years:
+        return month if year in years else f"{month} in {year}"
+    return f"{month}/{year}" if month.isdigit() else f"{month} {year}".strip()
 
 
 # Lists of deaths
@@ -455,13 +403,8 @@ def _keep(sheet: Sheet, header: str, value: str) -> None:
     texts = [text.lower() for text in sheet.cells(sheet.position(header))]
     rows = np.array([text == value.lower() for text in texts])
     if not rows.any():
-        classes = sorted({text or "blank" for text in texts})
-        hint = "check the column and the value"
-        # A few values in many rows are no names of people.
-        if len(classes) <= _MOST_CLASSES and len(texts) >= 10 * len(classes):
-            hint = f"it has {listed(classes, _MOST_CLASSES)}"
         message = f"no row has {quoted(value, 40)} in {quoted(header, 40)}"
-        raise DataError(f"{sheet.name}: {message}", hint=hint)
+        raise DataError(f"{sheet.name}: {message}", "check the column and the value")
     n_others = int((~rows).sum())
     if n_others:
         header = quoted(header, 40)

@@ -11,7 +11,7 @@ from odforecast.say import listed
 from odforecast.sources import county, vsrr
 from odforecast.sources.columns import letters
 from odforecast.sources.county import Counties
-from odforecast.sources.own import OWN_DEATHS
+from odforecast.sources.own import are_counts
 from odforecast.sources.read import Limits, RawFile, read_raw, semicolons
 from odforecast.sources.vsrr import Loaded
 
@@ -57,7 +57,7 @@ def read_release(
 def _is_header(row: list[str]) -> bool:
     """Whether a row names columns of a release; titles may stand above it."""
     known = (_STATES | _COUNTIES) & set(map(letters, row))
-    return len(known) >= _LEAST_COLUMNS or any(map(OWN_DEATHS.fits, row))
+    return len(known) >= _LEAST_COLUMNS or are_counts(row)
 
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Release:
@@ -65,8 +65,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Release:
     headers = {letters(str(header)) for header in raw.cells.columns}
     if headers & _COUNTIES:
         return county.interpret(raw, release)
-    counts = any(OWN_DEATHS.fits(str(header)) for header in raw.cells.columns)
-    if counts and "indicator" not in headers:
+    if "indicator" not in headers and are_counts(raw.cells.columns):
         message = f"{raw.name}: a state's own counts, not a release of CDC's"
         hint = f"use them in a forecast: odforecast forecast PLACE --counts {raw.name}"
         raise DataError(message, hint)

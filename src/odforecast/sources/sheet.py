@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from odforecast.errors import DataError, one_of
 from odforecast.months import month_end, readings
@@ -17,7 +18,9 @@ from odforecast.say import day_name, listed, quoted
 from odforecast.sources.columns import (
     BLANKS,
     BadCell,
+    Column,
     Parser,
+    Table,
     letters,
     month_cell,
     number,
@@ -147,8 +150,6 @@ class Sheet:
         What its columns may be.
     chosen : mapping of str to str
         Headers of columns that somebody named, by the name of the term.
-    others : collection of str
-        Headers that the file has, too.
 
     Raises
     ------
@@ -163,7 +164,6 @@ class Sheet:
         limits: Limits,
         terms: Sequence[Term],
         chosen: Mapping[str, str],
-        others: Collection[str] = (),
     ) -> None:
         self.terms = {term.name: term for term in terms}
         for name in chosen:
@@ -171,7 +171,7 @@ class Sheet:
                 message = f"--column {name}=…: {quoted(name, 40)} is not a column"
                 raise DataError(message, hint=one_of(name, list(self.terms)))
         self.chosen = chosen
-        self._named = {letters(header) for header in (*chosen.values(), *others)}
+        self._named = set(map(letters, chosen.values()))
         self.raw = read_raw(path, limits, header=self._is_header)
         self.name = self.raw.name
         self.headers = [str(header) for header in self.raw.cells.columns]
@@ -208,11 +208,9 @@ class Sheet:
     def position(self, header: str) -> int:
         """Where the column with a header is."""
         word = letters(header)
-        texts = [letters(text) for text in self.headers]
-        exact = [i for i, text in enumerate(self.headers) if text == header]
-        alike = [i for i, text in enumerate(texts) if text == word]
-        longer = [i for i, text in enumerate(texts) if word and text.startswith(word)]
-        positions = exact or alike or longer
+        alike = [i for i, x in enumerate(self.headers) if letters(x).startswith(word)]
+        exact = [i for i in alike if self.headers[i] == header]
+        positions = exact or alike
         if len(positions) != 1:
             problem = "several columns" if positions else "no column"
             raise DataError(
@@ -260,6 +258,20 @@ class Sheet:
                 hint=f"say which it is: --column {name}=NAME",
             )
         return position
+
+    def table(
+        self,
+        positions: Mapping[str, int | None],
+        columns: Sequence[Column],
+        cells: Mapping[str, list[str]],
+    ) -> Table:
+        """Columns under their names, some with other cells than the file's."""
+        at = {name: i for name, i in positions.items() if i is not None}
+        frame = {name: self.cells(i) for name, i in at.items()} | {**cells}
+        raw = replace(self.raw, cells=pd.DataFrame(frame))
+        table = Table(raw, columns, what="a table")
+        table.headers |= {name: self.headers[i] for name, i in at.items()}
+        return table
 
     def keep(self, rows: np.ndarray) -> None:
         """Keep some rows, by a mask."""
