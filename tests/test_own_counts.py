@@ -285,6 +285,35 @@ def test_the_commands_take_a_file(ohio, command):
         assert (code, f"{flag} is about --counts FILE" in shown) == (2, True)
 
 
+def test_a_list_of_deaths_leaves_nothing_about_a_person(panel, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    months = counts(panel)
+    rows = months.loc[months.index.repeat(months["deaths"])]
+    people = pd.DataFrame(
+        {
+            "Day": pd.to_datetime(rows["month"]) + pd.offsets.MonthEnd(),
+            "Name": "Quentin Doe",
+            "Age": 137,
+        }
+    )
+    people.assign(Manner="Accident").to_csv("list.csv", index=False)
+    choice = ("--date", "Day", "--where", "Manner=accident")
+    code, shown = run_with("forecast", "--counts", "list.csv", *choice, "--save", "made")
+    assert code == 0, shown
+    total = f"{months['deaths'].sum():,.0f}"
+    assert f"note: list.csv: counted {total} deaths in Ohio by month of 'Day'" in shown
+    assert "own counts of Ohio run to 2025-07" in shown
+    content = b"".join(path.read_bytes() for path in Path("made").rglob("*") if path.is_file())
+    for private in ("Quentin", "137", "Manner"):
+        assert private not in shown
+        assert private == "137" or private.encode() not in content
+    code, shown = run_with("forecast", "--counts", "list.csv", "--date", "Name")
+    assert (code, "row 2: the cell in 'Name' is not a date" in shown) == (1, True)
+    assert "Quentin" not in shown
+    code, shown = run_with("forecast", "--date", "Day")
+    assert (code, "--date is about --counts FILE" in shown) == (2, True)
+
+
 @pytest.mark.parametrize("said", ["\n", "y\n", "n\n", "--complete", "--not-complete"])
 def test_on_a_terminal_one_question_says_whether_counts_are_complete(ohio, monkeypatch, said):
     monkeypatch.setattr(source, "on_terminal", lambda: True)

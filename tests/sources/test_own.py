@@ -173,9 +173,13 @@ CHOICE = "Month,Confirmed OD,Suspected OD\nNov-24,431,9\nDec-24,402,8\nJan-25,14
         ("Month,Deaths\nNov-24,\nDec-24,4\n", "row 2: Deaths '' is not a number"),
         ("Year,Jan,Feb,Mar\nFY2024,3,4,5\n", "row 2 (01/FY2024): month '01/FY2024' is not a month"),
         ("Year,Jul,Aug,Jan\n2024,3,4,5\n", "not in the order of the calendar; write a row for"),
-        ("Year,Month,Deaths\n,Jan,3\n", "row 2: Month 'Jan' is not a month; write it as 2025-06"),
+        ("Year,Month,Deaths\n,Jan,3\n", "row 2: Month 'Jan without a year' is not a month"),
         ("Year,Month,Deaths\n2023,Jan-24,3\n", "row 2: Month 'Jan-24 in 2023' is not a month"),
         ("Month,Rate\nJan-24,3.1\nFeb-24,3.1\n", "no column for the deaths; it has Month, Rate"),
+        (
+            "Month,Deaths\nMay-24,3\nSource\n",
+            "row 3: 1 cells where the header has 2; delete the row",
+        ),
         ("Nov-24,431\nDec-24,402\n", "no row with a column for the month in the first 20 rows"),
     ],
 )

@@ -184,6 +184,8 @@ def _of_counts(error: DataError) -> DataError:
     hint = error.hint or ""
     if "line end" in hint:
         hint = "end the last line with a line end, if the file is whole"
+    elif "where the header has" in message:
+        hint = "delete the row if it is a note, or complete it"
     elif "CDC" in hint or "download" in hint:
         columns = "with the columns location, month, deaths and a row per month"
         hint = f"save it as CSV or .xlsx, {columns}"
@@ -298,7 +300,9 @@ def _joined(month: str, year: str) -> str:
     years = {str(date)[:4] for date in readings(month)}
     if years:
         return month if year in years else f"{month} in {year}"
-    return f"{month}/{year}" if month.isdigit() else f"{month} {year}".strip()
+    if not year:
+        return f"{month} without a year"
+    return f"{month}/{year}" if month.isdigit() else f"{month} {year}"
 
 
 # Lists of deaths
