@@ -3,8 +3,11 @@
 ``own``: everything is drawn from the prior and the estimator's own generator. Of the worlds to
 which the clock gives a chance of about 80%, 80% should be so.
 
-``worlds``: made-up worlds, half of them with an effect that works, half without (nothing, or an
-effect that backfires), on the default model's own draws from several origins of final counts.
+``martingale``: at every month since 2019, the mean chance one month later over the clock's own
+worlds, less today's. It should be 0.
+
+``planted``: changes of -10 to -40% are planted in real counts of 2019 to 2024. How often does the
+clock show them, and how often did its own worlds, drawn before the onset, say that it would?
 
 ``turns``: epidemics that turn by themselves, without any effect. The chance of nothing must not
 fall.
@@ -13,7 +16,7 @@ fall.
 one half), on real releases as they were on their day, and on final counts cut at four months.
 
     python benchmarks/bench_track.py                         about ten minutes on one core
-    python benchmarks/bench_track.py worlds --worlds 100
+    python benchmarks/bench_track.py martingale planted
     python benchmarks/bench_track.py replay --releases DIR   also releases in a folder of files
     python benchmarks/bench_track.py late --releases DIR     what is late, at dates without a change
 """
@@ -22,13 +25,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 
 import odforecast as od
 from odforecast.errors import OdforecastError
@@ -38,23 +40,22 @@ from odforecast.evidence.calibration import LOCATIONS, ONSET, simulate_own, simu
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
 from odforecast.scenario import Intervention, LogNormal, Normal, Uniform, clock
-from odforecast.scenario.clock import COARSE, LIGHT
-from odforecast.scenario.effects import Estimator
-from odforecast.scenario.track import Worlds
+from odforecast.scenario.detection import AFTER, SIZES, SURE, chances_by_size
+from odforecast.scenario.effects import Estimator, random_timing
+from odforecast.scenario.worlds import worlds_of
 from odforecast.seeds import seed_from
 from odforecast.sources.vsrr import read_vsrr
 
-#: Works with .50, nothing with .31, backfires with .19.
-EVENT = Intervention(
-    "made-up", Normal(-0.15, 0.25), onset="2020-01", p_null=0.31, lag=LogNormal(3, 0.6),
-    ramp=Uniform(6, 12), half_life=LogNormal(24, 0.7),
-)  # fmt: skip
+SHOCK, RESUMED = (
+    od.scenario.named(name, onset="2020-01").interventions[0]
+    for name in ("supply-shock-2023-like", "cooperation-resumed")
+)
+#: Draws of the timing of an estimator that is used many times.
+LIGHT = 64
 NEUTRAL = Intervention(
     "neutral", Normal(0.0, 0.4), onset="2023-07", p_null=0.5, lag=LogNormal(2, 0.6),
     ramp=Uniform(9, 15), half_life=LogNormal(30, 0.7), scope="T40.4",
 )  # fmt: skip
-ORIGINS = ("2018-12", "2020-12", "2022-12", "2024-12")
-MONTHS = (6, 12, 24, 36, 60)
 
 
 def calibrated(works: Floats, other: Floats) -> None:
@@ -111,32 +112,72 @@ def own(n: int) -> None:
     alarms(chances[:, beta < 0], chances[:, beta >= 0], chances[:, beta == 0], after)
 
 
-def worlds(n: int) -> None:
-    """Calibration on the model's own draws."""
-    archive = od.bundled()
+def martingale(archive: od.Archive, n: int) -> None:
+    """Next month's mean chance less today's, at every month since 2019."""
+    print("\n| counts | onset before the last month | releases | mean difference | largest |\n"
+          "|---|---:|---:|---:|---:|")  # fmt: skip
+    for scope in ("T40.4", "all-drugs"):
+        panel = archive.as_of(archive.last_seen).panel(scope)
+        months = np.arange(np.datetime64("2019-01"), panel.final_through)
+        for back in (12, 20):
+            gaps = []
+            for month in months:
+                cut = panel.cut(month + clock.YOUNGEST * ONE_MONTH)
+                x = replace(RESUMED, onset=str(month - (back - 1) * ONE_MONTH), scope=scope)
+                reader = clock.Clock(x, "US", None, (), 1)
+                reading = reader.reading(cut, dict.fromkeys(cut.locations, 1.0))
+                found = reader.posteriors(reading, until=month)
+                now = np.mean([reader.chances(p) for p in found], axis=0)
+                made = worlds_of(reader, reading, found)
+                said = [
+                    np.mean([reader.chances(p)[0] for p in made.read(drawn, made.n_known + 1)])
+                    for drawn in (made.draw(kind, n) for kind in (-1, 0, 1))
+                ]
+                gaps.append(float(now @ said - now[0]))
+            gap = np.array(gaps)
+            print(f"| {scope} | {back} months | {gap.size} | {gap.mean():+.4f} | "
+                  f"{np.abs(gap).max():.3f} |", flush=True)  # fmt: skip
+
+
+def planted(archive: od.Archive) -> None:
+    """Changes planted in real counts: how often they show, and were expected to."""
+    print("\n| scenario | counts | change | " + " | ".join(
+        f"{k} months: shown | expected" for k in AFTER[:4]
+    ) + " | onsets |\n|---|---|---:|" + "---:|" * 9)  # fmt: skip
     newest = archive.as_of(archive.last_seen)
-    found: dict[str, list[Floats]] = {"works": [], "does not work": []}
-    null: list[Floats] = []
-    started = time.process_time()
-    for origin in ORIGINS:
-        panel = newest.panel().cut(origin)
-        x = replace(EVENT, onset=str(panel.last_month + 2 * ONE_MONTH))
-        there = SimpleNamespace(panel=lambda p=panel: p, date=panel.as_of)
-        reader = clock.Clock(x, "US", archive, (), 1)
-        made = Worlds(reader, there, [], od.get_model(), n // (2 * len(ORIGINS)))
-        arms, _ = made.arms()
-        for world, arm in arms.items():
-            said = np.stack(
-                [made.chances(made.label, arm, k, made.draws)[made.label][:, 0] for k in MONTHS]
-            )
-            found[world].append(said)
-            if world != "works":
-                null.append(said[:, arm.beta == 0.0])
-    works, other = (np.concatenate(parts, axis=1) for parts in found.values())
-    print(f"\n{works.shape[1]} worlds on the model's draws in which it works, {other.shape[1]} in "
-          f"which it does not; {time.process_time() - started:.0f} s\n")  # fmt: skip
-    calibrated(works, other)
-    alarms(works, other, np.concatenate(null, axis=1), MONTHS)
+    for event, scope in ((SHOCK, "T40.4"), (SHOCK, "all-drugs"), (RESUMED, "T40.4")):
+        panel = newest.panel(scope)
+        felt = dict.fromkeys(panel.locations, 1.0)
+        shown: dict[int, list[list[bool]]] = {-size: [] for size in SIZES}
+        expected = []
+        for onset in np.arange("2019-01", "2021-08", 3, dtype="datetime64[M]"):
+            x = replace(event, onset=str(onset), scope=scope)
+            reader = clock.Clock(x, "US", None, (), 1)
+            eve = reader.reading(panel.cut(onset), felt)
+            made = worlds_of(reader, eve, reader.posteriors(eve, until=eve.months[-1]))
+            expected.append(chances_by_size(reader, made))
+            last = reader.month(AFTER[3])
+            real = reader.reading(panel.cut(last + clock.YOUNGEST * ONE_MONTH), felt)
+            rng = np.random.default_rng(seed_from("planted", str(onset)))
+            shape = random_timing(x, rng).shape(real.months)[0]
+            for size, rows in shown.items():
+                factor = np.exp(np.log1p(size / 100) * shape)
+                counts = replace(real, deaths=real.deaths * factor, nation=real.nation * factor)
+                sure = []
+                for k in AFTER[:4]:
+                    at = int((reader.month(k) - counts.months[0]).astype(int)) + 1
+                    found = reader.posteriors(counts.until(at), until=reader.month(k))
+                    said = [reader.chances(p, clock.even_odds(x))[0] for p in found]
+                    sure.append(bool(np.mean(said) >= SURE))
+                rows.append(sure)
+        mean = pd.concat(expected).groupby(["size", "months"])["chance"].mean()
+        for size, rows in shown.items():
+            if size not in mean:
+                continue
+            share = np.mean(rows, axis=0)
+            cells = [f"{share[i]:.2f} | {mean[size, k]:.2f}" for i, k in enumerate(AFTER[:4])]
+            print(f"| {event.name} | {scope} | {size}% | {' | '.join(cells)} | {len(rows)} |",
+                  flush=True)  # fmt: skip
 
 
 def turning(rng: np.random.Generator, n_time: int, middle: float, places: int = 20) -> Floats:
@@ -163,8 +204,7 @@ def turns(n: int) -> None:
             middle = at + rng.uniform(low, high)
             panels.append(turning(rng, months.size, middle))
         for k in (12, 24, 36, 60):
-            made = Estimator(months[: at + k], x, locations=20, nation=1.0, draws=LIGHT,
-                             grid=COARSE)  # fmt: skip
+            made = Estimator(months[: at + k], x, locations=20, nation=1.0, draws=LIGHT)
             said = np.array([
                 clock.chances_of(made.posterior(p[:, : at + k], p[:, : at + k].sum(axis=0)))
                 for p in panels
@@ -245,15 +285,17 @@ def late(archive: od.Archive) -> None:
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", nargs="*", default=["own", "worlds", "turns", "replay"])
+    parser.add_argument("part", nargs="*", default=["own", "martingale", "planted", "turns"])
     parser.add_argument("--worlds", type=int, default=200)
     parser.add_argument("--turns", type=int, default=100, help="epidemics of each row")
     parser.add_argument("--releases", type=Path, help="folder of CDC's files")
     given = parser.parse_args()
     if "own" in given.part:
         own(3 * given.worlds)
-    if "worlds" in given.part:
-        worlds(given.worlds)
+    if "martingale" in given.part:
+        martingale(od.bundled(), given.worlds)
+    if "planted" in given.part:
+        planted(od.bundled())
     if "turns" in given.part:
         turns(given.turns)
     if {"replay", "late"} & set(given.part):

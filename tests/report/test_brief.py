@@ -169,6 +169,7 @@ def test_the_figure_shows_the_numbers_of_the_answer(three):
     assert page.count('<tr role="row" class="if">') == page.count(" stroke-dasharray=") == 1
 
 
+@pytest.mark.slow
 def test_the_month_it_would_show_is_the_clocks():
     """Brief and clock read one function on one release, whatever model and seed they have."""
     halved = sc.Intervention("halved", sc.Normal(-1.4, 0.2), onset="2026-02", p_null=0.5)

@@ -247,7 +247,7 @@ def test_a_what_if_has_no_chance_and_is_asked_from_even_odds(found):
     clock = od.scenario.track(shock, od.bundled(), draws=8, placebo=False)
     assert clock.chances["works"].iloc[0] == 0.5
     for text in (clock.text(), clock.brief_line(), repr(clock)):
-        assert "No probability is attached to this what-if." in text
+        assert "No probability is attached to this what-if" in text
         assert "Before any counts" not in text
     assert "from even odds" in clock.text()
     assert "No probability" not in found.text()

@@ -604,8 +604,8 @@ def run(
     started = _begun(projection)
     if started:
         notes.append(
-            f"{', '.join(started)} began before the last known month: odforecast update "
-            "--scenario says after each release how likely it is that it works"
+            f"{', '.join(started)} began before the last known month: odforecast scenario "
+            "track says how likely it is that it works"
         )
     if out is None:
         notes.append("Write a brief, tables and draws with --out DIR")

@@ -599,7 +599,7 @@ def shown_by_size(choices: Sequence[Answer]) -> list[str]:
     never = []
     dated = [(a.title, a.detection) for a in choices if a.detection is not None]
     for _, known in dated:
-        sentences += [known.criterion, f"The best series is {known.counted}."]
+        sentences += [known.criterion, f"It is looked for in {known.counted}."]
     for title, known in dated:
         if len(choices) == 1:
             sentences.append(known.by_size())

@@ -57,12 +57,14 @@ class Detection:
     ----------
     intervention : Intervention
     indicator : str
-        Whose deaths are counted in the best series that there is: ``"T40.4"``.
+        Whose deaths are counted: those that it changes, ``"T40.4"``, where there are counts.
     location : str
         CDC code of where; the states are read beside the nation.
     month : datetime64[M] or None
         Last month of the first counts that would show it, by :data:`CRITERION`; None: not within
         five years of the onset.
+    known : datetime64[M]
+        Last month of the counts that were read.
     course : DataFrame
         Chance that counts show it if it works (``chance``), by ``months`` of counts.
     chances : DataFrame
@@ -75,6 +77,7 @@ class Detection:
     indicator: str
     location: str
     month: np.datetime64 | None
+    known: np.datetime64
     course: pd.DataFrame
     chances: pd.DataFrame
 
@@ -109,6 +112,7 @@ class Detection:
         return {
             "series": self.series,
             "month": None if self.month is None else str(self.month),
+            "known": str(self.known),
             "criterion": self.criterion,
             "course": self.course.to_dict("records"),
             "chances": self.chances.to_dict("records"),
@@ -118,7 +122,9 @@ class Detection:
         """When counts would show it, of which series, and what that means."""
         does = "raises deaths" if self.intervention.rises else "works"
         when = f"would not show whether it {does} within five years of the onset"
-        if self.month is not None:
+        if self.month is not None and self.month <= self.known:
+            when = f"to {month_name(self.known)} show such a change, whatever its cause"
+        elif self.month is not None:
             when = (
                 f"would show whether it {does} once {month_name(self.month)} is counted, about "
                 "five months later"
@@ -205,13 +211,9 @@ def detection(
     reading = clock.reading(counts, felt, draws=COMPLETIONS)
     posteriors = clock.posteriors(reading, until=reading.months[-1])
     worlds = worlds_of(clock, reading, posteriors)
-    return Detection(
-        x,
-        scope,
-        code,
-        *when_known(clock, worlds),
-        chances=chances_by_size(clock, worlds),
-    )
+    month, course = when_known(clock, worlds)
+    sizes = chances_by_size(clock, worlds)
+    return Detection(x, scope, code, month, worlds.last, course=course, chances=sizes)
 
 
 def felt_in_all(
@@ -243,7 +245,10 @@ def when_known(
 ) -> tuple[np.datetime64 | None, pd.DataFrame]:
     """Last month of the first counts that show it by the criterion, and how likely each is to."""
     drawn = worlds.draw(1 if clock.x.rises else -1, WORLDS)
+    since = int((worlds.last - clock.x.onset[0]).astype(int)) + 1
     checked = months_checked(clock, worlds, CHECKED)
+    if since > 0:
+        checked.insert(0, since)
     shares = []
     for k in checked:
         sure = sureness(clock, worlds, drawn, k=k)

@@ -267,7 +267,7 @@ class Track:
         prior = dict(self.chances.iloc[0])
         begun = len(self.chances) > 1
         if self.intervention.is_what_if:
-            text = "No probability is attached to this what-if."
+            text = "No probability is attached to this what-if (belief: in a scenario file is one)."
             if begun:
                 text += (
                     " Somebody who began with even odds would now give it "
