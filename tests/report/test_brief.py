@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def seen_of(baseline, *scenarios, location="US") -> str:
 def of_prior(name: str, onset: str, *more: str, called: str = "", **changed) -> sc.Scenario:
     parts = tuple(sc.named_intervention(n, onset=onset, **changed) for n in (name, *more))
     return sc.Scenario(called or name, parts)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_worlds():
+    """When counts would show it is tested beside the clock: here it is only quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("WORLDS", "COMPLETIONS"):
+            patch.setattr(sys.modules["odforecast.scenario.detection"], name, 2)
+        yield
 
 
 @pytest.fixture(scope="module")
