@@ -37,7 +37,7 @@ from odforecast.sources.cells import (
     read_raw,
     without_index,
 )
-from odforecast.sources.columns import BadCell, Column, Table, needed, state
+from odforecast.sources.columns import BadCell, Table, needed, state
 from odforecast.sources.read import Limits
 from odforecast.sources.sheet import Sheet, Term, day_parser, month_parser
 
@@ -374,26 +374,6 @@ def _is_none(cell: object) -> bool:
 # -- Simple tables -------------------------------------------------------------------------------
 
 _INTERVAL: Final = ("low", "median", "high")
-_TERMS: Final = (
-    Term("location", "the place", "state, jurisdiction, place"),
-    Term(
-        "month",
-        "the month",
-        words="month months date period",
-        without="origin reference forecast last release as issued made ahead",
-        is_date=True,
-    ),
-    Term("day", "the day of the forecast", "forecast date, reference date"),
-    Term("target", "the target"),
-    Term("horizon", "the months ahead", "months ahead, h"),
-    Term("level", "the level", "interval, coverage"),
-    Term("low", "the lower end", words="lower lo"),
-    Term("median", "the median"),
-    Term("high", "the upper end", words="upper hi"),
-    Term("quantile", "the quantile level", "quantile level, tau, probability"),
-    Term("value", "the value", "forecast, deaths, prediction"),
-    Term("reported", "the reported count"),
-)
 #: What makes two rows of a simple table parts of one forecast.
 _SIMPLE_UNIT = ["as_of", "location", "month", "target", "horizon"]
 #: The day that a file's name begins with.
@@ -526,7 +506,7 @@ def read_simple(
         share = percent[1] if percent else _level_in(sheet)
         cells["level"] = [f"{float(share) / 100:g}"] * len(sheet)
     column = "quantile" if is_long else "level"
-    table, levels, rows = _forecasts(sheet.table(at, _COLUMNS, cells), column)
+    table, levels, rows = _forecasts(sheet.table(at, cells), column)
     if say is not None:
         used = [sheet.headers[i] for i in at.values() if i is not None]
         names = listed(map(repr, used), 12)
@@ -657,24 +637,33 @@ def _place(text: str) -> str | BadCell:
     return state(text)
 
 
-_COLUMNS = (
-    Column("location", "location", parse=_place),
-    Column("month", "month"),
-    Column("day", "day"),
-    Column("target", "target"),
-    *(
-        Column(name, name, parse=needed(_value))
-        for name in ("horizon", "level", "quantile")
+_FILLED = needed(_value)
+_TERMS: Final = (
+    Term("location", "the place", "state, jurisdiction, place", parse=_place),
+    Term(
+        "month",
+        "the month",
+        words="month months date period",
+        without="origin reference forecast last release as issued made ahead",
+        is_date=True,
     ),
-    *(Column(name, name, parse=_value) for name in (*_INTERVAL, "value", "reported")),
+    Term("day", "the day of the forecast", "forecast date, reference date"),
+    Term("target", "the target"),
+    Term("horizon", "the months ahead", "months ahead, h", parse=_FILLED),
+    Term("level", "the level", "interval, coverage", parse=_FILLED),
+    Term("low", "the lower end", words="lower lo", parse=_value),
+    Term("median", "the median", parse=_value),
+    Term("high", "the upper end", words="upper hi", parse=_value),
+    Term("quantile", "the quantile level", "quantile level, tau", parse=_FILLED),
+    Term("value", "the value", "forecast, deaths, prediction", parse=_value),
+    Term("reported", "the reported count", parse=_value),
 )
 
 
 def is_hub_file(path: Path) -> bool:
     """Whether a file has the columns of a hub file, or of one that its own reader refuses."""
     columns = header_of(path)
-    # Where no comma is between them, its reader says so.
-    return not columns or any("output_type" in name for name in columns)
+    return not columns or "output_type" in columns
 
 
 def header_of(path: Path) -> frozenset[str]:
@@ -689,7 +678,5 @@ def header_of(path: Path) -> frozenset[str]:
             text = handle.read(10_000).decode("utf-8-sig", "ignore").lower()
     except (OSError, EOFError, ValueError, IndexError, DataError):
         return frozenset()
-    if name.endswith(".json"):
-        return frozenset(re.findall(r'"(\w+)":', text))
-    line = text.partition("\n")[0].strip()
-    return frozenset(cell.strip('"') for cell in line.split(","))
+    line = text if name.endswith(".json") else text.partition("\n")[0]
+    return frozenset(re.findall(r"\w+", line))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from odforecast.errors import DataError
 from odforecast.geography.places import called, code_of
 from odforecast.months import ONE_MONTH, month_end, readings
 from odforecast.say import month_name, number_of, quoted
-from odforecast.sources.columns import BLANKS, BadCell, Column, Table, count, needed
+from odforecast.sources.columns import BLANKS, BadCell, Table, count, needed
 from odforecast.sources.read import Limits
 from odforecast.sources.sheet import (
     FIRST,
@@ -36,7 +34,13 @@ from odforecast.sources.sheet import (
 #: A list of deaths may have some hundred thousand rows.
 LIMITS = Limits(size=100_000_000)
 _WHOLE = "write the deaths of that month as a whole number; a suppressed month cannot be used"
-_YEAR = re.compile("[12][0-9]{3}")
+
+
+def _deaths(text: str) -> float | BadCell:
+    value = count(text)
+    return BadCell(value.reason, _WHOLE) if isinstance(value, BadCell) else value
+
+
 _OTHER_DATES = (
     "report reported type birth injury update updated received ending as by range"
 )
@@ -45,7 +49,12 @@ _OTHER_COUNTS = (
     "nonfatal non population cause manner place month date year type county city age"
 )
 TERMS = (
-    Term("location", "the place", "state, jurisdiction, place, geography, state name"),
+    Term(
+        "location",
+        "the place",
+        "state, jurisdiction, place, geography, state name",
+        parse=needed(str, hint="name the place"),
+    ),
     Term(
         "year", "the year", words="year yr", without="month date fiscal", is_date=True
     ),
@@ -62,6 +71,7 @@ TERMS = (
         "death, number, total, n, value",
         words="deaths count counts fatalities overdose overdoses od ods decedents",
         without=_OTHER_COUNTS,
+        parse=needed(_deaths, "is not a number", hint=_WHOLE),
         is_sure=False,
     ),
     Term("as_of", "the day of the count"),
@@ -74,21 +84,6 @@ _ENDS_WITHIN = 0.01
 _FIRST_ROWS = 1000
 #: Values of a column of classes.
 _MOST_CLASSES = 12
-
-
-def _deaths(text: str) -> float | BadCell:
-    value = count(text)
-    return BadCell(value.reason, _WHOLE) if isinstance(value, BadCell) else value
-
-
-COLUMNS = (
-    Column("location", "location", parse=needed(str, hint="name the place")),
-    Column("month", "month"),
-    Column("deaths", "deaths", parse=needed(_deaths, "is not a number", hint=_WHOLE)),
-    Column("as_of", "as_of"),
-    Column("basis", "basis"),
-    Column("indicator", "indicator"),
-)
 
 
 def read_own_counts(
@@ -254,7 +249,7 @@ def _long(sheet: Sheet, location: int | None, place: str) -> tuple[Table, str]:
     positions = {"location": location, "month": month, "deaths": deaths}
     for name in ("as_of", "basis", "indicator"):
         positions[name] = sheet.find(name)
-    table = sheet.table(positions, COLUMNS, cells)
+    table = sheet.table(positions, cells)
     used = [sheet.headers[i] for i in (year, month, deaths) if i is not None]
     *firsts, last = [quoted(header, 40) for header in used]
     return table, f"{', '.join(firsts)} and {last}"
@@ -287,10 +282,8 @@ def _wide(
         parts.append(pd.DataFrame(part, index=sheet.raw.rows))
     cells = pd.concat(parts).sort_index(kind="stable")
     cells = cells[cells["deaths"] != ""]
-    raw = replace(
-        sheet.raw, cells=cells.reset_index(drop=True), rows=cells.index.to_numpy()
-    )
-    table = Table(raw, COLUMNS, key=("month",), what="a table of counts")
+    rows = cells.index.to_numpy()
+    table = sheet.table_of(cells.reset_index(drop=True), rows, key=("month",))
     heads = [quoted(sheet.headers[i], 40) for i in spans]
     return table, f"columns {heads[0]} to {heads[-1]}"
 

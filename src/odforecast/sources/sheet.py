@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.errors import DataError, one_of
 from odforecast.months import month_end, readings
@@ -38,51 +39,36 @@ LAST = np.datetime64("2200-12")
 _LEAST_SPANS = 3
 
 
+@dataclass(frozen=True)
 class Term:
-    """What a column is, and the words by which people call it.
+    """What a column is, and the words by which people call it."""
 
-    Parameters
-    ----------
-    name : str
-        Its name in ``--column NAME=HEADER``, a header that it always may have.
-    title : str
-        What it is, in a sentence.
-    headers : str
-        Other headers, in words of small letters, with commas between them.
-    words : str
-        Words of which its header has one.
-    without : str
-        Words of which its header has none.
-    is_date : bool
-        Whether it is a month or a year: every table has such a column.
-    is_sure : bool
-        Whether a header that is its name is it, whatever other headers may be it, too.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        title: str,
-        headers: str = "",
-        words: str = "",
-        without: str = "",
-        is_date: bool = False,
-        is_sure: bool = True,
-    ) -> None:
-        self.name = name
-        self.title = title
-        self.headers = {name.replace("_", " "), *headers.split(", ")}
-        self.words = set(words.split())
-        self.without = set(without.split())
-        self.is_date = is_date
-        self.is_sure = is_sure
+    #: Its name in ``--column NAME=HEADER``, a header that it always may have.
+    name: str
+    #: What it is, in a sentence.
+    title: str
+    #: Other headers, in words of small letters, with commas between them.
+    headers: str = ""
+    #: Words of which its header has one.
+    words: str = ""
+    #: Words of which its header has none.
+    without: str = ""
+    #: Parser of its cells.
+    parse: Parser = str
+    #: Whether it is a month or a year: every table has such a column.
+    is_date: bool = False
+    #: Whether a header that is its name is it, whatever other headers may be it, too.
+    is_sure: bool = True
 
     def fits(self, header: str) -> bool:
         """Whether a column with this header may be it."""
-        words = words_of(header)
-        if " ".join(words) in self.headers:
-            return bool(words)
-        return not self.words.isdisjoint(words) and self.without.isdisjoint(words)
+        words = set(words_of(header))
+        text = " ".join(words_of(header))
+        if text in (self.name.replace("_", " "), *self.headers.split(", ")):
+            return bool(text)
+        return bool(
+            words & {*self.words.split()} and not words & {*self.without.split()}
+        )
 
 
 def words_of(header: str) -> list[str]:
@@ -260,18 +246,25 @@ class Sheet:
         return position
 
     def table(
-        self,
-        positions: Mapping[str, int | None],
-        columns: Sequence[Column],
-        cells: Mapping[str, list[str]],
+        self, positions: Mapping[str, int | None], cells: Mapping[str, list[str]]
     ) -> Table:
-        """Columns under their names, some with other cells than the file's."""
+        """Columns under the names of their terms, some with other cells than the file's."""
         at = {name: i for name, i in positions.items() if i is not None}
-        frame = {name: self.cells(i) for name, i in at.items()} | {**cells}
-        raw = replace(self.raw, cells=pd.DataFrame(frame))
-        table = Table(raw, columns, what="a table")
+        frame = pd.DataFrame(
+            {name: self.cells(i) for name, i in at.items()} | {**cells}
+        )
+        table = self.table_of(frame, self.raw.rows)
         table.headers |= {name: self.headers[i] for name, i in at.items()}
         return table
+
+    def table_of(
+        self, cells: pd.DataFrame, rows: NDArray[np.int_], key: Sequence[str] = ()
+    ) -> Table:
+        """Cells under the names of terms, in these rows of the file."""
+        terms = self.terms.values()
+        columns = [Column(term.name, term.name, parse=term.parse) for term in terms]
+        raw = replace(self.raw, cells=cells, rows=rows)
+        return Table(raw, columns, key=key, what="a table")
 
     def keep(self, rows: np.ndarray) -> None:
         """Keep some rows, by a mask."""
@@ -281,19 +274,14 @@ class Sheet:
     def leave_out(
         self, labels: Collection[int | None], counts: Collection[int]
     ) -> None:
-        """Leave out rows of totals, and notes below the table: both are said."""
+        """Leave out rows of totals, and notes, with one cell and no count: both are said."""
         table = self.raw.cells
         named = table.iloc[:, [i for i in labels if i is not None]].to_numpy(dtype=str)
         total = np.array([any(map(_TOTAL.match, row)) for row in named], dtype=bool)
-        note = np.zeros(len(table), dtype=bool)
         blank = (table.iloc[:, sorted(counts)] == "").to_numpy().all(axis=1)
-        for i in reversed(range(len(table))):
-            texts = list(filter(None, table.iloc[i]))
-            if not (
-                total[i] or (blank[i] and len(texts) == 1 and not _dated(texts[0]))
-            ):
-                break
-            note[i] = not total[i]
+        texts = table.max(axis=1)
+        alone = (table != "").sum(axis=1).to_numpy() == 1
+        note = blank & alone & ~total & ~texts.map(_dated).to_numpy(dtype=bool)
         for rows, one, many in (
             (total, "a total", "totals"),
             (note, "a note", "notes"),
