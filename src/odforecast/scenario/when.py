@@ -111,7 +111,7 @@ class Onset:
     def __repr__(self) -> str:
         return card(
             f"Onset of a {self.noun} in {called(self.location)}, {self.indicator}",
-            self._answer,
+            self.answer,
             WHEN,
             "next: print(onset), .to_frame(), .events(), .before('2023-11'), .plot()",
         )
@@ -213,7 +213,7 @@ class Onset:
         """When it began, how sure that is, and what was assumed."""
         first, last, begin, end = map(month_name, (*self.months[[0, -1]], *self.counts))
         lines = [
-            f"{called(self.location)}, {deaths_of(self.indicator)}. {self._answer}",
+            f"{called(self.location)}, {deaths_of(self.indicator)}. {self.answer}",
             self._evidence,
             f"Every month from {first} to {last} was equally likely before the counts. The "
             f"{self.noun} is assumed to stay, and to reach its full size in 9 to 15 months. "
@@ -224,7 +224,7 @@ class Onset:
         return "\n".join(lines)
 
     @property
-    def _answer(self) -> str:
+    def answer(self) -> str:
         """Between which months it began, and on which side of the date that is asked about."""
         low, high = map(month_name, self.interval())
         answer = (
