@@ -13,7 +13,7 @@ import click
 import pandas as pd
 
 from odforecast.cli import options as opt
-from odforecast.cli.answer import Answer
+from odforecast.cli.answer import Answer, Output
 from odforecast.cli.screen import TEXT, Column, lay, say, text_of, title, working
 from odforecast.cli.source import Data, Request, find_scenarios, say_release
 from odforecast.errors import ScenarioError
@@ -63,11 +63,18 @@ _EVENTS = (
     opt.JSON,
     opt.TABLE,
     opt.PLOT,
+    opt.output_option(
+        "--html FILE",
+        writes=opt.PAGES,
+        help="Write the page Cooperation 2023–2026, scored (US and T40.4 only). This takes about "
+        "a minute.",
+    ),
 )
 def when(
     places: tuple[str, ...],
     request: Request,
     data: Data,
+    output: Output,
     direction: Any = "either",
     earliest: str | None = None,
     latest: str | None = None,
@@ -84,6 +91,8 @@ def when(
     odforecast scenario when --indicator T40.4
     odforecast scenario when Northeast --direction fall
     """
+    from odforecast.report import scored
+
     releases = data.open()
     say_release(releases.as_of(data.as_of), data.as_of)
     with working("dating the change"):
@@ -98,11 +107,20 @@ def when(
             direction=direction,
             seed=seed,
         )
+    if output.html is not None:
+        scored.check_onset(onset)
+
+    def write(path: Path) -> None:
+        known = releases if data.as_of is None else releases.until(data.as_of)
+        with working("reading the releases"):
+            scored.write_scored(path, known, onset=onset, seed=seed)
+
     return Answer(
         lambda: _show(onset),
         lambda: json.loads(onset.to_json()),
         frame=onset.to_frame(),
         figure=onset.plot,
+        page=write,
     )
 
 

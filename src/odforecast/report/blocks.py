@@ -353,6 +353,8 @@ class Section:
         See :class:`odforecast.report.page.Table`.
     pictures : sequence of Picture
         Made by :func:`odforecast.report.page.picture`.
+    links : sequence of (str, str)
+        What a link says, and where it leads.
 
     Examples
     --------
@@ -365,6 +367,7 @@ class Section:
     paragraphs: Sequence[str] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
+    links: Sequence[tuple[str, str]] = ()
 
 
 def page(paper: str = "letter", **context: Any) -> str:

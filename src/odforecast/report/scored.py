@@ -17,8 +17,12 @@ import numpy as np
 import pandas as pd
 
 from odforecast import plot
+from odforecast.errors import ScenarioError
+from odforecast.geography import NATION, called
+from odforecast.names import indicator_name
 from odforecast.report.blocks import PHONE, Block, figure_of, page
 from odforecast.report.page import Table, write_page
+from odforecast.report.places import HALF
 from odforecast.say import chance, day_name, deaths_of, month_name
 from odforecast.scenario import Onset, Track, named, track, when
 from odforecast.scenario.catalogue import events, prior_judges
@@ -41,15 +45,14 @@ CLOCKS = {
 DRAWN = "cooperation-resumed"
 #: Month of the first event in the table of all.
 FIRST = np.datetime64("2022-08")
-#: Half of a wide page, in pixels.
-_HALF = (556.0, 300.0)
 #: What stands where the counts say nothing.
 _NONE = "–"
 _READING = (
-    "“Deaths changed before it” is the probability that a lasting change in deaths began in an "
-    "earlier month. “Works” means that deaths fell after the date, whatever the cause. The chance "
-    f"before any counts is the judgment of {prior_judges()}. “Against other dates” ranks this date "
-    "among the months up to a year earlier and later. Only the first rank would single it out."
+    "“Chance that deaths changed earlier” is the probability that a lasting change in deaths began "
+    "in a month before the event. “Works” means that deaths fell after the date, whatever the "
+    f"cause. The chance before any counts is the judgment of {prior_judges()}. “Against other "
+    "dates” ranks this date among the months up to a year earlier and later. Only the first rank "
+    "would single it out."
 )
 _AGAIN = (
     "odforecast update writes this page with every release. To write it alone: odforecast "
@@ -122,7 +125,7 @@ class Scored:
         }
         blocks = []
         for key, (title, draw) in drawn.items():
-            figure = figure_of(key, draw, [_HALF, PHONE])
+            figure = figure_of(key, draw, [HALF, PHONE])
             blocks.append(Block(f"{key}-part", title, figures=[figure]))
         return blocks
 
@@ -175,7 +178,7 @@ class Scored:
             (
                 "Event",
                 "What was announced",
-                "Deaths changed before it",
+                "Chance that deaths changed earlier",
                 "Chance that it works",
                 "Against other dates",
             ),
@@ -188,7 +191,7 @@ class Scored:
         for key, clock in self.tracks.items():
             for row in clock.chances.to_dict("records"):
                 day = row["release"]
-                name = "before any counts" if pd.isna(day) else day_name(day.date())
+                name = "Before any counts" if pd.isna(day) else day_name(day.date())
                 counts = _NONE if pd.isna(day) else month_name(row["month"])
                 value = _NONE if _what_if(clock) else chance(row[clock.aim], short=True)
                 cells.append([rows[key]["event"], name, counts, value])
@@ -196,6 +199,16 @@ class Scored:
             ("Event", "Release", "Counts through", "Chance that it works"),
             cells,
             numbers=1,
+        )
+
+
+def check_onset(onset: Onset) -> None:
+    """Refuse another place than the nation, and other deaths than those of T40.4."""
+    if onset.location != NATION or onset.indicator != indicator_name(INDICATOR):
+        raise ScenarioError(
+            f"the page is about {INDICATOR} in the US, not {onset.indicator} in "
+            f"{called(onset.location)}",
+            hint=f"odforecast scenario when --indicator {INDICATOR} --html FILE",
         )
 
 
@@ -209,10 +222,13 @@ def score_cooperation(
     """
     if onset is None:
         onset = when(INDICATOR, archive=archive, seed=seed)
-    tracks = {
-        key: track(named(prior, onset=month), archive, seed=seed)
-        for key, (prior, month) in CLOCKS.items()
-    }
+    check_onset(onset)
+    tracks = {}
+    for key, (prior, month) in CLOCKS.items():
+        scenario = named(prior, onset=month)
+        # Only what is drawn needs the course of other dates.
+        placebo: Any = True if key == DRAWN else "newest"
+        tracks[key] = track(scenario, archive, placebo=placebo, seed=seed)
     return Scored(onset, tracks)
 
 
@@ -222,10 +238,11 @@ def write_scored(
     *,
     onset: Onset | None = None,
     seed: int = 1,
-) -> Path:
+) -> Scored:
     """Write the page of :func:`score_cooperation`, whole or not at all."""
     scored = score_cooperation(archive, onset=onset, seed=seed)
-    return write_page(Path(path), scored.page())
+    write_page(Path(path), scored.page())
+    return scored
 
 
 def _what_if(clock: Track) -> bool:
@@ -250,7 +267,7 @@ def _ranked(clock: Track) -> str:
     if clock.rank is None:
         return _NONE
     rank, n = clock.rank
-    values = clock.placebo[clock.aim]
+    values = clock.dates[clock.aim]
     return (
         f"Rank {rank} of {n}\n{chance(values.min())} to {chance(values.max())} for an event in "
         "another month"
@@ -271,7 +288,13 @@ def _calendar(rows: Mapping[Any, Any], dated: Mapping[Any, Any]) -> Table:
             ]
         cells.append([row["event"], row["date"], event, *chances])
     return Table(
-        ("Event", "Date", "What changed", "Deaths changed before it", "Without counts"),
+        (
+            "Event",
+            "Date",
+            "What changed",
+            "Chance that deaths changed earlier",
+            "Without counts",
+        ),
         cells,
         numbers=2,
     )

@@ -23,6 +23,7 @@ from odforecast.errors import (
     BacktestError,
     DataError,
     DownloadError,
+    OdforecastError,
     whole,
 )
 from odforecast.forecasts import Forecast
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 #: The record, in the folder of all updates, and files in that of a release.
 RECORD = "record.csv"
 PAGE = "index.html"
+#: The page that scores cooperation, where the nation is among the places.
+SCORED = "cooperation.html"
 MANIFEST = "update.json"
 CHANGES = "changes.csv"
 #: Flags of a release that the page lists.
@@ -470,7 +473,7 @@ class Update:
         _write_folder(self, record, manifest=self._manifest_to_be(on))
         records.append(self.record_file, new)
         self.new = True
-        self.notes = tuple(messages)
+        self.notes = (*messages, *self.notes)
         self.added += len(new)
         return self
 
@@ -608,7 +611,7 @@ def _write_folder(
     target = update.folder
     try:
         with replacing_folder(target) as part:
-            parts = sections(update, record)
+            parts = [*sections(update, record), *_scored(update, part / SCORED)]
             write_page(
                 part / PAGE, update.whole, locations=forecast.locations, parts=parts
             )
@@ -634,6 +637,22 @@ def _write_folder(
             _check_folder(target)  # a forecast takes its time
     except OSError as error:
         raise DataError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def _scored(update: Update, path: Path) -> Iterator[Section]:
+    """Write the page that scores cooperation; where there are the counts for it, a link."""
+    from odforecast.report.scored import TITLE, write_scored
+    from odforecast.report.site import Section
+
+    if NATION not in update.forecast.locations:
+        return
+    try:
+        scored = write_scored(path, update.archive, seed=update.settings.seed)
+    except OdforecastError as error:
+        update.notes += (f"{SCORED} is left out: {error.message}",)
+        return
+    answer = scored.onset.answer
+    yield Section(TITLE, [answer], links=[("What the counts show", SCORED)])
 
 
 def write_page(
@@ -662,7 +681,9 @@ def _check_folder(target: Path) -> None:
         return
     manifest = _read_manifest(target)
     expected = (
-        {PAGE, CHANGES, MANIFEST, manifest.get("hub_file")} if manifest else set()
+        {PAGE, SCORED, CHANGES, MANIFEST, manifest.get("hub_file")}
+        if manifest
+        else set()
     )
     try:
         entries = sorted(target.iterdir())
