@@ -179,6 +179,8 @@ def _of_counts(error: DataError) -> DataError:
     hint = error.hint or ""
     if "line end" in hint:
         hint = "end the last line with a line end, if the file is whole"
+    elif "is a day within" in message:
+        hint = "write it as 2025-06; in a list of deaths, name the dates: --date COLUMN"
     elif "where the header has" in message:
         hint = "delete the row if it is a note, or complete it"
     elif "CDC" in hint or "download" in hint:

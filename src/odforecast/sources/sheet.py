@@ -274,7 +274,7 @@ class Sheet:
     def leave_out(
         self, labels: Collection[int | None], counts: Collection[int]
     ) -> None:
-        """Leave out rows of totals, and notes, with one cell and no count: both are said."""
+        """Leave out rows of totals, and notes below the table: both are said."""
         table = self.raw.cells
         named = table.iloc[:, [i for i in labels if i is not None]].to_numpy(dtype=str)
         total = np.array([any(map(_TOTAL.match, row)) for row in named], dtype=bool)
@@ -282,6 +282,8 @@ class Sheet:
         texts = table.max(axis=1)
         alone = (table != "").sum(axis=1).to_numpy() == 1
         note = blank & alone & ~total & ~texts.map(_dated).to_numpy(dtype=bool)
+        below = np.logical_and.accumulate((note | total)[::-1])[::-1]
+        note = note & below
         for rows, one, many in (
             (total, "a total", "totals"),
             (note, "a note", "notes"),
