@@ -80,18 +80,6 @@ ROWS = 1 << 15
 #: Warnings kept per model.
 _WARNINGS = 10
 
-# -- Tables ---------------------------------------------------------------------------------------
-
-
-def empty(name: str) -> pd.DataFrame:
-    """A table without rows."""
-    columns = {
-        "quantiles": QUANTILE_COLUMNS,
-        "failures": FAILURE_COLUMNS,
-    }
-    return pd.DataFrame(columns=list(columns.get(name, ())))
-
-
 # -- Files ----------------------------------------------------------------------------------------
 
 
@@ -204,7 +192,9 @@ def _write(
     # A Parquet file has one schema for all of its rows.
     distinct = dict.fromkeys(x.remove_metadata() for x in schemas if x is not None)
     if not distinct:
-        empty(name).to_parquet(path, index=False)
+        columns = {"quantiles": QUANTILE_COLUMNS, "failures": FAILURE_COLUMNS}
+        rows = pd.DataFrame(columns=list(columns.get(name, ())))
+        rows.to_parquet(path, index=False)
         return
     schema = pa.unify_schemas([*distinct], promote_options="permissive")
     categorical = with_few_values(schema)

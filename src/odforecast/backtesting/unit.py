@@ -309,18 +309,12 @@ def failure_row(
 
 def failure_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """The failures table; its dates are as in a file, for Parquet has no seconds."""
-    if not rows:
-        return _no_failures().copy()
     table = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    if not rows:
+        return table
     return table.astype(
         dict.fromkeys(table.select_dtypes("datetime"), "datetime64[ms]")
     )
-
-
-@cache
-def _no_failures() -> pd.DataFrame:
-    """The failures table without rows."""
-    return pd.DataFrame(columns=list(FAILURE_COLUMNS))
 
 
 def reason_of(error: BaseException) -> str:
@@ -412,7 +406,9 @@ def run_unit(unit: Unit) -> Outcome:
         )
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
-        if _must_stop(error):
+        # Not on the user's Ctrl-C in this process, which is not the model's doing.
+        ours = multiprocessing.parent_process() is None
+        if isinstance(error, KeyboardInterrupt) and ours:
             raise
         detail = "" if isinstance(error, OdforecastError) else traceback.format_exc()
         return stopped(reason_of(error), detail)
@@ -693,14 +689,6 @@ def bound_threads() -> None:
         os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     elif numba.config.NUMBA_NUM_THREADS > 1:
         numba.set_num_threads(1)
-
-
-def _must_stop(error: BaseException) -> bool:
-    """Whether an error is the user's Ctrl-C in this process, not the model's doing."""
-    return (
-        isinstance(error, KeyboardInterrupt)
-        and multiprocessing.parent_process() is None
-    )
 
 
 def _parts(panel: Panel, months: bool = True) -> Iterator[Panel | Triangle]:
