@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import odforecast as od
 from odforecast import errors, scenario, scoring
-from odforecast.backtesting.results import Results
+from odforecast.backtesting.results import BASELINE, Results
 from odforecast.errors import OdforecastError, near, one_of
 from odforecast.evidence.validate import Setting, run_checks
 from odforecast.io import replacing
@@ -347,6 +347,18 @@ def test_a_model_that_fails_everywhere_has_a_row_in_every_group(some_failed, tmp
     assert groups.ngroup().is_monotonic_increasing
     some_failed.save(tmp_path / "saved")
     assert Results.load(tmp_path / "saved").leaderboard().equals(board)
+
+
+SPLITS = [([], None), ("model", "naive"), ("location", BASELINE), (["vintage", "horizon"], None)]
+
+
+@pytest.mark.parametrize(("by", "baseline"), SPLITS)
+def test_it_has_its_rows_however_the_table_is_split(some_failed, by, baseline):
+    board = some_failed.leaderboard(by=by, baseline=baseline)
+    groups = [k for k in ([by] if isinstance(by, str) else by) if k != "model"]
+    assert not board.duplicated([*groups, "model"]).any()
+    heads = len(board[groups].drop_duplicates()) if groups else 1
+    assert len(board) == 5 * heads
 
 
 def test_a_run_with_progress_names_them_in_one_line(capsys):

@@ -155,6 +155,15 @@ def test_all_models_come_to_some_origins_before_the_next_ones(panel, truth):
     assert blocks.blocks(units, range(8)) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
+def test_origins_published_on_one_day_stay_apart(panel, truth):
+    close = cuts(panel, start="2021-06", end="2021-10")
+    assert len({o.as_of for o in close}) == 3
+    results = backtest(["naive", "hub-baseline"], close, truth=truth, **QUICK)
+    board = results.leaderboard()
+    assert board["n_units"].sum() == len(results.scores) == 2 * 5 * 4 * 12
+    assert set(od.scoring.pairwise(results)["n_origins"]) == {5}
+
+
 def test_what_truth_says_and_what_is_too_young_to_be_scored(panel, truth):
     values, reasons = truth.observed(("US", "PR"), panel.months[:3])
     assert (values[0] == panel.reported[1, :3]).all()

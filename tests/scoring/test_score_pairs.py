@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -305,6 +306,21 @@ def test_scales():
     assert rates["n_common"] == 8  # of Wyoming: the city has no population of its own
     wyoming = s.per_100k(scores[scores["location"] == "WY"]).groupby("model")["wis"].sum()
     assert rates["ratio"] == pytest.approx(wyoming["a"] / wyoming["b"])
+
+
+def test_results_and_a_single_name_are_taken():
+    rng = np.random.default_rng(0)
+    scores = scores_of({m: rng.gamma(9, 1, (12, 2)) for m in ("a", "b")}, horizon=3)
+    held = SimpleNamespace(scores=scores)
+    for compare in (
+        s.pairwise,
+        s.summarise,
+        partial(s.relative_skill, baseline="b"),
+        partial(s.relative_to_baseline, baseline="b"),
+        lambda x, **keywords: s.diebold_mariano(x, "a", "b", **keywords),
+    ):
+        pd.testing.assert_frame_equal(compare(held), compare(scores))
+        pd.testing.assert_frame_equal(compare(scores, by="level"), compare(scores, by=("level",)))
 
 
 def overlapping(rng, n_series, n_months, horizon=12):
