@@ -32,6 +32,9 @@ from odforecast.scenario.effects import (
 from odforecast.scenario.past import Counts
 from odforecast.seeds import seed_from
 
+#: Weights of the known months, and a root of the covariance of what is left.
+type _Extension = tuple[Floats, Floats]
+
 #: Nodes and timings that stand for a posterior.
 PARTICLES = 400
 
@@ -113,7 +116,7 @@ class Worlds:
         #: Whether all places feel the same.
         self.alike = not self.estimator.own_loads.any()
         self._readers: dict[int, Reader] = {}
-        self._extended: dict[int, tuple[Floats, Floats]] = {}
+        self._extended: dict[tuple[Source | None, int], _Extension] = {}
         for source in self.sources:
             [today] = self.read([source.today], self.n_known)
             none, effect = source.totals
@@ -167,7 +170,7 @@ class Worlds:
         rows[:, : self.n_known] = source.today.rows
         for part, (weights, root) in (
             (slice(0, 1), self._extension(node)),
-            (slice(1, None), self._extension_of_contrasts(source)),
+            (slice(1, None), self._extension(0, source)),
         ):
             known = rows[part, : self.n_known] - changes[part, : self.n_known]
             noise = rng.standard_normal((len(known), len(root)))
@@ -196,19 +199,17 @@ class Worlds:
         deviations = gain * (r - q * loads * beta) + np.sqrt(gain) * noise
         return np.asarray(loads * beta + deviations)
 
-    def _extension(self, node: int) -> tuple[Floats, Floats]:
-        if node not in self._extended:
-            i = int(np.searchsorted(self.nodes, node))
-            terms = free_terms(self.months.size)
-            self._extended[node] = extension(self.covariances[i], terms, self.n_known)
-        return self._extended[node]
-
-    def _extension_of_contrasts(self, source: Source) -> tuple[Floats, Floats]:
-        key = -1 - self.sources.index(source)
+    def _extension(self, node: int, source: Source | None = None) -> _Extension:
+        """Months to come of the mean at a node, or of a source's contrasts, given the known."""
+        key = (source, node)
         if key not in self._extended:
-            covariance = self._own_covariance(source, self.months.size)
-            terms = free_terms(self.months.size)
-            self._extended[key] = extension(covariance, terms, self.n_known)
+            n = self.months.size
+            covariance = (
+                self.covariances[np.searchsorted(self.nodes, node)]
+                if source is None
+                else self._own_covariance(source, n)
+            )
+            self._extended[key] = extension(covariance, free_terms(n), self.n_known)
         return self._extended[key]
 
     @staticmethod
