@@ -288,10 +288,11 @@ class Track:
         dates = self.dates
         values = dates[self.aim]
         first, last = map(month_name, dates["onset"].iloc[[0, -1]])
+        place = "highest" if rank == 1 else f"{ordinal(rank)} highest"
         return [
             f"On the same counts, an event in any month from {first} to {last} would get "
             f"{chance(values.min())} to {chance(values.max())}. The chance for "
-            f"{month_name(self.onset)} is number {rank} of {n} dates, from the highest."
+            f"{month_name(self.onset)} is the {place} of {n} dates."
         ]
 
     def _ahead(self) -> list[str]:
@@ -336,6 +337,17 @@ class Track:
         from odforecast.plot import chances
 
         return chances(self, axes=axes)
+
+
+def ordinal(number: int) -> str:
+    """A rank.
+
+    >>> [ordinal(n) for n in (2, 3, 9, 11, 21, 22)]
+    ['2nd', '3rd', '9th', '11th', '21st', '22nd']
+    """
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    ending = "th" if number in (11, 12, 13) else endings.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _records(table: pd.DataFrame) -> Any:
