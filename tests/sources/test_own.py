@@ -222,7 +222,9 @@ DATES = [*[f"01/{day}/2024 12:00:00 AM" for day in range(11, 31)], "03/30/2024 1
 def count_deaths(folder, text, **options):
     (folder / "list.csv").write_text(text)
     said = []
-    table = read_own_counts(folder / "list.csv", place="CT", say=said.append, **options)
+    table = read_own_counts(
+        folder / "list.csv", place="CT", say=said.append, warn=said.append, **options
+    )
     assert table.columns.tolist() == ["location", "month", "deaths"]
     assert table["location"].tolist() == ["CT"] * len(table)
     return dict(zip(table["month"].dt.strftime("%Y-%m"), table["deaths"])), said

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -268,6 +269,7 @@ def add_counts(
         date=own_counts.date,
         where=dict(own_counts.where),
         say=note,
+        warn=partial(note, kind="warning"),
     )
     complete = own_counts.complete
     if complete is None and on_terminal():

@@ -95,6 +95,7 @@ def read_own_counts(
     date: str = "",
     where: Mapping[str, str] | None = None,
     say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Read a state's own monthly counts, or count a list of deaths by month.
 
@@ -121,7 +122,9 @@ def read_own_counts(
     where : mapping of str to str, optional
         Only rows with a value in a column: ``{"Manner": "Accident"}``; case does not matter.
     say : callable, optional
-        Gets each sentence about what was read and what was left out.
+        Gets a sentence about what was read and what was left out.
+    warn : callable, optional
+        Gets a sentence if some dates of a list are of the report.
 
     Returns
     -------
@@ -166,8 +169,12 @@ def read_own_counts(
             frame, sentences = _read_table(sheet, spans, place=place)
     except DataError as error:
         raise _of_counts(error) from error
-    for sentence in sentences if say is not None else ():
-        say(f"{sheet.name}: {sentence}")  # type: ignore[misc]
+    text, *doubts = [f"{sheet.name}: {sentence}" for sentence in sentences]
+    if say is not None:
+        say(text)
+    if warn is not None:
+        for doubt in doubts:
+            warn(doubt)
     return frame
 
 
