@@ -96,7 +96,8 @@ def pytest_terminal_summary(terminalreporter):
     for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
         name = getattr(report, "nodeid", "")
         slow = "slow" in getattr(report, "keywords", ()) or name.split("::")[-1] in SLOW_EXAMPLES
-        if name not in LONG and not slow:
+        part = hasattr(report, "context")  # a subtest, whose time is in its test's too
+        if name not in LONG and not slow and not part:
             seconds[name] += getattr(report, "duration", 0)
     over = [f"{taken:.1f} s {name}" for name, taken in seconds.most_common() if taken > 2]
     if over:
