@@ -251,6 +251,8 @@ def test_a_month_in_which_a_list_ends_is_left_out(tmp_path):
     counts, said = count_deaths(tmp_path, death_list([*dates * 2, "2024-04-02"]))
     assert counts == {"2024-01": 56, "2024-02": 56, "2024-03": 56}
     assert "the list ends in April 2024, left out" in said[0]
+    counts, _ = count_deaths(tmp_path, death_list(["Jan 2024"] * 40 + ["Feb 2024"] * 30))
+    assert counts == {"2024-01": 40, "2024-02": 30}
 
 
 @pytest.mark.parametrize(
@@ -258,6 +260,7 @@ def test_a_month_in_which_a_list_ends_is_left_out(tmp_path):
     [
         (DATES, {"date": "Age"}, "row 2: the cell in 'Age' is not a date; write days as"),
         (DATES, {"date": "ResidenceCity"}, "row 2: the cell in 'ResidenceCity' is not a date"),
+        (["2023", "2024", "2024"], {"date": "Date"}, "row 2: the cell in 'Date' is a year"),
         (["01/02/2024"] * 9, {}, "row 2: the cell in 'Date' may be two days"),
         ([""] * 9, {"date": "Date"}, "no date in 'Date'; name another column with --date"),
         (DATES, {"date": "Died"}, "no column 'Died'; it has ID, Date, DateType, Age"),

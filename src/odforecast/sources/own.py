@@ -367,25 +367,32 @@ def _days_of_list(sheet: Sheet, position: int, header: str) -> NDArray[np.dateti
     texts = sheet.cells(position)
     read = date_parser(texts)
     dates = {text: read(text) for text in set(texts) if text.lower() not in BLANKS}
+    days = []
     for row, text in zip(sheet.raw.rows, texts):
         date = dates.get(text)
-        reason = "may be two days" if isinstance(date, BadCell) else ""
-        if date is not None and not reason:
-            month = date.astype("datetime64[M]")
-            if np.isnat(date) or not FIRST <= month <= LAST:
-                reason = "is not a date"
+        if date is None:
+            continue
+        reason = "may be two days" if isinstance(date, BadCell) else _bad_date(date)
         if reason:
             raise DataError(
                 f"{sheet.name} row {row}: the cell in {header} {reason}",
                 hint="write days as 2025-06-30, or name another column with --date",
             )
-    days = [dates[text] for text in texts if text in dates]
+        is_day = np.datetime_data(date.dtype)[0] == "D"
+        days.append(date if is_day else month_end(date))
     if not days:
         raise DataError(
             f"{sheet.name}: no date in {header}",
             hint="name another column with --date",
         )
     return np.array(days, dtype="datetime64[D]")
+
+
+def _bad_date(date: np.datetime64) -> str:
+    """Why a date tells no month; empty if it does."""
+    if np.isnat(date) or not FIRST <= date.astype("datetime64[M]") <= LAST:
+        return "is not a date"
+    return "is a year" if np.datetime_data(date.dtype)[0] == "Y" else ""
 
 
 def _reported(sheet: Sheet, position: int) -> str:
