@@ -38,8 +38,11 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 import odforecast as od
@@ -87,26 +90,36 @@ SETTINGS = {
 }
 
 
-def history() -> Panel:
-    """The bundled release of the US and 52 jurisdictions, as far as it is final."""
-    panel = od.bundled().as_of().panel()
-    return panel.select(["US", *sorted(JURISDICTIONS)]).cut(panel.final_through)
+def history(indicator: str = "all-drugs") -> Panel:
+    """The bundled release of the US and its jurisdictions, as far as it is final."""
+    panel = od.bundled().as_of().panel(indicator)
+    places = [code for code in sorted(JURISDICTIONS) if code in panel.locations]
+    return panel.select(["US", *places]).cut(panel.final_through)
+
+
+def drawn_path(
+    panel: Panel, rng: np.random.Generator, block: int, growth: str = "totals"
+) -> Floats:
+    """Log deaths of jurisdictions whose growth is drawn in blocks of months."""
+    deaths = panel.monthly[1:]
+    totals = growth == "totals"
+    changes = np.diff(np.log(panel.reported[1:] if totals else deaths + 0.5), axis=1)
+    n, n_time = changes.shape[1], deaths.shape[1]
+    starts = rng.integers(0, n - block + 1, -(-n_time // block))
+    drawn = changes[:, (starts[:, None] + np.arange(block)).ravel()[: n_time - 1]]
+    path = np.pad(np.cumsum(drawn, axis=1), ((0, 0), (1, 0)))
+    return np.log(deaths[:, :12].mean(axis=1, keepdims=True)) + path
 
 
 def world(
     panel: Panel, rng: np.random.Generator, setting: Setting, growth: str = "totals"
 ) -> tuple[Panel, Floats, float]:
     """A panel of a made world, its true months (US first), and the size put in."""
-    deaths = panel.monthly[1:]
     totals = growth == "totals"
-    changes = np.diff(np.log(panel.reported[1:] if totals else deaths + 0.5), axis=1)
-    n, block, n_time = changes.shape[1], setting.block, deaths.shape[1]
-    starts = rng.integers(0, n - block + 1, -(-n_time // block))
-    drawn = changes[:, (starts[:, None] + np.arange(block)).ravel()[: n_time - 1]]
-    path = np.pad(np.cumsum(drawn, axis=1), ((0, 0), (1, 0)))
+    path = drawn_path(panel, rng, setting.block, growth)
     size = float(np.log1p(setting.percent / 100.0))
     shape = random_timing(setting.event, rng).shape(panel.month_grid)[0]
-    mean = deaths[:, :12].mean(axis=1, keepdims=True) * np.exp(path + size * shape)
+    mean = np.exp(path + size * shape)
     months = rng.poisson(mean).astype(float) if totals else np.round(mean)
     months = np.concatenate([months.sum(axis=0, keepdims=True), months])
     sums = rolling_sums(months)
@@ -152,6 +165,9 @@ def measured(
 #: Planted: the timing of the named prior of resumed cooperation, begun sooner.
 PLANT = replace(neutral_twin("cooperation-resumed"), name="plant", scope="all-drugs",
                 lag=LogNormal(2, 0.6), half_life=LogNormal(24, 0.6))  # fmt: skip
+#: The same with the timing of KNOWN.
+PLANT_KNOWN = replace(PLANT, lag=KNOWN.lag, ramp=KNOWN.ramp, half_life=KNOWN.half_life,
+                      spread=Fixed(0))  # fmt: skip
 PERCENTS = (0, -10, -20, -40)
 ONSETS = np.arange("2018-03", "2021-03", dtype="datetime64[M]")
 #: Places that are looked at together, and draws of a timing (fewer than the command's).
@@ -171,6 +187,8 @@ class Plant:
     panel: Panel
     event: Intervention
     places: list[str]
+    #: Which rows they are.
+    own: NDArray[np.bool_]
     #: All places that are seen have the event.
     alike: bool
 
@@ -187,15 +205,36 @@ def usual_places(panel: Panel, half: str) -> list[str]:
     return places[{"A": 0, "B": 1}[half] :: 2]
 
 
-def plants(n: int, group: bool, alike: bool, half: str, seed: int) -> Iterator[dict[int, Plant]]:
-    """Effects of every size at the same places, onset and timing."""
-    panel = history().cut("2023-03")
-    choice = usual_places(panel, half)
+def redrawn(panel: Panel, rng: np.random.Generator, block: int) -> Panel:
+    """A panel whose growth is its own in another order of blocks; deaths of a month are Poisson."""
+    months = rng.poisson(np.exp(drawn_path(panel, rng, block))).astype(float)
+    return with_months(panel, np.concatenate([months.sum(axis=0, keepdims=True), months]))
+
+
+def with_months(panel: Panel, months: Floats) -> Panel:
+    """A panel with other months."""
+    sums = rolling_sums(months)
+    return replace(panel, reported=sums, low=sums, high=sums, vintage="synthetic", triangle=None,
+                   beside={})  # fmt: skip
+
+
+def plants(
+    n: int, group: bool, alike: bool, half: str, seed: int, block: int = 0, known: bool = False,
+    indicator: str = "all-drugs",
+) -> Iterator[dict[int, Plant]]:  # fmt: skip
+    """Effects of every size at the same places, onset and timing; growth as it was, or drawn."""
+    full = history(indicator)
+    panel = full.cut("2023-03")
+    kept = [code for code, row in zip(full.locations, full.monthly) if np.isfinite(row).all()]
     rng = np.random.default_rng(seed_from("plants", seed, group, half))
     for i in range(n):
-        places = sorted(rng.choice(choice, GROUP, replace=False)) if group else [
-            choice[i % len(choice)]]  # fmt: skip
-        event = replace(PLANT, onset=str(rng.choice(ONSETS)),
+        if block:
+            panel = redrawn(full.select(kept), rng, block).cut("2023-03")
+        choice = usual_places(panel, half)
+        places = [choice[i % len(choice)]]
+        if group:
+            places = sorted(rng.choice(choice, min(GROUP, len(choice)), replace=False))
+        event = replace(PLANT_KNOWN if known else PLANT, onset=str(rng.choice(ONSETS)),
                         exposure={**dict.fromkeys(places, 1.0), "default": 0.0})  # fmt: skip
         timing = random_timing(event, rng)
         own = np.exp(float(timing.spread[0]) * rng.standard_normal(len(places)))
@@ -211,10 +250,9 @@ def plants(n: int, group: bool, alike: bool, half: str, seed: int) -> Iterator[d
                 total = after[rows].sum(axis=0, keepdims=True)
                 months = np.concatenate([total, after[rows]]) if group else after[rows]
                 seen = panel.select(["US", *places] if group else places)
-            sums = rolling_sums(months)
-            seen = replace(seen, reported=sums, low=sums, high=sums, vintage="synthetic",
-                           triangle=None, beside={})  # fmt: skip
-            made[percent] = Plant(panel.monthly, after, seen, event, places, alike)
+            own = np.isin(panel.locations, places)
+            made[percent] = Plant(panel.monthly, after, with_months(seen, months), event, places,
+                                  own, alike)  # fmt: skip
         yield made
 
 
@@ -227,7 +265,7 @@ def answers(plant: Plant) -> dict[tuple[str, str], tuple[float, float, float]]:
     grid, row = panel.month_grid, panel.index(code)
     donors = None if plant.alike else Donors.from_counts(counts, onset, code)
     start = int(np.flatnonzero(grid == onset)[0])
-    own = np.isin(history().cut("2023-03").locations, plant.places)
+    own = plant.own
     deaths, others = plant.after[own].sum(axis=0), plant.after[1:][~own[1:]]
     others = others[others[:, 2:].min(axis=1) >= FEWEST]
     out = {}
@@ -278,15 +316,15 @@ def control(deaths: Floats, donors: Floats, start: int, draws: int = 400) -> Flo
     return np.exp(path[48:] + rng.choice(errors, (draws, 24)))
 
 
-def planted(n: int, group: bool, alike: bool, half: str, seed: int = 1) -> dict[
-    tuple[str, str], Floats
-]:  # fmt: skip
+def planted(
+    n: int, group: bool, alike: bool, half: str, seed: int = 1, **growth: Any
+) -> dict[tuple[str, str], Floats]:
     """Whether the interval holds, its width and the error over deaths, (n, sizes, 3), by way."""
     out: dict[tuple[str, str], list[list[tuple[float, ...]]]] = {}
-    for made in plants(n, group=group, alike=alike, half=half, seed=seed):
+    for made in plants(n, group, alike, half, seed, **growth):
         rows: dict[tuple[str, str], list[tuple[float, ...]]] = {}
         for plant in made.values():
-            own = np.isin(history().cut("2023-03").locations, plant.places)
+            own = plant.own
             start = int(np.flatnonzero(plant.panel.month_grid == plant.event.onset[0])[0])
             for (way, period), (mean, low, high) in answers(plant).items():
                 first, last = PERIODS[period]
@@ -318,6 +356,26 @@ def print_plants(n: int, seed: int, only: str) -> None:
                       f"{error:.3f} |", flush=True)  # fmt: skip
 
 
+def print_blocks(n: int, seed: int, only: str, indicator: str) -> None:
+    """Deaths averted in worlds of drawn growth: a row for each half and place, block, timing."""
+    heads = " | ".join(f"{percent}%" for percent in PERCENTS)
+    print(f"90% coverage of deaths averted over two years, {n} worlds of each row\n")
+    print(f"| places | half | blocks | timing | way | {heads} | width | error |")
+    print("|---|---|---|---|---|" + "---|" * (len(PERCENTS) + 2))
+    cases = product((True, False), (0, 6, 12), (True, False), "AB")
+    for group, block, known, half in cases:
+        timing = "known" if known else "drawn"
+        name = f"{GROUP if group else 1} | {half} | {block} | {timing}"
+        if only not in name:
+            continue
+        table = planted(n, group, True, half, seed, block=block, known=known, indicator=indicator)
+        for way in ("past, given an effect", "past, over both"):
+            rows = table[way, "two years"]
+            holds = " | ".join(f"{value:.2f}" for value in rows[:, :, 0].mean(axis=0))
+            width, error = rows[:, :, 1:].mean(axis=(0, 1))
+            print(f"| {name} | {way} | {holds} | {width:.2f} | {error:.3f} |", flush=True)
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -327,7 +385,12 @@ def main() -> None:
     parser.add_argument("--ways", default="past", help="of past, nation, equal")
     parser.add_argument("--only", default="", help="settings, or places, whose name holds this")
     parser.add_argument("--plants", type=int, default=0, help="effects of each size, place by half")
+    parser.add_argument("--drawn", type=int, default=0, help="worlds of drawn growth a row")
+    parser.add_argument("--indicator", default="all-drugs", help="of the drawn growth")
     given = parser.parse_args()
+    if given.drawn:
+        print_blocks(given.drawn, given.seed, given.only, given.indicator)
+        return
     if given.plants:
         print_plants(given.plants, given.seed, given.only)
         return

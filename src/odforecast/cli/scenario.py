@@ -87,6 +87,8 @@ class Options:
     tables: tuple[str, ...] = ()
     #: Also scenarios that began by the last known month.
     begun: bool = False
+    #: Sample paths; None for the default.
+    paths: int | None = None
 
 
 #: What every forecast under scenarios is made of.
@@ -103,7 +105,13 @@ FORECAST = opt.add_options(
     opt.INDICATOR,
     opt.SOURCES,
     opt.AS_OF,
-    opt.DRAWS,
+    opt.detail_option(
+        "--draws N",
+        "paths",
+        advanced=True,
+        type=click.IntRange(min=2),
+        help="Number of sample paths.  [default: 2000 that stand for 6000]",
+    ),
     opt.SEED,
     opt.JSON,
 )
@@ -273,7 +281,7 @@ def make_projection(
 ) -> tuple[od.Projection, od.Panel, dict[str, Any]]:
     """The projection that is asked for, its panel, and what JSON says of it; notes are said."""
     model = simulation.find_model()
-    # The same panel and seed as `odforecast forecast`, so that null is its forecast.
+    # The same panel and seed as `odforecast forecast`: with its --draws, null is its forecast.
     panel, places = sources.open_panel(data.open(), request, as_of=data.as_of)
     if "US" in panel.locations:
         places = tuple(dict.fromkeys(("US", *places)))
@@ -297,7 +305,7 @@ def make_projection(
             model.fit(sources.to_fit(model, panel, places=places)),
             scenarios,
             horizon=request.horizon,
-            draws=simulation.draws,
+            draws=options.paths,
             seed=simulation.seed,
             until=request.until,
             exposures=exposures,
@@ -886,7 +894,7 @@ def attribution(
     request: Request,
     data: Data,
     simulation: Simulation,
-    onset: str | None = None,
+    options: Options,
     as_json: bool = False,
 ) -> Answer:
     """Explain cooperation-resumed as a share of the 2023-24 fall.
@@ -900,7 +908,7 @@ def attribution(
         request,
         data,
         simulation=simulation,
-        options=Options(scenarios=(name,), onset=onset),
+        options=with_(options, scenarios=(name,)),
         as_json=as_json,
     )
     item = projection.scenario(name)

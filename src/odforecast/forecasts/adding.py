@@ -244,6 +244,15 @@ def carrying(
     return changed.with_parts(parts) if parts else changed
 
 
+def draws_at(forecast: Forecast, rows: NDArray[np.intp]) -> Forecast:
+    """Some of the draws of a forecast, and of the classes it carries."""
+    known = forecast.known if forecast.known.ndim == 2 else forecast.known[rows]
+    # Drawn now: what is drawn later would keep all of the draws in memory.
+    parts = {name: draws_at(item, rows) for name, item in forecast.beside.items()}
+    some = forecast._replace(draws=forecast.draws[rows], known=known, beside={})
+    return some.with_parts(parts) if parts else some
+
+
 def part(forecast: Forecast, indicator: str) -> Forecast:
     """A drug class in the same draws: in each of them a part of the whole.
 

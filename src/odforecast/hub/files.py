@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import draws_at
 from odforecast.forecasts.forecast import a_forecast
 from odforecast.forecasts.text import keep_local
 from odforecast.forecasts.trend import CATEGORIES
@@ -285,8 +285,7 @@ def thinned(forecast: Forecast, n: int) -> Forecast:
     n_draws = len(forecast.draws)
     # Evenly over the draws: members of a mixture stand one behind the other.
     chosen = np.arange(n) * n_draws // n
-    known = forecast.known if forecast.known.ndim == 2 else forecast.known[chosen]
-    return replace(forecast, draws=forecast.draws[chosen], known=known, beside={})
+    return draws_at(forecast._replace(beside={}), chosen)
 
 
 def csv_lines(table: pd.DataFrame) -> bytes:

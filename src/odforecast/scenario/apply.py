@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError, ScenarioError, UnknownNameError
 from odforecast.forecasts import Forecast
+from odforecast.forecasts.adding import draws_at
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.geography.places import code_of, lookup, whole_and_parts
 from odforecast.models import Fitted
@@ -288,20 +289,13 @@ class Applied:
         self.notes: list[str] = []
         self.ahead = baseline.months > baseline.last_month
         #: The draws, those with few deaths ahead first.
-        self.order = self._in_order() if order is None else order
+        self.order = by_deaths_ahead(baseline) if order is None else order
         self.nation = (
             whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
         )
         self._indicator = short_name(baseline.panel)
         self._paths: dict[str, Floats] = {}
         self._deaths: dict[str, dict[str, Floats] | None] = {}
-
-    def _in_order(self) -> NDArray[np.intp]:
-        """The draws by the nation's deaths ahead, or those of all places, the fewest first."""
-        base = self.baseline
-        places = [NATION] if NATION in base.locations else base.locations
-        deaths = base.draws[:, rows_of(places, base)][:, :, self.ahead]
-        return np.argsort(deaths.sum(axis=(1, 2)), kind="stable")
 
     def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
         """The forecast under a scenario, with the classes it carries in the same draws."""
@@ -572,6 +566,27 @@ class Applied:
 def rows_of(places: Iterable[str], table: Forecast | Panel) -> list[int]:
     """Rows of places."""
     return [table.locations.index(s) for s in places]
+
+
+def by_deaths_ahead(base: Forecast) -> NDArray[np.intp]:
+    """The draws by the nation's deaths ahead, or those of all places, the fewest first.
+
+    Where all its jurisdictions are drawn together they are added up, with the US or without it.
+    """
+    places: Sequence[str] = base.locations
+    if LOCATION in base.joint and set(JURISDICTIONS) <= set(places):
+        places = list(JURISDICTIONS)
+    elif NATION in places:
+        places = [NATION]
+    ahead = base.months > base.last_month
+    deaths = base.draws[:, rows_of(places, base)][:, :, ahead]
+    return np.argsort(deaths.sum(axis=(1, 2)), kind="stable")
+
+
+def stand_for_all(base: Forecast, n: int) -> Forecast:
+    """A forecast of ``n`` of its draws: the middle ones of equal groups by deaths ahead."""
+    groups = np.array_split(by_deaths_ahead(base), n)
+    return draws_at(base, np.sort([group[group.size // 2] for group in groups]))
 
 
 def carrying(

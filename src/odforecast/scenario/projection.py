@@ -52,6 +52,7 @@ from odforecast.scenario.apply import (
     Applied,
     baseline_without,
     share_tables,
+    stand_for_all,
 )
 from odforecast.scenario.detection import Detection, detection
 from odforecast.scenario.intervention import NULL, Scenario
@@ -62,7 +63,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HORIZON = 24
-DRAWS = 1000
+
+#: Paths of a fitted model that are simulated by default, and those of them that are kept.
+PATHS = 6000
+DRAWS = 2000
 
 #: Numbers of one location, by column.
 Row = Mapping[str, Any]
@@ -115,7 +119,9 @@ def project(
         One named without an onset begins in the month after the as-of date.
         ``null`` is put first if it is not among them.
     horizon, draws : int, optional
-        For a fitted model; 24 months and 1,000 draws.
+        For a fitted model; 24 months, and 2,000 draws that stand for 6,000: one of each three in
+        the order of the nation's deaths ahead. Where something has begun, and with a number, as
+        many paths are simulated as there are draws.
     until : month, optional
         For a fitted model: the last month, instead of a horizon.
     seed : int, optional
@@ -163,9 +169,15 @@ def project(
     if isinstance(source, Fitted):
         if horizon is None and until is None:
             horizon = HORIZON
-        baseline = source.forecast(
-            horizon, until, DRAWS if draws is None else draws, seed
-        )
+        onsets = [x.onset[0] for s in chosen for x in s.interventions]
+        # What has begun is fitted again with as many paths: there it would take a minute.
+        begun_by_now = any(onset <= source.panel.last_month for onset in onsets)
+        if draws is None and not begun_by_now:
+            baseline = source.forecast(horizon, until, PATHS, seed)
+            baseline = stand_for_all(baseline, DRAWS)
+        else:
+            n = DRAWS if draws is None else draws
+            baseline = source.forecast(horizon, until, n, seed)
     elif (horizon, draws, until) == (None, None, None):
         baseline = source
     else:
