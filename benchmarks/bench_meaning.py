@@ -2,6 +2,7 @@
 
     python benchmarks/bench_meaning.py              table of the library as it is
     python benchmarks/bench_meaning.py --save FILE  the same numbers as JSON, to compare commits
+    python benchmarks/bench_meaning.py --seeds 10   how much the means hang on the seed, one prior
 
 The bundled release, the default model, seed 1, onset in the month after the as-of date, deaths
 averted over the three years from it.
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+
+import numpy as np
 
 import odforecast as od
 from odforecast.scenario import NULL, named, prior_names, project
@@ -24,7 +27,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--save", type=Path)
+    parser.add_argument("--seeds", type=int, default=0)
     given = parser.parse_args()
+    if given.seeds:
+        print_spread(given.seeds)
+        return
     fitted = od.get_model().fit(od.bundled().as_of(AS_OF).panel())
     forecast = fitted.forecast(until=UNTIL, draws=given.draws, seed=1)
     scenarios = [named(name, onset=ONSET) for name in prior_names()]
@@ -53,6 +60,24 @@ def main() -> None:
         )
     if given.save:
         given.save.write_text(json.dumps(saved))
+
+
+def print_spread(seeds: int) -> None:
+    """Standard deviation over seeds of what cooperation averts until 2028, in percent of it."""
+    fitted = od.get_model().fit(od.bundled().as_of().panel())
+    item = named("cooperation-resumed", onset="2026-01")
+    print("| draws | US: if it works | US: over all | OH: if it works | OH: over all |")
+    print("|---|---|---|---|---|")
+    for draws in (1000, None):
+        rows = []
+        for seed in range(1, seeds + 1):
+            projection = project(fitted, item, until="2028-12", draws=draws, seed=seed)
+            table = projection.select(["US", "OH"]).answer()
+            rows.append(table[["averted_if_works_mean", "averted_mean"]].to_numpy().ravel())
+        means = np.array(rows)
+        parts = 100 * means.std(axis=0, ddof=1) / means.mean(axis=0)
+        cells = (f"{mean:,.0f} ± {part:.1f}%" for mean, part in zip(means.mean(axis=0), parts))
+        print(f"| {draws or 'by default'} | {' | '.join(cells)} |", flush=True)
 
 
 def span(row: object) -> str:

@@ -14,6 +14,7 @@ from odforecast.errors import ForecastError, ScenarioError, UnknownNameError
 from odforecast.forecasts import Forecast
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS, TARGETS
+from odforecast.scenario.apply import stand_for_all
 from odforecast.scenario.drawing import uniforms
 
 LAST = np.datetime64("2025-04", "M")
@@ -54,6 +55,22 @@ def test_null_is_the_baseline_bit_for_bit(panels, model):
     assert (projection.baseline.quantiles() == again.quantiles()).all()
 
 
+def test_by_default_each_draw_stands_for_three(panels):
+    fitted = od.get_model("drift").fit(panels[0].select(["US", "WV"]))
+    kept = sc.project(fitted, scenario(onset="2025-10"), 12, seed=5).baseline
+    paths = fitted.forecast(12, draws=6000, seed=5)
+    ours, all_ = (np.sort(f.draws[:, 0].sum(axis=1)) for f in (kept, paths))
+    np.testing.assert_array_equal(ours, all_[1::3])
+    begun = sc.project(fitted, scenario(onset="2025-01"), 12, seed=5, begun=True).baseline
+    np.testing.assert_array_equal(begun.draws, fitted.forecast(12, draws=2000, seed=5).draws)
+    # A class stays in its draw.
+    many = od.get_model("dlm").fit(panels[0]).forecast(3, draws=30, seed=5)
+    few = stand_for_all(many, 10)
+    rows = [np.flatnonzero((many.draws == draw).all(axis=(1, 2))).item() for draw in few.draws]
+    np.testing.assert_array_equal(few.part("T40.4").draws, many.part("T40.4").draws[rows])
+    np.testing.assert_array_equal(few.samples(), many.samples()[rows])
+
+
 @given(SIZES, st.floats(0.0, 0.8), HALF_LIVES, st.floats(0, 1), st.integers(0, 9))
 def test_a_stronger_effect_never_adds_deaths_and_exposure_0_none(size, more, half, p_null, seed):
     base, keys = forecast(), {"half_life": half, "p_null": p_null}
@@ -67,9 +84,11 @@ def test_a_stronger_effect_never_adds_deaths_and_exposure_0_none(size, more, hal
 
 
 def test_nation_stays_the_sum_of_its_parts_and_has_its_own_exposure_if_separate():
-    parts, x = forecast(JURISDICTIONS, draws=20), scenario(exposure={"OH": 1.0, "default": 0.2})
+    # Puerto Rico is no part of the US here: it must not change the order of the draws.
+    parts = forecast((*JURISDICTIONS, "PR"), draws=20)
+    x = scenario(exposure={"OH": 1.0, "default": 0.2})
     path = sc.project(parts.with_nation(), x).forecasts["s"]
-    assert np.allclose(path.draws[:, 0], path.draws[:, 1:].sum(axis=1))
+    assert np.allclose(path.draws[:, 0], path.draws[:, 1:53].sum(axis=1))
     assert np.allclose(sc.project(parts, x).with_nation().forecasts["s"].draws, path.draws)
     base = forecast(("US", *JURISDICTIONS), draws=20, joint=False)
     projection = sc.project(base, scenario(spread=0.0, exposure={"US": 1.0, "default": 0.0}))
