@@ -181,7 +181,8 @@ def _prepare(args: list[str]) -> None:
                 counts = counts.rename(columns={"deaths": "Confirmed OD"}).assign(Suspected=9)
             if state == "CT":
                 counts = counts.loc[counts.index.repeat(counts["deaths"])]
-                counts = counts.assign(Date=counts["month"].astype(str) + "-15", Manner="Accident")
+                days = [f"{month}-{i % 28 + 1:02}" for i, month in enumerate(counts["month"])]
+                counts = counts.assign(Date=days, Manner="Accident")
                 counts = counts[["Date", "Manner"]]
             counts.to_csv(word, index=False)
         elif before == "--population":

@@ -175,6 +175,10 @@ CHOICE = "Month,Confirmed OD,Suspected OD\nNov-24,431,9\nDec-24,402,8\nJan-25,14
         ("Year,Jul,Aug,Jan\n2024,3,4,5\n", "not in the order of the calendar; write a row for"),
         ("Year,Month,Deaths\n,Jan,3\n", "row 2: Month 'Jan without a year' is not a month"),
         ("Year,Month,Deaths\n2023,Jan-24,3\n", "row 2: Month 'Jan-24 in 2023' is not a month"),
+        (
+            "State,Month,Rate\nOH,Jan-24,3.1\nWV,Jan-24,3.1\n",
+            "no column for the deaths; it has State",
+        ),
         ("Month,Rate\nJan-24,3.1\nFeb-24,3.1\n", "no column for the deaths; it has Month, Rate"),
         (
             "Month,Deaths\nMay-24,3\nSource\n",
@@ -251,7 +255,9 @@ def test_a_month_in_which_a_list_ends_is_left_out(tmp_path):
     counts, said = count_deaths(tmp_path, death_list([*dates * 2, "2024-04-02"]))
     assert counts == {"2024-01": 56, "2024-02": 56, "2024-03": 56}
     assert "the list ends in April 2024, left out" in said[0]
-    counts, _ = count_deaths(tmp_path, death_list(["Jan 2024"] * 40 + ["Feb 2024"] * 30))
+    counts, _ = count_deaths(
+        tmp_path, death_list(["Jan 2024"] * 40 + ["Feb 2024"] * 30), date="Date"
+    )
     assert counts == {"2024-01": 40, "2024-02": 30}
 
 
@@ -261,7 +267,7 @@ def test_a_month_in_which_a_list_ends_is_left_out(tmp_path):
         (DATES, {"date": "Age"}, "row 2: the cell in 'Age' is not a date; write days as"),
         (DATES, {"date": "ResidenceCity"}, "row 2: the cell in 'ResidenceCity' is not a date"),
         (["2023", "2024", "2024"], {"date": "Date"}, "row 2: the cell in 'Date' is a year"),
-        (["01/02/2024"] * 9, {}, "row 2: the cell in 'Date' may be two days"),
+        (["01/02/2024", "01/03/2024"], {}, "row 2: the cell in 'Date' may be two days"),
         ([""] * 9, {"date": "Date"}, "no date in 'Date'; name another column with --date"),
         (DATES, {"date": "Died"}, "no column 'Died'; it has ID, Date, DateType, Age"),
         (DATES, {"where": {"ResidenceCity": "x"}}, "no row has 'x' in 'ResidenceCity'; check the"),

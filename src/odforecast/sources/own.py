@@ -118,7 +118,7 @@ def read_own_counts(
         Headers, by what the columns are: ``{"deaths": "Confirmed OD"}``.
     date : str
         The column of dates of a list. Without it, a table without a column of deaths is a list
-        if its dates repeat.
+        if it has several days of a month.
     where : mapping of str to str, optional
         Only rows with a value in a column: ``{"Manner": "Accident"}``; case does not matter.
     say : callable, optional
@@ -311,15 +311,15 @@ def _joined(month: str, year: str) -> str:
 
 
 def _is_list(sheet: Sheet) -> bool:
-    """Whether a table has a row for each death: no counts, and several dates in a month."""
+    """Whether a table has a row for each death: no counts, and several days in a month."""
     if sheet.find("deaths") is not None:
         return False
     position = sheet.find("month")
     if position is None:
         return False
     dates = [readings(text) for text in sheet.cells(position)[:_FIRST_ROWS]]
-    months = [str(date[0])[:7] for date in dates if date]
-    return len(set(months)) < len(months)
+    days = {str(date[0]) for date in dates if date}
+    return len(days) > len({day[:7] for day in days})
 
 
 def _count_list(sheet: Sheet, place: str) -> tuple[pd.DataFrame, list[str]]:
