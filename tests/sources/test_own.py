@@ -268,6 +268,7 @@ def test_a_month_in_which_a_list_ends_is_left_out(tmp_path):
         (DATES, {"date": "ResidenceCity"}, "row 2: the cell in 'ResidenceCity' is not a date"),
         (["2023", "2024", "2024"], {"date": "Date"}, "row 2: the cell in 'Date' is a year"),
         (["01/02/2024", "01/03/2024"], {}, "row 2: the cell in 'Date' may be two days"),
+        (DATES, {"columns": {"location": "Location"}}, "a list of deaths is counted for one place"),
         ([""] * 9, {"date": "Date"}, "no date in 'Date'; name another column with --date"),
         (DATES, {"date": "Died"}, "no column 'Died'; it has ID, Date, DateType, Age"),
         (DATES, {"where": {"ResidenceCity": "x"}}, "no row has 'x' in 'ResidenceCity'; check the"),

@@ -46,7 +46,8 @@ _OTHER_DATES = (
 )
 _OTHER_COUNTS = (
     "rate rates percent pct per change cumulative rolling average mean predicted "
-    "nonfatal non population cause manner place month date year type county city age"
+    "nonfatal non population cause manner place month date year type county city age "
+    "12 twelve ytd visits ed emergency hospital hospitalizations ems calls"
 )
 TERMS = (
     Term(
@@ -324,10 +325,10 @@ def _is_list(sheet: Sheet) -> bool:
 
 def _count_list(sheet: Sheet, place: str) -> tuple[pd.DataFrame, list[str]]:
     """Deaths of a list by month. Only dates are read, and no cell is in a message."""
-    if not place:
+    if not place or "location" in sheet.chosen:
         raise DataError(
-            f"{sheet.name}: the place of a list of deaths is not in it",
-            hint="name one place in the command: --locations Connecticut",
+            f"{sheet.name}: a list of deaths is counted for one place",
+            hint="name it in the command (--locations Connecticut); --where chooses rows",
         )
     position = sheet.require("month")
     header = quoted(sheet.headers[position], 40)
