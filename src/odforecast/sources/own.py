@@ -271,9 +271,9 @@ def _wide(
     """A table with months or years side by side; a blank cell is a month without a count."""
     kind = next(iter(spans.values())).kind
     texts = [span.text for span in spans.values()]
-    if texts != sorted(set(texts)):
+    if kind == "month" and texts != sorted(texts):
         raise DataError(
-            f"{sheet.name}: the columns are not in the order of the calendar",
+            f"{sheet.name}: the months are not in the order of the calendar",
             hint="write a row for each month, with the columns month and deaths",
         )
     label = None

@@ -118,9 +118,10 @@ def spans_of(headers: Sequence[str]) -> dict[int, Span]:
             by_kind.setdefault(span.kind, {})[i] = span
     spans = max(by_kind.values(), key=len, default={})
     # 1, 2, 3 are months; 2, 5, 1 are counts.
-    bare = [int(headers[i]) for i in spans if headers[i].isdigit()]
-    counts = len(bare) == len(spans) and bare != sorted({*bare})
-    return spans if len(spans) > 1 and not counts else {}
+    numbers = [int(headers[i]) for i in spans if len(headers[i]) < 3]
+    if len(spans) < 2 or numbers != list(range(1, len(numbers) + 1)):
+        return {}
+    return spans
 
 
 class Sheet:
