@@ -94,7 +94,8 @@ def test_a_level_and_a_release_are_asked_for(tmp_path):
     assert "no column horizon, and the release of that day is not here; add the months" in asked
 
 
-def test_reference_dates_are_origin_dates(files):
+def test_reference_dates_are_origin_dates(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     table = pd.read_csv(files[0], dtype={"location": str})
     table.rename(columns={"origin_date": "reference_date"}).to_csv(files[0], index=False)
     done = run(files[0], code=0)
@@ -102,6 +103,15 @@ def test_reference_dates_are_origin_dates(files):
         done.stderr.split()
     )
     assert "Forecasts as of 2024-02-15" in done.output
+    # A hub file below titles in a workbook is a table of quantiles, with the same scores.
+    book = files[0].with_suffix(".xlsx")
+    table.to_excel(book, startrow=2, index=False)
+    run(files[0], "--out", "csv.csv", code=0)
+    run(book, "--out", "book.csv", code=0)
+    scores, of_book = (pd.read_csv(f"{name}.csv") for name in ("csv", "book"))
+    assert (scores["model"] == of_book["model"]).all()
+    for name in ("horizon", "observed", "wis", "cover_90"):
+        assert np.allclose(scores[name], of_book[name]), name
 
 
 def test_two_models_side_by_side(files):

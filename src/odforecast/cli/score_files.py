@@ -84,7 +84,9 @@ _PARTS: Final = {
         },
     ),
 }
-_ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet|json)$", re.IGNORECASE)
+_ENDING: Final = re.compile(
+    r"\.(csv|csv\.gz|parquet|json|xlsx|tsv|txt)$", re.IGNORECASE
+)
 #: Days within which CDC publishes its next release.
 _RELEASE_DAYS: Final = 45
 _BACKTEST_KEYS: Final = (

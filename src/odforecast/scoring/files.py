@@ -647,14 +647,21 @@ _TERMS: Final = (
         without="origin reference forecast last release as issued made ahead",
         is_date=True,
     ),
-    Term("day", "the day of the forecast", "forecast date, reference date"),
+    Term(
+        "day", "the day of the forecast", "forecast date, reference date, origin date"
+    ),
     Term("target", "the target"),
     Term("horizon", "the months ahead", "months ahead, h", parse=_FILLED),
     Term("level", "the level", "interval, coverage", parse=_FILLED),
     Term("low", "the lower end", words="lower lo", parse=_value),
     Term("median", "the median", parse=_value),
     Term("high", "the upper end", words="upper hi", parse=_value),
-    Term("quantile", "the quantile level", "quantile level, tau", parse=_FILLED),
+    Term(
+        "quantile",
+        "the quantile level",
+        "quantile level, tau, output type id",
+        parse=_FILLED,
+    ),
     Term("value", "the value", "forecast, deaths, prediction", parse=_value),
     Term("reported", "the reported count", parse=_value),
 )
