@@ -479,7 +479,7 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
             f"{words}, {chance(last[aim])} is expected with counts to {month}"
         )
     levels(ax, "{:g}%".format, unit="chance", at=[0, 20, 50, 80, 100])
-    what_if = "From even odds: a what-if. " if track.intervention.is_what_if else ""
+    odds = " from even odds" if track.intervention.is_what_if else ""
     gray = ""
     if len(track.placebo):
         gray = (
@@ -487,10 +487,12 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
             "(dotted: this event). "
         )
     below = (
-        f"{capital(about(track).deaths)}. {what_if}Any change after {month_name(track.onset)} "
+        f"{capital(about(track).deaths)}. Any change after {month_name(track.onset)} "
         f"counts, whatever its cause. {gray}Dashed: expected. Bands: 80% of simulated worlds."
     )
-    head = Head(f"Chance that {track.scenario} {verb}, {called(track.location)}", below)
+    head = Head(
+        f"Chance{odds} that {track.scenario} {verb}, {called(track.location)}", below
+    )
     sentence = f"{head.title}: {'; '.join(sentences)}."
     return finish(ax, head, said=sentence, labels=ends, time=True)
 

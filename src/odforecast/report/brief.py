@@ -105,8 +105,7 @@ def write_brief(
     location : str or iterable of str
         Whose numbers the brief gives, by any of their names.
     clocks : sequence of Track
-        Of scenarios that have begun: a line each, and the first month in which the scenario would
-        show.
+        Of scenarios that have begun: a line each.
     stylesheet : path, optional
         A style sheet instead of the library's own.
     paper : {"letter", "a4"}

@@ -267,7 +267,10 @@ class Track:
         prior = dict(self.chances.iloc[0])
         begun = len(self.chances) > 1
         if self.intervention.is_what_if:
-            text = "No probability is attached to this what-if (belief: in a scenario file is one)."
+            text = (
+                "No probability is attached to this what-if: belief in a scenario file gives "
+                "one."
+            )
             if begun:
                 text += (
                     " Somebody who began with even odds would now give it "
@@ -565,8 +568,10 @@ class Ahead:
         if label not in known:
             known[label] = when_known(clock, self.worlds)
         first = next(iter(known.values()))[0]
+        since = int((self.worlds.last - x.onset[0]).astype(int)) + 1
         rows = []
         for name, (month, course) in known.items():
+            course = course[course["months"] > since]
             if course.empty:
                 continue
             earlier = np.nan
