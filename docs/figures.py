@@ -157,6 +157,14 @@ def brief() -> None:
         shutil.copy(out / "data" / "figures" / "options.svg", STATIC / "brief-options.svg")
 
 
+def scored() -> None:
+    """The page that scores cooperation, by the command that the page on scenarios names."""
+    command = (
+        f"scenario when --indicator T40.4 --source bundled --html {STATIC / 'cooperation.html'}"
+    )
+    cli(command.split(), standalone_mode=False)
+
+
 def past(event: str) -> Figure:
     """Both counterfactuals of a past event."""
     return past_figure(od.scenario.past(event, od.bundled()))
@@ -394,6 +402,7 @@ def main() -> None:
         od.plot.save(figure, path)
         print(path.relative_to(STATIC.parents[1]))
     brief()
+    scored()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import ok
+from scored_factory import made_up
 
 import odforecast as od
 from odforecast.hub import read_hub
@@ -30,6 +31,7 @@ def test_all_products_give_the_same_numbers(fitted_newest, tmp_path, monkeypatch
     ok("forecast", *WORDS, "--table", "forecast.csv")
     ok("forecast", *WORDS, "--until", "2028-12", "--table", "until.csv")
     ok("report", *WORDS, "--site", "site")
+    monkeypatch.setattr("odforecast.report.scored.write_scored", lambda *_, **__: made_up())
     ok("update", *WORDS, "--no-fetch", "--out", "updates")
     record = read("updates/record.csv").query("kind == 'forecast'")
     hub = read_hub(next(Path("updates").rglob("*.parquet"))).query("output_type == 'quantile'")

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from scored_factory import made_up
 from site_factory import small_forecast, small_results
 
 from odforecast.report.site import write_report, write_site
@@ -61,6 +62,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     write_site(folder / "site", small_forecast(), results=small_results())
     write_report(folder / "report.html", forecast=small_forecast(), results=small_results())
+    (folder / "cooperation.html").write_text(made_up().page(), encoding="utf-8")
     return {p.name: p for p in folder.rglob("*.html")}
 
 

@@ -8,6 +8,8 @@ from socrata_server import FakeSocrata
 from update_server import FIRST, serve
 
 import odforecast as od
+from odforecast.errors import ScenarioError
+from odforecast.report import scored
 from odforecast.updating import Update, update
 from odforecast.updating import run as running
 from odforecast.vintage.fetch import Socrata
@@ -22,7 +24,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSocrata]:
 
 
 @pytest.fixture
-def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_page(no_clocks: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages hold the words of an update only: what is drawn is tested where it is drawn."""
 
     def write(path: Path, whole: od.Forecast, locations: tuple, parts: list) -> None:
@@ -30,6 +32,16 @@ def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text("\n".join([f"{whole.select(locations)!r}", *said]))
 
     monkeypatch.setattr(running, "write_page", write)
+
+
+@pytest.fixture
+def no_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page that scores cooperation: its clocks take a minute."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ScenarioError("no clock in a test")
+
+    monkeypatch.setattr(scored, "score_cooperation", refuse)
 
 
 @pytest.fixture

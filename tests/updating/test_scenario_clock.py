@@ -97,6 +97,7 @@ def test_clocks_are_written_once_and_put_on_the_page(kept):
     assert lacking(read, out, dt.date(2026, 2, 11))
 
 
+@pytest.mark.usefixtures("no_clocks")
 def test_an_update_shows_its_clocks(kept, tmp_path, monkeypatch):
     _, file, found = kept
     monkeypatch.setattr("odforecast.updating.run.tracked", lambda *_, **__: [found])
