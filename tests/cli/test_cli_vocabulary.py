@@ -17,6 +17,10 @@ MAY_DIFFER = {
     "--locations": {"help", "default"},  # beside the US, which scenarios always show
     "--all": {"help"},  # of the models, of the checks
     "--scenario": {"help", "required"},  # what it is for
+    "--draws": {"name", "help", "default"},  # those of a scenario stand for more paths
+    "--html": {"help"},  # which page
+    "--series": {"help"},  # with a scenario of an update
+    "--onset": {"help"},  # its default: a clock begins at the newest release
     "--joint": {"help"},  # of states and paths, or of any hub's samples
 }
 

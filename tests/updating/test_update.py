@@ -146,6 +146,7 @@ def test_a_release_that_contradicts_itself_stops_the_update(before, server, run,
     assert run(fetch=False).release == SECOND[1]
 
 
+@pytest.mark.usefixtures("no_clocks")
 @pytest.mark.parametrize(("places", "there"), [("all", True), ("Ohio", False)])
 def test_the_page_has_the_problems_of_its_places_alone(places, there, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
