@@ -10,6 +10,11 @@ them: an interrupted time series (trend and calendar months of four years, indep
 and a plain synthetic control (weights on log months, residual bootstrap). Plants share one history:
 they are not independent.
 
+**Drawn growth** (``--drawn``) is the same test, of deaths averted over two years, in worlds as
+below: all jurisdictions have their own growth of 2015 to 2024 in another order of blocks of 6 or 12
+months, and the timing is known, or drawn as for the plants. Places are 12 together, all that have
+enough deaths, or one; ``--indicator T40.4`` takes a drug class.
+
 **Worlds** test the size. They are made of the history's own monthly growth: blocks of months are
 drawn with replacement, the same months for all 52 jurisdictions, so that they move together as they
 did. An effect of known size is put into all of them, the months are added up to 12-month counts as
@@ -28,6 +33,7 @@ Ways: ``past`` is what ``od.scenario.past`` does; ``nation`` is the same with th
     python benchmarks/bench_past.py                       about 10 minutes on one core
     python benchmarks/bench_past.py --seed 2 --ways past,nation,equal
     python benchmarks/bench_past.py --plants 150          about 20 minutes on one core
+    python benchmarks/bench_past.py --drawn 50            about 5 minutes on one core
 
 tests/scenario/test_counterfactual.py runs a short form.
 """
@@ -46,12 +52,14 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 import odforecast as od
+from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import Estimator, EventPosterior, random_timing
 from odforecast.scenario.past import (
+    BEFORE,
     FEWEST,
     INTERVAL,
     Donors,
@@ -91,10 +99,20 @@ SETTINGS = {
 
 
 def history(indicator: str = "all-drugs") -> Panel:
-    """The bundled release of the US and its jurisdictions, as far as it is final."""
+    """The bundled release of the US and its jurisdictions, as far as it is final.
+
+    Of a drug class from 2018 on: earlier few states have published counts, or enough deaths.
+    """
     panel = od.bundled().as_of().panel(indicator)
     places = [code for code in sorted(JURISDICTIONS) if code in panel.locations]
-    return panel.select(["US", *places]).cut(panel.final_through)
+    panel = panel.select(["US", *places]).cut(panel.final_through)
+    if indicator == "all-drugs":
+        return panel
+    first = int(np.flatnonzero(panel.months == CLASS_FIRST)[0])
+    layers = ("reported", "predicted", "complete", "pending", "low", "high")
+    later = {name: getattr(panel, name)[:, first:] for name in layers}
+    return replace(panel, months=panel.months[first:], vintage="synthetic", triangle=None,
+                   beside={}, **later)  # fmt: skip
 
 
 def drawn_path(
@@ -170,6 +188,9 @@ PLANT_KNOWN = replace(PLANT, lag=KNOWN.lag, ramp=KNOWN.ramp, half_life=KNOWN.hal
                       spread=Fixed(0))  # fmt: skip
 PERCENTS = (0, -10, -20, -40)
 ONSETS = np.arange("2018-03", "2021-03", dtype="datetime64[M]")
+#: Of a drug class: the first count that is read, and the onsets.
+CLASS_FIRST = np.datetime64("2018-01", "M")
+CLASS_ONSETS = np.arange("2020-06", "2021-03", dtype="datetime64[M]")
 #: Places that are looked at together, and draws of a timing (fewer than the command's).
 GROUP = 12
 PLANT_TIMINGS = 64
@@ -199,10 +220,10 @@ class Plant:
 
 
 def usual_places(panel: Panel, half: str) -> list[str]:
-    """Places with so many deaths in every month that half of them are enough, every second one."""
+    """Places with so many deaths a month that half of them are enough: every second, or all."""
     lows = panel.monthly[1:, 2:].min(axis=1)
     places = [c for c, low in zip(panel.locations[1:], lows) if low >= 2 * FEWEST]
-    return places[{"A": 0, "B": 1}[half] :: 2]
+    return places if half == "all" else places[{"A": 0, "B": 1}[half] :: 2]
 
 
 def redrawn(panel: Panel, rng: np.random.Generator, block: int) -> Panel:
@@ -225,7 +246,9 @@ def plants(
     """Effects of every size at the same places, onset and timing; growth as it was, or drawn."""
     full = history(indicator)
     panel = full.cut("2023-03")
-    kept = [code for code, row in zip(full.locations, full.monthly) if np.isfinite(row).all()]
+    # Places with a count that is not published have no growth to draw from.
+    published = np.isfinite(full.reported).all(axis=1) & (full.reported.min(axis=1) > 0)
+    kept = [code for code, whole in zip(full.locations, published) if whole]
     rng = np.random.default_rng(seed_from("plants", seed, group, half))
     for i in range(n):
         if block:
@@ -233,8 +256,10 @@ def plants(
         choice = usual_places(panel, half)
         places = [choice[i % len(choice)]]
         if group:
-            places = sorted(rng.choice(choice, min(GROUP, len(choice)), replace=False))
-        event = replace(PLANT_KNOWN if known else PLANT, onset=str(rng.choice(ONSETS)),
+            n_places = len(choice) if half == "all" else min(GROUP, len(choice))
+            places = sorted(rng.choice(choice, n_places, replace=False))
+        onset = rng.choice(ONSETS if indicator == "all-drugs" else CLASS_ONSETS)
+        event = replace(PLANT_KNOWN if known else PLANT, onset=str(onset),
                         exposure={**dict.fromkeys(places, 1.0), "default": 0.0})  # fmt: skip
         timing = random_timing(event, rng)
         own = np.exp(float(timing.spread[0]) * rng.standard_normal(len(places)))
@@ -269,7 +294,7 @@ def answers(plant: Plant) -> dict[tuple[str, str], tuple[float, float, float]]:
     deaths, others = plant.after[own].sum(axis=0), plant.after[1:][~own[1:]]
     others = others[others[:, 2:].min(axis=1) >= FEWEST]
     out = {}
-    rivals = {"ITS": interrupted(deaths, start)}
+    rivals = {"ITS": interrupted(deaths, start)} if start >= BEFORE else {}
     if not plant.alike:
         rivals["plain synthetic control"] = control(deaths, others, start)
     for period, (first, last) in PERIODS.items():
@@ -323,10 +348,14 @@ def planted(
     out: dict[tuple[str, str], list[list[tuple[float, ...]]]] = {}
     for made in plants(n, group, alike, half, seed, **growth):
         rows: dict[tuple[str, str], list[tuple[float, ...]]] = {}
-        for plant in made.values():
+        try:
+            by_plant = [(plant, answers(plant)) for plant in made.values()]
+        except PanelError:
+            continue  # a place with too few deaths in a month once the effect is in it
+        for plant, statements in by_plant:
             own = plant.own
             start = int(np.flatnonzero(plant.panel.month_grid == plant.event.onset[0])[0])
-            for (way, period), (mean, low, high) in answers(plant).items():
+            for (way, period), (mean, low, high) in statements.items():
                 first, last = PERIODS[period]
                 months = slice(start + first, start + last)
                 without = plant.before[own, months].sum()
@@ -362,15 +391,19 @@ def print_blocks(n: int, seed: int, only: str, indicator: str) -> None:
     print(f"90% coverage of deaths averted over two years, {n} worlds of each row\n")
     print(f"| places | half | blocks | timing | way | {heads} | width | error |")
     print("|---|---|---|---|---|" + "---|" * (len(PERCENTS) + 2))
-    cases = product((True, False), (0, 6, 12), (True, False), "AB")
+    cases = list(product((True, False), (6, 12), (True, False), "AB"))
+    cases += list(product((True,), (6, 12), (True, False), ("all",)))
     for group, block, known, half in cases:
         timing = "known" if known else "drawn"
-        name = f"{GROUP if group else 1} | {half} | {block} | {timing}"
+        n_places = GROUP if half != "all" else "all"
+        name = f"{n_places if group else 1} | {half} | {block} | {timing}"
         if only not in name:
             continue
         table = planted(n, group, True, half, seed, block=block, known=known, indicator=indicator)
         for way in ("past, given an effect", "past, over both"):
             rows = table[way, "two years"]
+            if len(rows) < n and "worlds" not in name:
+                name = f"{name} ({len(rows)} worlds)"
             holds = " | ".join(f"{value:.2f}" for value in rows[:, :, 0].mean(axis=0))
             width, error = rows[:, :, 1:].mean(axis=(0, 1))
             print(f"| {name} | {way} | {holds} | {width:.2f} | {error:.3f} |", flush=True)
