@@ -25,20 +25,12 @@ from odforecast.models.statespace.kalman import (
     Scales,
     draw_counts,
     kalman,
-    level_path,
     prior,
     repin,
     rough_level,
     years_averaged,
 )
-from odforecast.models.statespace.model import (
-    CLASSES,
-    FittedDlm,
-    path_root,
-    relative_growth,
-    tilt,
-    whole_of,
-)
+from odforecast.models.statespace.model import CLASSES, FittedDlm, relative_growth, tilt, whole_of
 from odforecast.models.statespace.share import rise_of_units
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
@@ -280,22 +272,6 @@ def test_logs_of_months_hang_together_as_their_draws_do(monkeypatch):
     for found, want in ((said[33:45, 33:45], alone), (said[7:19, 33:45], together),
                         (nation[7:19, 7:19], together)):  # fmt: skip
         np.testing.assert_allclose(found * np.outer(size, size), want, rtol=0.01)
-
-
-def test_the_level_path_and_its_covariance_are_those_of_the_recursion():
-    rng, (level, slope, damp, horizon, n) = RNG(0), (0.03, 0.02, 0.8, 6, 200_000)
-    jumps, turns = rng.standard_normal((2, horizon, n), dtype=np.float32)
-    start = rng.standard_normal(n, dtype=np.float32)
-    for drift in (start, np.zeros_like(start)):
-        found = level_path(level * jumps, slope * turns, drift, damp)
-        path, now = np.zeros((horizon, n)), np.zeros(n)
-        for h in range(horizon):
-            now = now + drift + level * jumps[h]
-            drift = damp * drift + slope * turns[h]
-            path[h] = now
-        np.testing.assert_allclose(found, path, rtol=1e-4, atol=1e-5)
-    root = path_root(level, slope, damp, horizon)
-    np.testing.assert_allclose(np.cov(found), root @ root.T, rtol=0.05, atol=1e-5)
 
 
 def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from delay_factory import DELAYS, with_all_deaths
+from delay_factory import with_all_deaths
 from panel_factory import bundled_panel, cut_panel, made_panel, only, release_panel, with_counts
 from scales_factory import HAND
 from scipy.stats import spearmanr
@@ -16,9 +16,7 @@ import odforecast as od
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.geography.places import lookup
 from odforecast.models import Model, Spec, get_model
-from odforecast.models.delay import constants as learning
-from odforecast.models.delay.constants import delays_for
-from odforecast.models.delay.deficit import AGES, corrected, deficit
+from odforecast.models.delay.deficit import AGES
 from odforecast.models.hierarchy.laplace import future
 from odforecast.models.statespace.kalman import Scales
 from odforecast.months import ONE_MONTH, month_lengths
@@ -68,30 +66,6 @@ def delayed_panel(extra: float, day: str = "2026-03-11") -> od.Panel:
     return with_all_deaths(panel, np.full(2, 130_000.0))
 
 
-def test_a_relative_error_of_the_last_count_is_twice_that_in_the_level() -> None:
-    panel = delayed_panel(0.3)
-    whole = corrected(panel, deficit(panel, delays_for(panel)))
-    plain = get_model("drift").fit(whole).forecast(3, draws=200)
-    result = get_model("drift+delay").fit(panel).forecast(3, draws=200)
-    now = result.samples()[:, :, AGES - 1] / whole.reported[:, -1] - 1.0
-    assert now.std() > 0.005
-    # Counts, for the months of the two stand on different constants.
-    gained = result.samples()[:, :, AGES + 2] - result.samples()[:, :, AGES - 1]
-    replaced = result.draws[:, :, :3].sum(axis=2)
-    grown = gained + replaced
-    ahead = plain.draws.sum(axis=2)
-    shift = (grown - ahead * np.exp(2.0 * now)).std(axis=0)
-    assert (shift < 1e-6 * ahead.mean(axis=0)).all()
-    other = (grown - ahead * np.exp(1.0 * now)).std(axis=0)
-    assert (other > 1e-3 * ahead.mean(axis=0)).all()
-
-
-@pytest.fixture
-def constants(monkeypatch):
-    """Puts other constants of the delay in the place of those that ship."""
-    return lambda other: monkeypatch.setattr(learning, "delays_for", lambda _: other)
-
-
 @pytest.mark.parametrize(("closed", "n"), [("2024-12", 4), ("2023-12", 12)])
 @pytest.mark.parametrize("day", ["2026-03-11", "2027-03-10"])
 @pytest.mark.parametrize("name", ["drift+delay", "dlm", "hub-baseline+delay"])
@@ -103,42 +77,6 @@ def test_the_closed_december_is_the_panels_and_final_counts_stay(name, day, clos
     assert not moves[:, : AGES - n].any()
     reported = panel.reported[:, -AGES : panel.reported.shape[1] - n]
     np.testing.assert_allclose(counts[0, :, : AGES - n], reported, rtol=1e-9)
-
-
-def missing_months() -> od.Panel:
-    """Two places with steady deaths; of the last month much is still to come."""
-    panel = made_panel({s: np.full(90, 30_000.0) for s in ("OH", "AZ")}, "2021-04")
-    day = dt.date(2022, 3, 9)
-    percent = np.full(panel.reported.shape, 0.2)
-    percent[:, -1] += 3.0
-    panel = replace(panel, pending=percent, as_of=day, release=day)
-    panel = replace(panel, final_through=np.datetime64("2020-12"))
-    panel = with_all_deaths(panel, np.full(2, 600_000.0))
-    reported = panel.reported.copy()
-    reported[:, -1] -= np.round(deficit(panel, DELAYS).sums(panel.locations)[:, -1])
-    return with_counts(panel, reported)
-
-
-def test_an_error_of_the_late_arrivals_moves_level_and_nowcast_together(constants):
-    constants(DELAYS)
-    result = get_model("dlm", scales=HAND).fit(missing_months()).forecast(3, draws=4000)
-    now = np.log(result.samples()[:, :, AGES - 1])
-    ahead = np.log(result.draws[:, :, AGES])
-    for i in range(2):
-        assert np.corrcoef(now[:, i], ahead[:, i])[0, 1] > 0.2
-
-
-def test_a_place_alone_does_not_have_its_own_error_twice(constants):
-    quiet = {"noise": 1e-6, "revision_own": 1e-6, "revision_shared": 1e-6, "revision_noise": 1e-6}
-    constants(replace(DELAYS, sd_own=0.3, sd_shared=0.3, kappa_error=0.0, **quiet))
-    panel = only(missing_months(), ["OH"])
-    fitted = get_model("dlm", scales=HAND).fit(panel)
-    (state,) = fitted.inner.states
-    own = state.cov[-2, -2]  # of late arrivals, as the months leave it; shared: as it was
-    late = deficit(panel, DELAYS).late[0, -1]
-    made = fitted.forecast(1, draws=20_000).draws[:, 0, AGES - 1]
-    assert own < 0.3**2
-    assert made.std() == pytest.approx(np.sqrt(own + HEAVY * 0.3**2) * late, rel=0.05)
 
 
 @od.forecaster(by="location", joint=("month",))
