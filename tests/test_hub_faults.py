@@ -173,8 +173,14 @@ def test_long_cells_are_cut_in_the_message_which_cannot_act_on_a_screen(tmp_path
         message = refusal(tmp_path, with_cell(text, 3, column, "a" * 50_000))
         assert "a" * 81 not in message
         assert "50,000 characters" in message
-    message = refusal(tmp_path, text.replace(b"horizon,", b"h" * 50_000 + b",", 1))
-    assert "h" * 81 not in message
+    # Without a column horizon the command reads it as a table, and says first what it read.
+    path = tmp_path / "long.csv"
+    path.write_bytes(text.replace(b"horizon,", b"h" * 50_000 + b",", 1))
+    with pytest.raises(DataError) as caught:
+        read_hub(path)
+    done = run("score", path, columns=None)
+    assert done.exit_code == 1
+    assert "h" * 81 not in str(caught.value) + done.stderr
     message = refusal(tmp_path, with_cell(text, 3, "location", "[red]\x1b[2J\u202e"))
     assert "red]" in message
     assert message.isprintable()

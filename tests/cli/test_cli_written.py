@@ -108,9 +108,10 @@ def test_a_long_fit_says_what_it_does_and_how_far_it_is():
     pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
     code = """
 import time
-from odforecast.cli.screen import working
+from odforecast.cli import screen
 from odforecast.models.model import watcher
-with working("fitting dlm", patience=0.0):
+screen.PATIENCE = 0.0
+with screen.working("fitting dlm"):
     watcher()("sampling 4 chains", 5, 12)
     time.sleep(0.6)
 print("done")
