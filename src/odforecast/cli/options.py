@@ -102,7 +102,7 @@ class Pair(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """What stands before the sign and after it."""
+        """The texts before the sign and after it."""
         if isinstance(value, tuple):
             return value
         first, equals, second = str(value).partition("=")

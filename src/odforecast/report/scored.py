@@ -45,7 +45,7 @@ CLOCKS = {
 DRAWN = "cooperation-resumed"
 #: Month of the first event in the table of all.
 FIRST = np.datetime64("2022-08")
-#: What stands where the counts say nothing.
+#: Shown where the counts say nothing.
 _NONE = "–"
 _READING = (
     "“Chance that deaths changed earlier” is the probability that a lasting change in deaths began "
@@ -130,7 +130,7 @@ class Scored:
         return blocks
 
     def _alone(self) -> str:
-        """Whether the drawn event stands out among other dates."""
+        """Where the drawn event ranks among other dates."""
         clock = self.tracks[DRAWN]
         if clock.rank is None:
             return ""

@@ -435,8 +435,8 @@ def chances_of(posterior: EventPosterior) -> tuple[float, float, float]:
 def likelihoods(posterior: EventPosterior) -> Floats:
     """Evidence that it works, does nothing, and backfires, (3,); the largest of the last two is 1.
 
-    It is free of the prior's chances: the prior of a share times a size is no normal, as the
-    estimator takes it for, and keeps the chances that are stated.
+    It is free of the prior's chances: the prior of a share times a size is not normal, as the
+    estimator assumes, and keeps the chances that are stated.
     """
     prior = posterior.prior
     falls = float(ndtr(-prior.mean / prior.sd))

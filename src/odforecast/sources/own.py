@@ -390,7 +390,7 @@ def _days_of_list(sheet: Sheet, position: int, header: str) -> NDArray[np.dateti
 
 
 def _bad_date(date: np.datetime64) -> str:
-    """Why a date tells no month; empty if it does."""
+    """Why a date does not name one month; empty if it does."""
     if np.isnat(date) or not FIRST <= date.astype("datetime64[M]") <= LAST:
         return "is not a date"
     return "is a year" if np.datetime_data(date.dtype)[0] == "Y" else ""

@@ -344,7 +344,7 @@ def semicolons(name: str) -> DataError:
 
 
 def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, int]:
-    """What stands between the columns, told by the header, and the row that is the header."""
+    """The separator of the columns, by the header, and the row that is the header."""
     start = data[:_PEEK].decode("utf-8", errors="replace")
     for separator in ",\t;" if header is not None else "":
         with suppress(csv.Error):

@@ -28,6 +28,8 @@ _HALF = 50.0
 
 
 def _indicator(text: str) -> str | BadCell:
+    if text in INDICATORS:  # as CDC writes it
+        return text
     hint = f"it has {len(INDICATORS)}, such as {ALL_DRUGS!r}"
     indicator = _INDICATORS.get(_squashed(text))
     return indicator or BadCell("is not an indicator of this data set", hint)
