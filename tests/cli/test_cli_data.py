@@ -13,6 +13,7 @@ from commands import ok, said
 from county_release import DEATHS, NAMES, api_rows, county_cells, csv_text
 from exits import run
 from socrata_server import UPDATED, FakeSocrata, release_rows
+from update_server import rows
 
 import odforecast as od
 from odforecast.cli import COMMANDS
@@ -268,10 +269,12 @@ def test_a_release_in_your_own_archive_was_not_used(how, tmp_path, own_archive, 
     if how == "add":
         file = tmp_path / "2026-02-11.csv"
         rows_of("2026-02-11", "2025-04").to_csv(file, index=False)
-        assert f"{own_archive} holds 1 release" in run("data", "add", file, code=0).stdout
+        added = run("data", "add", file, "--accept", "two places of a test", code=0)
+        assert f"{own_archive} holds 1 release" in added.stdout
     else:
         updated = int(dt.datetime(2026, 2, 11, 14, tzinfo=dt.UTC).timestamp())
-        with FakeSocrata(release_rows(months=60), updated=updated) as server:
+        whole = rows("2025-08", None, known="2026-01-14")
+        with FakeSocrata(list(whole), updated=updated) as server:
             done = run("data", "fetch", "--url", server.url, code=0)
         assert f"archive: {own_archive}" in done.stdout
         assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)

@@ -286,7 +286,7 @@ def test_mistakes_are_said_before_the_work(server, run, tmp_path):
 
 
 def test_the_users_own_folders(own_archive, server):
-    serve(server, ("2025-04", dt.date(2026, 2, 11)))
+    serve(server, ("2025-08", dt.date(2026, 2, 11)), states=None, known="2026-01-14")
     args = ("update", "--url", server.url, "--model", "drift", "--draws", "50")
     done = commands.run(*args)
     assert done.exit_code == 0, done.output

@@ -25,6 +25,7 @@ LAST = TABLE["month"].max()
 BEFORE, LATER = "2025-08-13", "2025-10-15"
 NOW = TENNESSEE.assign(predicted=np.nan)
 #: Sums hold, and both months of a pair moved: only another release shows it.
+TWO = TABLE[TABLE["state"].isin(["OH", "WY"])]
 MOVED = {"reported": OHIO["reported"] * 0.4, "predicted": np.nan}
 PENDING = "Percentage Of Records Pending Investigation"
 NOTE = "HistoricalDataCompletenessNote"
@@ -92,6 +93,31 @@ def predicted(factor):
 def test_what_contradicts_a_release_and_what_does_not(table, before, cells):
     found = contradictions(table(), before and before())
     assert [(c.location, c.month) for c in found] == cells
+
+
+def without(table, state, first="2015-01", last="2025-12"):
+    gone = (table["state"] == state) & table["month"].between(first, last)
+    return table[~gone & (table["indicator"] == ALL_DRUGS)]
+
+
+@pytest.mark.parametrize(
+    ("table", "alone", "after"),
+    [
+        # A place, its newest months, its first ones, months between others; of each one line.
+        (lambda: without(TWO, "OH"), [], ["OH 2025-04"]),
+        (lambda: without(TWO, "OH", "2025-02"), [], ["OH 2025-01"]),
+        (lambda: without(TWO, "OH", last="2016-06"), [], ["OH 2025-04"]),
+        (lambda: without(TWO, "OH", "2020-03", "2020-05"), ["OH 2025-04"], ["OH 2025-04"]),
+        # A release that begins later is a part of one, and a blank is CDC's own word.
+        (lambda: TWO[TWO["month"] >= "2020-01-01"], [], []),
+        (lambda: bent("OH", "2020-07", lambda _: np.nan, table=TWO), [], []),
+    ],
+)
+def test_places_and_months_that_the_release_before_had(table, alone, after):
+    for before, cells in ((None, alone), (dated(TWO, BEFORE), after)):
+        lost = [c for c in contradictions(table(), before) if c.kind == "lost"]
+        assert [f"{c.location} {c.month}" for c in lost] == cells
+    assert not contradictions(TWO, dated(without(TWO, "OH"), BEFORE))  # one that came back
 
 
 def test_a_revision_that_no_reporting_explains():

@@ -835,7 +835,8 @@ class Archive:
                 store.append(replace(event, event=ledger.QUARANTINED, reason=cells))
             raise QuarantineError(
                 f"{called} contradicts itself and was set aside: {listed(wrong)}",
-                hint="get the file again; if CDC did publish these figures, --accept REASON",
+                hint="get the file again; if CDC did publish these figures, odforecast data fix "
+                f"accept {day} --reason TEXT uses them (or, with data add, --accept REASON)",
             )
         taken = accept if accept and (wrong or retracted) else ""
         if not old:

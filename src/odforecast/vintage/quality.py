@@ -124,6 +124,8 @@ def contradictions(
         cells += _revised(name, grids[name], before=earlier[name])
         if counties:
             cells += _vanished(grids[name], earlier[name])
+    if not counties:
+        cells += _lost(table, before if earlier else None)
     if counties:
         return sorted(cells, key=lambda c: (c.location, c.month))
     ranks = {name: i for i, name in enumerate(INDICATORS)}
@@ -360,6 +362,48 @@ def _vanished(grid: Grid, before: Grid) -> Iterator[Contradiction]:
             message=f"{message}: is the file cut off?",
             kind="revision",
         )
+
+
+def _lost(table: pd.DataFrame, before: pd.DataFrame | None) -> Iterator[Contradiction]:
+    """Places without the counts, or months without the row, that there were; one line a place.
+
+    A blank cell is CDC's own word; a row that is not there is nobody's. So only rows leave a gap.
+    A release that begins later as a whole is a part of one, and no place has lost anything.
+    """
+    rows = table[table["indicator"] == ALL_DRUGS]
+    if rows.empty:
+        return
+    present = rows.groupby("state")["month"].agg(set).to_dict()
+    counted = set(rows.loc[rows["reported"].notna(), "state"])
+    months = {s: set(pd.date_range(min(m), max(m), freq="MS")) for s, m in present.items()}
+    if before is not None:
+        had = before[(before["indicator"] == ALL_DRUGS) & before["reported"].notna()]
+        had = had[had["month"] >= rows["month"].min()]
+        for state, counts in had.groupby("state"):
+            last = counts.loc[counts["month"].idxmax()]
+            if state not in counted:
+                message = "the previous release has this count, and this one has none of the place"
+                yield _lost_cell(last, message)
+                months.pop(state, None)
+            else:
+                months[state] |= set(counts["month"])
+    for state, expected in months.items():
+        if gap := sorted(expected - present[state]):
+            names = listed([f"{month:%Y-%m}" for month in gap], 3)
+            near = rows[rows["state"] == state].iloc[-1]
+            yield _lost_cell(near, f"the place has no row for {names}")
+
+
+def _lost_cell(row: pd.Series, message: str) -> Contradiction:
+    """A contradiction about the row of a table."""
+    return Contradiction(
+        row["state"],
+        f"{row['month']:%Y-%m}",
+        indicator=ALL_DRUGS,
+        value=float(row["reported"]),
+        message=message,
+        kind="lost",
+    )
 
 
 #: Severities: the table contradicts itself; numbers to handle with care; good to know.

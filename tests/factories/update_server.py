@@ -20,12 +20,14 @@ FEW = ("US", "OH", "WV", "YC")
 
 
 @cache
-def rows(last: str, states: tuple | None = FEW, missing: float = 0.02) -> tuple[dict, ...]:
+def rows(
+    last: str, states: tuple | None = FEW, missing: float = 0.02, known: str = "2025-09-17"
+) -> tuple[dict, ...]:
     """Rows as Socrata answers them; the last counts too low by a share that halves each month."""
-    table, end = od.bundled().as_of("2025-09-17").table, pd.Timestamp(last)
+    table, end = od.bundled().as_of(known).table, pd.Timestamp(last)
     table = table[(table["month"] <= end) & (table["indicator"] == ALL_DRUGS)]
     age = (end.year - table["month"].dt.year) * 12 + end.month - table["month"].dt.month
-    late = (age < 5) & (table["state"] != "US")
+    late = (age < 5) & ~table["state"].isin(["US", "PR"])  # Puerto Rico is not in the US row
     lacking = np.ceil(table["reported"] * missing * 0.5**age).where(late, 0.0)
     whole = lacking.groupby(table["month"]).transform("sum")  # parts add up to the US row
     value = table["reported"] - lacking.where(table["state"] != "US", whole)
