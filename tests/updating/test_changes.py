@@ -1,6 +1,8 @@
 """The parts of a change are what they are said to be, and add up to it."""
 
+import contextlib
 import datetime as dt
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +11,15 @@ import pytest
 from panel_factory import as_release, bundled_panel, with_counts
 
 import odforecast as od
+from odforecast.errors import DataError, OdforecastError
 from odforecast.panel import LAYERS
 from odforecast.panel.pseudo import clean
+from odforecast.sources.vsrr import read_vsrr
 from odforecast.updating import changes as ch
 from odforecast.updating import record as records
 
 PLACES = ("US", "OH", "WY")
+CAUSES = ["model", "revisions", "new_months", "places"]
 NONE = records.read("no-such-folder/record.csv")
 
 
@@ -74,6 +79,75 @@ def test_the_parts_add_up(model):
     assert table["model"].isna().all()  # nothing is recorded, so no forecast can differ
 
 
+def test_places_alone_are_the_cause_where_nothing_else_differs() -> None:
+    # The release again, without Wyoming: no count is revised, none is new, the model is the same.
+    without = replace(BEFORE.select(["US", "OH"]), selected=False)
+    for panel, earlier in ((without, BEFORE), (BEFORE, without)):
+        made = ch.forecast_from(od.get_model("dlm"), earlier, earlier.locations, 12, 200, 1)
+        held = records.lines_of(NONE, made, earlier, earlier.release)
+        found = change(panel, earlier, recorded=held, model="dlm")
+        table = found.table
+        assert found.places == ("WY",)
+        assert (table[CAUSES[:3]] == 0).all(axis=None)
+        assert (table[["revisions_error", "new_months_error"]] == 0).all(axis=None)
+        assert (table["places"].abs() > 1).any()
+        np.testing.assert_array_equal(table["places"], table["change"])
+        said = " ".join(ch.sentences(found, "US"))
+        assert "from places that only one of the releases has (Wyoming)" in said
+        assert "From places" in ch.table_of(found)[0]
+    assert change(BEFORE, BEFORE, model="dlm").table["change"].eq(0).all()
+
+
+def test_a_revision_that_moves_more_than_the_count_says_what_else_it_moved() -> None:
+    # Its last six counts rise by 30 each, and so does the slope: a model of trends goes on.
+    found = change(release("2021-03", APRIL, revise=300.0), model="drift-sums")
+    row = found.table[(found.table["location"] == "OH") & (found.table["horizon"] == 12)].iloc[0]
+    said = " ".join(ch.sentences(found, "OH"))
+    assert abs(row["revisions"]) > 320
+    assert re.search(
+        r"Of the \+\d+ from revisions, \+300 is the reported count for March 2021, ", said
+    )
+    small = " ".join(ch.sentences(change(NEXT), "OH"))
+    assert "from revisions, " not in small
+
+
+@pytest.mark.slow
+def test_on_real_releases_the_four_add_up_and_none_is_there_without_its_input(shared) -> None:
+    seen = set()
+    for panel, earlier in pairs_of_releases(shared):
+        places = tuple(s for s in ("US", "OH", "NC", "WY") if s in panel.locations)
+        found = change(panel, earlier, model="drift+delay", draws=100, places=places)
+        table, pair = found.table, (earlier.release, panel.release)
+        assert (found.why_not, len(table) > 0) == ("", True), pair
+        np.testing.assert_allclose(table[CAUSES[1:]].sum(axis=1), table["change"], atol=1e-9)
+        if not found.places:
+            assert (table[["places", "places_error"]] == 0).all(axis=None), pair
+        if not found.new_months.size:
+            assert (table[["new_months", "new_months_error"]] == 0).all(axis=None), pair
+        seen.add((bool(found.places), bool(found.new_months.size)))
+        same = change(panel, panel, model="drift+delay", draws=100, places=places).table
+        assert (same[[*CAUSES[1:], "change"]] == 0).all(axis=None), pair
+    assert {(False, True), (True, True)} <= seen
+
+
+def pairs_of_releases(shared):
+    """Each real release that can be forecast, with the one before it."""
+    tables = {v.date: v.table for v in (od.bundled().as_of(d) for d in od.bundled().releases())}
+    for file in sorted([*(shared / "vsrr").glob("20*"), *(shared / "unread").glob("20*")]):
+        with contextlib.suppress(DataError):
+            read = read_vsrr(file)
+            tables.setdefault(read.release, read.table)
+    archive = od.Archive.in_memory(tables)
+    panels = []
+    for day in archive.releases():
+        with contextlib.suppress(OdforecastError):
+            panel = archive.as_of(day).panel()
+            od.get_model("drift+delay").fit(panel)
+            panels.append(panel)
+    assert len(panels) >= 20, len(tables)
+    return list(zip(panels[1:], panels))
+
+
 @pytest.mark.slow
 def test_the_error_is_what_chance_does() -> None:
     # The same release of another last month, seed by seed: medians move by their standard error.
@@ -101,7 +175,7 @@ def test_a_recorded_forecast_is_what_is_compared_with():
     said = " ".join(ch.sentences(found, "OH"))
     assert "The model and its settings are the same." in said
     assert "adds 1 new month (April 2021: 3 counts)" in said
-    total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
+    total = found.table[CAUSES].sum(axis=1)
     # Exactly: what the record rounds is no part of any of them. More than that is of the model.
     np.testing.assert_allclose(total, found.table["change"], rtol=0, atol=1e-9)
     held = recorded(BEFORE)
@@ -113,7 +187,7 @@ def test_another_model_is_a_reason_of_its_own_and_what_is_otherwise_is_named():
     found = change(MOVED, recorded=recorded(BEFORE, "drift"))
     assert found.settings[0] == "model: drift, now naive"
     assert (found.table["model"] != 0).any()
-    total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
+    total = found.table[CAUSES].sum(axis=1)
     np.testing.assert_allclose(total, found.table["change"], atol=1e-9)
     np.testing.assert_array_equal(found.table["revisions"], change(MOVED).table["revisions"])
     assert "from the model (model: drift, now naive" in " ".join(ch.sentences(found, "OH"))
@@ -129,7 +203,7 @@ def test_without_the_release_before_the_change_is_whole():
     found = change(NEXT, earlier=None, recorded=recorded(BEFORE))
     assert "the archive does not hold release 2021-10-13" in found.why_not
     assert found.table["change"].notna().all()
-    assert found.table[["revisions", "new_months", "model"]].isna().all(axis=None)
+    assert found.table[CAUSES].isna().all(axis=None)
     assert len(ch.table_of(found)[0]) == 4
     assert "is not split" in " ".join(ch.sentences(found))
     found = change(NEXT, earlier=None)
@@ -210,7 +284,7 @@ def test_the_largest_changes_come_first_behind_the_place():
 def crafted(rows):
     table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11)
     table["change"] = table["revisions"] = table["now"] - table["before"]
-    none = ("model", "change_error", "revisions_error", "new_months", "new_months_error")
+    none = ("change_error", *(f"{c}_error" for c in CAUSES[1:]), "model", "new_months", "places")
     table = table.assign(**dict.fromkeys(none, 0.0))
     months = np.array(["2021-04"], "datetime64[M]")
     return ch.Change(MARCH, True, table, months, {}, pd.DataFrame(columns=list(ch.REVISED)))

@@ -74,6 +74,7 @@ def test_two_releases_one_after_the_other(server, run, tmp_path, monkeypatch):
     assert second.change.counts["revised"] > 0
     changed = second.changed
     assert (changed["model"] == 0).all()
+    assert (changed["places"] == 0).all()
     both = changed["revisions"] + changed["new_months"]
     pd.testing.assert_series_equal(both, changed["change"], check_names=False, atol=0.06)
     page = (out / "2025-09-17" / "index.html").read_text()

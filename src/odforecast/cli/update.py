@@ -183,6 +183,7 @@ def _plain(result: Update) -> dict[str, Any]:
         "hub_file": str(result.hub_file),
         "settings": list(change.settings),
         "lost": list(change.lost),
+        "places": list(change.places),
         "new": result.new,
         "notes": list(result.notes),
         "flags": dict(Counter(flag.severity for flag in result.flags)),

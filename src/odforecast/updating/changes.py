@@ -1,24 +1,28 @@
-"""What changed since the last forecast, and why: revisions, new months, the model.
+"""What changed since the last forecast, and why: revisions, new months, places, the model.
 
-Four forecasts of the same month are put in a row, each with one thing more than the one before:
+Forecasts of the same month are put in a row, each with one thing more than the one before:
 
 1. **said**: the forecast as it was recorded, from the release before;
 2. **again**: from that release, by today's model and settings;
-3. **revised**: from the new release without the months that the release before did not have;
-4. **now**: from the new release.
+3. **common**: from that release, without the places that the new one lacks;
+4. **revised**: from the new release, of these places, without the months that are new;
+5. **longer**: from the new release, of these places, with the new months;
+6. **now**: from the new release.
 
-The change of the median from 1 to 2 is due to the model (numbers, settings, libraries), from 2 to 3
-to revisions, and from 3 to 4 to the new months. The three add up to the whole change, exactly.
+The change of the median from 1 to 2 is due to the model (numbers, settings, libraries), from 3 to 4
+to revisions, from 4 to 5 to the new months, and from 2 to 3 and from 5 to 6 to the places: a model
+that learns from all of them together moves each one where another is missing. The four add up to
+the whole change, exactly. Where both releases have the same places, 2 is 3 and 5 is 6.
 
-2 and 3 end in one month, so their draws are paired by their streams. 3 and 4 are not paired: with
-few draws, chance alone moves the median. So each part has a standard error, from the medians of 20
-batches of the draws, and a part within two of them cannot be told from none.
+2 to 4 end in one month, and so do 5 and 6, so their draws are paired by their streams. 4 and 5 are
+not paired: with few draws, chance alone moves the median. So each part has a standard error, from
+the medians of 20 batches of the draws, and a part within two of them cannot be told from none.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -46,7 +50,16 @@ from odforecast.say import (
 from odforecast.updating.record import FORECAST, made_by
 
 #: Columns of :attr:`Change.revised`.
-REVISED = ("location", "name", "month", "reported_before", "reported_now", "revision")
+REVISED = (
+    "location",
+    "name",
+    "month",
+    "reported_before",
+    "reported_now",
+    "revision",
+    "nowcast_before",
+    "nowcast_now",
+)
 HEAD = (
     "Place",
     "Before",
@@ -54,6 +67,7 @@ HEAD = (
     "Change",
     "From revisions",
     "From new months",
+    "From places",
     "From the model",
 )
 #: Places besides the first in the table on the screen, and on the page; the file has them all.
@@ -64,8 +78,9 @@ NOTE = "±: two standard errors, from the number of draws"
 _DEFINITION = (
     "Revisions: what the new release says differently about months known before (counts, how "
     "complete they are, what CDC predicts, which are final). New months: months that the previous "
-    "release did not have. Model: other settings or another version of the model. The parts add up "
-    "to the change."
+    "release did not have. Places: what the model learns from states that only one of the two "
+    "releases has. Model: other settings or another version of the model. The parts add up to the "
+    "change."
 )
 #: Batches of draws whose medians say how far chance moves the median of all.
 BATCHES = 20
@@ -98,6 +113,8 @@ _COLUMNS = [
     "revisions_error",
     "new_months",
     "new_months_error",
+    "places",
+    "places_error",
 ]
 
 
@@ -116,8 +133,9 @@ class Change:
         ``horizon`` (from the new release's last month), ``before``, ``before_low``,
         ``before_high``, ``now``, ``low``, ``high`` (deaths in the 12 months: median and 90%
         interval), ``change`` (of the median), ``change_error``, and its parts ``model``,
-        ``revisions``, ``revisions_error``, ``new_months``, ``new_months_error``. Errors are
-        standard errors from the number of draws. NaN where a part cannot be told.
+        ``revisions``, ``revisions_error``, ``new_months``, ``new_months_error``, ``places``,
+        ``places_error``. Errors are standard errors from the number of draws. NaN where a part
+        cannot be told.
     new_months : ndarray of datetime64[M]
         Months that the release before did not have.
     counts : dict of str to int
@@ -125,13 +143,16 @@ class Change:
         ``revised`` (how many of these differ).
     revised : DataFrame
         One row per location: ``location``, ``name``, ``month`` (last month of the release before),
-        ``reported_before``, ``reported_now``, ``revision`` (deaths).
+        ``reported_before``, ``reported_now``, ``revision`` (deaths), ``nowcast_before``,
+        ``nowcast_now`` (median estimate of the final count; NaN where the change is not split).
     final : datetime64[M] or None
         Last month whose counts have become final since; None if that is as it was.
     settings : tuple of str
         What was recorded differently from now: ``"model: drift, now dlm"``.
     lost : tuple of str
         Locations forecast before and not now.
+    places : tuple of str
+        Locations that only one of the two releases has.
     why_not : str
         Why the change is not split, or not known; else empty.
     """
@@ -147,6 +168,7 @@ class Change:
     final: np.datetime64 | None = None
     settings: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     why_not: str = ""
 
 
@@ -189,27 +211,61 @@ def compared(
         "final": panel.final_through
         if panel.final_through > earlier.final_through
         else None,
+        "places": tuple(sorted(set(panel.locations) ^ set(earlier.locations))),
     }
-    how = (
-        int(current.horizons[-1]),
-        len(current.draws),
-        int(current.provenance["seed"]),
+    make = partial(
+        forecast_from,
+        model,
+        locations=locations,
+        horizon=int(current.horizons[-1]),
+        draws=len(current.draws),
+        seed=int(current.provenance["seed"]),
     )
     try:
-        remade = forecast_from(model, earlier, locations, *how)
-        note = without_newest(panel, earlier)
-        revised = (
-            current if note is panel else forecast_from(model, note, locations, *how)
-        )
+        chain = _chain(make, current, panel, earlier=earlier)
     except OdforecastError as error:
         reason = f"release {release} cannot be forecast again: {error.message}"
         return Change(**facts, table=_table(recorded, current), why_not=reason)
-    return Change(
-        **facts, table=_table(recorded, current, remade=remade, revised=revised)
-    )
+    facts["revised"] = _with_nowcasts(facts["revised"], chain)
+    return Change(**facts, table=_table(recorded, current, chain=chain))
 
 
 # ------------------------------------------------------------------------------------- forecasts
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The forecasts between the recorded one and the present one; see the top of this file."""
+
+    again: Forecast
+    common: Forecast
+    revised: Forecast
+    longer: Forecast
+
+
+def _chain(
+    make: Callable[[Panel], Forecast], current: Forecast, panel: Panel, earlier: Panel
+) -> Chain:
+    """Make the forecasts between; one whose panel is that of its neighbor is its neighbor."""
+    earlier_common = _with_places_of(earlier, panel)
+    panel_common = _with_places_of(panel, earlier)
+    without_new = without_newest(panel_common, earlier)
+    again = make(earlier)
+    longer = current if panel_common is panel else make(panel_common)
+    return Chain(
+        again=again,
+        common=again if earlier_common is earlier else make(earlier_common),
+        revised=longer if without_new is panel_common else make(without_new),
+        longer=longer,
+    )
+
+
+def _with_places_of(panel: Panel, other: Panel) -> Panel:
+    """A panel of only those places that another one has too."""
+    common = [s for s in panel.locations if s in other.locations]
+    if len(common) == len(panel.locations):
+        return panel
+    return replace(panel.select(common), selected=panel.selected)
 
 
 def whole_forecast(
@@ -328,7 +384,20 @@ def _revised(panel: Panel, earlier: Panel, locations: Sequence[str]) -> pd.DataF
         before.index,
     )
     revision = table["reported_now"] - table["reported_before"]
-    return table.assign(revision=revision).rename_axis("location").reset_index()
+    table = table.assign(revision=revision).rename_axis("location").reset_index()
+    return table.reindex(columns=list(REVISED))
+
+
+def _with_nowcasts(revised: pd.DataFrame, chain: Chain) -> pd.DataFrame:
+    """The estimates of the counts that were last before, before and after the revision."""
+    if revised.empty:
+        return revised
+    month = chain.common.last_month
+    places = list(revised["location"])
+    before, now = (_at(f, places, month=month) for f in (chain.common, chain.revised))
+    return revised.assign(
+        nowcast_before=np.median(before, axis=0), nowcast_now=np.median(now, axis=0)
+    )
 
 
 def _settings(
@@ -352,49 +421,34 @@ def _settings(
 
 
 def _table(
-    recorded: pd.DataFrame,
-    current: Forecast,
-    remade: Forecast | None = None,
-    revised: Forecast | None = None,
+    recorded: pd.DataFrame, current: Forecast, chain: Chain | None = None
 ) -> pd.DataFrame:
     """The table of a :class:`Change`; without the forecasts between, the change is not split."""
     old = recorded[
         (recorded["horizon"] >= 1) & recorded["location"].isin(current.locations)
     ]
-    if remade is None or revised is None:
+    if chain is None:
         months = [to_month(m) for m in sorted(old["month"].unique())]
         places = list(current.locations)
     else:
-        months = list(remade.months[remade.months > remade.last_month])
-        places = [s for s in current.locations if s in remade.locations]
+        again = chain.again
+        months = list(again.months[again.months > again.last_month])
+        places = [s for s in current.locations if s in again.locations]
     parts = []
     for month in months if places else []:
         if month > current.months[-1]:
             continue
-        c = _at(
+        now = _at(
             current, places, month=month
-        )  # shape (D, L); NaN where a count is not known
+        )  # shape (D, L); NaN where it is not known
         part: dict[str, Any] = {
             "location": places,
             "month": month.astype("datetime64[s]"),
             "horizon": int((month - current.last_month).astype(int)),
-            **dict(zip(("low", "now", "high"), np.quantile(c, _SIDES, axis=0))),
+            **dict(zip(("low", "now", "high"), np.quantile(now, _SIDES, axis=0))),
         }
-        if remade is not None and revised is not None:
-            a = _at(remade, places, month=month)
-            b = _at(revised, places, month=month)
-            part |= dict(zip(_BEFORE.values(), np.quantile(a, _SIDES, axis=0)))
-            middle = np.median(b, axis=0)
-            same = revised is current
-            paired = revised.last_month == remade.last_month
-            part |= {
-                "again": part["before"],
-                "revisions": middle - part["before"],
-                "revisions_error": _error(a, b, paired=paired),
-                "new_months": part["now"] - middle,
-                "new_months_error": 0.0 if same else _error(b, c, paired=False),
-                "change_error": _error(a, c, paired=paired and same),
-            }
+        if chain is not None:
+            part |= _parts(chain, current, places, month=month)
         parts.append(pd.DataFrame(part))
     if not parts:
         return pd.DataFrame(columns=_COLUMNS)
@@ -411,12 +465,41 @@ def _table(
         table["model"] = table["again"] - table["before"]
     table["change"] = table["now"] - table["before"]
     table["name"] = [called(str(s)) for s in table["location"]]
-    kept = ["before", "now"] if remade is None else ["before", "now", "again"]
+    kept = ["before", "now"] if chain is None else ["before", "now", "again"]
     table = table[table[kept].notna().all(axis=1)]
     # Of each place, months as they come.
     order = table["location"].map(current.locations.index)
     table = table.loc[order.sort_values(kind="stable").index]
     return table[_COLUMNS].reset_index(drop=True)
+
+
+def _parts(
+    chain: Chain, current: Forecast, places: list[str], month: np.datetime64
+) -> dict[str, Floats]:
+    """The medians and intervals before, and the parts of a change that need no record."""
+    forecasts = (chain.again, chain.common, chain.revised, chain.longer, current)
+    draws = [_at(forecast, places, month=month) for forecast in forecasts]
+    medians = [np.median(values, axis=0) for values in draws]
+
+    def error(first: int, second: int) -> Floats:
+        """Standard error of the difference of two medians of the chain."""
+        if forecasts[first] is forecasts[second]:
+            return np.zeros(len(places))
+        paired = forecasts[first].last_month == forecasts[second].last_month
+        return _error(draws[first], draws[second], paired=paired)
+
+    before = np.quantile(draws[0], _SIDES, axis=0)
+    return {
+        **dict(zip(_BEFORE.values(), before)),
+        "again": medians[0],
+        "change_error": error(0, 4),
+        "revisions": medians[2] - medians[1],
+        "revisions_error": error(1, 2),
+        "new_months": medians[3] - medians[2],
+        "new_months_error": error(2, 3),
+        "places": (medians[1] - medians[0]) + (medians[4] - medians[3]),
+        "places_error": np.hypot(error(0, 1), error(3, 4)),
+    }
 
 
 def _at(forecast: Forecast, places: list[str], month: np.datetime64) -> Floats:
@@ -548,6 +631,9 @@ def _reasons(change: Change, row: pd.Series) -> str:
         parts.append(
             ("the new month" + "s" * (change.new_months.size > 1), "new_months")
         )
+    if change.places and (change.table["places"] != 0).any():
+        names = listed([called(s) for s in change.places], 3)
+        parts.append((f"places that only one of the releases has ({names})", "places"))
     words = []
     step = _step(row["change_error"])
     for name, key in parts:
@@ -571,7 +657,28 @@ def _reasons(change: Change, row: pd.Series) -> str:
             text += f" Different now, without effect here: {settings}."
         else:
             text += " The model and its settings are the same."
-    return text
+    return text + _revision_parts(change, row, step=step)
+
+
+def _revision_parts(change: Change, row: pd.Series, step: float) -> str:
+    """What revisions did where they moved the forecast more than the reported count; else empty."""
+    revised = change.revised[change.revised["location"] == row["location"]]
+    effect = row["revisions"]
+    if revised.empty or abs(effect) < 2 * row["revisions_error"]:
+        return ""
+    counts = revised.iloc[0]
+    reported = counts["revision"]
+    unreported = counts["nowcast_now"] - counts["nowcast_before"] - reported
+    if not np.isfinite(unreported) or abs(effect) <= abs(reported) + step:
+        return ""
+    month = month_name(counts["month"])
+    at_the_end = round(reported / step) + round(unreported / step)
+    ahead = (round(effect / step) - at_the_end) * step
+    return (
+        f" Of the {signed(effect, step)} from revisions, {signed(reported, step)} is the reported "
+        f"count for {month}, {signed(unreported, step)} is the estimate of deaths not yet reported "
+        f"then, and {signed(ahead, step)} is the change that the model expects after {month}."
+    )
 
 
 def table_of(
@@ -589,14 +696,17 @@ def table_of(
     rows = []
     for row in order.to_dict("records"):
         step = _step(row["change_error"])
-        names = ("change", "revisions", "new_months")
+        names = ("change", "revisions", "new_months", "places")
         parts = [with_error(row[key], row[f"{key}_error"]) for key in names]
         model = "–" if np.isnan(row["model"]) else signed(row["model"], step)
         medians = [rounded(row[key], step) for key in ("before", "now")]
         rows.append([row["name"], *medians, *parts, model])
-    width = len(HEAD) - all(row[-1] in ("–", "0") for row in rows)
+    shown = list(range(4 if change.why_not else len(HEAD)))
+    for column in (HEAD.index("From the model"), HEAD.index("From places")):
+        if column in shown and all(row[column] in ("–", "0") for row in rows):
+            shown.remove(column)
     rows = rows if most is None else rows[: 1 + most]
-    return [row[: 4 if change.why_not else width] for row in ([*HEAD], *rows)]
+    return [[row[column] for column in shown] for row in ([*HEAD], *rows)]
 
 
 def on_page(

@@ -138,6 +138,7 @@ class Update:
             "change",
             "revisions",
             "new_months",
+            "places",
             "model",
         ]
         note = " ".join(changes.sentences(self.change, self.place))

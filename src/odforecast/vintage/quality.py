@@ -375,7 +375,9 @@ def _lost(table: pd.DataFrame, before: pd.DataFrame | None) -> Iterator[Contradi
         return
     present = rows.groupby("state")["month"].agg(set).to_dict()
     counted = set(rows.loc[rows["reported"].notna(), "state"])
-    months = {s: set(pd.date_range(min(m), max(m), freq="MS")) for s, m in present.items()}
+    months = {
+        s: set(pd.date_range(min(m), max(m), freq="MS")) for s, m in present.items()
+    }
     if before is not None:
         had = before[(before["indicator"] == ALL_DRUGS) & before["reported"].notna()]
         had = had[had["month"] >= rows["month"].min()]
