@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import operator
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 
 class OdforecastError(Exception):
@@ -17,12 +18,19 @@ class OdforecastError(Exception):
     hint : str, optional
         What to do about it.
 
+    Attributes
+    ----------
+    code : int
+        With which exit status a command ends.
+
     Examples
     --------
     >>> import odforecast as od
     >>> str(od.OdforecastError("no release before 2019-01-01", hint="add an older file"))
     'no release before 2019-01-01; add an older file'
     """
+
+    code: ClassVar[int] = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         self.message = message
@@ -41,13 +49,17 @@ class DataError(OdforecastError, ValueError):
 class DownloadError(OdforecastError, ConnectionError):
     """A server that does not answer, or answers with something else than was asked for."""
 
+    code = 4
+
 
 class ArchiveError(OdforecastError, ValueError):
     """An archive that cannot answer, or that refuses a release."""
 
 
 class QuarantineError(ArchiveError):
-    """A release that contradicts itself: it was stored apart, and nothing uses it."""
+    """A release that contradicts itself: nothing uses it until a person decides."""
+
+    code = 5
 
 
 class PanelError(OdforecastError, ValueError):

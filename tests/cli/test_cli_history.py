@@ -92,7 +92,7 @@ def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies
     wrong, gone = release_csv("2024-07", change=10), Made(made.rows[:1], {})
     bad = Made.of((row("2024-12-11", "2024-07", wrong), wrong))
     for copies, words in ((gone, "not available"), (bad, "set aside: WV 2024-07")):
-        first, last = fetch_copies(copies=copies, code=1).stderr.splitlines()
+        first, last = fetch_copies(copies=copies, code=4).stderr.splitlines()
         assert words in first
         assert last == "error: no usable copy of release 2024-12-11"
     assert od.Archive(tmp_path / "archive").releases() == ()
@@ -101,7 +101,7 @@ def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies
     one = gone.write(tmp_path / "one.csv")
     for args in (("--past",), ("--past", "--copies", one), (), ("--dataset", "counties")):
         done = data("fetch", *args, *nowhere)
-        assert (done.exit_code, done.stdout) == (1, "")
+        assert (done.exit_code, done.stdout) == (4, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith("error: ")
         assert line.count("nowhere.invalid") == 1
@@ -299,8 +299,8 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
         ("ext::sh -c touch% x", "a.csv", 1, "is not the address of a repository"),
         ("http+ext::x", "a.csv", 1, "is not the address of a repository"),
         ("nowhere", "a.csv", 1, "is not the address of a repository"),
-        ("file:///nowhere/at/all", "a.csv", 1, "git cannot read /nowhere/at/all: "),
-        ("https://me:secret@localhost:1/a/b.git", "a.csv", 1, "git cannot read localhost:1/a/b: "),
+        ("file:///nowhere/at/all", "a.csv", 4, "git cannot read /nowhere/at/all: "),
+        ("https://me:secret@localhost:1/a/b.git", "a.csv", 4, "git cannot read localhost:1/a/b: "),
         ("{repo}", "nothing.csv", 1, "has never had a file 'nothing.csv'"),
         ("{repo}", "data", 1, "'data' is a folder"),
         ("{repo}", "../counts.csv", 1, "is not a path in a repository"),

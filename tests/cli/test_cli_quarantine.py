@@ -23,8 +23,8 @@ def right(tmp_path):
     return bent_release(tmp_path)
 
 
-def refused(done):
-    assert done.exit_code == 1, done.output
+def refused(done, code=1):
+    assert done.exit_code == code, done.output
     (line,) = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
     assert "WV 2025-04, Number of Drug Overdose Deaths: " in line
     assert "--accept REASON" in line
@@ -75,7 +75,7 @@ def test_apart_accepted_replaced_retracted_and_back(wrong, right):
     assert (empty.exit_code, empty.stdout) == (0, "")
     assert "the archive is empty" in empty.stderr
     assert json.loads(run("data", "releases", "--log", "--json").stdout) == []
-    assert "was set aside" in refused(run("data", "add", wrong))
+    assert "was set aside" in refused(run("data", "add", wrong), code=5)
     assert "release 2025-09-17" in run(*FORECAST).stderr
     assert fix("accept", DAY, reason=REASON) == f"release {DAY} is used from now on: {REASON}\n"
     assert f"was accepted: {REASON}" in run(*FORECAST).stderr

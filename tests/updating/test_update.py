@@ -298,6 +298,39 @@ def test_the_users_own_folders(own_archive, server):
     assert "Nothing new" in commands.ok(*args)
 
 
+@pytest.mark.parametrize("command", ["update", "data fetch", "forecast", "hub score"])
+def test_the_exit_status_says_what_kind_of_failure_it_is(command, own_archive, server, monkeypatch):
+    """4: the network, 5: a person must decide, 2: wrong use, 1: anything else."""
+    words = command.split()
+    wrong = commands.run(*words, "--no-such-option", "--json")
+    assert wrong.exit_code == 2
+    said = json.loads(wrong.stdout)
+    assert (said["status"], said["code"]) == ("wrong use", 2)
+    assert "--no-such-option" in said["what"]
+    if command == "forecast":
+        done = commands.run("forecast", "Ohia", "--json")
+        expected = (1, "error", "unknown location 'Ohia'")
+    elif command == "hub score":
+        done = commands.run("hub", "score", own_archive, "--json")
+        expected = (1, "error", "")
+    else:
+        server.faults["meta"] = deque(["404"])
+        as_json = ("--json",) if command == "update" else ()
+        done = commands.run(*words, "--url", server.url, *as_json)
+        expected = (4, "try again later", "answer 404")
+        serve(server, ("2025-08", dt.date(2026, 2, 11)), states=("US", "WV"))
+        apart = commands.run(*words, "--url", server.url, *as_json)
+        assert (apart.exit_code, "set aside" in apart.stderr) == (5, True), apart.output
+        assert not as_json or json.loads(apart.stdout)["status"] == "a person must decide"
+    assert done.exit_code == expected[0], done.output
+    assert done.stderr.startswith("error: ")
+    if done.stdout:
+        said = json.loads(done.stdout)
+        assert list(said) == ["status", "code", "what", "next"]
+        assert (said["code"], said["status"]) == expected[:2]
+        assert expected[2] in said["what"]
+
+
 @pytest.mark.slow
 def test_the_default_on_the_screen_and_on_the_whole_page(server, tmp_path, monkeypatch):
     monkeypatch.undo()

@@ -1,11 +1,14 @@
 """The command line: ``odforecast forecast | update | report | data | …``.
 
 Commands are imported when they are used. Errors are handled here and nowhere else: a mistake in
-data or arguments is one line, exit 1 (2 for usage); ``--debug`` shows a traceback.
+data or arguments is one line, and the exit status says of which kind it is (``code`` of the error,
+2 for usage). With ``--json`` standard output has the same as one object. ``--debug`` shows a
+traceback.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
@@ -16,7 +19,7 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from odforecast.cli.options import Command
+from odforecast.cli.options import ANSWERED, AS_JSON, Command
 from odforecast.errors import OdforecastError, near
 from odforecast.version import __version__
 
@@ -43,6 +46,15 @@ COMMANDS = {
     "models": ("catalog:models", "List the forecast models."),
     "data": ("data:data", "Download, store, check and export CDC's releases."),
     "examples": ("catalog:examples", "List the example files, or copy them."),
+}
+
+
+#: What an exit status means, in a word.
+STATUS = {
+    1: "error",
+    2: "wrong use",
+    4: "try again later",
+    5: "a person must decide",
 }
 
 
@@ -96,10 +108,14 @@ class _Main(Group):
         try:
             with lasting():
                 return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            _object(ctx, error.exit_code, error.format_message())
             raise  # click's own: usage errors exit with 2
+        except (click.exceptions.Exit, click.Abort):
+            raise
         except OdforecastError as error:
-            _fail(ctx, str(error))
+            _object(ctx, error.code, error.message, error.hint)
+            _fail(ctx, str(error), error.code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(130)
@@ -115,12 +131,22 @@ class _Main(Group):
             )
 
 
-def _fail(ctx: click.Context, message: str) -> NoReturn:
-    """Print one line (and with ``--debug`` the traceback before it) and exit with 1."""
+def _fail(ctx: click.Context, message: str, code: int = 1) -> NoReturn:
+    """Print one line (and with ``--debug`` the traceback before it) and exit with a status."""
     if ctx.params.get("debug"):
         traceback.print_exception(sys.exception())
     click.echo(f"error: {' '.join(message.split())}", err=True)
-    ctx.exit(1)
+    _object(ctx, code, message)
+    ctx.exit(code)
+
+
+def _object(ctx: click.Context, code: int, what: str, hint: str | None = None) -> None:
+    """With ``--json``, print what went wrong, unless the answer was printed before it did."""
+    if ctx.meta.get(AS_JSON) and ANSWERED not in ctx.meta:
+        ctx.meta[ANSWERED] = True
+        status = STATUS.get(code, "error")
+        said = {"status": status, "code": code, "what": what, "next": hint}
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
 
 
 class Lasting:

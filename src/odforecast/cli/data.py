@@ -126,9 +126,9 @@ def _listed(rows: list[Any], columns: Sequence[Column]) -> Answer:
     return Answer(lambda: listing(rows, columns) if rows else "", rows)
 
 
-def _failure(failed: object) -> Exception | None:
+def _failure(failed: object, code: int = 1) -> Exception | None:
     """What a command ends with, if something was wrong that it has said."""
-    return click.exceptions.Exit(1) if failed else None
+    return click.exceptions.Exit(code) if failed else None
 
 
 def _content(folder: Path) -> str:
@@ -461,13 +461,14 @@ def add(
     if len(files) > 1:
         refuse(typed, _ONE_FILE, "--release", "--accept")
     folder = archive or default_folder()
-    n_refused = 0
+    n_refused = code = 0
     for file in files:
         try:
             loaded = read_release(file, release)
             is_new = folder_archive(folder).add(loaded, accept)
         except (DataError, ArchiveError) as error:
             n_refused += 1
+            code = error.code
             click.echo(f"error: {error}", err=True)
             continue
         name = source_of(loaded)["file"]
@@ -480,7 +481,7 @@ def add(
         click.echo(f"{name}: release {loaded.release}{dataset} {text}")
         for sentence in notes_of(loaded):
             note(f"{name}: {sentence}")
-    failure = _failure(n_refused)
+    failure = _failure(n_refused, code)
     if n_refused and len(files) > 1:
         failure = DataError(f"{n_refused} of {len(files)} files refused")
     return Answer(_content(folder), failure=failure)

@@ -75,7 +75,7 @@ def update(
     A folder named by the release gets a page, a hub file and the settings. The forecast, and the
     counts that earlier forecasts were of, are added to record.csv, where no line ever changes. A
     release is forecast only once, so the command can run every day. A release that contradicts
-    itself is set aside: then nothing is forecast, and the exit status is 1.
+    itself is set aside: then nothing is forecast, and the exit status is 5.
     """
     from odforecast.scenario import read_series
     from odforecast.updating import update as run

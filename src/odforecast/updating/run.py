@@ -24,6 +24,7 @@ from odforecast.errors import (
     DataError,
     DownloadError,
     OdforecastError,
+    QuarantineError,
     whole,
 )
 from odforecast.forecasts import Forecast
@@ -387,7 +388,7 @@ class Update:
         wrong = [flag for flag in self.flags if flag.severity == "error"]
         if wrong and not self.archive.reason(self.release):
             more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise ArchiveError(
+            raise QuarantineError(
                 f"release {self.release} contradicts itself: {wrong[0].message}{more}",
                 hint="see odforecast data check; nothing was forecast",
             )
