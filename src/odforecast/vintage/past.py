@@ -24,7 +24,13 @@ from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
-from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
+from odforecast.errors import (
+    ArchiveError,
+    DataError,
+    DownloadError,
+    OdforecastError,
+    QuarantineError,
+)
 from odforecast.io import replacing
 from odforecast.names import DATASETS, STATES
 from odforecast.publication import publication_date
@@ -585,7 +591,7 @@ class History:
         self._most_clone = most_clone
         program = shutil.which("git")
         if program is None:
-            raise DownloadError(
+            raise OdforecastError(  # nothing that passes by itself
                 "git is not installed, or not on the PATH",
                 hint="install git, or save the versions as files: odforecast data add FILE",
             )
