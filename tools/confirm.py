@@ -169,8 +169,8 @@ def _gathered(
         hashes = {table_hash(t) for t in options}
         earlier = tables[max(tables)] if tables else None
         # A part of a release is scored for the places that it has.
-        whole = contradictions(options[0], earlier) if own else []
-        wrong = [c for c in whole if c.kind != "lost"]
+        every = contradictions(options[0], earlier) if own else []
+        wrong = [c for c in every if c.kind != "lost"]
         why = ""
         if str(date) in read:
             why = f"release {date} was read while the default was built"

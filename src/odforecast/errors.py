@@ -52,6 +52,12 @@ class DownloadError(OdforecastError, ConnectionError):
     code = 4
 
 
+class ShapeError(DownloadError):
+    """A table that is not where it was, so that trying again does not help."""
+
+    code = 6
+
+
 class ArchiveError(OdforecastError, ValueError):
     """An archive that cannot answer, or that refuses a release."""
 

@@ -226,7 +226,7 @@ def test_fetch(tmp_path, monkeypatch, name):
         assert "rows of release 2025-09-17" in said(data(*fetch, *since, "--out", out, code=0))
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "rows.json.gz"]
         server.faults["meta"].append("404")
-        assert data(*fetch, *archive, code=4).stderr.startswith("error: ")
+        assert data(*fetch, *archive, code=6).stderr.startswith("error: ")
     assert name == "states" or read_county(out).table.shape == (168, 10)
 
 

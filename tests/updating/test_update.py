@@ -15,6 +15,7 @@ import pytest
 from update_server import FIRST, SECOND, files, refused, release_file, serve
 
 import odforecast as od
+from odforecast.cli import answer
 from odforecast.errors import (
     ArchiveError,
     DataError,
@@ -298,37 +299,57 @@ def test_the_users_own_folders(own_archive, server):
     assert "Nothing new" in commands.ok(*args)
 
 
-@pytest.mark.parametrize("command", ["update", "data fetch", "forecast", "hub score"])
-def test_the_exit_status_says_what_kind_of_failure_it_is(command, own_archive, server, monkeypatch):
-    """4: the network, 5: a person must decide, 2: wrong use, 1: anything else."""
-    words = command.split()
-    wrong = commands.run(*words, "--no-such-option", "--json")
-    assert wrong.exit_code == 2
-    said = json.loads(wrong.stdout)
-    assert (said["status"], said["code"]) == ("wrong use", 2)
-    assert "--no-such-option" in said["what"]
-    if command == "forecast":
-        done = commands.run("forecast", "Ohia", "--json")
-        expected = (1, "error", "unknown location 'Ohia'")
-    elif command == "hub score":
-        done = commands.run("hub", "score", own_archive, "--json")
-        expected = (1, "error", "")
-    else:
-        server.faults["meta"] = deque(["404"])
-        as_json = ("--json",) if command == "update" else ()
-        done = commands.run(*words, "--url", server.url, *as_json)
-        expected = (4, "try again later", "answer 404")
-        serve(server, ("2025-08", dt.date(2026, 2, 11)), states=("US", "WV"))
-        apart = commands.run(*words, "--url", server.url, *as_json)
-        assert (apart.exit_code, "set aside" in apart.stderr) == (5, True), apart.output
-        assert not as_json or json.loads(apart.stdout)["status"] == "a person must decide"
-    assert done.exit_code == expected[0], done.output
-    assert done.stderr.startswith("error: ")
-    if done.stdout:
+def failed(code, status, words, *command):
+    """A command that fails so, on standard error and, with --json, as one object."""
+    done = commands.run(*command, columns=None)
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    if "--json" in command:
         said = json.loads(done.stdout)
         assert list(said) == ["status", "code", "what", "next"]
-        assert (said["code"], said["status"]) == expected[:2]
-        assert expected[2] in said["what"]
+        assert (said["status"], said["code"]) == (status, code)
+        assert words in f"{said['what']}; {said['next']}"
+
+
+@pytest.mark.parametrize("command", ["update", "data fetch", "forecast", "hub score"])
+def test_wrong_use_is_2_and_an_object(command):
+    failed(2, "wrong use", "--no-such-option", *command.split(), "--no-such-option", "--json")
+
+
+def test_a_command_that_nobody_knows_is_2_and_an_object():
+    failed(2, "wrong use", "No such command 'updte'", "updte", "--json")
+
+
+@pytest.mark.parametrize("command", [("update", "--json"), ("data", "fetch")])
+def test_the_exit_status_says_what_is_to_be_done_about_a_download(command, own_archive, server):
+    args = (*command, "--url", server.url)
+    server.faults["meta"] = deque(["403"])
+    failed(4, "try again later", "answer 403", *args)
+    server.faults["meta"] = deque(["404"])
+    failed(6, "CDC changed shape", "the data set may have moved", *args)
+    # The release before, as it ships, has 53 places.
+    serve(server, ("2025-08", dt.date(2026, 2, 11)), states=("US", "WV"))
+    failed(5, "a person must decide", "set aside", *args)
+
+
+def test_anything_else_is_1_and_an_object(own_archive):
+    failed(1, "error", "unknown location 'Ohia'", "forecast", "Ohia", "--json")
+    failed(1, "error", "hub-config", "hub", "score", own_archive, "--json")
+
+
+def test_what_fails_while_it_is_made_is_an_object_and_what_was_printed_is_followed_by_none(
+    monkeypatch,
+):
+    def refuse(*_):
+        raise DataError("no answer", hint="none")
+
+    monkeypatch.setattr(answer, "_jsonable", refuse)
+    failed(1, "error", "no answer", "models", "--json")
+    monkeypatch.undo()
+    monkeypatch.setattr(answer.Answer, "finish", refuse)
+    done = commands.run("models", "--json")
+    assert done.exit_code == 1
+    assert "status" not in json.loads(done.stdout)[0]
 
 
 @pytest.mark.slow

@@ -71,8 +71,8 @@ class Answer:
     #: Raised at the end, in place of a figure and a page.
     failure: Exception | None = None
 
-    def give(self, output: Output) -> None:
-        """Print the answer, then write the files asked for, and say which."""
+    def show(self, output: Output) -> None:
+        """Print the answer."""
         if output.as_json:
             data = self.data() if callable(self.data) else self.data
             text = json.dumps(
@@ -85,6 +85,9 @@ class Answer:
             text = self.text() or "" if callable(self.text) else self.text
         if text:
             click.echo(text)
+
+    def finish(self, output: Output) -> None:
+        """Say how it was made, and write the files asked for; then what went wrong."""
         for sentence in self.notes:
             say(sentence, err=output.as_json)
         for write, line in chain(self._asked_files(output), self.files):

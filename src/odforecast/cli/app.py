@@ -55,6 +55,7 @@ STATUS = {
     2: "wrong use",
     4: "try again later",
     5: "a person must decide",
+    6: "CDC changed shape",
 }
 
 
@@ -80,6 +81,11 @@ class Group(click.Group):
 
 class _Main(Group):
     """All commands, each imported when it is called; what goes wrong becomes one line here."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; whoever asks for JSON gets it for wrong words, too."""
+        ctx.meta[AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names of the commands."""
@@ -114,8 +120,7 @@ class _Main(Group):
         except (click.exceptions.Exit, click.Abort):
             raise
         except OdforecastError as error:
-            _object(ctx, error.code, error.message, error.hint)
-            _fail(ctx, str(error), error.code)
+            _fail(ctx, error.message, error.code, error.hint)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(130)
@@ -131,19 +136,21 @@ class _Main(Group):
             )
 
 
-def _fail(ctx: click.Context, message: str, code: int = 1) -> NoReturn:
+def _fail(
+    ctx: click.Context, message: str, code: int = 1, hint: str | None = None
+) -> NoReturn:
     """Print one line (and with ``--debug`` the traceback before it) and exit with a status."""
     if ctx.params.get("debug"):
         traceback.print_exception(sys.exception())
-    click.echo(f"error: {' '.join(message.split())}", err=True)
-    _object(ctx, code, message)
+    line = message if hint is None else f"{message}; {hint}"
+    click.echo(f"error: {' '.join(line.split())}", err=True)
+    _object(ctx, code, message, hint)
     ctx.exit(code)
 
 
 def _object(ctx: click.Context, code: int, what: str, hint: str | None = None) -> None:
     """With ``--json``, print what went wrong, unless the answer was printed before it did."""
-    if ctx.meta.get(AS_JSON) and ANSWERED not in ctx.meta:
-        ctx.meta[ANSWERED] = True
+    if ctx.meta[AS_JSON] and ANSWERED not in ctx.meta:
         status = STATUS.get(code, "error")
         said = {"status": status, "code": code, "what": what, "next": hint}
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))

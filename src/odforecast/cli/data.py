@@ -31,7 +31,7 @@ from odforecast.cli.screen import (
     wrapped,
 )
 from odforecast.cli.source import BUNDLED, Data, Simulation
-from odforecast.errors import ArchiveError, DataError, DownloadError
+from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.geography import NATION, resolve
 from odforecast.geography.places import lookup
 from odforecast.io import replacing
@@ -461,14 +461,13 @@ def add(
     if len(files) > 1:
         refuse(typed, _ONE_FILE, "--release", "--accept")
     folder = archive or default_folder()
-    n_refused = code = 0
+    codes = []
     for file in files:
         try:
             loaded = read_release(file, release)
             is_new = folder_archive(folder).add(loaded, accept)
         except (DataError, ArchiveError) as error:
-            n_refused += 1
-            code = error.code
+            codes.append(error.code)
             click.echo(f"error: {error}", err=True)
             continue
         name = source_of(loaded)["file"]
@@ -481,9 +480,10 @@ def add(
         click.echo(f"{name}: release {loaded.release}{dataset} {text}")
         for sentence in notes_of(loaded):
             note(f"{name}: {sentence}")
-    failure = _failure(n_refused, code)
-    if n_refused and len(files) > 1:
-        failure = DataError(f"{n_refused} of {len(files)} files refused")
+    failure = _failure(codes, max(codes, default=0))
+    if codes and len(files) > 1:
+        kind = QuarantineError if QuarantineError.code in codes else DataError
+        failure = kind(f"{len(codes)} of {len(files)} files refused")
     return Answer(_content(folder), failure=failure)
 
 

@@ -53,7 +53,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 #: Where a context notes that every option is to be shown.
 _SHOW_ALL = f"{__name__}.show_all"
-#: Where it notes that standard output is JSON, and that something was printed there.
+#: Where it notes that standard output is to be JSON, and that the answer was printed there.
 AS_JSON = f"{__name__}.as_json"
 ANSWERED = f"{__name__}.answered"
 
@@ -218,11 +218,6 @@ class Command(click.Command):
     a parameter ``typed``, with the names of the options that somebody typed.
     """
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; whoever asks for JSON gets it for wrong words, too."""
-        ctx.meta[AS_JSON] = "--json" in args
-        return super().parse_args(ctx, args)
-
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The options, with ``--help-all`` where ``--help`` does not list all."""
         params = super().get_params(ctx)
@@ -277,9 +272,10 @@ class Command(click.Command):
         values = {**ctx.params, "typed": tuple(param.opts[0] for param in typed)}
         answer = self.callback(**arguments_of(self.callback, values))
         if isinstance(answer, Answer):
-            if ctx.meta[AS_JSON]:
-                ctx.meta[ANSWERED] = True
-            answer.give(part_of(Output, values))
+            output = part_of(Output, values)
+            answer.show(output)
+            ctx.meta[ANSWERED] = True
+            answer.finish(output)
         return answer
 
     def _check_about(self, ctx: click.Context, param: click.Parameter) -> None:

@@ -592,7 +592,7 @@ def update(
                 hint = "or go on with the releases in hand: --no-fetch"
                 if error.hint is not None:
                     hint = f"{error.hint}, {hint}"
-                raise DownloadError(error.message, hint=hint) from error
+                raise type(error)(error.message, hint=hint) from error
             notes.append(fetched.why)
         work = Update(own_archive(archive), target, settings=settings, lines=lines)
         return work._do(notes, again=again, fetched=fetch)

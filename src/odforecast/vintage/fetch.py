@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 import requests
 import urllib3
 
-from odforecast.errors import DataError, DownloadError
+from odforecast.errors import DataError, DownloadError, ShapeError
 from odforecast.io import replacing
 from odforecast.say import listed, plain, quoted
 from odforecast.seeds import content_hash
@@ -78,8 +78,9 @@ class Client:
     tried ``attempts`` times, after a ``sleep``; ``notify`` is told why it is tried again.
     """
 
-    #: What to do about a server that asks for a long wait.
+    #: What to do about a server that asks for a long wait, and about an address it does not know.
     _later = "try again then"
+    _moved: str | None = None
 
     def __init__(
         self,
@@ -194,6 +195,8 @@ class Client:
         if status != 200:
             if "Location" in headers:
                 message += f", moved to {self._plain(headers['Location'])}"
+            if status == 404:
+                raise ShapeError(message, hint=self._moved)
             hint = None
             if status in (401, 403) and self._token:
                 hint = f"is the token in {TOKEN_VARIABLE} right?"
@@ -301,6 +304,7 @@ class Socrata(Client):
     """
 
     _later = "try again then; an app token raises the limits"
+    _moved = "the data set may have moved: look for it there"
 
     def __init__(
         self,
