@@ -114,6 +114,9 @@ DECIDING: Final = (VINTAGE_DELAYED, VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_SYNTHET
 STATES: Final = "states"
 COUNTIES: Final = "counties"
 DATASETS: Final = (STATES, COUNTIES)
+#: Days after a release until the next one is overdue: CDC publishes states each month, and counties
+#: each quarter.
+DUE_DAYS: Final = {STATES: 45, COUNTIES: 135}
 #: How deaths are counted: where they occurred, or where people lived.
 OCCURRENCE: Final = "occurrence"
 RESIDENCE: Final = "residence"

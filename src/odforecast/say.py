@@ -25,6 +25,7 @@ from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
     COUNTIES,
+    DUE_DAYS,
     INDICATOR_NAMES,
     STATES,
     indicator_name,
@@ -43,8 +44,6 @@ _BELOW_ZERO = re.compile(r"([\d,]+) of ([\d,]+) drawn [\w ]+ were below zero")
 #: Counts of a county below this are shown as a range: CDC hides 1 to 9, and what stands for them
 #: is not printed either.
 SMALL: Final = 10
-#: Data older than this, in days, are said to be: CDC publishes every month.
-OLD: Final = 60
 #: Drug classes as people say them.
 _CLASSES: Final = {
     "T40.4": "synthetic opioids (mostly fentanyl)",
@@ -85,28 +84,42 @@ def day_name(day: dt.date) -> str:
     return f"{day:%B} {day.day}, {day.year}"
 
 
-def old_data(release: dt.date, day: dt.date) -> str:
-    """What to say about data that are more than 60 days old on a day; empty if they are not.
+def due(release: dt.date, dataset: str = STATES) -> dt.date:
+    """The last day on which the release after this one is not overdue.
+
+    >>> due(dt.date(2026, 1, 14))
+    datetime.date(2026, 2, 28)
+    """
+    return release + dt.timedelta(DUE_DAYS[dataset])
+
+
+def old_data(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
+    """What to say about data on a day when the next release is overdue; empty before that.
 
     >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 11, 29))
-    'These data are 10 months old. CDC has published newer data.'
-    >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 3, 15))
+    'These data are 10 months old. The next release was due by February 28, 2026.'
+    >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 3, 1))
+    'These data are 6 weeks old. The next release was due by February 28, 2026.'
+    >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 2, 28))
     ''
     """
-    days = (day - release).days
-    if days <= OLD:
+    until = due(release, dataset)
+    if day <= until:
         return ""
-    return f"These data are {int(days / MEAN_DAYS)} months old. CDC has published newer data."
+    days = (day - release).days
+    months = int(days / MEAN_DAYS)
+    age = f"{months} months" if months >= 2 else f"{days // 7} weeks"
+    return f"These data are {age} old. The next release was due by {day_name(until)}."
 
 
 def old_data_note(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
     """The same for a terminal, with the command that gets newer data.
 
-    >>> old_data_note(dt.date(2026, 1, 14), dt.date(2026, 11, 29))
-    'These data are 10 months old. CDC has published newer data: odforecast data fetch.'
+    >>> old_data_note(dt.date(2026, 1, 14), dt.date(2026, 3, 1)).partition(". ")[2]
+    'The next release was due by February 28, 2026: odforecast data fetch.'
     """
     counties = " --dataset counties" if dataset == COUNTIES else ""
-    message = old_data(release, day)
+    message = old_data(release, day, dataset)
     if not message:
         return ""
     return f"{message.removesuffix('.')}: odforecast data fetch{counties}."

@@ -243,9 +243,9 @@ def test_a_tile_leads_to_its_place_where_a_figure_is_saved_as_a_picture(tab, pag
 
 def test_old_data_are_said_to_be_old_when_the_page_is_opened(tab, pages, tmp_path):
     text = pages["ohio.html"].read_text(encoding="utf-8")
-    for published, seen in (("2025-09-17", True), ("2999-01-01", False)):
+    for due, seen in (("2025-11-01", True), ("2999-01-01", False)):
         page = tmp_path / "page.html"
-        page.write_text(text.replace('="2025-09-17"', f'="{published}"'), encoding="utf-8")
+        page.write_text(text.replace('="2025-11-01"', f'="{due}"'), encoding="utf-8")
         tab.goto(page.as_uri())
         assert tab.locator(".stale").is_visible() == seen
 

@@ -322,11 +322,13 @@ def test_one_archive_for_all_commands(own_archive, tmp_path):
 )
 def test_old_data_are_said_to_be_old(monkeypatch, command, counties):
     more = " --dataset counties" if counties else ""
-    old = f"CDC has published newer data: odforecast data fetch{more}."
     release = dt.date(2023, 10, 8) if counties else dt.date(2026, 1, 14)
-    for days, there in ((60, False), (61, True)):
-        day = release + dt.timedelta(days=days)
+    until = "February 20, 2024" if counties else "February 28, 2026"
+    old = f"The next release was due by {until}: odforecast data fetch{more}."
+    age = "4 months" if counties else "6 weeks"
+    for past, there in ((0, False), (1, True)):
+        day = release + dt.timedelta(days=past + (135 if counties else 45))
         monkeypatch.setattr("odforecast.cli.source.today", lambda day=day: day)
         done = run(*command.split(), code=0)
-        assert (f"These data are 2 months old. {old}" in said(done)) is there
-    assert "months old" not in said(run(*command.split(), "--as-of", "2026-01-14", code=0))
+        assert (f"These data are {age} old. {old}" in said(done)) is there
+    assert "old." not in said(run(*command.split(), "--as-of", "2026-01-14", code=0))

@@ -187,8 +187,8 @@ def about(
     source = ""
     if published:
         source = f"Data: CDC/NCHS, {published}." if real else f"Data {published}."
-    if real and old_data(release, dt.date.today()):
-        source += " CDC has published newer data."
+    if real and (old := old_data(release, dt.date.today(), dataset)):
+        source += f" {old.partition('. ')[2]}"
     model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
     if model:
         source = f"{source} Forecast: odforecast {model}.".strip()

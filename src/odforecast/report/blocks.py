@@ -19,12 +19,13 @@ from odforecast.forecasts import Forecast
 from odforecast.forecasts.tables import of_counties, published_on
 from odforecast.forecasts.text import own_counts, own_of
 from odforecast.months import ONE_MONTH
+from odforecast.names import COUNTIES, STATES
 from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (
-    OLD,
     between,
     capital,
     day_name,
+    due,
     likely,
     minus,
     month_name,
@@ -449,13 +450,16 @@ def stale(forecast: Forecast, last: np.datetime64) -> dict[str, object]:
     ``last`` is the month of the page's main answer.
     """
     released = published_on(forecast)
+    dataset = COUNTIES if of_counties(forecast) else STATES
+    until = due(released, dataset)
     today = dt.date.today()
-    fresh = not old_data(released, today)
-    day = released + dt.timedelta(OLD + 1) if fresh else today
-    first, _, more = old_data(released, day).partition(". ")
-    before, age, after = re.split(r"(\d+ months)", f"{first}.")
+    fresh = today <= until
+    day = until + dt.timedelta(1) if fresh else today
+    first, _, more = old_data(released, day, dataset).partition(". ")
+    before, age, after = re.split(r"(\d+ \w+)", f"{first}.")
     return {
         "published": str(released),
+        "due": str(until),
         "fresh": fresh,
         "before": before,
         "age": age,

@@ -11,7 +11,14 @@ from odforecast.errors import ArchiveError, one_of
 from odforecast.geography import LOCATIONS
 from odforecast.geography.places import by_fips
 from odforecast.months import ONE_MONTH, Months
-from odforecast.names import ALL_DRUGS, COUNTIES, OCCURRENCE, RESIDENCE, STATES
+from odforecast.names import (
+    ALL_DRUGS,
+    COUNTIES,
+    DUE_DAYS,
+    OCCURRENCE,
+    RESIDENCE,
+    STATES,
+)
 from odforecast.panel import Floats
 from odforecast.sources.county import UNDATED, Counties, lost_counts
 from odforecast.sources.release import Release
@@ -60,7 +67,7 @@ SETS = {
         counts="reported",
         part="indicator",
         basis=OCCURRENCE,
-        stale=45,
+        stale=DUE_DAYS[STATES],
         texts=("location", "state", "indicator", "status"),
         needs=_FIELDS,
         knows=(
@@ -83,7 +90,7 @@ SETS = {
         counts="deaths",
         part="",
         basis=RESIDENCE,
-        stale=135,
+        stale=DUE_DAYS[COUNTIES],
         texts=("fips", "state", "county", "status", "completeness_note", "urban"),
         needs=("year", "month", "fips", "footnote"),
     ),
